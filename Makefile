@@ -1,0 +1,72 @@
+# The commands of the house. They need Python 3.11 or newer, make and the package registries, and keep everything in
+# .venv: `make run` to talk, `make test` and `make check` before a change is sent, `make help` for the rest.
+
+# Another Python than the first on the path: `make run PYTHON=python3.13`
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := parley serving edge_gateway asr_server llm_server tts_server
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet
+# `make lock` keeps the pins that still fit; `make lock LOCK_FLAGS=--upgrade` takes the newest of everything.
+LOCK_FLAGS ?=
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--extra all --group build $(LOCK_FLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format generate lock clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+run: .venv/.installed ## install on the first run, then start everything and print the page's address
+	@exec $(BIN)/parley up
+
+test: .venv/.installed-dev ## run the tests; ARGS="-k cough" passes words on to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.installed-dev ## every check that runs no code of ours
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint
+	cd protos && ../$(BIN)/buf format --diff --exit-code
+	$(BIN)/python protos/generate.py --check
+
+format: .venv/.installed-dev ## put code and protos in the form that `make check` wants
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+	cd protos && ../$(BIN)/buf format --write
+
+generate: .venv/.installed-dev ## compile protos/ into parley/v1
+	$(BIN)/python protos/generate.py
+
+# The development lock comes first and holds the other to its versions, so that what is tested is what runs.
+lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
+	$(LOCK) --group dev --output-file locks/dev.txt
+	$(LOCK) --constraints locks/dev.txt --output-file locks/run.txt
+
+clean: ## remove all that these commands made, .venv too
+	rm -rf .venv build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find $(PACKAGES) protos tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Each stamp is written last: an installation that was broken off is taken up again by the next command.
+.venv/.installed: locks/run.txt pyproject.toml | .venv/bin/pip
+	@echo "Installing Parley into .venv; only the first time takes long."
+	@$(INSTALL) --require-hashes --requirement locks/run.txt
+	@$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/.installed-dev: locks/dev.txt pyproject.toml | .venv/bin/pip
+	@echo "Installing Parley and its development tools into .venv; only the first time takes long."
+	@$(INSTALL) --require-hashes --requirement locks/dev.txt
+	@$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@ .venv/.installed
+
+.venv/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "Parley needs Python 3.11 or newer, and $(PYTHON) was not found." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Parley needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another with: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv

@@ -1,0 +1,1 @@
+"""The ASR server: hears a session's microphone and gives its turns as text."""

@@ -1,0 +1,42 @@
+"""The ASR server's process: `python -m asr_server`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asr_server.config import AsrConfig
+from asr_server.engines import open_engine
+from asr_server.scheduler import Scheduler
+from asr_server.service import SERVICE, AsrServicer
+from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
+from serving.grpc_server import Listen, run, serve
+from serving.threads import Worker
+
+if TYPE_CHECKING:
+    from serving.telemetry import Telemetry
+
+_MAX_MESSAGE_BYTES = 64 * 1024
+
+
+async def main(config: AsrConfig, telemetry: Telemetry) -> None:
+    """Load the engine, and serve until told to stop."""
+    engine = open_engine(config)
+    worker = Worker("asr-engine")
+    servicer = AsrServicer(engine, Scheduler(worker), telemetry, config.max_streams)
+    listen = Listen(
+        config.host, config.port, "PARLEY_ASR_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
+    )
+    try:
+        await serve(
+            SERVICE,
+            lambda server: add_AsrServiceServicer_to_server(servicer, server),
+            listen,
+            load=lambda: worker.run(engine.load),
+            telemetry=telemetry,
+        )
+    finally:
+        worker.close()
+
+
+if __name__ == "__main__":
+    run("asr", AsrConfig, main)

@@ -1,0 +1,29 @@
+"""What the ASR server reads from its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serving.config import setting
+
+
+@dataclass(frozen=True, slots=True)
+class AsrConfig:
+    """Settings of the ASR server."""
+
+    host: str = setting("PARLEY_ASR_HOST", "127.0.0.1", help="Address to listen on.")
+    port: int = setting("PARLEY_ASR_PORT", 50051, help="Port to listen on.", minimum=0, maximum=65535)
+    metrics_port: int = setting(
+        "PARLEY_ASR_METRICS_PORT", 9101, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
+    )
+    engine: str = setting("PARLEY_ASR_ENGINE", "moonshine", choices=("moonshine", "scripted"), help="Engine to use.")
+    max_streams: int = setting("PARLEY_ASR_MAX_STREAMS", 1000, help="Streams taken at once.", minimum=1)
+    drain_seconds: float = setting(
+        "PARLEY_DRAIN_SECONDS", 5.0, help="How long streams may go on after the signal to stop.", minimum=0
+    )
+    scripted_texts: str = setting(
+        "PARLEY_SCRIPTED_ASR_TEXTS", "what time is it", help="Scripted engine: its texts in turn, separated by |."
+    )
+    scripted_delay_ms: float = setting(
+        "PARLEY_SCRIPTED_ASR_DELAY_MS", 0.0, help="Scripted engine: how long a transcription takes.", minimum=0
+    )

@@ -1,0 +1,295 @@
+"""Finds the turns in a stream of voice probabilities: where speech begins, pauses, goes on, ends, or was none.
+
+One step is one window of 512 samples at 16 kHz (32 ms). Every position is a sample of the session's audio clock, and
+every sample is accounted for by a turn, a discard or silence. Knows nothing of models, words' meaning, or time.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+RATE_HZ: Final = 16_000
+WINDOW_SAMPLES: Final = 512
+# Silero's probability falls about 43 ms after the voice does, at these thresholds (measured on recordings).
+HOLD_OVER_SAMPLES: Final = 688
+# A gap in what is not yet speech: syllables of a word are nearer to each other than this.
+_CANDIDATE_GAP_SECONDS: Final = 0.35
+# Past the soft limit any pause will do.
+_SOFT_SILENCE_SECONDS: Final = 0.2
+# Less voice than this is not even worth a model's time when the caller asks for the end.
+_LEAST_FLUSHED_SECONDS: Final = 0.064
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """When turns begin and end; seconds of audio."""
+
+    start_threshold: float = 0.5
+    """Voice probability that starts voice."""
+    release_threshold: float = 0.35
+    """Voice probability under which voice ends."""
+    min_speech_seconds: float = 0.2
+    """Voice that makes a start of speech."""
+    min_speech_while_assistant_speaks_seconds: float = 0.35
+    """The same while the assistant speaks."""
+    pre_roll_seconds: float = 0.3
+    """Sound kept from before the first voice."""
+    eager_silence_seconds: float = 0.2
+    """Silence after which the words are looked at, and a head start may begin; 0: no head starts."""
+    finished_silence_seconds: float = 0.32
+    """Silence that ends a turn whose words look finished."""
+    default_silence_seconds: float = 0.5
+    """Silence that ends a turn where nothing is known of the words."""
+    unfinished_silence_seconds: float = 1.5
+    """Silence that ends a turn whose words look unfinished."""
+    dictation_silence_seconds: float = 2.0
+    """Silence that ends a turn in which digits are dictated."""
+    soft_limit_seconds: float = 30.0
+    """Speech after which the next pause ends the turn."""
+    hard_limit_seconds: float = 60.0
+    """Speech after which the turn ends wherever it is."""
+    eager_limit_seconds: float = 10.0
+    """Longest speech for which a head start is worth its cost."""
+
+
+class Reason(enum.Enum):
+    """Why a turn ended."""
+
+    SILENCE = enum.auto()
+    FLUSH = enum.auto()
+    TOO_LONG = enum.auto()
+    STREAM_END = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceBegan:
+    """The first voiced window after silence; perhaps no speech."""
+
+    sample: int
+    """Its first sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """There was enough voice to call it speech."""
+
+    first_sample: int
+    """First voiced sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStopped:
+    """The voice has fallen silent, for now."""
+
+    sample: int
+    """Sample after the last voiced one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Speech has been silent for long enough to look at the words; answer with `Endpointer.expect`."""
+
+    speech_end_sample: int
+    """Sample after the last voiced one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Speech goes on after `VoiceStopped`."""
+
+    sample: int
+    """First sample of the new voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The turn is over."""
+
+    first_sample: int
+    """First sample that it accounts for, the pre-roll included."""
+    end_sample: int
+    """Sample after the last one that it accounts for."""
+    speech_end_sample: int
+    """Sample after the last voiced one."""
+    reason: Reason
+    """Why."""
+    voiced_seconds: float
+    """Voice that it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooShort:
+    """What had begun was too little voice for speech."""
+
+    first_sample: int
+    """First sample discarded."""
+    end_sample: int
+    """Sample after the last one discarded."""
+
+
+Event = VoiceBegan | SpeechBegan | VoiceStopped | Paused | Resumed | Ended | TooShort
+
+
+class _Phase(enum.Enum):
+    QUIET = enum.auto()
+    CANDIDATE = enum.auto()
+    SPEECH = enum.auto()
+
+
+class Endpointer:
+    """The turns of one stream."""
+
+    def __init__(self, config: EndpointConfig, first_sample: int = 0) -> None:
+        """Begin in silence at `first_sample`."""
+        self.config = config
+        self.assistant_speaks = False
+        """Set while a reply can be heard: then more voice is needed to call it speech."""
+        self.position = first_sample
+        """Sample after the last window."""
+        self._phase = _Phase.QUIET
+        self._accounted = first_sample
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget the turn; silence follows."""
+        self._voiced = False
+        self._first = self._onset = self._last_voice = self.position
+        self._voiced_samples = 0
+        self._needed_seconds: float | None = None
+        self._asked = False
+
+    @property
+    def accounted(self) -> int:
+        """Every sample before this one belongs to a turn, a discard, or silence that no turn can claim any more."""
+        if self._phase is not _Phase.QUIET:
+            return self._accounted
+        return max(self._accounted, self.position - self._samples(self.config.pre_roll_seconds))
+
+    @property
+    def in_speech(self) -> bool:
+        """True from `SpeechBegan` to the end of the turn."""
+        return self._phase is _Phase.SPEECH
+
+    @property
+    def first_sample(self) -> int:
+        """First sample of the turn under way, the pre-roll included."""
+        return self._first
+
+    @property
+    def speech_end_sample(self) -> int:
+        """Sample after the last voiced one, the detector's hold-over taken off."""
+        return max(self._onset, self._last_voice - HOLD_OVER_SAMPLES)
+
+    @property
+    def voiced_seconds(self) -> float:
+        """Voice of the turn so far."""
+        return self._voiced_samples / RATE_HZ
+
+    @property
+    def silence_seconds(self) -> float:
+        """Silence since the last voiced sample."""
+        return (self.position - self.speech_end_sample) / RATE_HZ
+
+    def step(self, probability: float) -> tuple[Event, ...]:
+        """Take the next window's voice probability."""
+        threshold = self.config.release_threshold if self._voiced else self.config.start_threshold
+        voiced, was_voiced = probability >= threshold, self._voiced
+        start, self.position = self.position, self.position + WINDOW_SAMPLES
+        self._voiced = voiced
+        if voiced:
+            return self._voice(start, was_voiced=was_voiced)
+        if self._phase is _Phase.QUIET:
+            return ()
+        stopped = (VoiceStopped(self.speech_end_sample),) if was_voiced else ()
+        return (*stopped, *self._silence())
+
+    def expect(self, silence_seconds: float) -> tuple[Event, ...]:
+        """Take the silence that the words call for, as an answer to `Paused`; void as soon as the voice goes on."""
+        self._needed_seconds = silence_seconds
+        return self._silence() if self._phase is _Phase.SPEECH and not self._voiced else ()
+
+    def flush(self, reason: Reason) -> tuple[Event, ...]:
+        """End the turn now; a caller who asks in silence gets the silence discarded."""
+        if self._phase is _Phase.SPEECH or (
+            self._phase is _Phase.CANDIDATE and self.voiced_seconds >= _LEAST_FLUSHED_SECONDS
+        ):
+            return self._end(reason)
+        if self._phase is _Phase.QUIET and reason is Reason.STREAM_END:
+            return ()
+        return self._discard()
+
+    def _voice(self, start: int, *, was_voiced: bool) -> tuple[Event, ...]:
+        events: list[Event] = []
+        if self._phase is _Phase.QUIET:
+            self._phase = _Phase.CANDIDATE
+            self._onset = start
+            self._first = max(self._accounted, start - self._samples(self.config.pre_roll_seconds))
+            self._accounted = self._first
+            events.append(VoiceBegan(start))
+        elif not was_voiced:
+            self._needed_seconds, self._asked = None, False
+            events.append(Resumed(start))
+        self._last_voice = self.position
+        self._voiced_samples += WINDOW_SAMPLES
+        if self._phase is _Phase.CANDIDATE and self.voiced_seconds >= self._least_speech():
+            self._phase = _Phase.SPEECH
+            events.append(SpeechBegan(self._onset))
+        if self._phase is _Phase.SPEECH and self._speech_seconds() >= self.config.hard_limit_seconds:
+            events += self._split()
+        return tuple(events)
+
+    def _silence(self) -> tuple[Event, ...]:
+        silence = self.silence_seconds
+        if self._phase is _Phase.CANDIDATE:
+            return self._discard() if silence >= _CANDIDATE_GAP_SECONDS else ()
+        if silence >= self._needed():
+            return self._end(Reason.SILENCE)
+        if silence >= self._look_after() and not self._asked:
+            self._asked = True
+            return (Paused(self.speech_end_sample),)
+        return ()
+
+    def _needed(self) -> float:
+        if self._speech_seconds() >= self.config.soft_limit_seconds:
+            return _SOFT_SILENCE_SECONDS
+        return self.config.default_silence_seconds if self._needed_seconds is None else self._needed_seconds
+
+    def _look_after(self) -> float:
+        # Without head starts the words are still needed, to know how long to wait.
+        return self.config.eager_silence_seconds or min(0.2, self.config.finished_silence_seconds)
+
+    def _least_speech(self) -> float:
+        config = self.config
+        return config.min_speech_while_assistant_speaks_seconds if self.assistant_speaks else config.min_speech_seconds
+
+    def _speech_seconds(self) -> float:
+        return (self.position - self._onset) / RATE_HZ
+
+    def _end(self, reason: Reason) -> tuple[Event, ...]:
+        ended = Ended(self._first, self.position, self.speech_end_sample, reason, self.voiced_seconds)
+        self._close()
+        return (ended,)
+
+    def _split(self) -> tuple[Event, ...]:
+        """End a turn that is too long in the middle of speech; the speech goes on as the next turn."""
+        ended = Ended(self._first, self.position, self.position, Reason.TOO_LONG, self.voiced_seconds)
+        self._close()
+        self._phase, self._voiced = _Phase.SPEECH, True
+        return (ended, SpeechBegan(self.position))
+
+    def _discard(self) -> tuple[Event, ...]:
+        first = self._first if self._phase is _Phase.CANDIDATE else self._accounted
+        gone = TooShort(first, self.position)
+        self._close()
+        return (gone,)
+
+    def _close(self) -> None:
+        self._phase = _Phase.QUIET
+        self._accounted = self.position
+        self._begin()
+
+    @staticmethod
+    def _samples(seconds: float) -> int:
+        return round(seconds * RATE_HZ)

@@ -1,0 +1,80 @@
+"""The seam between the ASR server and a model: an engine is loaded once and shared, a recogniser serves one stream.
+
+Knows nothing of turns, streams or scheduling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and where it sounds."""
+
+    text: str
+    """The word."""
+    first_sample: int
+    """First sample, counted from the audio's beginning."""
+    end_sample: int
+    """Sample after the last one."""
+    confidence: float | None = None
+    """How sure the model is, 0 to 1; None: it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a model heard."""
+
+    text: str
+    """The words; empty when there are none."""
+    words: tuple[Word, ...] = ()
+    """Where each word sounds; empty when the model does not say."""
+
+
+class Recognizer(Protocol):
+    """Transcribes for one stream. Called on the scheduler's thread only, one call at a time."""
+
+    def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
+        """What is said in `audio`, float32 of shape (samples,) at 16 kHz; not `final`: a rough answer will do."""
+        ...
+
+
+class Vad(Protocol):
+    """Tells voice from silence, window by window, for one stream."""
+
+    def probability(self, window: NDArray[np.float32]) -> float:
+        """How likely the window, float32 of shape (512,) at 16 kHz, holds voice, 0 to 1."""
+        ...
+
+
+class Engine(Protocol):
+    """A model, shared by all streams."""
+
+    name: str
+    """Name of the engine."""
+    model: str
+    """Name of the model."""
+    languages: tuple[str, ...]
+    """BCP 47 languages that it transcribes, the default first."""
+
+    def load(self) -> None:
+        """Load the model and warm it up; blocks.
+
+        Raises:
+            Unavailable: a package or model file is missing; the message names the remedy.
+        """
+        ...
+
+    def recognizer(self, language: str, hints: tuple[str, ...]) -> Recognizer:
+        """What transcribes one stream."""
+        ...
+
+    def vad(self) -> Vad:
+        """What finds the voice of one stream."""
+        ...

@@ -1,0 +1,30 @@
+"""The engines of the ASR server; a model library is imported only by the one that was configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parley.errors import Unavailable
+
+if TYPE_CHECKING:
+    from asr_server.config import AsrConfig
+    from asr_server.engine import Engine
+
+
+def open_engine(config: AsrConfig) -> Engine:
+    """The engine that `config` names, not yet loaded.
+
+    Raises:
+        Unavailable: there is no such engine.
+    """
+    match config.engine:
+        case "moonshine":
+            from asr_server.engines.moonshine import MoonshineEngine
+
+            return MoonshineEngine()
+        case "scripted":
+            from asr_server.engines.scripted import ScriptedEngine
+
+            return ScriptedEngine(tuple(config.scripted_texts.split("|")), config.scripted_delay_ms / 1000)
+        case name:
+            raise Unavailable(f"PARLEY_ASR_ENGINE={name}: there is no such engine")

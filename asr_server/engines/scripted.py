@@ -1,0 +1,61 @@
+"""An engine that hears what it was told to hear, after a chosen delay: for tests and load."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from asr_server.engine import Transcript
+from asr_server.vad import LevelVad
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ScriptedRecognizer:
+    """Gives the texts in turn, one for each utterance."""
+
+    def __init__(self, texts: tuple[str, ...], delay_seconds: float) -> None:
+        """Say `texts` over and over."""
+        self._texts = itertools.cycle(texts)
+        self._delay_seconds = delay_seconds
+        self._current = next(self._texts)
+        self._samples = 0
+
+    def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
+        """The text of this utterance; audio shorter than the last one's begins another utterance."""
+        if len(audio) < self._samples:
+            self._current = next(self._texts)
+        self._samples = len(audio)
+        if self._delay_seconds:
+            time.sleep(self._delay_seconds)
+        words = self._current.split()
+        # A partial has the words of about three a second.
+        heard = words if final else words[: max(1, len(audio) * 3 // 16_000)]
+        return Transcript(" ".join(heard))
+
+
+class ScriptedEngine:
+    """Needs no model."""
+
+    name = "scripted"
+    model = ""
+    languages: tuple[str, ...] = ("en",)
+
+    def __init__(self, texts: tuple[str, ...], delay_seconds: float) -> None:
+        """Hear `texts`, each after `delay_seconds`."""
+        self._texts = texts
+        self._delay_seconds = delay_seconds
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def recognizer(self, language: str, hints: tuple[str, ...]) -> ScriptedRecognizer:
+        """A script from its beginning."""
+        return ScriptedRecognizer(self._texts, self._delay_seconds)
+
+    def vad(self) -> LevelVad:
+        """Loud is voice."""
+        return LevelVad()

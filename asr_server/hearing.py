@@ -1,0 +1,336 @@
+"""One stream's hearing: windows of sound go through the voice detector and the endpointer, utterances to the engine.
+
+While somebody speaks, partials are made; in a pause the words so far are transcribed as if the turn were over, so that
+they can say how long to wait, and are ready when it is over. Knows nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, assert_never
+
+from asr_server import endpoint
+from asr_server.endpoint import EndpointConfig, Endpointer, Reason
+from asr_server.finished import Completeness, completeness
+from asr_server.hygiene import is_credible
+from asr_server.stabilize import Stabilizer
+from parley import asr
+from parley.audio import to_float32
+from parley.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_server.engine import Engine
+    from asr_server.records import Records
+    from asr_server.scheduler import Result, Scheduler
+
+_RATE_HZ: Final = 16_000
+_BYTES: Final = 2
+_FIRST_PARTIAL_SECONDS: Final = 0.5
+_NEXT_PARTIAL_SECONDS: Final = 0.4
+# Sound after the last voice that the engine gets: word ends are quiet.
+_TAIL_SECONDS: Final = 0.2
+_ACK_SAMPLES: Final = _RATE_HZ
+# A client that paused for longer begins another stream.
+_LONGEST_GAP_SECONDS: Final = 30
+
+_REASONS: Final = {
+    Reason.SILENCE: asr.EndReason.SILENCE,
+    Reason.FLUSH: asr.EndReason.FLUSH,
+    Reason.TOO_LONG: asr.EndReason.TOO_LONG,
+    Reason.STREAM_END: asr.EndReason.STREAM_END,
+}
+
+
+@dataclass(slots=True)
+class _Look:
+    """The words so far, being transcribed in a pause."""
+
+    speech_end_sample: int
+    result: asyncio.Future[Result]
+    task: asyncio.Task[None] | None = None
+    eager: bool = False
+
+
+class Hearing:
+    """What one stream hears."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        config: asr.Config,
+        records: Records,
+        emit: Callable[[asr.Event], Awaitable[None]],
+    ) -> None:
+        """Hear as `config` says; `emit` sends an event to the client."""
+        self._engine = engine
+        self._scheduler = scheduler
+        self._config = config
+        self._records = records
+        self._emit = emit
+        self._vad = engine.vad()
+        self._recognizer = engine.recognizer(config.language, config.hints)
+        self._endpointer = Endpointer(endpoint_config(config.endpointing), config.first_sample)
+        self._lock = asyncio.Lock()
+        self._pcm = bytearray()
+        self._pcm_first = config.first_sample
+        self._turn = config.first_turn
+        self._stabilizer = Stabilizer()
+        self._look: _Look | None = None
+        self._partial: asyncio.Task[None] | None = None
+        self._partial_at = 0
+        self._acked = config.first_sample
+        self._probabilities: list[float] = []
+
+    def update(self, config: asr.Config) -> None:
+        """Take hints and endpointing anew, from the next window on."""
+        self._config = replace(self._config, hints=config.hints, endpointing=config.endpointing)
+        self._recognizer = self._engine.recognizer(self._config.language, config.hints)
+        self._endpointer.config = endpoint_config(config.endpointing)
+
+    def assistant(self, state: asr.Assistant) -> None:
+        """Take what the assistant is doing."""
+        self._endpointer.assistant_speaks = state is asr.Assistant.SPEAKING
+
+    async def hear(self, tasks: asyncio.TaskGroup, audio: asr.Audio) -> None:
+        """Take a run of sound.
+
+        Raises:
+            InvalidInput: an odd number of bytes, or a gap that is too long.
+        """
+        if len(audio.pcm) % _BYTES:
+            raise InvalidInput(f"pcm has {len(audio.pcm)} bytes: samples have two each", field="audio.pcm")
+        async with self._lock:
+            self._append(audio)
+            self._records.arrived(self._pcm_end)
+            window = endpoint.WINDOW_SAMPLES
+            while self._pcm_end - self._endpointer.position >= window:
+                start = (self._endpointer.position - self._pcm_first) * _BYTES
+                samples = to_float32(bytes(self._pcm[start : start + window * _BYTES]))
+                probability = self._vad.probability(samples)
+                self._probabilities.append(probability)
+                for event in self._endpointer.step(probability):
+                    await self._on(tasks, event)
+            self._begin_partial(tasks)
+            await self._acknowledge()
+
+    async def flush(self, tasks: asyncio.TaskGroup, reason: Reason = Reason.FLUSH) -> None:
+        """Finalise what was said so far."""
+        async with self._lock:
+            for event in self._endpointer.flush(reason):
+                await self._on(tasks, event)
+            await self._acknowledge(force=True)
+
+    @property
+    def _pcm_end(self) -> int:
+        return self._pcm_first + len(self._pcm) // _BYTES
+
+    def _append(self, audio: asr.Audio) -> None:
+        gap = audio.first_sample - self._pcm_end
+        if gap > _LONGEST_GAP_SECONDS * _RATE_HZ:
+            raise InvalidInput(f"a gap of {gap} samples: open another stream", field="audio.first_sample")
+        if gap > 0:
+            self._pcm += bytes(gap * _BYTES)
+        self._pcm += audio.pcm[max(0, -gap) * _BYTES :]
+
+    def _utterance(self, first: int, speech_end: int) -> NDArray[np.float32]:
+        """Sound from `first` to a little after the last voice."""
+        end = min(self._pcm_end, speech_end + endpoint.HOLD_OVER_SAMPLES + round(_TAIL_SECONDS * _RATE_HZ))
+        return to_float32(bytes(self._pcm[(first - self._pcm_first) * _BYTES : (end - self._pcm_first) * _BYTES]))
+
+    @property
+    def _voiced_ms(self) -> int:
+        return round(self._endpointer.voiced_seconds * 1000)
+
+    async def _on(self, tasks: asyncio.TaskGroup, event: endpoint.Event) -> None:
+        match event:
+            case endpoint.VoiceBegan():
+                self._probabilities = self._probabilities[-1:]
+                await self._emit(asr.VoiceOnset(self._turn, event.sample))
+            case endpoint.SpeechBegan():
+                self._stabilizer = Stabilizer()
+                self._partial_at = event.first_sample
+                await self._emit(asr.SpeechStarted(self._turn, event.first_sample, self._voiced_ms))
+            case endpoint.VoiceStopped():
+                await self._emit(asr.VoiceStopped(self._turn, event.sample, self._voiced_ms))
+            case endpoint.Paused():
+                self._begin_look(tasks, event.speech_end_sample)
+            case endpoint.Resumed():
+                await self._resume(event.sample)
+            case endpoint.Ended():
+                await self._end(event)
+            case endpoint.TooShort():
+                await self._discard(event.first_sample, event.end_sample, asr.DiscardReason.TOO_SHORT)
+            case _:
+                assert_never(event)
+
+    def _begin_look(self, tasks: asyncio.TaskGroup, speech_end: int) -> None:
+        self._drop_partial()
+        look = _Look(speech_end, asyncio.get_running_loop().create_future())
+        self._look = look
+        audio = self._utterance(self._endpointer.first_sample, speech_end)
+        look.task = tasks.create_task(self._look_at(tasks, look, audio), name="look")
+
+    async def _look_at(self, tasks: asyncio.TaskGroup, look: _Look, audio: NDArray[np.float32]) -> None:
+        result = await self._scheduler.final(self._recognizer, audio)
+        look.result.set_result(result)
+        async with self._lock:
+            if self._look is not look:
+                return
+            text, config = result.transcript.text, self._endpointer.config
+            whole = completeness(text, self._config.language) if text else None
+            spoken = (look.speech_end_sample - self._endpointer.first_sample) / _RATE_HZ
+            if text and self._config.partials:
+                await self._show_partial(text)
+            if whole is Completeness.FINISHED and config.eager_silence_seconds and spoken <= config.eager_limit_seconds:
+                look.eager = True
+                await self._emit(asr.EagerEndOfTurn(self._turn, text, look.speech_end_sample))
+            for event in self._endpointer.expect(_silence_for(whole, config)):
+                await self._on(tasks, event)
+
+    async def _resume(self, sample: int) -> None:
+        look, self._look = self._look, None
+        if look is None:
+            return
+        if look.task is not None:
+            look.task.cancel()
+        if look.eager:
+            await self._emit(asr.TurnResumed(self._turn, sample))
+
+    def _begin_partial(self, tasks: asyncio.TaskGroup) -> None:
+        end = self._endpointer
+        if not self._config.partials or not end.in_speech or self._look is not None:
+            return
+        if self._partial is not None and not self._partial.done():
+            return
+        # While the assistant speaks, the words decide whether it goes on: they are wanted at once.
+        first = 0.0 if end.assistant_speaks else _FIRST_PARTIAL_SECONDS
+        wait = first if self._partial_at <= end.first_sample + _RATE_HZ * 0.3 else _NEXT_PARTIAL_SECONDS
+        if (end.position - self._partial_at) / _RATE_HZ < wait:
+            return
+        self._partial_at = end.position
+        audio = self._utterance(end.first_sample, end.position)
+        self._partial = tasks.create_task(self._make_partial(self._turn, audio), name="partial")
+
+    async def _make_partial(self, turn: int, audio: NDArray[np.float32]) -> None:
+        result = await self._scheduler.partial(self, self._recognizer, audio)
+        if result is None or not result.transcript.text:
+            return
+        async with self._lock:
+            if turn == self._turn and self._endpointer.in_speech:
+                await self._show_partial(result.transcript.text)
+
+    async def _show_partial(self, text: str) -> None:
+        partial = self._stabilizer.add(text)
+        await self._emit(asr.Partial(self._turn, partial.text, partial.stable_characters, self._voiced_ms))
+
+    def _drop_partial(self) -> None:
+        if self._partial is not None:
+            self._partial.cancel()
+            self._partial = None
+
+    async def _end(self, ended: endpoint.Ended) -> None:
+        """The turn is over: give its words, those of the pause if nothing was said since."""
+        decided = self._records.now()
+        self._drop_partial()
+        look, self._look = self._look, None
+        early = look is not None and look.result.done()
+        if look is not None and look.speech_end_sample == ended.speech_end_sample:
+            result = await look.result
+        else:
+            if look is not None and look.task is not None:
+                look.task.cancel()
+            audio = self._utterance(ended.first_sample, ended.speech_end_sample)
+            result = await self._scheduler.final(self._recognizer, audio)
+            early = False
+        text, voiced = result.transcript.text, ended.voiced_seconds
+        if not text:
+            await self._discard(ended.first_sample, ended.end_sample, asr.DiscardReason.NO_WORDS)
+            return
+        if not is_credible(text, voiced, self._evidence()):
+            await self._discard(ended.first_sample, ended.end_sample, asr.DiscardReason.NOISE)
+            return
+        timings = self._records.ended(self._turn, ended, result, decided, early=early)
+        await self._emit(
+            asr.EndOfTurn(
+                turn=self._turn,
+                text=text,
+                first_sample=ended.first_sample,
+                end_sample=ended.end_sample,
+                speech_end_sample=ended.speech_end_sample,
+                reason=_REASONS[ended.reason],
+                timings=timings,
+                voiced_ms=round(voiced * 1000),
+                words=tuple(
+                    asr.Word(
+                        w.text, ended.first_sample + w.first_sample, ended.first_sample + w.end_sample, w.confidence
+                    )
+                    for w in result.transcript.words
+                ),
+                language=self._config.language,
+            )
+        )
+        self._turn += 1
+
+    def _evidence(self) -> float:
+        """Mean voice probability of the windows that were voiced at all; 0 when there were none."""
+        voiced = [p for p in self._probabilities if p >= self._endpointer.config.release_threshold]
+        return sum(voiced) / len(voiced) if voiced else 0.0
+
+    async def _discard(self, first: int, end: int, reason: asr.DiscardReason) -> None:
+        self._drop_partial()
+        await self._emit(asr.TurnDiscarded(self._turn, reason, first, end))
+
+    async def _acknowledge(self, *, force: bool = False) -> None:
+        """Say about once a second how far the sound is accounted for, and forget it."""
+        received = self._pcm_end
+        accounted = self._endpointer.accounted
+        spare = accounted - self._pcm_first
+        if spare > 0:
+            del self._pcm[: spare * _BYTES]
+            self._pcm_first = accounted
+        if force or received - self._acked >= _ACK_SAMPLES:
+            self._acked = received
+            await self._emit(asr.AudioAck(accounted))
+
+
+def _silence_for(whole: Completeness | None, config: EndpointConfig) -> float:
+    match whole:
+        case None:
+            return config.default_silence_seconds
+        case Completeness.FINISHED:
+            return config.finished_silence_seconds
+        case Completeness.UNFINISHED:
+            return config.unfinished_silence_seconds
+        case Completeness.DICTATING:
+            return config.dictation_silence_seconds
+
+
+def endpoint_config(given: asr.Endpointing) -> EndpointConfig:
+    """The defaults, and what a session wants otherwise.
+
+    Raises:
+        InvalidInput: a threshold outside 0 to 1, or a release above the start.
+    """
+    changes: dict[str, float] = {}
+    for name in given.__slots__:
+        value = getattr(given, name)
+        if value is not None:
+            changes[name.replace("_ms", "_seconds")] = value / 1000 if name.endswith("_ms") else value
+    config = replace(EndpointConfig(), **changes)
+    if not 0 <= config.release_threshold <= config.start_threshold <= 1:
+        raise InvalidInput(
+            "thresholds go from 0 to 1, and release_threshold is at most start_threshold",
+            field="endpointing.start_threshold",
+        )
+    if config.hard_limit_seconds < 1 or config.soft_limit_seconds > config.hard_limit_seconds:
+        raise InvalidInput(
+            "soft_limit_ms is at most hard_limit_ms, which is at least 1000", field="endpointing.soft_limit_ms"
+        )
+    return config

@@ -1,0 +1,77 @@
+"""The gateway's process: `python -m edge_gateway`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from edge_gateway.app import new_app
+from edge_gateway.codecs import Codecs
+from edge_gateway.config import GatewayConfig
+from edge_gateway.libopus import Libopus, find_libopus
+from edge_gateway.lobby import Lobby
+from edge_gateway.replies import Means
+from edge_gateway.reply import Servers
+from edge_gateway.reports import Reports
+from edge_gateway.session import Services
+from edge_gateway.transports.grpc_stream import ConversationServicer
+from parley.asr import AsrClient
+from parley.conversation import SERVICE
+from parley.llm import LlmClient
+from parley.tts import TtsClient
+from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from serving.grpc_server import Listen, StartError, run, serve
+
+if TYPE_CHECKING:
+    from serving.telemetry import Telemetry
+
+_MAX_MESSAGE_BYTES = 64 * 1024
+
+
+async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
+    """Open the channels, the page and the gRPC service, and run until told to stop."""
+    async with AsyncExitStack() as stack:
+        asr = await stack.enter_async_context(AsrClient(config.asr))
+        llm = await stack.enter_async_context(LlmClient(config.llm))
+        tts = await stack.enter_async_context(TtsClient(config.tts))
+        codecs = Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", ""))))
+        reports = Reports(telemetry, config.max_sessions)
+        means = Means(Servers(llm, tts), codecs, reports, config.instructions, config.lead_ms)
+        services = Services(asr, means)
+        lobby = Lobby(services, config.max_sessions)
+        runner = web.AppRunner(
+            new_app(lobby, telemetry.registry, config.origins),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+
+        async def load() -> None:
+            try:
+                await web.TCPSite(runner, config.host, config.port).start()
+            except OSError as error:
+                raise StartError(
+                    f"port {config.port} on {config.host} is taken: stop what uses it, or set PARLEY_GATEWAY_PORT"
+                ) from error
+
+        stack.push_async_callback(lobby.drain, config.drain_seconds)
+        listen = Listen(
+            config.host, config.grpc_port, "PARLEY_GATEWAY_GRPC_PORT", 0, config.drain_seconds, _MAX_MESSAGE_BYTES
+        )
+        servicer = ConversationServicer(lobby)
+        await serve(
+            SERVICE,
+            lambda server: add_ConversationServiceServicer_to_server(servicer, server),
+            listen,
+            load=load,
+            telemetry=telemetry,
+        )
+
+
+if __name__ == "__main__":
+    run("gateway", GatewayConfig, main)

@@ -1,0 +1,136 @@
+"""What a session agrees on with its listener: checks a configuration, fills in its defaults, names what is wrong.
+
+Knows nothing of how a session is held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from edge_gateway.turns import TurnPolicy
+from parley.conversation import AudioFormat, Encoding, ErrorCode, ErrorEvent, SessionConfig
+from parley.errors import InvalidInput, ParleyError, TooLarge, WrongState
+
+if TYPE_CHECKING:
+    from parley.tts import Voice
+
+DEFAULT_INPUT: Final = AudioFormat(Encoding.OPUS, 48_000)
+DEFAULT_OUTPUT: Final = AudioFormat(Encoding.OPUS, 24_000)
+DEFAULT_LANGUAGE: Final = "en"
+
+_PCM_RATES: Final = (16_000, 24_000, 48_000)
+_INPUT_RATES: Final = {Encoding.OPUS: (48_000, 24_000, 16_000, 12_000, 8_000), Encoding.PCM_S16LE: _PCM_RATES}
+_OUTPUT_RATES: Final = {Encoding.OPUS: (24_000, 48_000), Encoding.PCM_S16LE: _PCM_RATES}
+_MOST_HINTS: Final = 100
+_MOST_CHARACTERS: Final = 8_000
+_SPEEDS: Final = (0.5, 2.0)
+
+
+def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
+    """The configuration with its defaults; `before` is the session's earlier one.
+
+    Raises:
+        InvalidInput: a value that is not taken; the error names the field.
+        TooLarge: a text or list over its limit.
+        WrongState: a change of what cannot change within a session.
+    """
+    audio_in = _format(given.input, DEFAULT_INPUT, _INPUT_RATES, "configure.input")
+    audio_out = _format(given.output, DEFAULT_OUTPUT, _OUTPUT_RATES, "configure.output")
+    language = given.language or DEFAULT_LANGUAGE
+    if before is not None and (audio_in, audio_out) != (before.input, before.output):
+        raise WrongState("the audio formats of a session cannot change: open another session", field="configure.input")
+    if before is not None and language != before.language:
+        raise WrongState("the language of a session cannot change: open another one", field="configure.language")
+    if given.resume_token:
+        raise InvalidInput("this gateway does not offer to resume sessions", field="configure.resume_token")
+    if given.speed is not None and not _SPEEDS[0] <= given.speed <= _SPEEDS[1]:
+        raise InvalidInput(f"speed {given.speed:g}: from {_SPEEDS[0]} to {_SPEEDS[1]}", field="configure.speed")
+    if len(given.hints) > _MOST_HINTS:
+        raise TooLarge(f"{len(given.hints)} hints: at most {_MOST_HINTS}", field="configure.hints")
+    for name, text in (("instructions", given.instructions), ("greeting", given.greeting)):
+        if len(text) > _MOST_CHARACTERS:
+            raise TooLarge(f"{name} of {len(text)} characters: at most {_MOST_CHARACTERS}", field=f"configure.{name}")
+    return replace(given, input=audio_in, output=audio_out, language=language)
+
+
+def check_voice(name: str, voices: tuple[Voice, ...]) -> None:
+    """See whether a voice is there.
+
+    Raises:
+        InvalidInput: it is not; the error names some that are.
+    """
+    names = [voice.name for voice in voices]
+    if name and name not in names:
+        some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")  # noqa: PLR2004 - as many as are read
+        raise InvalidInput(f"voice {name!r} is not known; there are {some}", field="configure.voice")
+
+
+def check_text(text: str) -> str:
+    """Typed words without the space around them.
+
+    Raises:
+        InvalidInput: there are none.
+        TooLarge: there are too many.
+    """
+    if not text.strip():
+        raise InvalidInput("user_text without words", field="user_text.text")
+    if len(text) > _MOST_CHARACTERS:
+        raise TooLarge(f"{len(text)} characters: at most {_MOST_CHARACTERS}", field="user_text.text")
+    return text.strip()
+
+
+def policy_of(config: SessionConfig) -> TurnPolicy:
+    """The policy that a session asks for, with the defaults for what it leaves out."""
+    given, default = config.turn_taking, TurnPolicy(language=config.language)
+    if given is None:
+        return default
+
+    def seconds(milliseconds: int | None, otherwise: float) -> float:
+        return otherwise if milliseconds is None else milliseconds / 1000
+
+    return replace(
+        default,
+        interruptible=default.interruptible if given.interruptible is None else given.interruptible,
+        interrupt_voiced_seconds=seconds(given.interrupt_voiced_ms, default.interrupt_voiced_seconds),
+        interrupt_words=given.interrupt_words or default.interrupt_words,
+        false_interruption_seconds=seconds(given.false_interruption_ms, default.false_interruption_seconds),
+        head_start=default.head_start if given.head_start is None else given.head_start,
+        echo_guard_seconds=seconds(given.echo_guard_ms, default.echo_guard_seconds),
+    )
+
+
+_CODES: Final = {
+    "INVALID_ARGUMENT": ErrorCode.INVALID_INPUT,
+    "NOT_FOUND": ErrorCode.NOT_FOUND,
+    "FAILED_PRECONDITION": ErrorCode.WRONG_STATE,
+    "OUT_OF_RANGE": ErrorCode.TOO_LARGE,
+    "RESOURCE_EXHAUSTED": ErrorCode.OVERLOADED,
+    "UNAVAILABLE": ErrorCode.UNAVAILABLE,
+    "DEADLINE_EXCEEDED": ErrorCode.DEADLINE,
+}
+
+
+def error_event(error: ParleyError, hop: str, *, turn: int = 0, ends_session: bool = False) -> ErrorEvent:
+    """An error as the listener is told it."""
+    return ErrorEvent(
+        code=_CODES.get(error.code.name, ErrorCode.INTERNAL),
+        message=str(error),
+        field=error.field,
+        hop=hop,
+        retryable=error.retryable,
+        retry_after_ms=error.retry_after_ms,
+        ends_session=ends_session,
+        turn=turn,
+    )
+
+
+def _format(
+    given: AudioFormat | None, default: AudioFormat, rates: dict[Encoding, tuple[int, ...]], field: str
+) -> AudioFormat:
+    encoding = given.encoding if given and given.encoding is not Encoding.UNSPECIFIED else default.encoding
+    rate = (given.sample_rate_hz if given else 0) or default.sample_rate_hz
+    if rate not in rates[encoding]:
+        wanted = ", ".join(str(each) for each in rates[encoding])
+        raise InvalidInput(f"{encoding.name} at {rate} Hz: taken at {wanted}", field=f"{field}.sample_rate_hz")
+    return AudioFormat(encoding, rate)

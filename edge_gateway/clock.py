@@ -1,0 +1,56 @@
+"""Puts a client's clock on the gateway's, by the exchange with the least round trip.
+
+The offset is NTP's (RFC 5905, section 8): half the difference of the two ways. Its error is at most half of the round
+trip, so the exchange with the shortest one is believed. Knows nothing of how pings travel.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+_KEPT: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    round_trip_us: int
+    offset_us: int
+
+
+class ClientClock:
+    """What is known of one client's clock; all times are microseconds since the Unix epoch."""
+
+    def __init__(self) -> None:
+        """Know nothing: until the first exchange the two clocks are taken as one."""
+        self._exchanges: deque[_Exchange] = deque(maxlen=_KEPT)
+        self._best = _Exchange(0, 0)
+
+    @property
+    def known(self) -> bool:
+        """True after the first exchange."""
+        return bool(self._exchanges)
+
+    @property
+    def round_trip_us(self) -> int:
+        """Round trip of the exchange that is believed."""
+        return self._best.round_trip_us
+
+    @property
+    def uncertainty_us(self) -> int:
+        """Largest error of a converted time."""
+        return self._best.round_trip_us // 2
+
+    def exchange(self, sent_us: int, received_us: int, answered_us: int, returned_us: int) -> None:
+        """Take one ping: sent and returned on the gateway's clock, received and answered on the client's."""
+        round_trip_us = (returned_us - sent_us) - (answered_us - received_us)
+        if round_trip_us < 0:
+            return  # a clock was set in between
+        offset_us = ((received_us - sent_us) + (answered_us - returned_us)) // 2
+        self._exchanges.append(_Exchange(round_trip_us, offset_us))
+        self._best = min(self._exchanges, key=lambda exchange: exchange.round_trip_us)
+
+    def to_gateway_us(self, client_us: int) -> int:
+        """A time on the client's clock, on the gateway's."""
+        return client_us - self._best.offset_us

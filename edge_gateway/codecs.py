@@ -1,0 +1,77 @@
+"""Makes the encoders and decoders that a session's audio formats ask for. Knows nothing of sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from edge_gateway.opus import Decoder, Encoder
+from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, Resampler
+from parley.conversation import AudioFormat, Encoding
+from parley.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_gateway.ear import PacketDecoder
+    from edge_gateway.libopus import Libopus
+    from edge_gateway.reply import PacketEncoder
+
+_BITRATE_BPS: Final = {24_000: 32_000, 48_000: 48_000}
+
+
+class Codecs:
+    """Codecs over one loaded libopus."""
+
+    def __init__(self, libopus: Libopus) -> None:
+        """Use a loaded library."""
+        self._libopus = libopus
+
+    def decoder_factory(self, audio: AudioFormat | None) -> Callable[[], PacketDecoder]:
+        """What makes decoders of a microphone's packets; Opus is decoded straight to the listening rate."""
+        if audio is None or audio.encoding is Encoding.OPUS:
+            return lambda: Decoder(self._libopus, LISTENING_RATE_HZ)
+        return lambda: PcmDecoder(audio.sample_rate_hz)
+
+    def encoder_factory(self, audio: AudioFormat) -> Callable[[], PacketEncoder]:
+        """What makes encoders of a reply's packets."""
+        if audio.encoding is Encoding.OPUS:
+            bitrate = _BITRATE_BPS[audio.sample_rate_hz]
+            return lambda: Encoder(self._libopus, audio.sample_rate_hz, bitrate_bps=bitrate)
+        return PcmEncoder
+
+
+class PcmDecoder:
+    """Takes PCM packets as they are, brought to the listening rate."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        """Take PCM at `sample_rate_hz`."""
+        self._resampler = Resampler(sample_rate_hz, LISTENING_RATE_HZ)
+
+    def decode(self, packet: bytes) -> bytes:
+        """PCM at the listening rate; a resampler holds a few milliseconds back at first.
+
+        Raises:
+            InvalidInput: an odd number of bytes, or none.
+        """
+        if not packet or len(packet) % SAMPLE_BYTES:
+            raise InvalidInput(
+                f"a PCM packet of {len(packet)} bytes: 16-bit samples need an even number", field="packet"
+            )
+        return self._resampler.push(packet)
+
+    def conceal(self, samples: int) -> bytes:
+        """Silence in place of what was lost."""
+        return bytes(samples * SAMPLE_BYTES)
+
+
+class PcmEncoder:
+    """Gives PCM as it is."""
+
+    @property
+    def lookahead_samples(self) -> int:
+        """Nothing is delayed."""
+        return 0
+
+    def encode(self, pcm: bytes) -> bytes:
+        """The PCM."""
+        return pcm

@@ -1,0 +1,36 @@
+"""A listener, seen from a session: events to them, requests and packets from them, whatever the transport.
+
+Knows nothing of WebSockets or gRPC; the transports know how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from parley.conversation import AudioPacket, Encoding, Event, Request
+    from parley.errors import ParleyError
+
+
+class Peer(Protocol):
+    """One listener's connection."""
+
+    encoding: Encoding
+    """How the microphone's packets are to be read; set by the session once it is configured."""
+
+    reply_encoding: Encoding
+    """How the reply's packets are to be read; set by the session once it is configured."""
+
+    def received(self) -> AsyncIterator[Request | ParleyError]:
+        """What comes from the listener, until they leave; an error stands for a message that could not be read."""
+        ...
+
+    async def send(self, event: Event) -> None:
+        """Send an event. A listener who has left is no error: `received` ends."""
+        ...
+
+    async def send_audio(self, packets: list[AudioPacket]) -> None:
+        """Send packets of a reply, in order."""
+        ...

@@ -1,0 +1,377 @@
+"""One reply: asks the LLM, has the words spoken as they come, and sends the sound at the listener's pace.
+
+A reply is one task. It may begin in secret: then everything is held back until `release`. Cancelling the task ends the
+work on both servers. Knows nothing of who decides that, or of the history beyond the messages it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from edge_gateway.heard import ReplyText as HeardText
+from edge_gateway.pacing import Pacer, PacingConfig
+from edge_gateway.waterfall import Marks, Sentence
+from parley import llm, tts
+from parley.audio import SAMPLE_BYTES
+from parley.conversation import (
+    PACKET_SECONDS,
+    AudioPacket,
+    Event,
+    Outcome,
+    ReplyAudioEnd,
+    ReplyStarted,
+    ReplyText,
+    ReplyWord,
+)
+from parley.errors import DeadlinePassed, EngineFailed, ParleyError
+from serving.telemetry import SpanIdentity, clock_ns
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from edge_gateway.peer import Peer
+
+_FIRST_TOKEN_SECONDS: Final = 3.0
+_FIRST_AUDIO_SECONDS: Final = 2.0
+# Between two pieces of a reply that has begun.
+_STALL_SECONDS: Final = 10.0
+# What a listener's reports may lag behind the clock before a reply counts as heard without them.
+_PLAYOUT_PATIENCE_SECONDS: Final = 2.0
+_NS_PER_MS: Final = 1_000_000
+
+
+class PacketEncoder(Protocol):
+    """Makes packets of exactly 20 ms of PCM."""
+
+    @property
+    def lookahead_samples(self) -> int:
+        """How late the listener's decoder is: so much silence pushes the end of a reply out."""
+        ...
+
+    def encode(self, pcm: bytes) -> bytes:
+        """One packet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The two servers that a reply needs."""
+
+    llm: llm.LlmClient
+    """Writes."""
+    tts: tts.TtsClient
+    """Speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a reply is asked to be."""
+
+    number: int
+    """Number of the reply in its session."""
+    turn: int
+    """The turn that it answers; 0: a greeting."""
+    identity: SpanIdentity
+    """Root span of the turn."""
+    chat: llm.Config | None
+    """What the LLM is asked; None: `fixed_text` is said."""
+    voice: tts.Config
+    """How it is spoken."""
+    fixed_text: str = ""
+    """Text of a greeting."""
+    lead_seconds: float = 0.4
+    """How far ahead of the listener sound is sent."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """What went wrong in a reply."""
+
+    hop: str
+    """The server at fault."""
+    error: ParleyError
+    """Why."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a reply has come; read by the session when it is over."""
+
+    marks: Marks = field(default_factory=Marks)
+    """Points in time."""
+    words: HeardText = field(default_factory=HeardText)
+    """Its text, and where each word sounds."""
+    outcome: Outcome = Outcome.UNSPECIFIED
+    """How it ended; set by whoever ended it."""
+    failure: Failure | None = None
+    """What went wrong."""
+    played_samples: int = 0
+    """What the listener has reported."""
+    played_final: bool = False
+    """The listener will play no more of it."""
+    text_only: bool = False
+    """It could not be spoken, and was shown instead."""
+
+
+class Reply:
+    """One reply, from the question to the last sample heard."""
+
+    def __init__(
+        self,
+        brief: Brief,
+        servers: Servers,
+        peer: Peer,
+        encoder: Callable[[], PacketEncoder],
+    ) -> None:
+        """Prepare; `encoder` makes the codec when there is something to encode."""
+        self.brief = brief
+        self.progress = Progress()
+        self._servers = servers
+        self._peer = peer
+        self._make_encoder = encoder
+        rate = brief.voice.sample_rate_hz
+        self._packet_samples = round(rate * PACKET_SECONDS)
+        self._pacer = Pacer(
+            PacingConfig(sample_rate_hz=rate, packet_samples=self._packet_samples, lead_seconds=brief.lead_seconds)
+        )
+        self._released = asyncio.Event()
+        self._reported = asyncio.Event()
+        self._held: list[Event] = []
+        self._pcm = bytearray()
+        self._sequence = 0
+        self._encoder: PacketEncoder | None = None
+        self._waits_for = "llm"
+
+    def release(self) -> None:
+        """Let it be heard."""
+        if not self._released.is_set():
+            self.progress.marks.released_ns = clock_ns()
+            self._released.set()
+
+    def played(self, samples: int, round_trip_seconds: float, *, final: bool) -> None:
+        """Take the listener's report."""
+        now = asyncio.get_running_loop().time()
+        self._pacer.played(samples, now, round_trip_seconds=round_trip_seconds)
+        self.progress.played_samples = max(self.progress.played_samples, min(samples, self._pacer.sent_samples))
+        self.progress.played_final = self.progress.played_final or final
+        self._reported.set()
+
+    def position(self) -> int:
+        """Samples that the listener has heard by now, as far as is known."""
+        if self.progress.played_final:
+            return self.progress.played_samples
+        return max(0, min(self._pacer.position(asyncio.get_running_loop().time()), self._pacer.sent_samples))
+
+    @property
+    def started(self) -> bool:
+        """True once a packet has gone to the listener."""
+        return self._sequence > 0
+
+    async def run(self, audible: Callable[[], Awaitable[None]]) -> None:
+        """Make the reply; returns when it has been heard, or has failed as `progress.failure` says.
+
+        `audible` is awaited when the first packet has gone.
+        """
+        progress, self._audible = self.progress, audible
+        try:
+            await self._speak()
+        except ParleyError as error:
+            progress.failure = progress.failure or Failure(self._hop_of(error), error)
+        except TimeoutError:
+            progress.failure = Failure(self._waits_for, self._too_late())
+        if progress.failure is not None and not self.started:
+            await self._show_text()
+        if self.started:
+            await self._until_heard()
+        if progress.outcome is Outcome.UNSPECIFIED:
+            progress.outcome = Outcome.FAILED if progress.failure else Outcome.COMPLETED
+
+    async def _speak(self) -> None:
+        progress = self.progress
+        async with (
+            asyncio.timeout(None) as self._limit,
+            self._text() as text,
+            self._servers.tts.synthesize(self.brief.voice, text) as speech,
+        ):
+            async for event in speech:
+                await self._handle(event)
+        progress.words.finish(self._pacer.sent_samples)
+
+    @asynccontextmanager
+    async def _text(self) -> AsyncIterator[AsyncIterator[str]]:
+        """The reply's text as it comes."""
+        self.progress.marks.asked_ns = clock_ns()
+        if self.brief.chat is None:
+            yield self._fixed()
+            return
+        async with self._servers.llm.chat(self.brief.chat) as events:
+            yield self._deltas(events)
+
+    async def _fixed(self) -> AsyncIterator[str]:
+        await self._say(self.brief.fixed_text)
+        self.progress.marks.text_end_ns = clock_ns()
+        yield self.brief.fixed_text
+
+    async def _deltas(self, events: AsyncIterator[llm.Event]) -> AsyncIterator[str]:
+        marks = self.progress.marks
+        try:
+            while True:
+                seconds = _STALL_SECONDS if marks.first_token_ns else _FIRST_TOKEN_SECONDS
+                async with asyncio.timeout(seconds):
+                    event = await anext(events, None)
+                if event is None or isinstance(event, llm.Finished):
+                    break
+                if isinstance(event, llm.Delta):
+                    await self._say(event.text)
+                    yield event.text
+        except ParleyError as error:
+            self.progress.failure = Failure("llm", error)
+            raise
+        except TimeoutError as error:
+            late = DeadlinePassed("the llm server has not written anything in time")
+            self.progress.failure = Failure("llm", late)
+            raise late from error
+        marks.text_end_ns = clock_ns()
+        if not marks.first_token_ns:
+            empty = EngineFailed("the llm server gave an empty reply")
+            self.progress.failure = Failure("llm", empty)
+            raise empty
+
+    async def _say(self, text: str) -> None:
+        """Note a piece of text and tell it to the listener, in secret if so it is."""
+        marks = self.progress.marks
+        if not marks.first_token_ns:
+            marks.first_token_ns = clock_ns()
+            self._waits_for = "tts"
+            self._expect_audio()
+        self.progress.words.delta(text)
+        await self._tell(ReplyText(self.brief.number, text))
+
+    def _expect_audio(self) -> None:
+        if not self.progress.marks.first_audio_ns:
+            self._limit.reschedule(asyncio.get_running_loop().time() + _FIRST_AUDIO_SECONDS)
+
+    async def _tell(self, event: Event) -> None:
+        if self.started:
+            await self._peer.send(event)
+        else:
+            self._held.append(event)
+
+    async def _handle(self, event: tts.Event) -> None:
+        marks = self.progress.marks
+        match event:
+            case tts.Audio():
+                if not marks.first_audio_ns:
+                    marks.first_audio_ns = clock_ns()
+                    self._limit.reschedule(None)
+                self._pcm += event.pcm
+                await self._send_packets()
+            case tts.WordMark():
+                self.progress.words.mark(event.first_character, event.end_character, event.first_sample)
+                await self._tell(
+                    ReplyWord(self.brief.number, event.first_character, event.end_character, event.first_sample)
+                )
+            case tts.SentenceEnd():
+                now = clock_ns()
+                self.progress.words.sentence_end(event.end_character, event.end_sample)
+                if marks.sentences or not marks.first_audio_ns:
+                    ready = now - round(event.total_ms * _NS_PER_MS)
+                else:
+                    ready = marks.first_audio_ns - round((event.first_audio_ms + event.queue_ms) * _NS_PER_MS)
+                marks.sentences.append(Sentence(ready, max(ready, now if marks.sentences else marks.first_audio_ns)))
+            case tts.Finished():
+                await self._send_rest()
+            case tts.Ready():
+                pass
+
+    async def _send_packets(self) -> None:
+        """Send every whole packet that is there, at the listener's pace."""
+        size = self._packet_samples * SAMPLE_BYTES
+        while len(self._pcm) >= size:
+            if not self._released.is_set():
+                await self._released.wait()
+            allowed = await self._wait_for_room()
+            first = not self._sequence
+            # The first packet goes alone: the listener need not wait until the others are encoded.
+            packets = self._encode(1 if first else min(allowed, len(self._pcm) // size))
+            if first:
+                await self._peer.send(ReplyStarted(self.brief.number, self.brief.turn))
+            await self._peer.send_audio(packets)
+            self._pacer.sent(len(packets), asyncio.get_running_loop().time())
+            if first:
+                await self._begin()
+
+    def _encode(self, count: int) -> list[AudioPacket]:
+        size = self._packet_samples * SAMPLE_BYTES
+        if self._encoder is None:
+            self._encoder = self._make_encoder()
+        packets = []
+        for place in range(count):
+            data = self._encoder.encode(bytes(self._pcm[place * size : (place + 1) * size]))
+            first_sample = self._sequence * self._packet_samples
+            packets.append(AudioPacket(data, self._sequence, reply=self.brief.number, first_sample=first_sample))
+            self._sequence += 1
+        del self._pcm[: count * size]
+        return packets
+
+    async def _begin(self) -> None:
+        """The first packet has gone: what was held back may follow."""
+        self.progress.marks.first_sent_ns = clock_ns()
+        await self._audible()
+        held, self._held = self._held, []
+        for event in held:
+            await self._peer.send(event)
+
+    async def _wait_for_room(self) -> int:
+        loop = asyncio.get_running_loop()
+        while not (allowed := self._pacer.allowed(loop.time())):
+            seconds = self._pacer.hold(loop.time())
+            self._reported.clear()
+            try:
+                async with asyncio.timeout(min(seconds, _STALL_SECONDS)):
+                    await self._reported.wait()
+            except TimeoutError:
+                continue
+        return allowed
+
+    async def _send_rest(self) -> None:
+        """Send the end of the reply, padded to a whole packet and pushed out of the listener's decoder."""
+        size = self._packet_samples * SAMPLE_BYTES
+        lookahead = self._encoder.lookahead_samples if self._encoder else 0
+        if self._pcm or self._sequence:
+            self._pcm += bytes(lookahead * SAMPLE_BYTES)
+            self._pcm += bytes(-len(self._pcm) % size)
+            await self._send_packets()
+            await self._tell(ReplyAudioEnd(self.brief.number, self._pacer.sent_samples))
+
+    async def _until_heard(self) -> None:
+        """Wait until the listener has played everything, as they report or as the clock says."""
+        loop = asyncio.get_running_loop()
+        rate = self.brief.voice.sample_rate_hz
+        by_clock = loop.time() + (self._pacer.sent_samples - self.position()) / rate
+        while not self.progress.played_final and self.progress.played_samples < self._pacer.sent_samples:
+            limit = by_clock + (_PLAYOUT_PATIENCE_SECONDS if self.progress.played_samples else 0)
+            self._reported.clear()
+            try:
+                async with asyncio.timeout_at(limit):
+                    await self._reported.wait()
+            except TimeoutError:
+                return
+
+    async def _show_text(self) -> None:
+        """Nothing could be spoken: what was written is shown, so that it is not just silent."""
+        await self._released.wait()
+        if self._held:
+            await self._peer.send(ReplyStarted(self.brief.number, self.brief.turn))
+            for event in self._held:
+                await self._peer.send(event)
+            self.progress.text_only = True
+
+    def _hop_of(self, error: ParleyError) -> str:
+        return "llm" if "llm" in str(error) and self._waits_for == "llm" else "tts"
+
+    def _too_late(self) -> ParleyError:
+        return DeadlinePassed(f"the {self._waits_for} server has not answered in time")

@@ -1,0 +1,1 @@
+"""How listeners reach the gateway: each module makes a `Peer` of one kind of connection."""

@@ -1,0 +1,1 @@
+"""The LLM server: writes replies, a piece at a time."""

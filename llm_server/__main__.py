@@ -1,0 +1,41 @@
+"""The LLM server's process: `python -m llm_server`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_server.config import LlmConfig
+from llm_server.engines import open_engine
+from llm_server.service import SERVICE, LlmServicer
+from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
+from serving.grpc_server import Listen, run, serve
+from serving.threads import Worker
+
+if TYPE_CHECKING:
+    from serving.telemetry import Telemetry
+
+_MAX_MESSAGE_BYTES = 256 * 1024
+
+
+async def main(config: LlmConfig, telemetry: Telemetry) -> None:
+    """Load the engine, and serve until told to stop."""
+    engine = open_engine(config)
+    worker = Worker("llm-engine")
+    servicer = LlmServicer(engine, telemetry, config.max_calls)
+    listen = Listen(
+        config.host, config.port, "PARLEY_LLM_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
+    )
+    try:
+        await serve(
+            SERVICE,
+            lambda server: add_LlmServiceServicer_to_server(servicer, server),
+            listen,
+            load=lambda: worker.run(engine.load),
+            telemetry=telemetry,
+        )
+    finally:
+        worker.close()
+
+
+if __name__ == "__main__":
+    run("llm", LlmConfig, main)

@@ -1,0 +1,34 @@
+"""What the LLM server reads from its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serving.config import setting
+
+
+@dataclass(frozen=True, slots=True)
+class LlmConfig:
+    """Settings of the LLM server."""
+
+    host: str = setting("PARLEY_LLM_HOST", "127.0.0.1", help="Address to listen on.")
+    port: int = setting("PARLEY_LLM_PORT", 50052, help="Port to listen on.", minimum=0, maximum=65535)
+    metrics_port: int = setting(
+        "PARLEY_LLM_METRICS_PORT", 9102, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
+    )
+    engine: str = setting("PARLEY_LLM_ENGINE", "rules", choices=("rules", "scripted"), help="Engine to use.")
+    max_calls: int = setting("PARLEY_LLM_MAX_CALLS", 1000, help="Replies written at once.", minimum=1)
+    drain_seconds: float = setting(
+        "PARLEY_DRAIN_SECONDS", 5.0, help="How long calls may go on after the signal to stop.", minimum=0
+    )
+    scripted_text: str = setting(
+        "PARLEY_SCRIPTED_LLM_TEXT",
+        "This is a scripted reply. It has two sentences.",
+        help="Scripted engine: what it always says.",
+    )
+    scripted_delay_ms: float = setting(
+        "PARLEY_SCRIPTED_LLM_DELAY_MS", 0.0, help="Scripted engine: time to the first piece.", minimum=0
+    )
+    scripted_delta_ms: float = setting(
+        "PARLEY_SCRIPTED_LLM_DELTA_MS", 0.0, help="Scripted engine: time between pieces.", minimum=0
+    )

@@ -1,0 +1,103 @@
+"""The seam between the LLM server and a model: an engine is loaded once and shared, a reply is an async generator.
+
+Knows nothing of gRPC or speech.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+class Role(enum.Enum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Role
+    """Who speaks."""
+    text: str
+    """The words; of the assistant's only those that were heard."""
+    interrupted: bool = False
+    """The user interrupted this reply."""
+    unheard: str = ""
+    """What was written of an interrupted reply and not heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What is to be answered, and how."""
+
+    messages: tuple[Message, ...]
+    """Oldest first, at least one."""
+    max_tokens: int
+    """Longest reply."""
+    temperature: float | None = None
+    """Randomness, 0 to 2; None: the engine's default."""
+    seed: int | None = None
+    """Makes sampling repeatable; None: not repeatable."""
+    session_id: str = ""
+    """Name of the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the reply; pieces join without anything between."""
+
+    text: str
+    """The piece."""
+
+
+class StopReason(enum.Enum):
+    """Why a reply ended."""
+
+    STOP = enum.auto()
+    LENGTH = enum.auto()
+    TOOL_CALLS = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The reply is complete."""
+
+    reason: StopReason
+    """Why."""
+    prompt_tokens: int = 0
+    """Tokens of the conversation; 0: not counted."""
+    completion_tokens: int = 0
+    """Tokens of the reply; 0: not counted."""
+
+
+class Engine(Protocol):
+    """A model, shared by all calls."""
+
+    name: str
+    """Name of the engine."""
+    model: str
+    """Name of the model."""
+    context_tokens: int
+    """Longest conversation; 0: not limited by tokens."""
+
+    def load(self) -> None:
+        """Load the model and warm it up; blocks.
+
+        Raises:
+            Unavailable: a package or model file is missing; the message names the remedy.
+        """
+        ...
+
+    def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+        """Write a reply; closing the generator ends the model's work at once."""
+        ...

@@ -1,0 +1,32 @@
+"""The engines of the LLM server; a model library is imported only by the one that was configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parley.errors import Unavailable
+
+if TYPE_CHECKING:
+    from llm_server.config import LlmConfig
+    from llm_server.engine import Engine
+
+
+def open_engine(config: LlmConfig) -> Engine:
+    """The engine that `config` names, not yet loaded.
+
+    Raises:
+        Unavailable: there is no such engine.
+    """
+    match config.engine:
+        case "rules":
+            from llm_server.engines.rules import RulesEngine
+
+            return RulesEngine()
+        case "scripted":
+            from llm_server.engines.scripted import ScriptedEngine
+
+            return ScriptedEngine(
+                config.scripted_text, config.scripted_delay_ms / 1000, config.scripted_delta_ms / 1000
+            )
+        case name:
+            raise Unavailable(f"PARLEY_LLM_ENGINE={name}: there is no such engine")

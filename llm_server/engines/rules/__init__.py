@@ -1,0 +1,64 @@
+"""An engine without a model: a few skills that truly answer, and ELIZA (from NLTK) for everything else.
+
+It keeps nothing between calls: what it knows of a user stands in the conversation that it is given.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from llm_server.engine import Conversation, Delta, Finish, Role, StopReason
+from llm_server.engines.pieces import pieces
+from llm_server.engines.rules.skills import answer
+from llm_server.engines.rules.talk import Talk
+from parley.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+
+def _now() -> datetime:
+    """The time of day where the server is."""
+    return datetime.now().astimezone()
+
+
+class RulesEngine:
+    """Skills first, then ELIZA."""
+
+    name = "rules"
+    model = "eliza"
+    context_tokens = 0
+
+    def __init__(self, now: Callable[[], datetime] = _now) -> None:
+        """Tell the time by `now`."""
+        self._now = now
+        self._talk: Talk | None = None
+
+    def load(self) -> None:
+        """Read ELIZA's rules.
+
+        Raises:
+            Unavailable: NLTK is not installed.
+        """
+        if importlib.util.find_spec("nltk") is None:
+            raise Unavailable("nltk is not installed: pip install 'parley[llm]'")
+        self._talk = Talk()
+        self._talk.respond("hello", random.Random(0))  # noqa: S311 - a choice of words
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+        """Answer the last message, word by word."""
+        assert self._talk is not None  # noqa: S101 - the server loads before it serves
+        text = answer(conversation.messages, self._now())
+        if text is None:
+            said = next((m.text for m in reversed(conversation.messages) if m.role is Role.USER), "")
+            # The same conversation gets the same reply, whatever was asked in between.
+            seed = conversation.seed if conversation.seed is not None else f"{len(conversation.messages)} {said}"
+            text = self._talk.respond(said, random.Random(seed))  # noqa: S311 - a choice of words
+        words = pieces(text)
+        for piece in words[: conversation.max_tokens]:
+            yield Delta(piece)
+        reason = StopReason.STOP if len(words) <= conversation.max_tokens else StopReason.LENGTH
+        yield Finish(reason, completion_tokens=min(len(words), conversation.max_tokens))

@@ -1,0 +1,83 @@
+"""Frozen dataclasses from messages and back, field by field of the same name.
+
+Absent optional fields are None. Enums have the wire's numbers as values. Knows nothing of what the fields mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from _typeshed import DataclassInstance
+    from google.protobuf.message import Message
+
+D = TypeVar("D")
+M = TypeVar("M", bound="Message")
+
+
+def fill(message: M, value: object) -> M:
+    """Set the fields of `message` from the dataclass `value`, and give `message` back."""
+    for name in _names(cast("Hashable", type(value))):
+        _set(message, name, getattr(value, name))
+    return message
+
+
+def extract(kind: type[D], message: Message) -> D:
+    """A dataclass of `kind` with the fields of `message`. An enum number that is not known becomes its first member."""
+    hints = _hints(cast("Hashable", kind))
+    return kind(**{name: _value(hint, message, name) for name, hint in hints.items()})
+
+
+@cache
+def _names(kind: Hashable) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cast("type[DataclassInstance]", kind)))
+
+
+@cache
+def _hints(kind: Hashable) -> dict[str, type[object]]:
+    return get_type_hints(cast("type[object]", kind))
+
+
+def _set(message: Message, name: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, enum.Enum):
+        setattr(message, name, value.value)
+    elif isinstance(value, tuple):
+        repeated = getattr(message, name)
+        for item in value:
+            if dataclasses.is_dataclass(item):
+                fill(repeated.add(), item)
+            else:
+                repeated.append(item)
+    elif dataclasses.is_dataclass(value):
+        nested = getattr(message, name)
+        nested.SetInParent()
+        fill(nested, value)
+    else:
+        setattr(message, name, value)
+
+
+def _value(hint: type[object], message: Message, name: str) -> object:
+    if get_origin(hint) in (types.UnionType, Union):
+        if not message.HasField(name):
+            return None
+        hint = next(part for part in get_args(hint) if part is not types.NoneType)
+    raw: object = getattr(message, name)
+    if get_origin(hint) is tuple:
+        return tuple(_item(get_args(hint)[0], item) for item in cast("list[object]", raw))
+    return _item(hint, raw)
+
+
+def _item(hint: type[object], raw: object) -> object:
+    if dataclasses.is_dataclass(hint):
+        return extract(hint, cast("Message", raw))
+    if issubclass(hint, enum.Enum):
+        return hint(raw) if any(raw == member.value for member in hint) else next(iter(hint))
+    return raw

@@ -1,0 +1,93 @@
+"""The command line: `parley up|talk|transcribe|chat|say|bench`. Each command is also an example of the SDK."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from parley.errors import ParleyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXIT_FAILED = 1
+_EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when it did what it says, 1 with a line on standard error when not."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except ParleyError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return _EXIT_FAILED
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command that was chosen; each is imported only when it is used."""
+    # ruff: noqa: PLC0415
+    match options.command:
+        case "up":
+            from parley.cli.up import up
+
+            return asyncio.run(up(options.profile))
+        case "talk":
+            from parley.cli.talk import talk
+
+            return asyncio.run(talk(options.url, options.file, out=options.out, as_json=options.json))
+        case "transcribe":
+            from parley.cli.single import transcribe
+
+            return asyncio.run(transcribe(options.server, options.file))
+        case "chat":
+            from parley.cli.single import chat
+
+            return asyncio.run(chat(options.server, options.text))
+        case "say":
+            from parley.cli.single import say
+
+            return asyncio.run(say(options.server, options.text, options.out, options.voice))
+        case _:
+            from parley.cli.bench import bench
+
+            return asyncio.run(bench(options.url, options.sessions, options.seconds, as_json=options.json))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="parley", description="Talk with an AI by voice, on your own machines.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
+    up.add_argument("--profile", choices=("embedded", "scripted"), default="embedded", help="engines to use (embedded)")
+
+    talk = commands.add_parser("talk", help="speak a recording to the gateway, as the browser would")
+    talk.add_argument("file", nargs="?", help="any audio file; without it, a recording that comes with Parley")
+    talk.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    talk.add_argument("--out", metavar="WAV", help="write what a listener would have heard")
+    talk.add_argument("--json", action="store_true", help="print one JSON object for each turn")
+
+    transcribe = commands.add_parser("transcribe", help="send a recording to the ASR server alone")
+    transcribe.add_argument("file", help="any audio file")
+    transcribe.add_argument("--server", default="127.0.0.1:50051", help="the ASR server, host:port")
+
+    chat = commands.add_parser("chat", help="ask the LLM server alone")
+    chat.add_argument("text", help="what to say")
+    chat.add_argument("--server", default="127.0.0.1:50052", help="the LLM server, host:port")
+
+    say = commands.add_parser("say", help="have the TTS server alone speak a text")
+    say.add_argument("text", help="what to speak")
+    say.add_argument("--out", required=True, metavar="WAV", help="file to write")
+    say.add_argument("--voice", default="", help="name of a voice")
+    say.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
+
+    bench = commands.add_parser("bench", help="hold many sessions at once with a gateway of the scripted profile")
+    bench.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    bench.add_argument("--sessions", type=int, default=10, help="sessions at once (10)")
+    bench.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
+    bench.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser

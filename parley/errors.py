@@ -1,0 +1,160 @@
+"""The errors that callers of Parley see, and the one table that joins them to gRPC statuses.
+
+    ParleyError
+    ├── InvalidInput        a value that cannot be used; names the field
+    ├── NotFound            a voice, language or model that does not exist; names the field
+    ├── WrongState          a message that does not fit what went before
+    ├── TooLarge            a message or packet over its limit
+    ├── Overloaded          the server is full; says when to try again
+    ├── Unavailable         the server cannot be reached, or is not ready
+    ├── DeadlinePassed      the server did not answer in time
+    └── EngineFailed        the server failed in its own work
+
+Details travel as `google.rpc` messages (BadRequest, ErrorInfo, RetryInfo) in the status, so that a client in any
+language gets the field, the reason and the time to wait. Knows nothing of sessions or of WebSockets.
+"""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_ERROR_DOMAIN = "parley.v1"
+
+
+class ParleyError(Exception):
+    """Whatever Parley itself can say of a failure; `str()` is a sentence for people."""
+
+    code = grpc.StatusCode.UNKNOWN
+    """The gRPC status that it travels as."""
+
+    def __init__(self, message: str, *, field: str = "", retry_after_ms: int = 0) -> None:
+        """Keep the sentence; `field` names the value at fault, `retry_after_ms` says when to try again (0: unknown)."""
+        super().__init__(message)
+        self.field = field
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def retryable(self) -> bool:
+        """True when the same call may work later."""
+        return isinstance(self, Overloaded | Unavailable | DeadlinePassed)
+
+
+class InvalidInput(ParleyError):
+    """A value that cannot be used, whatever the state. `field` names it."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NotFound(ParleyError):
+    """A voice, language or model that does not exist. `field` names it."""
+
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class WrongState(ParleyError):
+    """A message that does not fit what went before it in its stream."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class TooLarge(ParleyError):
+    """A message or packet over its limit."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+
+
+class Overloaded(ParleyError):
+    """The server is full; `retry_after_ms` says when to try again."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Unavailable(ParleyError):
+    """The server cannot be reached, broke off, or is not ready."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class DeadlinePassed(ParleyError):
+    """The server did not answer in time."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class EngineFailed(ParleyError):
+    """The server failed in its own work."""
+
+    code = grpc.StatusCode.INTERNAL
+
+
+_BY_CODE: dict[grpc.StatusCode, type[ParleyError]] = {
+    kind.code: kind
+    for kind in (InvalidInput, NotFound, WrongState, TooLarge, Overloaded, Unavailable, DeadlinePassed, EngineFailed)
+}
+
+# A write that meets the end of a call makes grpc.aio forget the status that the server sent (grpcio 1.85).
+_BROKEN_OFF = "Internal error from Core"
+
+
+def from_rpc(error: grpc.RpcError, hop: str) -> ParleyError:
+    """Translate what grpc raised into our tree; `hop` ("asr", …) is named where the status says nothing itself.
+
+    A status of a kind that is not in the table (UNKNOWN, UNIMPLEMENTED, a cancellation that we did not ask for)
+    is an `EngineFailed`, except that a stream which the peer cancelled is `Unavailable`.
+    """
+    code = error.code() if isinstance(error, grpc.aio.AioRpcError | grpc.Call) else grpc.StatusCode.UNKNOWN
+    text = (error.details() if isinstance(error, grpc.aio.AioRpcError | grpc.Call) else None) or code.name.lower()
+    broken_off = code is grpc.StatusCode.CANCELLED or text.startswith(_BROKEN_OFF)
+    kind = Unavailable if broken_off else _BY_CODE.get(code, EngineFailed)
+    field, retry_after_ms = _read_details(error)
+    if kind is Unavailable and not field:
+        text = f"the {hop} server is not available: {text}"
+    return kind(text, field=field, retry_after_ms=retry_after_ms)
+
+
+def to_status(error: ParleyError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """Code, message and trailing metadata with which a server ends a call for `error`."""
+    status = status_pb2.Status(code=int(error.code.value[0]), message=str(error))
+    status.details.append(_packed(error_details_pb2.ErrorInfo(reason=error.code.name, domain=_ERROR_DOMAIN)))
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=str(error))
+        status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    if error.retry_after_ms:
+        delay = duration_pb2.Duration(
+            nanos=error.retry_after_ms % 1000 * 1_000_000, seconds=error.retry_after_ms // 1000
+        )
+        status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+    return error.code, str(error), ((_DETAILS_KEY, status.SerializeToString()),)
+
+
+def _packed(
+    message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
+) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+def _read_details(error: grpc.RpcError) -> tuple[str, int]:
+    """Field and retry time from the status details; ("", 0) where a server of another make gives none."""
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return "", 0
+    field, retry_after_ms = "", 0
+    for key, value in error.trailing_metadata() or ():
+        if key != _DETAILS_KEY or not isinstance(value, bytes):
+            continue
+        try:
+            status = status_pb2.Status.FromString(value)
+        except DecodeError:
+            return "", 0
+        for detail in status.details:
+            bad, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+            if detail.Unpack(bad) and bad.field_violations:
+                field = bad.field_violations[0].field
+            if detail.Unpack(retry):
+                retry_after_ms = retry.retry_delay.ToMilliseconds()
+    return field, retry_after_ms

@@ -1,0 +1,1 @@
+"""How a process of Parley starts, is seen, and stops. Knows no service by name."""

@@ -1,0 +1,177 @@
+"""A gRPC server as a process has it: health, reflection, metrics, and an orderly end.
+
+The process answers health checks from its first moment (liveness: the empty service name), reports SERVING for its
+service only when the engine is loaded and warm, and on SIGTERM or SIGINT reports NOT_SERVING, lets running calls
+finish for a while, and stops. Knows no service by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc.aio
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from parley.errors import ParleyError, to_status
+from serving.config import ConfigError, read
+from serving.telemetry import Telemetry, open_telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+C = TypeVar("C")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+_log = logging.getLogger("parley.serving")
+
+_SERVER_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Without this a second server on the same port would silently get half of the calls.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class StartError(Exception):
+    """The process cannot start; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a server listens, and how it ends."""
+
+    host: str
+    """Address to bind."""
+    port: int
+    """Port to bind; 0 takes any free one."""
+    port_variable: str
+    """Variable that sets the port, for the error message."""
+    metrics_port: int
+    """Port of `/metrics`; 0: none."""
+    drain_seconds: float
+    """How long running calls may go on after the signal to stop."""
+    max_message_bytes: int
+    """Largest message taken."""
+
+
+async def serve(
+    service: str,
+    register: Callable[[grpc.aio.Server], None],
+    listen: Listen,
+    *,
+    load: Callable[[], Awaitable[None]],
+    telemetry: Telemetry,
+) -> None:
+    """Serve until told to stop. `service` is the full name for health checks; `load` makes the engine warm.
+
+    Raises:
+        StartError: the port is taken.
+        ParleyError: `load` failed.
+    """
+    stopping = _stop_signal()
+    async with started(service, register, listen) as (port, ready):
+        with _metrics(listen, telemetry):
+            await load()
+            await ready()
+            _log.info("%s is serving on %s:%d", service, listen.host, port)
+            await stopping.wait()
+            _log.info("%s is stopping", service)
+
+
+@asynccontextmanager
+async def started(
+    service: str, register: Callable[[grpc.aio.Server], None], listen: Listen
+) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
+    """A listening server as a block: its port, and what to call when the service is ready.
+
+    Raises:
+        StartError: the port is taken.
+    """
+    server = grpc.aio.server(options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes)))
+    checks = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    register(server)
+    if os.environ.get("PARLEY_ENVIRONMENT", "") != "production":
+        reflection.enable_server_reflection((service, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    try:
+        port = server.add_insecure_port(f"{listen.host}:{listen.port}")
+    except RuntimeError as error:
+        raise StartError(
+            f"port {listen.port} on {listen.host} is taken: stop what uses it, or set {listen.port_variable}"
+        ) from error
+    await checks.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)
+    await server.start()
+
+    async def ready() -> None:
+        await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    try:
+        yield port, ready
+    finally:
+        await checks.enter_graceful_shutdown()
+        await server.stop(listen.drain_seconds)
+
+
+@asynccontextmanager
+async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> AsyncIterator[None]:
+    """The edge of a servicer: our errors inside the block end the call with their status and details."""
+    try:
+        yield
+    except ParleyError as error:
+        code, message, trailing = to_status(error)
+        await context.abort(code, message, trailing)
+
+
+def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awaitable[None]]) -> None:
+    """The whole of a process: configuration, telemetry, `main`; exit status 2 for what the user must mend."""
+    try:
+        config = read(config_class, os.environ)
+        with open_telemetry(service) as telemetry:
+            uvloop.run(_as_coroutine(main, config, telemetry))
+    except (ConfigError, StartError, ParleyError) as error:
+        sys.stderr.write(f"{service}: {error}\n")
+        sys.exit(2)
+
+
+async def _as_coroutine(main: Callable[[C, Telemetry], Awaitable[None]], config: C, telemetry: Telemetry) -> None:
+    await main(config, telemetry)
+
+
+def _stop_signal() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+@contextmanager
+def _metrics(listen: Listen, telemetry: Telemetry) -> Iterator[None]:
+    if not listen.metrics_port:
+        yield
+        return
+    try:
+        server, thread = start_http_server(listen.metrics_port, listen.host, telemetry.registry)
+    except OSError as error:
+        raise StartError(f"metrics port {listen.metrics_port} on {listen.host} is taken: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,232 @@
+"""Traces, metrics and logs of one process.
+
+Spans go to OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set; metrics are read by Prometheus; logs are one JSON object a
+line on standard error. Nothing here ever sees the words of a user. Knows no service by name.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import os
+import random
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.util.types import AttributeValue
+
+LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+"""Bounds in seconds for everything that a user waits for."""
+
+_TRACEPARENT_LENGTH = 55
+_EXPORT_DELAY_MS = 1_000
+_propagator = TraceContextTextMapPropagator()
+_preset: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("preset span identity", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanIdentity:
+    """Ids of a span that does not exist yet, so that others can already name it as their parent."""
+
+    trace_id: int
+    """128 bits."""
+    span_id: int
+    """64 bits."""
+
+    @classmethod
+    def new(cls) -> SpanIdentity:
+        """Ids that nobody has used."""
+        # Not a secret: ids only need to be different.
+        return cls(random.getrandbits(128) or 1, random.getrandbits(64) or 1)
+
+    @property
+    def traceparent(self) -> str:
+        """W3C header of a sampled span."""
+        return f"00-{self.trace_id:032x}-{self.span_id:016x}-01"
+
+    @property
+    def trace_id_hex(self) -> str:
+        """The trace id as people see it, 32 digits."""
+        return f"{self.trace_id:032x}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """A moment in a span."""
+
+    name: str
+    """What happened."""
+    unix_ns: int
+    """When."""
+
+
+class _PresetIds(IdGenerator):
+    """Random ids, except where a span was promised before it could be started."""
+
+    def __init__(self) -> None:
+        self._random = RandomIdGenerator()
+
+    def generate_span_id(self) -> int:
+        preset = _preset.get()
+        return preset[1] if preset else self._random.generate_span_id()
+
+    def generate_trace_id(self) -> int:
+        preset = _preset.get()
+        return preset[0] if preset else self._random.generate_trace_id()
+
+
+class Telemetry:
+    """Tracer and metrics registry of one process; made once in `__main__` and passed on."""
+
+    def __init__(self, provider: TracerProvider, registry: CollectorRegistry) -> None:
+        """Use what `open_telemetry` (or a test) has prepared."""
+        self._provider = provider
+        self.tracer = provider.get_tracer("parley")
+        self.registry = registry
+
+    def histogram(self, name: str, description: str, labels: Sequence[str] = ()) -> Histogram:
+        """A histogram of seconds over `LATENCY_BUCKETS`."""
+        return Histogram(name, description, labels, buckets=LATENCY_BUCKETS, registry=self.registry)
+
+    def record(  # noqa: PLR0913 - a span has these six parts
+        self,
+        name: str,
+        *,
+        parent: str,
+        start_ns: int,
+        end_ns: int,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        events: Sequence[SpanEvent] = (),
+    ) -> None:
+        """Record a span whose times are known, in nanoseconds since the Unix epoch; `parent` is a traceparent."""
+        span = self.tracer.start_span(name, context=context_of(parent), start_time=start_ns, attributes=attributes)
+        for event in events:
+            span.add_event(event.name, timestamp=event.unix_ns)
+        span.end(max(start_ns, end_ns))
+
+    def record_root(  # noqa: PLR0913 - as above, and who it is
+        self,
+        name: str,
+        *,
+        identity: SpanIdentity,
+        start_ns: int,
+        end_ns: int,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        previous: SpanIdentity | None = None,
+    ) -> None:
+        """Record the root of a trace under the identity that its children already name, linked to the trace before."""
+        links = [] if previous is None else [trace.Link(_span_context(previous))]
+        token = _preset.set((identity.trace_id, identity.span_id))
+        try:
+            span = self.tracer.start_span(
+                name,
+                context=trace.set_span_in_context(trace.INVALID_SPAN),
+                start_time=start_ns,
+                attributes=attributes,
+                links=links,
+            )
+        finally:
+            _preset.reset(token)
+        span.end(max(start_ns, end_ns))
+
+    def flush(self) -> None:
+        """Send what has not been sent yet."""
+        self._provider.force_flush()
+
+
+def context_of(traceparent: str) -> Context:
+    """Context of a W3C traceparent; an empty one, for a new trace, where it is empty or malformed."""
+    return _propagator.extract({"traceparent": traceparent} if len(traceparent) >= _TRACEPARENT_LENGTH else {})
+
+
+def traceparent_of(span: trace.Span) -> str:
+    """W3C traceparent of a span."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier, trace.set_span_in_context(span))
+    return carrier.get("traceparent", "")
+
+
+def content_allowed() -> bool:
+    """True when the operator wants users' words in spans (`PARLEY_TRACE_CONTENT=1`), under `parley.pii.*` only."""
+    return os.environ.get("PARLEY_TRACE_CONTENT", "") == "1"
+
+
+def clock_ns() -> int:
+    """Nanoseconds since the Unix epoch: the clock that spans use."""
+    return time.time_ns()
+
+
+def new_provider(service: str) -> TracerProvider:
+    """A tracer provider for `service`, without exporters."""
+    return TracerProvider(
+        resource=Resource.create({"service.name": service}), id_generator=_PresetIds(), shutdown_on_exit=False
+    )
+
+
+@contextmanager
+def open_telemetry(service: str) -> Iterator[Telemetry]:
+    """Telemetry of a process that calls itself `service`; what is left is sent when the block is left."""
+    provider = new_provider(service)
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        # Imported here: it costs 15 MB, and most first runs have no collector.
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=_EXPORT_DELAY_MS))
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    configure_logging(service)
+    try:
+        yield Telemetry(provider, registry)
+    finally:
+        provider.shutdown()
+
+
+def configure_logging(service: str) -> None:
+    """Send the process's logs to standard error, one JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines(service))
+    logging.basicConfig(handlers=[handler], level=os.environ.get("PARLEY_LOG_LEVEL", "INFO").upper(), force=True)
+
+
+class _JsonLines(logging.Formatter):
+    """Logs as JSON; `extra={"session": …, "trace": …}` become fields."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, str] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "message": record.getMessage(),
+        }
+        for name in ("session", "turn", "trace"):
+            value = record.__dict__.get(name)
+            if value is not None:
+                line[name] = str(value)
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _span_context(identity: SpanIdentity) -> trace.SpanContext:
+    return trace.SpanContext(identity.trace_id, identity.span_id, is_remote=False, trace_flags=trace.TraceFlags(1))

@@ -1,0 +1,122 @@
+"""Blocking work behind the event loop: one worker is one thread of its own, and work on it can be called off.
+
+A thread cannot be cancelled, so work that takes long watches a stop flag; the flag is set as soon as its caller leaves.
+Knows nothing of what the work is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+class Worker:
+    """One thread that does one thing at a time, in the order asked."""
+
+    def __init__(self, name: str) -> None:
+        """Start nothing yet: the thread begins with the first work."""
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
+        """Result of `function(*args)`, called on the worker's thread. Work not yet begun is dropped on cancellation."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+
+    @asynccontextmanager
+    async def iterate(
+        self, make: Callable[[threading.Event], Iterator[T]], *, bound: int
+    ) -> AsyncIterator[AsyncIterator[T]]:
+        """Iterate over what `make(stop)` yields on the worker's thread.
+
+        The thread pauses while `bound` items wait. Leaving the block sets `stop` and waits until the thread has let
+        go of the iterator, so the worker is idle, or busy with somebody else's work, when the block is left.
+        What `make` raises is raised here.
+        """
+        handover: _Handover[T] = _Handover(asyncio.get_running_loop(), bound)
+        done = self._executor.submit(handover.produce, make)
+        try:
+            yield handover.items()
+        finally:
+            handover.call_off()
+            if not done.cancel():
+                await _ended(done)
+
+    def close(self) -> None:
+        """Refuse new work and wait for the thread to end."""
+        self._executor.shutdown(cancel_futures=True)
+
+
+async def _ended(done: Future[None]) -> None:
+    """Wait for the thread even when we are being cancelled: it ends soon, since its stop flag is set."""
+    waiter = asyncio.wrap_future(done)
+    cancelled = False
+    while not waiter.done():
+        try:
+            await asyncio.wait([waiter])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    waiter.result()
+
+
+class _Handover(Generic[T]):
+    """Items on their way from a thread to the loop. Every field but `stop` and `_room` belongs to the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, bound: int) -> None:
+        self.stop = threading.Event()
+        self._loop = loop
+        self._room = threading.Semaphore(bound)
+        self._ready: deque[T] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: BaseException | None = None
+
+    def produce(self, make: Callable[[threading.Event], Iterator[T]]) -> None:
+        """On the thread: make items until they end or are called off."""
+        error: BaseException | None = None
+        try:
+            for item in make(self.stop):
+                self._room.acquire()
+                if self.stop.is_set():
+                    return
+                self._loop.call_soon_threadsafe(self._arrive, item)
+        except BaseException as raised:  # noqa: BLE001 - carried over to the loop, which raises it
+            error = raised
+        finally:
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def call_off(self) -> None:
+        self.stop.set()
+        self._room.release()
+
+    async def items(self) -> AsyncIterator[T]:
+        while True:
+            while self._ready:
+                item = self._ready.popleft()
+                self._room.release()
+                yield item
+            if self._ended:
+                break
+            self._news.clear()
+            await self._news.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _arrive(self, item: T) -> None:
+        self._ready.append(item)
+        self._news.set()
+
+    def _end(self, error: BaseException | None) -> None:
+        self._error = error
+        self._ended = True
+        self._news.set()

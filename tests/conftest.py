@@ -1,0 +1,19 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def speech_dir() -> Path:
+    """Folder of real recordings: `NAME.flac`, and `NAME.txt` with the words where there are any."""
+    folder = Path(os.environ.get("PARLEY_TEST_SPEECH", REPOSITORY.parent / "shared" / "speech"))
+    if not folder.is_dir():
+        pytest.fail(f"{folder}: no recordings there; name their folder in PARLEY_TEST_SPEECH")
+    return folder

@@ -1,0 +1,30 @@
+"""What the TTS server reads from its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serving.config import setting
+
+
+@dataclass(frozen=True, slots=True)
+class TtsConfig:
+    """Settings of the TTS server."""
+
+    host: str = setting("PARLEY_TTS_HOST", "127.0.0.1", help="Address to listen on.")
+    port: int = setting("PARLEY_TTS_PORT", 50053, help="Port to listen on.", minimum=0, maximum=65535)
+    metrics_port: int = setting(
+        "PARLEY_TTS_METRICS_PORT", 9103, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
+    )
+    engine: str = setting("PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "scripted"), help="Engine to use.")
+    voice: str = setting("PARLEY_TTS_VOICE", "", help="Default voice; empty: the engine's.")
+    max_calls: int = setting("PARLEY_TTS_MAX_CALLS", 1000, help="Replies spoken at once.", minimum=1)
+    drain_seconds: float = setting(
+        "PARLEY_DRAIN_SECONDS", 5.0, help="How long calls may go on after the signal to stop.", minimum=0
+    )
+    scripted_delay_ms: float = setting(
+        "PARLEY_SCRIPTED_TTS_DELAY_MS", 0.0, help="Scripted engine: time to the first sound of a sentence.", minimum=0
+    )
+    scripted_character_ms: float = setting(
+        "PARLEY_SCRIPTED_TTS_CHARACTER_MS", 60.0, help="Scripted engine: length of a character.", minimum=1
+    )

@@ -1,0 +1,30 @@
+"""The engines of the TTS server; a speech library is imported only by the one that was configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parley.errors import Unavailable
+
+if TYPE_CHECKING:
+    from tts_server.config import TtsConfig
+    from tts_server.engine import Engine
+
+
+def open_engine(config: TtsConfig) -> Engine:
+    """The engine that `config` names, not yet loaded.
+
+    Raises:
+        Unavailable: there is no such engine.
+    """
+    match config.engine:
+        case "espeak":
+            from tts_server.engines.espeak import EspeakEngine
+
+            return EspeakEngine()
+        case "scripted":
+            from tts_server.engines.scripted import ScriptedEngine
+
+            return ScriptedEngine(config.scripted_delay_ms / 1000, config.scripted_character_ms / 1000)
+        case name:
+            raise Unavailable(f"PARLEY_TTS_ENGINE={name}: there is no such engine")

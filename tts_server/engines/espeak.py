@@ -1,0 +1,174 @@
+"""eSpeak NG through its C interface, from the library that the espeakng-loader wheel carries.
+
+The library is global to the process and not thread-safe: one thread of the server makes all calls (`parallel` is 1).
+It speaks a sentence in a few milliseconds and calls back about every 60 ms of sound; a callback that returns 1 ends it.
+The library is GPL-3.0-or-later, and is loaded in the TTS server's process only. C interface: `speak_lib.h` of
+eSpeak NG 1.52.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from parley.errors import EngineFailed, Unavailable
+from tts_server.engine import Audio, Line, Voice, WordMark
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+_SYNCHRONOUS: Final = 2
+_BUFFER_MS: Final = 60
+_DONT_EXIT: Final = 0x8000
+_UTF8: Final = 1
+_RATE_PARAMETER: Final = 1
+_WORDS_A_MINUTE: Final = 165
+_EVENT_END: Final = 0
+_EVENT_WORD: Final = 1
+_DEFAULT_VOICE: Final = "en-us"
+_VARIANTS: Final = (("+f3", "female"), ("+m3", "male"))
+
+
+class _EventId(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+class _VoiceInfo(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@dataclass(slots=True)
+class _Take:
+    """What the callback collects while a line is spoken."""
+
+    stop: threading.Event
+    out: list[Audio | WordMark] = field(default_factory=list)
+
+
+class EspeakEngine:
+    """The library, loaded once."""
+
+    def __init__(self) -> None:
+        """Load nothing yet."""
+        self._library: ctypes.CDLL | None = None
+        self._rate_hz = 0
+        self._take: _Take | None = None
+        # Kept for as long as the library may call it.
+        self._callback = _Callback(self._collect)
+
+    @property
+    def name(self) -> str:
+        """Name of the engine."""
+        return "espeak"
+
+    @property
+    def parallel(self) -> int:
+        """The library has one state for the whole process."""
+        return 1
+
+    def load(self) -> tuple[Voice, ...]:
+        """Load the library and its data, and speak a word to warm up.
+
+        Raises:
+            Unavailable: the package is not installed, or its library cannot be used here.
+        """
+        if importlib.util.find_spec("espeakng_loader") is None:
+            raise Unavailable("espeakng-loader is not installed: pip install 'parley[tts]'")
+        import espeakng_loader
+
+        try:
+            library = ctypes.CDLL(espeakng_loader.get_library_path())
+        except OSError as error:
+            raise Unavailable(f"libespeak-ng cannot be loaded: {error}") from error
+        data = str(espeakng_loader.get_data_path()).encode()
+        self._rate_hz = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data, _DONT_EXIT)
+        if self._rate_hz <= 0:
+            raise Unavailable("libespeak-ng cannot find its data: install espeakng-loader anew")
+        library.espeak_SetSynthCallback(self._callback)
+        library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceInfo))
+        self._library = library
+        return self._voices(library)
+
+    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        """Sound and marks of a line.
+
+        Raises:
+            EngineFailed: the library refused.
+        """
+        library = self._library
+        assert library is not None  # noqa: S101 - the server loads before it serves
+        if library.espeak_SetVoiceByName(line.voice.name.encode()):
+            raise EngineFailed(f"espeak cannot use the voice {line.voice.name}")
+        library.espeak_SetParameter(_RATE_PARAMETER, round(_WORDS_A_MINUTE * line.speed), 0)
+        text = line.text.replace("\0", " ").encode()
+        self._take = _Take(stop)
+        try:
+            failed = library.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8, None, None)
+            if failed and not stop.is_set():
+                raise EngineFailed(f"espeak failed with {failed}")
+            yield from self._take.out
+        finally:
+            self._take = None
+
+    def _collect(self, samples: ctypes.Array[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
+        """The library's callback; 1 ends the synthesis."""
+        take = self._take
+        if take is None or take.stop.is_set():
+            return 1
+        place = 0
+        while events[place].type != _EVENT_END:
+            event = events[place]
+            if event.type == _EVENT_WORD:
+                start = event.text_position - 1
+                sample = event.audio_position * self._rate_hz // 1000
+                take.out.append(WordMark(start, start + event.length, sample))
+            place += 1
+        if samples and count:
+            take.out.append(Audio(ctypes.string_at(samples, count * 2)))
+        return 0
+
+    def _voices(self, library: ctypes.CDLL) -> tuple[Voice, ...]:
+        found: list[Voice] = []
+        voices = library.espeak_ListVoices(None)
+        place = 0
+        while voices[place]:
+            info = voices[place].contents
+            language = info.languages[1:].split(b"\0")[0].decode()
+            found.append(Voice(language, language, info.name.decode(), self._rate_hz))
+            place += 1
+        found.sort(key=lambda voice: voice.name != _DEFAULT_VOICE)
+        default = found[0]
+        variants = [
+            Voice(f"{default.name}{suffix}", default.language, f"{default.description}, {what}", self._rate_hz)
+            for suffix, what in _VARIANTS
+        ]
+        return (default, *variants, *found[1:])

@@ -1,0 +1,197 @@
+"""`TtsService`: one call for each reply. The only place in this server that knows the generated messages."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import Gauge, Histogram
+
+from parley._duplex import first_of
+from parley.errors import InvalidInput, Overloaded
+from parley.tts import SERVICE as TTS_SERVICE
+from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
+from serving.grpc_server import statuses
+from tts_server.engine import choose, speaking
+from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    import grpc.aio
+
+    from serving.telemetry import Telemetry
+    from serving.threads import Worker
+    from tts_server.engine import Engine, Voice
+
+    Requests = AsyncIterable[tts_pb2.SynthesizeRequest]
+    Context = grpc.aio.ServicerContext[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]
+    ListContext = grpc.aio.ServicerContext[tts_pb2.ListVoicesRequest, tts_pb2.ListVoicesResponse]
+
+SERVICE: Final = TTS_SERVICE
+
+_RATES: Final = (16_000, 24_000, 48_000)
+_DEFAULT_RATE_HZ: Final = 24_000
+_SPEEDS: Final = (0.5, 2.0)
+_CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
+    """Speaks replies."""
+
+    def __init__(self, engine: Engine, worker: Worker, telemetry: Telemetry, max_calls: int) -> None:
+        """Share `engine`, on `worker`, among at most `max_calls` calls; `load` comes before the first."""
+        self._engine = engine
+        self._worker = worker
+        self._telemetry = telemetry
+        self._max_calls = max_calls
+        self._calls = 0
+        self._voices: tuple[Voice, ...] = ()
+        self._first_audio = telemetry.histogram("parley_tts_ttfa_seconds", "From a sentence to its first sound.")
+        self._active = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
+        self._cancel_to_idle = Histogram(
+            "parley_cancel_to_idle_seconds",
+            "From a caller's leaving to the end of the work.",
+            ["service"],
+            buckets=_CANCEL_BUCKETS,
+            registry=telemetry.registry,
+        )
+
+    async def load(self, default_voice: str) -> None:
+        """Make the engine ready; `default_voice` comes first among the voices.
+
+        Raises:
+            Unavailable: something is missing.
+            InvalidInput: there is no such voice.
+        """
+        voices = await self._worker.run(self._engine.load)
+        first = choose(voices, default_voice, "")
+        self._voices = (first, *(voice for voice in voices if voice != first))
+
+    async def ListVoices(  # noqa: N802 - the name in the proto
+        self,
+        request: tts_pb2.ListVoicesRequest,
+        context: ListContext,
+    ) -> tts_pb2.ListVoicesResponse:
+        """The voices of a language, or all."""
+        return tts_pb2.ListVoicesResponse(
+            voices=[
+                tts_pb2.Voice(
+                    name=voice.name,
+                    language=voice.language,
+                    description=voice.description,
+                    sample_rate_hz=voice.sample_rate_hz,
+                )
+                for voice in speaking(self._voices, request.language)
+            ]
+        )
+
+    async def Synthesize(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
+        self, request_iterator: Requests, context: Context
+    ) -> None:
+        """Speak one reply."""
+        async with statuses(context):
+            if self._calls >= self._max_calls:
+                raise Overloaded(f"all {self._max_calls} calls are taken", retry_after_ms=500)
+            self._calls += 1
+            self._active.inc()
+            try:
+                await self._reply(request_iterator, context)
+            except BaseExceptionGroup as group:
+                raise first_of(group) from None
+            finally:
+                self._calls -= 1
+                self._active.dec()
+
+    async def _reply(self, requests: Requests, context: Context) -> None:
+        incoming = aiter(requests)
+        config = _config(await anext(incoming, None))
+        voice = choose(self._voices, config.voice, config.language)
+        rate = config.sample_rate_hz or _DEFAULT_RATE_HZ
+        speed = config.speed if config.HasField("speed") else 1.0
+        ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
+        await context.write(tts_pb2.SynthesizeResponse(ready=ready))
+        speaker = Speaker(self._engine, self._worker, voice, rate, speed)
+
+        async def emit(event: Event) -> None:
+            if isinstance(event, Sentence):
+                self._note(config, event)
+            await context.write(_to_proto(event))
+
+        try:
+            await speaker.speak(_pieces(incoming), emit)
+        finally:
+            if speaker.left_seconds:
+                self._cancel_to_idle.labels("tts").observe(time.monotonic() - speaker.left_seconds)
+        finished = tts_pb2.SynthesizeFinished(samples=speaker.samples, characters=speaker.characters)
+        await context.write(tts_pb2.SynthesizeResponse(finished=finished))
+
+    def _note(self, config: tts_pb2.SynthesizeConfig, sentence: Sentence) -> None:
+        """Metrics and the span of a sentence."""
+        self._first_audio.observe((sentence.first_audio_ns - sentence.ready_ns) / 1e9)
+        self._telemetry.record(
+            "tts.synthesize",
+            parent=config.trace.traceparent,
+            start_ns=sentence.ready_ns,
+            end_ns=sentence.end_ns,
+            attributes={
+                "session.id": config.session_id,
+                "parley.engine": self._engine.name,
+                "parley.sentence": sentence.number,
+                "parley.characters": sentence.end_char - sentence.start_char,
+                "parley.queue_ms": (sentence.begun_ns - sentence.ready_ns) / 1e6,
+            },
+        )
+
+
+async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[str | None]:
+    """Text as it comes; None where what there is shall be spoken now."""
+    async for request in requests:
+        match request.WhichOneof("request"):
+            case "text":
+                yield request.text.text
+            case "speak_now":
+                yield None
+            case "config":
+                raise InvalidInput("a second configuration in one call", field="config")
+            case _:
+                pass
+
+
+def _config(request: tts_pb2.SynthesizeRequest | None) -> tts_pb2.SynthesizeConfig:
+    """The first request as a configuration that this server can serve."""
+    if request is None or request.WhichOneof("request") != "config":
+        raise InvalidInput("the first request must be the configuration", field="config")
+    config = request.config
+    if config.sample_rate_hz and config.sample_rate_hz not in _RATES:
+        wanted = ", ".join(str(rate) for rate in _RATES)
+        raise InvalidInput(f"sample_rate_hz {config.sample_rate_hz}: one of {wanted}", field="config.sample_rate_hz")
+    if config.HasField("speed") and not _SPEEDS[0] <= config.speed <= _SPEEDS[1]:
+        raise InvalidInput(f"speed {config.speed:g}: from {_SPEEDS[0]} to {_SPEEDS[1]}", field="config.speed")
+    return config
+
+
+def _to_proto(event: Event) -> tts_pb2.SynthesizeResponse:
+    match event:
+        case Mark():
+            mark = tts_pb2.WordMark(
+                first_character=event.start_char, end_character=event.end_char, first_sample=event.sample
+            )
+            return tts_pb2.SynthesizeResponse(word=mark)
+        case Chunk():
+            chunk = audio_pb2.AudioChunk(pcm=event.pcm, first_sample=event.sample, sequence=event.number)
+            return tts_pb2.SynthesizeResponse(audio=chunk)
+        case Sentence():
+            return _sentence_end(event)
+
+
+def _sentence_end(sentence: Sentence) -> tts_pb2.SynthesizeResponse:
+    timings = tts_pb2.TtsTimings(
+        queue_ms=(sentence.begun_ns - sentence.ready_ns) / 1e6,
+        first_audio_ms=(sentence.first_audio_ns - sentence.ready_ns) / 1e6,
+        total_ms=(sentence.end_ns - sentence.ready_ns) / 1e6,
+    )
+    end = tts_pb2.SentenceEnd(
+        sentence=sentence.number, end_character=sentence.end_char, end_sample=sentence.end_sample, timings=timings
+    )
+    return tts_pb2.SynthesizeResponse(sentence_end=end)

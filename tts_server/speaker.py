@@ -1,0 +1,212 @@
+"""Speaks one reply as its text comes: cuts pieces, has them spoken one after the other, and places them on one clock.
+
+Knows nothing of gRPC or of a particular engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from parley.audio import SAMPLE_BYTES, Resampler
+from serving.telemetry import clock_ns
+from tts_server.engine import Audio, Line, WordMark
+from tts_server.sentences import Cutter, Piece
+from tts_server.spoken import spoken
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from serving.threads import Worker
+    from tts_server.engine import Engine, Voice
+
+# A writer who stalls for so long has what there is spoken.
+_STALL_SECONDS: Final = 0.3
+_FIRST_CHUNK_SECONDS: Final = 0.04
+_CHUNK_SECONDS: Final = 0.2
+# Chunks that an engine may be ahead of the caller, besides what the stream itself holds.
+_AHEAD: Final = 8
+_BETWEEN_SENTENCES_SECONDS: Final = 0.12
+# Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
+_DELTAS: Final = 256
+_PIECES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word begins to sound."""
+
+    start_char: int
+    """First character in the reply's text."""
+    end_char: int
+    """Character after its last one."""
+    sample: int
+    """Sample of the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of sound."""
+
+    pcm: bytes
+    """s16le at the rate asked for."""
+    sample: int
+    """Its first sample in the reply."""
+    number: int
+    """From 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A piece has been spoken."""
+
+    number: int
+    """From 0."""
+    start_char: int
+    """First character in the reply's text."""
+    end_char: int
+    """Character after its last one."""
+    end_sample: int
+    """Sample of the reply after its last one."""
+    ready_ns: int
+    """When its text was complete."""
+    begun_ns: int
+    """When the engine began."""
+    first_audio_ns: int
+    """When its first sound was there."""
+    end_ns: int
+    """When its last sound was there."""
+
+
+Event = Mark | Chunk | Sentence
+
+
+class _End(enum.Enum):
+    """The text is complete."""
+
+    END = enum.auto()
+
+
+class Speaker:
+    """One reply."""
+
+    def __init__(self, engine: Engine, worker: Worker, voice: Voice, sample_rate_hz: int, speed: float) -> None:
+        """Speak with `voice` at `sample_rate_hz`, on `worker`."""
+        self._engine = engine
+        self._worker = worker
+        self._voice = voice
+        self._rate_hz = sample_rate_hz
+        self._speed = speed
+        self._sentences = 0
+        self._chunks = 0
+        self.samples = 0
+        """Samples made so far."""
+        self.characters = 0
+        """Characters received so far."""
+
+        self.left_seconds = 0.0
+        """When the caller left, on the monotonic clock; 0: they stayed to the end."""
+
+    async def speak(self, text: AsyncIterator[str | None], emit: Callable[[Event], Awaitable[None]]) -> None:
+        """Speak the reply whose text comes in pieces; None among them has everything so far spoken."""
+        deltas: asyncio.Queue[str | _End | None] = asyncio.Queue(_DELTAS)
+        pieces: asyncio.Queue[tuple[Piece, int] | _End] = asyncio.Queue(_PIECES)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(text, deltas), name="read")
+            tasks.create_task(self._cut(deltas, pieces), name="cut")
+            while not isinstance(item := await pieces.get(), _End):
+                await self._sentence(*item, emit)
+
+    async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | _End | None]) -> None:
+        async for delta in text:
+            self.characters += len(delta or "")
+            await deltas.put(delta)
+        await deltas.put(_End.END)
+
+    async def _cut(
+        self, deltas: asyncio.Queue[str | _End | None], pieces: asyncio.Queue[tuple[Piece, int] | _End]
+    ) -> None:
+        cutter, ended = Cutter(), False
+        while not ended:
+            try:
+                async with asyncio.timeout(_STALL_SECONDS if cutter.waiting else None):
+                    delta = await deltas.get()
+            except TimeoutError:
+                ready = cutter.pause()
+            else:
+                ended = isinstance(delta, _End)
+                ready = cutter.add(delta) if isinstance(delta, str) else cutter.flush()
+            now = clock_ns()
+            for piece in ready:
+                await pieces.put((piece, now))
+        await pieces.put(_End.END)
+
+    async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
+        said = spoken(piece.text)
+        if not said.text:
+            return
+        line = Line(said.text, self._voice, self._speed)
+        began = first = 0
+        resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
+        base = self.samples
+        waiting = bytearray(self._pause())
+
+        def make(stop: threading.Event) -> Iterator[Audio | WordMark]:
+            nonlocal began
+            began = clock_ns()
+            return self._engine.speak(line, stop)
+
+        base += len(waiting) // SAMPLE_BYTES
+        async with self._worker.iterate(make, bound=_AHEAD) as events:
+            try:
+                async for event in events:
+                    if isinstance(event, WordMark):
+                        start, end = said.source(event.start_char, event.end_char)
+                        sample = base + event.sample * self._rate_hz // self._voice.sample_rate_hz
+                        await emit(Mark(piece.start_char + start, piece.start_char + end, sample))
+                        continue
+                    first = first or clock_ns()
+                    waiting += resampler.push(event.pcm)
+                    await self._send(waiting, emit, whole=False)
+            except asyncio.CancelledError:
+                self.left_seconds = time.monotonic()
+                raise
+        waiting += resampler.finish()
+        await self._send(waiting, emit, whole=True)
+        end_ns = clock_ns()
+        await emit(
+            Sentence(
+                self._sentences,
+                piece.start_char,
+                piece.end_char,
+                self.samples,
+                ready_ns,
+                began,
+                first or end_ns,
+                end_ns,
+            )
+        )
+        self._sentences += 1
+
+    def _pause(self) -> bytes:
+        """The silence before a sentence; none before the first."""
+        seconds = _BETWEEN_SENTENCES_SECONDS if self._sentences else 0.0
+        return bytes(round(seconds * self._rate_hz) * SAMPLE_BYTES)
+
+    async def _send(self, waiting: bytearray, emit: Callable[[Event], Awaitable[None]], *, whole: bool) -> None:
+        """Send what is there in chunks: small at first, since somebody waits, then larger, since messages cost."""
+        while waiting:
+            seconds = _CHUNK_SECONDS if self.samples else _FIRST_CHUNK_SECONDS
+            size = round(seconds * self._rate_hz) * SAMPLE_BYTES
+            if len(waiting) < size and not whole:
+                return
+            pcm = bytes(waiting[:size])
+            del waiting[:size]
+            sample = self.samples
+            self.samples += len(pcm) // SAMPLE_BYTES
+            await emit(Chunk(pcm, sample, self._chunks))
+            self._chunks += 1
