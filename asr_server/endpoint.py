@@ -42,6 +42,8 @@ class EndpointConfig:
     """Silence that ends a turn whose words look finished."""
     default_silence_seconds: float = 0.5
     """Silence that ends a turn where nothing is known of the words."""
+    hesitant_silence_seconds: float = 0.65
+    """Silence that ends a turn whose words only lack a full stop."""
     unfinished_silence_seconds: float = 1.5
     """Silence that ends a turn whose words look unfinished."""
     dictation_silence_seconds: float = 2.0

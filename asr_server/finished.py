@@ -22,13 +22,16 @@ _ENGLISH_DIGITS: Final = "zero oh one two three four five six seven eight nine t
 _ENGLISH_NUMBERS: Final = frozenset(_ENGLISH_DIGITS.split())
 _LEAST_DICTATED: Final = 3
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_TRAILS_OFF = re.compile(r"(\.\.\.|…|[,:;–-])\s*$")
+_TRAILS_OFF = re.compile(r"(\.\.\.|…|[–-])\s*$")
+# Recognisers put a comma where the voice did not fall, also at the end of what was said.
+_COMMA = re.compile(r"[,:;]\s*$")
 
 
 class Completeness(enum.Enum):
     """How finished words look."""
 
     FINISHED = enum.auto()
+    HESITANT = enum.auto()
     UNFINISHED = enum.auto()
     DICTATING = enum.auto()
 
@@ -38,14 +41,16 @@ def completeness(text: str, language: str = "en") -> Completeness:
     stripped = text.strip()
     if _TRAILS_OFF.search(stripped):
         return Completeness.UNFINISHED
-    if stripped.endswith("?") or not language.startswith("en"):
+    if stripped.endswith("?"):
         return Completeness.FINISHED
+    if not language.startswith("en"):
+        return Completeness.HESITANT if _COMMA.search(stripped) else Completeness.FINISHED
     tokens = _TOKEN.findall(stripped.casefold())
     if len(tokens) >= _LEAST_DICTATED and all(_is_number(token) for token in tokens[-_LEAST_DICTATED:]):
         return Completeness.DICTATING
     if not tokens or (tokens[-1] in _ENGLISH_UNFINISHED and not _is_whole(tokens)):
         return Completeness.UNFINISHED
-    return Completeness.FINISHED
+    return Completeness.HESITANT if _COMMA.search(stripped) else Completeness.FINISHED
 
 
 def _is_number(token: str) -> bool:

@@ -196,6 +196,7 @@ class Hearing:
 
     async def _resume(self, sample: int) -> None:
         look, self._look = self._look, None
+        await self._emit(asr.VoiceOnset(self._turn, sample))
         if look is None:
             return
         if look.task is not None:
@@ -306,6 +307,8 @@ def _silence_for(whole: Completeness | None, config: EndpointConfig) -> float:
             return config.default_silence_seconds
         case Completeness.FINISHED:
             return config.finished_silence_seconds
+        case Completeness.HESITANT:
+            return config.hesitant_silence_seconds
         case Completeness.UNFINISHED:
             return config.unfinished_silence_seconds
         case Completeness.DICTATING:

@@ -135,6 +135,10 @@ async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> Asyn
     except ParleyError as error:
         code, message, trailing = to_status(error)
         await context.abort(code, message, trailing)
+    except grpc.aio.InternalError:
+        # A write that met the caller's leaving (grpcio 1.85); anything else of that kind is ours to know.
+        if not context.cancelled():
+            raise
 
 
 def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awaitable[None]]) -> None:

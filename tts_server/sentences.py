@@ -19,7 +19,45 @@ _BREAK = re.compile(
 )
 # Never the end of a sentence, in the languages that are spoken most.
 _TITLES: Final = frozenset(
-    ["dr", "mr", "mrs", "ms", "mx", "prof", "st", "rev", "gen", "sen", "rep", "gov", "capt", "lt", "col", "sgt", "hon", "vs", "cf", "al", "bzw", "ca", "usw.z", "hr", "fr", "frl", "mme", "mlle", "sra", "dra", "e.g", "i.e", "z.b", "d.h", "u.a", "p.ex", "d.w.z"]
+    [
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "mx",
+        "prof",
+        "st",
+        "rev",
+        "gen",
+        "sen",
+        "rep",
+        "gov",
+        "capt",
+        "lt",
+        "col",
+        "sgt",
+        "hon",
+        "vs",
+        "cf",
+        "al",
+        "bzw",
+        "ca",
+        "usw.z",
+        "hr",
+        "fr",
+        "frl",
+        "mme",
+        "mlle",
+        "sra",
+        "dra",
+        "e.g",
+        "i.e",
+        "z.b",
+        "d.h",
+        "u.a",
+        "p.ex",
+        "d.w.z",
+    ]
 )
 # Before a number they are short for something; otherwise they may be a whole answer, as "No." is.
 _NUMBERED: Final = frozenset(["no", "nr", "nos", "fig", "vol", "p", "pp", "ch", "sec", "art", "para"])

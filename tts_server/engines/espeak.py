@@ -25,7 +25,11 @@ _BUFFER_MS: Final = 60
 _DONT_EXIT: Final = 0x8000
 _UTF8: Final = 1
 _RATE_PARAMETER: Final = 1
-_WORDS_A_MINUTE: Final = 165
+_WORD_GAP_PARAMETER: Final = 7
+# Understood best: over 18 replies Moonshine has 7 % of words wrong at 180 words a minute with 10 ms between words,
+# 15 % at 165 words without a gap.
+_WORDS_A_MINUTE: Final = 180
+_WORD_GAP_TENS_OF_MS: Final = 1
 _EVENT_END: Final = 0
 _EVENT_WORD: Final = 1
 _DEFAULT_VOICE: Final = "en-us"
@@ -129,6 +133,7 @@ class EspeakEngine:
         if library.espeak_SetVoiceByName(line.voice.name.encode()):
             raise EngineFailed(f"espeak cannot use the voice {line.voice.name}")
         library.espeak_SetParameter(_RATE_PARAMETER, round(_WORDS_A_MINUTE * line.speed), 0)
+        library.espeak_SetParameter(_WORD_GAP_PARAMETER, _WORD_GAP_TENS_OF_MS, 0)
         text = line.text.replace("\0", " ").encode()
         self._take = _Take(stop)
         try:
