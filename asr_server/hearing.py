@@ -35,6 +35,8 @@ _FIRST_PARTIAL_SECONDS: Final = 0.5
 _NEXT_PARTIAL_SECONDS: Final = 0.4
 # Sound after the last voice that the engine gets: word ends are quiet.
 _TAIL_SECONDS: Final = 0.2
+# A client that resends what a broken stream had not accounted for is ahead by that much, and a file by all of it.
+_FASTER_THAN_LIVE_SECONDS: Final = 0.5
 _ACK_SAMPLES: Final = _RATE_HZ
 # A client that paused for longer begins another stream.
 _LONGEST_GAP_SECONDS: Final = 30
@@ -78,6 +80,7 @@ class Hearing:
         self._recognizer = engine.recognizer(config.language, config.hints)
         self._endpointer = Endpointer(endpoint_config(config.endpointing), config.first_sample)
         self._lock = asyncio.Lock()
+        self._began = asyncio.get_running_loop().time()
         self._pcm = bytearray()
         self._pcm_first = config.first_sample
         self._turn = config.first_turn
@@ -119,6 +122,7 @@ class Hearing:
                     await self._on(tasks, event)
             self._begin_partial(tasks)
             await self._acknowledge()
+        await self._keep_pace()
 
     async def flush(self, tasks: asyncio.TaskGroup, reason: Reason = Reason.FLUSH) -> None:
         """Finalise what was said so far."""
@@ -126,6 +130,13 @@ class Hearing:
             for event in self._endpointer.flush(reason):
                 await self._on(tasks, event)
             await self._acknowledge(force=True)
+
+    async def _keep_pace(self) -> None:
+        """Let the engine answer what it was asked in a pause before a sender of files goes on, as a microphone would."""
+        sent_seconds = (self._pcm_end - self._config.first_sample) / _RATE_HZ
+        ahead_seconds = sent_seconds - (asyncio.get_running_loop().time() - self._began)
+        if ahead_seconds > _FASTER_THAN_LIVE_SECONDS and self._look is not None and self._look.task is not None:
+            await asyncio.wait([self._look.task])
 
     @property
     def _pcm_end(self) -> int:

@@ -1,0 +1,191 @@
+"""The ASR service over a real port: what it takes, what it refuses, and what it says of a turn."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from asr_server.engines.scripted import ScriptedEngine
+from asr_server.scheduler import Scheduler
+from asr_server.service import SERVICE, AsrServicer
+from parley import asr
+from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
+from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
+from serving.grpc_server import Listen, started
+from serving.telemetry import Telemetry, new_provider
+from serving.threads import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LOUD = (np.sin(np.arange(640) * 0.3) * 8000).astype("<i2").tobytes()
+QUIET = bytes(1280)
+
+
+@asynccontextmanager
+async def serving(
+    texts: tuple[str, ...] = ("turn on the lamp",), max_streams: int = 10
+) -> AsyncIterator[asr.AsrClient]:
+    worker = Worker("test")
+    telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
+    servicer = AsrServicer(ScriptedEngine(texts, 0.0), Scheduler(worker), telemetry, max_streams)
+    listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
+    async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
+        port,
+        ready,
+    ):
+        await ready()
+        async with asr.AsrClient(f"127.0.0.1:{port}") as client:
+            yield client
+    worker.close()
+
+
+def chunks(*runs: tuple[bytes, float], first_sample: int = 0) -> list[asr.Request]:
+    """Audio of (chunk, seconds) runs, 40 ms a message."""
+    sound = [chunk for chunk, seconds in runs for _ in range(round(seconds / 0.04))]
+    return [asr.Audio(chunk, first_sample + place * 640) for place, chunk in enumerate(sound)]
+
+
+async def sending(*requests: asr.Request) -> AsyncIterator[asr.Request]:
+    for request in requests:
+        yield request
+
+
+async def heard(client: asr.AsrClient, *requests: asr.Request) -> list[asr.Event]:
+    async with client.transcribe(sending(*requests)) as events:
+        return [event async for event in events]
+
+
+def names(events: list[asr.Event]) -> list[str]:
+    return [type(event).__name__ for event in events if not isinstance(event, asr.AudioAck | asr.Partial)]
+
+
+async def test_a_turn_is_told_from_its_first_voice_to_its_words() -> None:
+    async with serving() as client:
+        events = await heard(client, asr.Config(), *chunks((QUIET, 0.4), (LOUD, 1.0), (QUIET, 1.0)))
+    assert names(events) == ["Ready", "VoiceOnset", "SpeechStarted", "VoiceStopped", "EagerEndOfTurn", "EndOfTurn"]
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    assert end.text == "turn on the lamp"
+    assert end.reason is asr.EndReason.SILENCE
+    assert 0.3 <= end.timings.endpoint_ms / 1000 <= 0.4
+
+
+async def test_words_that_look_unfinished_wait_longer_and_start_nothing_early() -> None:
+    async with serving(("turn on the",)) as client:
+        events = await heard(client, asr.Config(), *chunks((LOUD, 1.0), (QUIET, 2.0)))
+    assert "EagerEndOfTurn" not in names(events)
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    assert end.timings.endpoint_ms >= 1500
+
+
+async def test_a_speaker_who_goes_on_makes_the_head_start_void() -> None:
+    async with serving() as client:
+        sound = chunks((LOUD, 0.6), (QUIET, 0.28), (LOUD, 0.6), (QUIET, 1.0))
+        events = await heard(client, asr.Config(), *sound)
+    said = names(events)
+    assert said.index("EagerEndOfTurn") < said.index("TurnResumed") < said.index("EndOfTurn")
+    assert said.count("EndOfTurn") == 1
+
+
+async def test_two_turns_in_a_row_have_their_own_words_and_numbers() -> None:
+    async with serving(("first one", "second one")) as client:
+        sound = chunks((LOUD, 1.0), (QUIET, 0.8), (LOUD, 0.5), (QUIET, 0.8))
+        events = await heard(client, asr.Config(), *sound)
+    ends = [(event.turn, event.text) for event in events if isinstance(event, asr.EndOfTurn)]
+    assert ends == [(1, "first one"), (2, "second one")]
+
+
+async def test_a_knock_is_discarded_and_its_number_used_again() -> None:
+    async with serving() as client:
+        sound = chunks((QUIET, 0.4), (LOUD, 0.08), (QUIET, 1.0), (LOUD, 1.0), (QUIET, 1.0))
+        events = await heard(client, asr.Config(), *sound)
+    gone = next(event for event in events if isinstance(event, asr.TurnDiscarded))
+    assert (gone.turn, gone.reason) == (1, asr.DiscardReason.TOO_SHORT)
+    assert next(event for event in events if isinstance(event, asr.EndOfTurn)).turn == 1
+
+
+async def test_letting_go_of_the_key_ends_the_turn_at_once() -> None:
+    async with serving() as client:
+        events = await heard(
+            client, asr.Config(), *chunks((LOUD, 0.6)), asr.Flush(), *chunks((QUIET, 0.2), first_sample=9600)
+        )
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    assert end.reason is asr.EndReason.FLUSH
+
+
+async def test_closing_the_stream_finalises_what_was_said() -> None:
+    async with serving() as client:
+        events = await heard(client, asr.Config(), *chunks((LOUD, 0.6)))
+    assert next(event for event in events if isinstance(event, asr.EndOfTurn)).reason is asr.EndReason.STREAM_END
+
+
+async def test_a_stream_may_begin_in_the_middle_of_a_session() -> None:
+    async with serving() as client:
+        config = asr.Config(first_sample=160_000, first_turn=7)
+        events = await heard(client, config, *chunks((LOUD, 0.6), (QUIET, 1.0), first_sample=160_000))
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    assert end.turn == 7
+    assert end.first_sample >= 160_000
+
+
+async def test_a_gap_is_filled_with_silence_and_an_overlap_is_dropped() -> None:
+    async with serving() as client:
+        sound = [
+            *chunks((LOUD, 0.6)),
+            *chunks((LOUD, 0.2), first_sample=6400),
+            *chunks((QUIET, 0.4), first_sample=32_000),
+        ]
+        events = await heard(client, asr.Config(), *sound)
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    # 0.6 s of voice; the overlap ends at the same sample, and the gap after it is the silence that ends the turn.
+    assert 9_000 <= end.speech_end_sample <= 10_500
+
+
+async def test_endpointing_can_be_changed_while_the_stream_runs() -> None:
+    async with serving() as client:
+        update = asr.Config(endpointing=asr.Endpointing(finished_silence_ms=800, eager_silence_ms=0))
+        events = await heard(client, asr.Config(), update, *chunks((LOUD, 0.6), (QUIET, 1.5)))
+    assert "EagerEndOfTurn" not in names(events)
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    assert 800 <= end.timings.endpoint_ms < 850
+
+
+@pytest.mark.parametrize(
+    ("requests", "error", "field"),
+    [
+        (chunks((LOUD, 0.1)), InvalidInput, "config"),
+        ([asr.Config(sample_rate_hz=8000)], InvalidInput, "config.sample_rate_hz"),
+        ([asr.Config(language="tlh")], InvalidInput, "config.language"),
+        ([asr.Config(hints=("x",) * 101)], InvalidInput, "config.hints"),
+        ([asr.Config(endpointing=asr.Endpointing(start_threshold=2.0))], InvalidInput, "endpointing.start_threshold"),
+        ([asr.Config(), asr.Audio(b"123", 0)], InvalidInput, "audio.pcm"),
+        ([asr.Config(), asr.Audio(bytes(62_000), 0)], TooLarge, "audio.pcm"),
+        ([asr.Config(), asr.Audio(QUIET, 10_000_000)], InvalidInput, "audio.first_sample"),
+        ([asr.Config(), asr.Config(sample_rate_hz=8000)], WrongState, "config.sample_rate_hz"),
+        ([asr.Config(), asr.Config(language="fr")], WrongState, "config.language"),
+    ],
+)
+async def test_bad_input_is_refused_with_the_field_at_fault(
+    requests: list[asr.Request], error: type[ParleyError], field: str
+) -> None:
+    async with serving() as client:
+        with pytest.raises(error) as caught:
+            await heard(client, *requests)
+    assert caught.value.field == field
+
+
+async def test_a_full_server_says_when_to_come_again() -> None:
+    async def staying() -> AsyncIterator[asr.Request]:
+        yield asr.Config()
+        await asyncio.Event().wait()
+
+    async with serving(max_streams=1) as client, client.transcribe(staying()) as events:
+        assert isinstance(await anext(events), asr.Ready)
+        with pytest.raises(Overloaded) as caught:
+            await heard(client, asr.Config())
+    assert caught.value.retry_after_ms == 1000
