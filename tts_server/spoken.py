@@ -22,7 +22,7 @@ _RULES: Final = (
     (re.compile(r"\*\*|__|~~|`|\*"), ""),
     (re.compile(r"(?<!\w)_|_(?!\w)"), ""),
     # espeak reads markup and phonemes in brackets; nothing that was written is meant as such.
-    (re.compile(r"\[\[|\]\]|<[^<>\n]{0,80}>"), " "),
+    (re.compile(r"\[\[|\]\]|</?[A-Za-z][^<>\n]{0,80}>"), " "),
     (re.compile(r"&"), " and "),
 )
 _SILENT_CATEGORIES: Final = frozenset(("So", "Sk", "Cs", "Co", "Cn", "Cc"))
@@ -57,6 +57,8 @@ def spoken(written: str) -> Spoken:
 
 
 def _plain(character: str, place: int) -> tuple[str, int]:
+    if character.isspace():
+        return (character, place)
     silent = unicodedata.category(character) in _SILENT_CATEGORIES or character in _JOINERS
     return (" " if silent else character, place)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from parley.errors import EngineFailed, Unavailable
 from tts_server.engine import Audio, Line, Voice, WordMark
+from tts_server.marks import mark_words
 
 if TYPE_CHECKING:
     import threading
@@ -75,7 +76,8 @@ class _Take:
     """What the callback collects while a line is spoken."""
 
     stop: threading.Event
-    out: list[Audio | WordMark] = field(default_factory=list)
+    sound: list[Audio] = field(default_factory=list)
+    marks: list[WordMark] = field(default_factory=list)
 
 
 class EspeakEngine:
@@ -140,7 +142,9 @@ class EspeakEngine:
             failed = library.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8, None, None)
             if failed and not stop.is_set():
                 raise EngineFailed(f"espeak failed with {failed}")
-            yield from self._take.out
+            sound, marks = self._take.sound, self._take.marks
+            yield from mark_words(line.text, marks, sum(len(audio.pcm) for audio in sound) // 2)
+            yield from sound
         finally:
             self._take = None
 
@@ -155,10 +159,10 @@ class EspeakEngine:
             if event.type == _EVENT_WORD:
                 start = event.text_position - 1
                 sample = event.audio_position * self._rate_hz // 1000
-                take.out.append(WordMark(start, start + event.length, sample))
+                take.marks.append(WordMark(start, start + event.length, sample))
             place += 1
         if samples and count:
-            take.out.append(Audio(ctypes.string_at(samples, count * 2)))
+            take.sound.append(Audio(ctypes.string_at(samples, count * 2)))
         return 0
 
     def _voices(self, library: ctypes.CDLL) -> tuple[Voice, ...]:

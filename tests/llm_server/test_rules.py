@@ -1,0 +1,101 @@
+"""What the engine without a model answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
+from llm_server.engines.rules import RulesEngine
+
+EVENING = datetime(2026, 11, 20, 19, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def engine() -> RulesEngine:
+    made = RulesEngine(lambda: EVENING)
+    made.load()
+    return made
+
+
+async def ask(engine: RulesEngine, *said: str | Message, max_tokens: int = 512) -> str:
+    """The reply to the last of `said`, which alternate between the user and the assistant."""
+    messages = tuple(
+        each if isinstance(each, Message) else Message(Role.ASSISTANT if place % 2 else Role.USER, each)
+        for place, each in enumerate(said)
+    )
+    events = [event async for event in engine.reply(Conversation(messages, max_tokens))]
+    assert isinstance(events[-1], Finish)
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("What is seven times eight?", "Seven times eight is fifty-six."),
+        ("What is 7 times 8?", "Seven times eight is fifty-six."),
+        ("what's 7 x 8", "Seven times eight is fifty-six."),
+        ("12 plus 30", "Twelve plus thirty is forty-two."),
+        ("How much is twelve minus thirty?", "Twelve minus thirty is minus eighteen."),
+        ("half of ninety", "Half of ninety is forty-five."),
+        ("What is the square root of 81?", "The square root of eighty-one is nine."),
+        ("thirty five percent of forty", "Thirty-five percent of forty is fourteen."),
+        ("two to the power of ten", "Two to the power of ten is one thousand and twenty-four."),
+        ("one hundred and five times two", "One hundred and five times two is two hundred and ten."),
+        ("ten divided by four", "Ten divided by four is two point five."),
+        ("ten divided by three", "Ten divided by three is about three point three three."),
+        ("five divided by zero", "Nothing can be divided by zero."),
+        ("nine to the power of nine hundred", "That power is too much for me."),
+        ("two plus three times four", "Two plus three times four is fourteen."),
+    ],
+)
+async def test_sums_are_worked_out(engine: RulesEngine, said: str, answer: str) -> None:
+    assert await ask(engine, said) == answer
+
+
+@pytest.mark.parametrize(
+    "said", ["What time is it?", "what's the time", "Can you tell me the time please", "What time is it"]
+)
+async def test_the_time_is_told(engine: RulesEngine, said: str) -> None:
+    assert await ask(engine, said) == "It is 7 oh 5 in the evening."
+
+
+@pytest.mark.parametrize("said", ["What day is it today?", "what's the date", "What is today's date?"])
+async def test_the_date_is_told(engine: RulesEngine, said: str) -> None:
+    assert await ask(engine, said) == "Today is Friday, the 20th of November."
+
+
+async def test_a_name_is_kept_for_the_conversation_and_no_longer(engine: RulesEngine) -> None:
+    assert await ask(engine, "My name is Anna.") == "Nice to meet you, Anna."
+    assert await ask(engine, "my name is anna", "Nice to meet you, Anna.", "What is my name?") == "Your name is Anna."
+    assert "not told me" in await ask(engine, "What is my name?")
+
+
+async def test_what_was_said_can_be_asked_for(engine: RulesEngine) -> None:
+    talk = ("I like tea", "Do you?", "What did I just say?")
+    assert await ask(engine, *talk) == "You said: I like tea"
+    assert await ask(engine, "hello", "Hello! What can I do for you?", "Say that again") == (
+        "I said: Hello! What can I do for you?"
+    )
+
+
+async def test_an_interrupted_reply_goes_on_from_where_it_was_cut(engine: RulesEngine) -> None:
+    cut = Message(Role.ASSISTANT, "Once there was", interrupted=True, unheard="a lighthouse keeper.")
+    assert await ask(engine, "tell me a story", cut, "Go on.") == "a lighthouse keeper."
+    assert "all I had" in await ask(engine, "hello", "Hello!", "continue please")
+
+
+@pytest.mark.parametrize("said", ["I feel tired today", "My dog is nice", "Because I want to", "xyzzy", "..."])
+async def test_everything_else_gets_some_answer_and_always_the_same(engine: RulesEngine, said: str) -> None:
+    first = await ask(engine, said)
+    assert first
+    assert "%" not in first
+    assert first == await ask(engine, said)
+
+
+async def test_the_longest_reply_is_kept_to(engine: RulesEngine) -> None:
+    conversation = Conversation((Message(Role.USER, "tell me a story"),), 5)
+    events = [event async for event in engine.reply(conversation)]
+    assert len([event for event in events if isinstance(event, Delta)]) == 5
+    assert events[-1] == Finish(StopReason.LENGTH, completion_tokens=5)

@@ -1,0 +1,162 @@
+"""The LLM service over a real port."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
+
+from llm_server.engine import Conversation, Delta, Finish, StopReason
+from llm_server.engines.scripted import ScriptedEngine
+from llm_server.service import SERVICE, LlmServicer
+from parley import llm
+from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge
+from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
+from serving.grpc_server import Listen, started
+from serving.telemetry import SpanIdentity, Telemetry, new_provider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from llm_server.engine import Engine
+
+HELLO = (llm.Message(llm.Role.USER, "hello"),)
+
+
+class Patient(ScriptedEngine):
+    """Writes one piece, then thinks for ever, and says when it was stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("", 0, 0)
+        self.stopped = asyncio.Event()
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+        try:
+            yield Delta(f"Well, {conversation.messages[-1].text}")
+            await asyncio.Event().wait()
+            yield Finish(StopReason.STOP)
+        finally:
+            self.stopped.set()
+
+
+class Serving:
+    def __init__(self, client: llm.LlmClient, telemetry: Telemetry, spans: InMemorySpanExporter) -> None:
+        self.client = client
+        self.telemetry = telemetry
+        self.spans = spans
+
+
+@asynccontextmanager
+async def serving(engine: Engine, max_calls: int = 10) -> AsyncIterator[Serving]:
+    spans = InMemorySpanExporter()
+    provider = new_provider("llm")
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    telemetry = Telemetry(provider, CollectorRegistry())
+    servicer = LlmServicer(engine, telemetry, max_calls)
+    listen = Listen("127.0.0.1", 0, "PARLEY_LLM_PORT", 0, 0.0, 512 * 1024)
+    async with started(SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), listen) as (
+        port,
+        ready,
+    ):
+        await ready()
+        async with llm.LlmClient(f"127.0.0.1:{port}") as client:
+            yield Serving(client, telemetry, spans)
+
+
+async def asked(client: llm.LlmClient, config: llm.Config) -> list[llm.Event]:
+    async with client.chat(config) as events:
+        return [event async for event in events]
+
+
+async def test_a_reply_comes_in_pieces_that_join_and_ends_with_its_numbers() -> None:
+    async with serving(ScriptedEngine("One two three.", 0, 0)) as server:
+        events = await asked(server.client, llm.Config(HELLO))
+    assert events[0] == llm.Ready("scripted", "")
+    assert "".join(event.text for event in events if isinstance(event, llm.Delta)) == "One two three."
+    end = events[-1]
+    assert isinstance(end, llm.Finished)
+    assert end.reason is llm.FinishReason.STOP
+    assert end.completion_tokens == 3
+    assert 0 <= end.first_token_ms <= end.total_ms
+
+
+async def test_pieces_that_are_there_together_share_a_message() -> None:
+    async with serving(ScriptedEngine("word " * 200, 0, 0)) as server:
+        events = await asked(server.client, llm.Config(HELLO))
+    assert len([event for event in events if isinstance(event, llm.Delta)]) < 20
+
+
+async def test_a_piece_is_sent_as_soon_as_it_is_written() -> None:
+    engine = Patient()
+    async with serving(engine) as server, server.client.chat(llm.Config(HELLO)) as events:
+        await anext(events)
+        assert await anext(events) == llm.Delta("Well, hello")
+
+
+async def test_leaving_stops_the_engine() -> None:
+    engine = Patient()
+    async with serving(engine) as server:
+        async with server.client.chat(llm.Config(HELLO)) as events:
+            await anext(events)
+            await anext(events)
+        async with asyncio.timeout(2):
+            await engine.stopped.wait()
+            while not server.telemetry.registry.get_sample_value(
+                "parley_cancel_to_idle_seconds_count", {"service": "llm"}
+            ):
+                await asyncio.sleep(0)
+
+
+async def test_the_span_is_a_child_of_the_turn_and_holds_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARLEY_TRACE_CONTENT", raising=False)
+    identity = SpanIdentity.new()
+    async with serving(ScriptedEngine("A secret.", 0, 0)) as server:
+        await asked(server.client, llm.Config(HELLO, traceparent=identity.traceparent))
+        (span,) = server.spans.get_finished_spans()
+    assert span.name == "llm.chat"
+    assert span.parent is not None
+    assert (span.parent.trace_id, span.parent.span_id) == (identity.trace_id, identity.span_id)
+    assert [event.name for event in span.events] == ["first_token"]
+    assert "secret" not in span.to_json()
+    assert "hello" not in span.to_json()
+
+
+async def test_words_are_traced_only_where_the_operator_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_TRACE_CONTENT", "1")
+    async with serving(ScriptedEngine("A secret.", 0, 0)) as server:
+        await asked(server.client, llm.Config(HELLO))
+        (span,) = server.spans.get_finished_spans()
+    texts = [value for event in span.events for name, value in (event.attributes or {}).items()]
+    assert "".join(map(str, texts)) == "A secret."
+    assert all(name.startswith("parley.pii.") for event in span.events for name in event.attributes or {})
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "field"),
+    [
+        (llm.Config(()), InvalidInput, "config.messages"),
+        (llm.Config(HELLO, temperature=7.0), InvalidInput, "config.temperature"),
+        (llm.Config((llm.Message(llm.Role.USER, "x" * 300_000),)), TooLarge, "config.messages"),
+    ],
+)
+async def test_bad_input_is_refused_with_the_field_at_fault(
+    config: llm.Config, error: type[ParleyError], field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.llm.MAX_CHAT_MESSAGE_BYTES", 512 * 1024)
+    async with serving(ScriptedEngine("Hi.", 0, 0)) as server:
+        with pytest.raises(error) as caught:
+            await asked(server.client, config)
+    assert caught.value.field == field
+
+
+async def test_a_full_server_says_when_to_come_again() -> None:
+    async with serving(Patient(), max_calls=1) as server, server.client.chat(llm.Config(HELLO)) as events:
+        await anext(events)
+        with pytest.raises(Overloaded) as caught:
+            await asked(server.client, llm.Config(HELLO))
+    assert caught.value.retry_after_ms == 500

@@ -1,0 +1,100 @@
+"""The real library: what it says can be understood, its marks fit, and it stops when told to."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import jiwer
+import numpy as np
+import pytest
+
+from parley.audio import resample, to_float32
+from tts_server.engine import Audio, Line, Voice, WordMark
+from tts_server.engines.espeak import EspeakEngine
+
+SENTENCES = (
+    "Seven times eight is fifty six.",
+    "I cannot look outside.",
+    "Please tell me more about that.",
+    "Nice to meet you, Peter.",
+    "How do you feel when you say that?",
+)
+
+
+@pytest.fixture(scope="module")
+def espeak() -> tuple[EspeakEngine, tuple[Voice, ...]]:
+    engine = EspeakEngine()
+    return engine, engine.load()
+
+
+def say(engine: EspeakEngine, line: Line) -> tuple[bytes, list[WordMark]]:
+    events = list(engine.speak(line, threading.Event()))
+    pcm = b"".join(event.pcm for event in events if isinstance(event, Audio))
+    return pcm, [event for event in events if isinstance(event, WordMark)]
+
+
+def test_american_english_comes_first_among_many_voices(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    _, voices = espeak
+    assert voices[0].name == "en-us"
+    assert len({voice.name for voice in voices}) > 50
+    assert all(voice.sample_rate_hz == 22_050 for voice in voices)
+
+
+def test_what_it_says_can_be_understood(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    from asr_server.engines.moonshine import MoonshineEngine  # noqa: PLC0415 - the listener of this test alone
+
+    engine, voices = espeak
+    ear = MoonshineEngine()
+    ear.load()
+    recognizer = ear.recognizer("en", ())
+    heard = []
+    for sentence in SENTENCES:
+        pcm, _ = say(engine, Line(sentence, voices[0], 1.0))
+        quiet = np.zeros(4_800, dtype=np.float32)
+        sound = np.concatenate([quiet, to_float32(resample(pcm, 22_050, 16_000)), quiet])
+        text = recognizer.transcribe(sound, final=True).text.lower().replace("-", " ").replace("56", "fifty six")
+        heard.append(text.replace("7", "seven").replace("8", "eight").translate(str.maketrans("", "", ".,?!")))
+    wanted = [sentence.lower().translate(str.maketrans("", "", ".,?!")) for sentence in SENTENCES]
+    assert jiwer.wer(wanted, heard) <= 0.1
+
+
+def test_every_word_has_a_mark_in_its_place(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    engine, voices = espeak
+    text = "Seven times eight is fifty six."
+    pcm, marks = say(engine, Line(text, voices[0], 1.0))
+    assert [text[mark.start_char : mark.end_char] for mark in marks] == text.split()
+    samples = [mark.sample for mark in marks]
+    assert samples == sorted(samples)
+    assert samples[-1] < len(pcm) // 2
+    # Each word is louder in its middle than the silence at the end of the sentence.
+    level = np.abs(to_float32(pcm))
+    for start, end in zip(samples, [*samples[1:], len(level)], strict=True):
+        assert level[start:end].max() > 0.05
+
+
+def test_a_slower_speaker_takes_longer(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    engine, voices = espeak
+    slow, _ = say(engine, Line(SENTENCES[0], voices[0], 0.5))
+    quick, _ = say(engine, Line(SENTENCES[0], voices[0], 2.0))
+    assert len(slow) > 2 * len(quick)
+
+
+def test_it_stops_within_a_chunk_when_told_to(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    engine, voices = espeak
+    stop = threading.Event()
+    stop.set()
+    began = time.perf_counter()
+    events = list(engine.speak(Line("A long sentence. " * 500, voices[0], 1.0), stop))
+    assert not [event for event in events if isinstance(event, Audio)]
+    assert time.perf_counter() - began < 0.5
+
+
+def test_the_next_line_is_whole_after_one_that_was_stopped(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    engine, voices = espeak
+    whole, _ = say(engine, Line(SENTENCES[1], voices[0], 1.0))
+    stop = threading.Event()
+    stop.set()
+    list(engine.speak(Line(SENTENCES[0], voices[0], 1.0), stop))
+    again, _ = say(engine, Line(SENTENCES[1], voices[0], 1.0))
+    assert abs(len(again) - len(whole)) < 2_205

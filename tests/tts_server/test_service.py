@@ -1,0 +1,226 @@
+"""The TTS service over a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from parley import tts
+from parley.audio import to_float32
+from parley.errors import InvalidInput, ParleyError
+from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
+from serving.grpc_server import Listen, started
+from serving.telemetry import Telemetry, new_provider
+from serving.threads import Worker
+from tts_server.engine import Audio, Line, WordMark
+from tts_server.engines.espeak import EspeakEngine
+from tts_server.engines.scripted import ScriptedEngine
+from tts_server.service import SERVICE, TtsServicer
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import AsyncIterator, Iterator
+
+    from tts_server.engine import Engine
+
+TEXT = ("Well, ", "to be honest, ", "I do not know. ", "But I can ", "find it out for you tomorrow.")
+
+
+class Endless(ScriptedEngine):
+    """Hums until it is told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0.01)
+        self.stopped = 0.0
+
+    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        assert line.text
+        yield Audio(bytes(9600))
+        stop.wait()
+        self.stopped = time.monotonic()
+
+
+class Serving:
+    def __init__(self, client: tts.TtsClient, telemetry: Telemetry) -> None:
+        self.client = client
+        self.telemetry = telemetry
+
+
+@asynccontextmanager
+async def serving(engine: Engine) -> AsyncIterator[Serving]:
+    worker = Worker("test")
+    telemetry = Telemetry(new_provider("tts"), CollectorRegistry())
+    servicer = TtsServicer(engine, worker, telemetry, 10)
+    await servicer.load("")
+    listen = Listen("127.0.0.1", 0, "PARLEY_TTS_PORT", 0, 0.0, 64 * 1024)
+    async with started(SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), listen) as (
+        port,
+        ready,
+    ):
+        await ready()
+        async with tts.TtsClient(f"127.0.0.1:{port}") as client:
+            yield Serving(client, telemetry)
+    worker.close()
+
+
+async def texts(*pieces: tts.Request) -> AsyncIterator[tts.Request]:
+    for piece in pieces:
+        yield piece
+
+
+async def spoken(client: tts.TtsClient, config: tts.Config, *pieces: tts.Request) -> list[tts.Event]:
+    async with client.synthesize(config, texts(*pieces)) as events:
+        return [event async for event in events]
+
+
+def sound(events: list[tts.Event]) -> bytes:
+    return b"".join(event.pcm for event in events if isinstance(event, tts.Audio))
+
+
+async def test_a_reply_is_spoken_with_marks_sentences_and_an_end() -> None:
+    async with serving(EspeakEngine()) as server:
+        events = await spoken(server.client, tts.Config(), *TEXT)
+    text = "".join(TEXT)
+    assert events[0] == tts.Ready("espeak", "en-us", 24_000)
+    words = [text[event.first_character : event.end_character] for event in events if isinstance(event, tts.WordMark)]
+    assert words == text.split()
+    ends = [event for event in events if isinstance(event, tts.SentenceEnd)]
+    assert [end.sentence for end in ends] == [0, 1]
+    assert text[: ends[0].end_character].strip() == "Well, to be honest,"
+    assert events[-1] == tts.Finished(len(sound(events)) // 2)
+
+
+async def test_chunks_follow_each_other_without_a_gap_and_begin_small() -> None:
+    async with serving(EspeakEngine()) as server:
+        events = await spoken(server.client, tts.Config(), *TEXT)
+    chunks = [event for event in events if isinstance(event, tts.Audio)]
+    place = 0
+    for chunk in chunks:
+        assert chunk.first_sample == place
+        place += len(chunk.pcm) // 2
+    assert len(chunks[0].pcm) == 2 * 960
+    assert max(len(chunk.pcm) for chunk in chunks) <= 2 * 4800
+
+
+async def test_a_mark_comes_before_the_sound_of_its_word() -> None:
+    async with serving(EspeakEngine()) as server:
+        events = await spoken(server.client, tts.Config(), *TEXT)
+    sent = 0
+    for event in events:
+        if isinstance(event, tts.Audio):
+            sent = event.first_sample + len(event.pcm) // 2
+        elif isinstance(event, tts.WordMark):
+            # The resampler holds a few milliseconds back; a word begins with what is still to come.
+            assert event.first_sample >= sent - 480
+
+
+async def test_joins_do_not_click() -> None:
+    async with serving(EspeakEngine()) as server:
+        events = await spoken(server.client, tts.Config(), *TEXT)
+    samples = to_float32(sound(events))
+    inside = np.abs(np.diff(samples))
+    ends = [event.end_sample for event in events if isinstance(event, tts.SentenceEnd)]
+    for end in ends[:-1]:
+        assert inside[end - 24 : end + 24].max() < 0.05
+
+
+async def test_the_first_clause_is_spoken_while_the_rest_is_still_being_written() -> None:
+    written = asyncio.Event()
+
+    async def slow() -> AsyncIterator[tts.Request]:
+        yield "Well, to be honest, I"
+        await written.wait()
+        yield " do not know."
+
+    async with serving(ScriptedEngine(0, 0.01)) as server, server.client.synthesize(tts.Config(), slow()) as events:
+        async with asyncio.timeout(2):
+            while not isinstance(await anext(events), tts.Audio):
+                pass
+        written.set()
+        rest = [event async for event in events]
+    assert isinstance(rest[-1], tts.Finished)
+
+
+async def test_what_there_is_can_be_asked_for() -> None:
+    async def unfinished() -> AsyncIterator[tts.Request]:
+        yield "Hm"
+        yield tts.SpeakNow()
+        await asyncio.Event().wait()
+
+    async with (
+        serving(ScriptedEngine(0, 0.01)) as server,
+        server.client.synthesize(tts.Config(), unfinished()) as events,
+    ):
+        async with asyncio.timeout(2):
+            while not isinstance(await anext(events), tts.SentenceEnd):
+                pass
+
+
+async def test_leaving_stops_the_engine() -> None:
+    engine = Endless()
+    async with serving(engine) as server:
+        async with server.client.synthesize(tts.Config(), texts("Some words to be spoken.")) as events:
+            while not isinstance(await anext(events), tts.Audio):
+                pass
+            left = time.monotonic()
+        async with asyncio.timeout(1):
+            while not server.telemetry.registry.get_sample_value(
+                "parley_cancel_to_idle_seconds_count", {"service": "tts"}
+            ):
+                await asyncio.sleep(0)
+    assert engine.stopped - left < 1
+
+
+async def test_one_who_leaves_does_not_disturb_the_next() -> None:
+    async with serving(EspeakEngine()) as server:
+        whole = sound(await spoken(server.client, tts.Config(), *TEXT))
+        async with server.client.synthesize(tts.Config(), texts("A long story. " * 50)) as events:
+            await anext(events)
+            await anext(events)
+        again = sound(await spoken(server.client, tts.Config(), *TEXT))
+    assert abs(len(again) - len(whole)) < 2 * 2400
+
+
+async def test_text_without_words_is_no_sound_and_no_error() -> None:
+    async with serving(EspeakEngine()) as server:
+        events = await spoken(server.client, tts.Config(), "🎉 *** ", "\n")
+    assert sound(events) == b""
+    assert events[-1] == tts.Finished(0)
+
+
+@pytest.mark.parametrize("rate", [16_000, 24_000, 48_000])
+async def test_the_length_is_the_same_at_every_rate(rate: int) -> None:
+    async with serving(EspeakEngine()) as server:
+        pcm = sound(await spoken(server.client, tts.Config(sample_rate_hz=rate), "Please tell me more."))
+        reference = sound(await spoken(server.client, tts.Config(), "Please tell me more."))
+    assert abs(len(pcm) / rate - len(reference) / 24_000) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (tts.Config(voice="nobody"), "voice"),
+        (tts.Config(language="tlh"), "language"),
+        (tts.Config(sample_rate_hz=44_100), "config.sample_rate_hz"),
+        (tts.Config(speed=9.0), "config.speed"),
+    ],
+)
+async def test_bad_input_is_refused_with_the_field_at_fault(config: tts.Config, field: str) -> None:
+    error: type[ParleyError] = InvalidInput
+    async with serving(ScriptedEngine(0, 0.01)) as server:
+        with pytest.raises(error) as caught:
+            await spoken(server.client, config, "Hello.")
+    assert caught.value.field == field
+
+
+async def test_voices_can_be_listed_by_language() -> None:
+    async with serving(EspeakEngine()) as server:
+        voices = await server.client.voices("en")
+    assert voices[0] == tts.Voice("en-us", "en-us", voices[0].description, 22_050)
+    assert all(isinstance(voice, tts.Voice) and voice.language.startswith("en") for voice in voices)

@@ -1,0 +1,57 @@
+"""Text made fit to be spoken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tts_server.spoken import spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("This is **very** important.", "This is very important."),
+        ("# Title\n- one\n- two", "Title\none\ntwo"),
+        ("See [the manual](https://example.org/a/b?c=d).", "See the manual."),
+        ("Go to https://www.example.org/a/b?c=d now", "Go to example.org now"),
+        ("Use `make run` now", "Use make run now"),
+        ("snake_case stays", "snake_case stays"),
+        ("salt & pepper", "salt  and  pepper"),
+        ("Great! 🎉", "Great!  "),
+        ("```\ncode()\n```Done.", " Done."),
+        ("2 < 3 and 5 > 4", "2 < 3 and 5 > 4"),
+    ],
+)
+def test_markup_is_left_out(written: str, said: str) -> None:
+    assert spoken(written).text == said
+
+
+@pytest.mark.parametrize("written", ["", "🎉🎉", "***", "  \n", "```\ncode()\n```"])
+def test_what_has_no_words_is_not_spoken(written: str) -> None:
+    assert spoken(written).text == ""
+
+
+@pytest.mark.parametrize("written", ["say [[h@'loU]] please", "a <break time='9s'/> b"])
+def test_nothing_reaches_the_library_as_markup(written: str) -> None:
+    said = spoken(written).text
+    assert "[[" not in said
+    assert "<break" not in said
+
+
+def test_a_spoken_word_is_found_in_the_text_as_written() -> None:
+    written = "See **the** [manual](https://example.org/x) now"
+    said = spoken(written)
+    for word in ("the", "manual", "now"):
+        start = said.text.index(word)
+        first, end = said.source(start, start + len(word))
+        assert written[first:end] == word
+
+
+@given(st.text(alphabet="ab *_`#[]()&<>🎉\n.:/https", max_size=60))
+def test_every_spoken_character_knows_a_place_that_never_goes_back(written: str) -> None:
+    said = spoken(written)
+    assert list(said.origin) == sorted(said.origin)
+    assert len(said.origin) == len(said.text) + 1
+    assert all(0 <= place <= len(written) for place in said.origin)

@@ -1,0 +1,37 @@
+"""Gives every written word a mark, whatever an engine marked: it may join words, skip them, or mark parts of a number.
+
+Knows nothing of sound or of engines.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from tts_server.engine import WordMark
+
+_WORD = re.compile(r"\S*\w\S*")
+
+
+def mark_words(text: str, given: list[WordMark], samples: int) -> list[WordMark]:
+    """One mark for each word of `text`, in order.
+
+    `given` are an engine's own marks, `samples` is the length of the sound. A word without a mark of its own lies
+    between those of its neighbours, by their letters.
+    """
+    words = [(match.start(), match.end()) for match in _WORD.finditer(text)]
+    known = [(0, 0)]
+    for start, end in words:
+        own = next((mark.sample for mark in given if start <= mark.start_char < end), None)
+        if own is not None and start > known[-1][0] and own >= known[-1][1]:
+            known.append((start, own))
+    known.append((max(len(text), known[-1][0] + 1), max(samples, known[-1][1])))
+    return [WordMark(start, end, _at(start, known)) for start, end in words]
+
+
+def _at(place: int, known: list[tuple[int, int]]) -> int:
+    """The sample at character `place`, between the known ones around it."""
+    for (start, sample), (end, next_sample) in pairwise(known):
+        if start <= place < end:
+            return sample + (next_sample - sample) * (place - start) // (end - start)
+    return known[-1][1]
