@@ -1,0 +1,8 @@
+"""The rig of the gateway's tests is a module beside them, which importlib mode does not put on the path by itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,227 @@
+"""A gateway with three scripted servers behind it, all on real ports, and a listener who speaks Opus to it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+import numpy as np
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
+from asr_server.scheduler import Scheduler
+from asr_server.service import AsrServicer
+from edge_gateway.app import new_app
+from edge_gateway.codecs import Codecs
+from edge_gateway.libopus import Libopus, find_libopus
+from edge_gateway.lobby import Lobby
+from edge_gateway.replies import Means
+from edge_gateway.reply import Servers
+from edge_gateway.reports import Reports
+from edge_gateway.session import Services
+from llm_server.engine import Conversation, Delta, Finish
+from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
+from llm_server.service import LlmServicer
+from parley import asr, llm, tts
+from parley.cli.opus import PACKET_SAMPLES, PacketEncoder
+from parley.conversation import (
+    AudioPacket,
+    Encoding,
+    Event,
+    Played,
+    Request,
+    SessionConfig,
+    SessionReady,
+    event_from_json,
+    pack_mic,
+    request_to_json,
+    unpack_reply,
+)
+from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
+from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
+from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
+from serving.grpc_server import Listen, started
+from serving.telemetry import Telemetry, new_provider
+from serving.threads import Worker
+from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
+from tts_server.service import TtsServicer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    import grpc.aio
+
+E = TypeVar("E")
+PATIENCE_SECONDS = 10
+TONE = (np.sin(np.arange(PACKET_SAMPLES) * 2 * np.pi * 200 / 48_000) * 12_000).astype("<i2").tobytes()
+SILENCE = bytes(2 * PACKET_SAMPLES)
+
+
+class Writer(ScriptedLlm):
+    """A scripted LLM that keeps what it was asked."""
+
+    def __init__(self, text: str, delay_seconds: float = 0.0) -> None:
+        super().__init__(text, delay_seconds, 0.0)
+        self.asked: list[Conversation] = []
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+        self.asked.append(conversation)
+        async for event in super().reply(conversation):
+            yield event
+
+
+@dataclass(slots=True)
+class Script:
+    """What the servers behind the gateway do."""
+
+    heard: tuple[str, ...] = ("what time is it",)
+    writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
+    character_seconds: float = 0.02
+    max_sessions: int = 10
+    asr_port: int = 0
+    llm_port: int = 0
+    tts_port: int = 0
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A running gateway."""
+
+    url: str
+    telemetry: Telemetry
+    script: Script
+
+
+async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.aio.Server], None], port: int = 0) -> str:
+    listen = Listen("127.0.0.1", port, "PORT", 0, 0.0, 512 * 1024)
+    bound, ready = await stack.enter_async_context(started(service, register, listen))
+    await ready()
+    return f"127.0.0.1:{bound}"
+
+
+async def serve_asr(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
+    worker = Worker("asr")
+    stack.callback(worker.close)
+    telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
+    servicer = AsrServicer(ScriptedAsr(script.heard, 0.0), Scheduler(worker), telemetry, 100)
+    return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
+
+
+async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
+    servicer = LlmServicer(script.writer, Telemetry(new_provider("llm"), CollectorRegistry()), 100)
+    return await serve(stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port)
+
+
+async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
+    worker = Worker("tts")
+    stack.callback(worker.close)
+    engine = ScriptedTts(0.0, script.character_seconds)
+    servicer = TtsServicer(engine, worker, Telemetry(new_provider("tts"), CollectorRegistry()), 100)
+    await servicer.load("")
+    return await serve(stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port)
+
+
+@asynccontextmanager
+async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncIterator[Gateway]:
+    """A gateway in front of an ASR, an LLM and a TTS server."""
+    telemetry = Telemetry(new_provider("gateway"), CollectorRegistry())
+    async with (
+        asr.AsrClient(addresses[0]) as listening,
+        llm.LlmClient(addresses[1]) as writing,
+        tts.TtsClient(addresses[2]) as speaking,
+    ):
+        reports = Reports(telemetry, script.max_sessions)
+        means = Means(Servers(writing, speaking), Codecs(Libopus(find_libopus())), reports, "Be brief.", 400)
+        lobby = Lobby(Services(listening, means), script.max_sessions)
+        runner = web.AppRunner(new_app(lobby, telemetry.registry, "https://friend.example"), shutdown_timeout=0.2)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            host, port = runner.addresses[0][:2]
+            yield Gateway(f"http://{host}:{port}", telemetry, script)
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def house(script: Script | None = None) -> AsyncIterator[Gateway]:
+    """A gateway with all three servers behind it."""
+    script = script or Script()
+    async with AsyncExitStack() as stack:
+        addresses = (await serve_asr(stack, script), await serve_llm(stack, script), await serve_tts(stack, script))
+        yield await stack.enter_async_context(gateway(script, addresses))
+
+
+class Listener:
+    """A client of the WebSocket that plays what it gets at once, and says so."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.events: list[Event] = []
+        self.packets: list[AudioPacket] = []
+        self._encoder = PacketEncoder()
+        self._sequence = 0
+
+    async def send(self, request: Request) -> None:
+        await self.socket.send_str(request_to_json(request))
+
+    async def speak(self, seconds: float, sound: bytes = TONE) -> None:
+        """Send sound faster than time would."""
+        for _ in range(round(seconds / 0.02)):
+            packet = AudioPacket(self._encoder.encode(sound), self._sequence, round(time.time() * 1e6))
+            self._sequence += 1
+            await self.socket.send_bytes(pack_mic(packet, Encoding.OPUS))
+
+    async def say_something(self) -> None:
+        """One turn: speech, and the silence that ends it."""
+        await self.speak(0.2, SILENCE)
+        await self.speak(0.8)
+        await self.speak(1.0, SILENCE)
+
+    async def next(self) -> Event | None:
+        message = await self.socket.receive()
+        if message.type is aiohttp.WSMsgType.BINARY:
+            packet, _ = unpack_reply(message.data)
+            self.packets.append(packet)
+            return packet
+        assert message.type is aiohttp.WSMsgType.TEXT, message
+        event = event_from_json(message.data)
+        assert event is not None
+        self.events.append(event)
+        return event
+
+    async def until(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> E:
+        """The next event of a kind."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                event = await self.next()
+                if isinstance(event, kind) and where(event):
+                    return event
+
+    async def played(self, reply: int, samples: int, *, final: bool = False) -> None:
+        await self.send(Played(reply, samples, round(time.time() * 1e6), final=final))
+
+
+@asynccontextmanager
+async def listening(gateway: Gateway, config: SessionConfig | None = None) -> AsyncIterator[Listener]:
+    """A listener whose session is ready."""
+    async with connected(gateway) as listener:
+        await listener.send(config or SessionConfig())
+        await listener.until(SessionReady)
+        yield listener
+
+
+@asynccontextmanager
+async def connected(gateway: Gateway) -> AsyncIterator[Listener]:
+    """A listener who has said nothing yet."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{gateway.url}/v1/conversation", max_msg_size=0) as socket,
+    ):
+        yield Listener(socket)
