@@ -33,6 +33,7 @@ _SILENT_SECONDS: Final = 3.0
 # After the voice stops: the longest pause within a turn (2 s) and 3 s for the words.
 _FINAL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.25
+_SLOWEST_RETRY_SECONDS: Final = 2.0
 # A longer gap in the sequence is a client that paused, not packets that were lost.
 _MOST_CONCEALED_PACKETS: Final = 10
 
@@ -116,6 +117,7 @@ class Ear:
         self._final_at: float | None = None
         self._failing = False
         self._losing = False
+        self._retry_seconds = _RETRY_SECONDS
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -171,7 +173,8 @@ class Ear:
                 await self._emit(HopFailed(error, final))
             if final:
                 return
-            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
+            self._retry_seconds = min(2 * self._retry_seconds, _SLOWEST_RETRY_SECONDS)
 
     async def _listen(self) -> None:
         """One stream, from its opening to its end."""
@@ -181,8 +184,10 @@ class Ear:
             async for event in events:
                 self._rest()
                 if isinstance(event, asr.Ready):
-                    self._failing = False
                     await self._tell_of_loss()
+                elif isinstance(event, asr.AudioAck):
+                    # It takes sound again, and not only calls.
+                    self._failing, self._retry_seconds = False, _RETRY_SECONDS
                 await self._handle(event)
 
     async def _tell_of_loss(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.agreement import DEFAULT_OUTPUT, error_event
+from edge_gateway.agreement import DEFAULT_OUTPUT
 from edge_gateway.history import History, Role
 from edge_gateway.reply import Brief, Reply, Servers
 from edge_gateway.waterfall import Marks
@@ -292,8 +292,6 @@ class Replies:
         samples = reply.position()
         heard = progress.words.text if complete else progress.words.heard(samples)
         unheard = "" if complete else progress.words.unsaid(samples)
-        if progress.failure is not None:
-            await self._peer.send(error_event(progress.failure.error, progress.failure.hop, turn=brief.turn))
         self._history.reply(heard, interrupted=not complete, unsaid=unheard)
         await self._peer.send(ReplyFinished(brief.number, progress.outcome, heard, unheard))
         report = self._means.reports.turn(

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from edge_gateway.agreement import error_event
 from edge_gateway.heard import ReplyText as HeardText
 from edge_gateway.pacing import Pacer, PacingConfig
 from edge_gateway.waterfall import Marks, Sentence
@@ -182,8 +183,8 @@ class Reply:
             progress.failure = progress.failure or Failure(self._hop_of(error), error)
         except TimeoutError:
             progress.failure = Failure(self._waits_for, self._too_late())
-        if progress.failure is not None and not self.started:
-            await self._show_text()
+        if progress.failure is not None:
+            await self._admit(progress.failure)
         if self.started:
             await self._until_heard()
         if progress.outcome is Outcome.UNSPECIFIED:
@@ -251,11 +252,11 @@ class Reply:
         await self._tell(ReplyText(self.brief.number, text))
 
     def _expect_audio(self) -> None:
-        if not self.progress.marks.first_audio_ns:
+        if not self.progress.marks.first_audio_ns and not self.progress.text_only:
             self._limit.reschedule(asyncio.get_running_loop().time() + _FIRST_AUDIO_SECONDS)
 
     async def _tell(self, event: Event) -> None:
-        if self.started:
+        if self.started or self.progress.text_only:
             await self._peer.send(event)
         else:
             self._held.append(event)
@@ -361,14 +362,26 @@ class Reply:
             except TimeoutError:
                 return
 
-    async def _show_text(self) -> None:
-        """Nothing could be spoken: what was written is shown, so that it is not just silent."""
+    async def _admit(self, failure: Failure) -> None:
+        """Tell the listener what failed, and give what can still be given, so that it is never just silent."""
         await self._released.wait()
-        if self._held:
-            await self._peer.send(ReplyStarted(self.brief.number, self.brief.turn))
-            for event in self._held:
-                await self._peer.send(event)
-            self.progress.text_only = True
+        await self._peer.send(error_event(failure.error, failure.hop, turn=self.brief.turn))
+        if self.started:
+            await self._peer.send(ReplyAudioEnd(self.brief.number, self._pacer.sent_samples))
+        elif failure.hop == "tts":
+            await self._show_text()
+
+    async def _show_text(self) -> None:
+        """Write out what cannot be spoken; nothing of it was shown before."""
+        progress = self.progress
+        progress.words, progress.text_only, self._held = HeardText(), True, []
+        await self._peer.send(ReplyStarted(self.brief.number, self.brief.turn))
+        try:
+            async with self._text() as text:
+                async for _ in text:
+                    pass
+        except ParleyError as error:
+            await self._peer.send(error_event(error, "llm", turn=self.brief.turn))
 
     def _hop_of(self, error: ParleyError) -> str:
         return "llm" if "llm" in str(error) and self._waits_for == "llm" else "tts"

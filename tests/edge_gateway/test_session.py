@@ -347,7 +347,10 @@ async def test_a_tts_that_is_away_is_named_and_the_text_is_shown_all_the_same() 
         await listener.say_something()
         error = await listener.until(ErrorEvent)
         assert (error.hop, error.code) == ("tts", ErrorCode.UNAVAILABLE)
-        await listener.until(TurnReport)
+        report = await listener.until(TurnReport)
+        assert report.outcome is Outcome.FAILED
+        assert report.heard == "It is late. Good night."
+        assert "".join(event.text for event in listener.events if isinstance(event, ReplyText)) == report.heard
         await serve_tts(stack, script, int(address.rpartition(":")[2]))
         assert await answered(listener)
 

@@ -1,70 +1,8 @@
-"""A whole Parley, as `parley up` starts it, on ports of its own."""
+"""What starts a whole Parley is a module beside these tests, which importlib mode does not put on the path by itself."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import socket
 import sys
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import pytest
-
-from parley.cli.up import PROCESSES
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
-
-START_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """Where a running Parley is."""
-
-    url: str
-    ports: dict[str, int]
-    process: asyncio.subprocess.Process
-
-    def address(self, variable: str) -> str:
-        return f"127.0.0.1:{self.ports[variable]}"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-@asynccontextmanager
-async def open_house(profile: str = "embedded", **settings: str) -> AsyncIterator[House]:
-    variables = [name for process in PROCESSES for name, _ in process.port_variables]
-    ports = dict(zip(variables, free_ports(len(variables)), strict=True))
-    environment = {**os.environ, **{name: str(port) for name, port in ports.items()}, **settings}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "parley.cli", "up", "--profile", profile, env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            line = (await process.stdout.readline()).decode()
-        assert "Parley is listening" in line, line
-        yield House(f"http://127.0.0.1:{ports['PARLEY_GATEWAY_PORT']}", ports, process)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        assert await process.wait() == 0
-
-
-@pytest.fixture
-def house() -> Callable[..., AbstractAsyncContextManager[House]]:
-    return open_house
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,143 @@
+"""What a user types, and sees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import wave
+from typing import TYPE_CHECKING
+
+import jiwer
+import pytest
+from whole import House, free_ports, open_house
+
+from parley.audio import decode_file, to_float32
+from parley.cli.up import PROCESSES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def parley(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Status, output and errors of one command."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "parley.cli",
+        *arguments,
+        env={**os.environ, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), errors.decode()
+
+
+@pytest.mark.timeout(120)
+async def test_every_command_does_what_it_says(speech_dir: Path, tmp_path: Path) -> None:
+    async with open_house() as house:
+        await asks_a_question(house, speech_dir, tmp_path)
+        await speaks_the_recording_that_comes_with_it(house)
+        await uses_each_server_alone(house, speech_dir, tmp_path)
+        await names_what_is_wrong_with_a_file(house, tmp_path)
+
+
+async def asks_a_question(house: House, speech_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "reply.wav"
+    file = str(speech_dir / "v2j-time.flac")
+    status, printed, errors = await parley("talk", file, "--url", house.url, "--json", "--out", str(out))
+    assert (status, errors) == (0, "")
+    turn = json.loads(printed)
+    assert turn["transcript"].lower().strip("?") == "what time is it"
+    assert turn["reply"] == turn["heard"]
+    assert turn["outcome"] == "completed"
+    assert len(turn["trace_id"]) == 32
+    assert 200 < turn["mic_to_speaker_ms"] < 2000
+    assert {"client.capture", "asr.endpoint", "llm.chat", "tts.synthesize"} <= {
+        each["name"] for each in turn["waterfall"]
+    }
+    with wave.open(str(out)) as sound:
+        assert sound.getframerate() == 24_000
+    status, heard, _ = await parley("transcribe", str(out), "--server", house.address("PARLEY_ASR_PORT"))
+    assert status == 0
+    assert heard.lower().startswith("it is")
+    level = abs(to_float32(decode_file(out, 16_000)))
+    assert level.max() > 0.1
+
+
+async def speaks_the_recording_that_comes_with_it(house: House) -> None:
+    status, printed, _ = await parley("talk", "--url", house.url)
+    assert status == 0
+    assert "America" in printed
+    assert "ms from the end of your speech to the first sound" in printed
+    assert "asr.endpoint" in printed
+
+
+async def uses_each_server_alone(house: House, speech_dir: Path, tmp_path: Path) -> None:
+    file = speech_dir / "living-room-light.flac"
+    status, heard, _ = await parley("transcribe", str(file), "--server", house.address("PARLEY_ASR_PORT"))
+    assert (status, heard.strip()) == (0, "Turn on the living room light.")
+    llm = house.address("PARLEY_LLM_PORT")
+    status, reply, _ = await parley("chat", "what is seven times eight", "--server", llm)
+    assert (status, reply) == (0, "Seven times eight is fifty-six.\n")
+    out = tmp_path / "said.wav"
+    tts = house.address("PARLEY_TTS_PORT")
+    status, _, _ = await parley("say", "Please tell me more about that.", "--out", str(out), "--server", tts)
+    assert status == 0
+    _, heard, _ = await parley("transcribe", str(out), "--server", house.address("PARLEY_ASR_PORT"))
+    assert jiwer.wer("please tell me more about that", heard.lower().strip(" .\n")) <= 0.2
+    status, _, errors = await parley("say", "Hello", "--out", str(out), "--voice", "nobody", "--server", tts)
+    assert status == 1
+    assert "nobody" in errors
+
+
+async def names_what_is_wrong_with_a_file(house: House, tmp_path: Path) -> None:
+    empty, broken = tmp_path / "empty.wav", tmp_path / "broken.wav"
+    empty.write_bytes(b"")
+    broken.write_bytes(b"RIFF but nothing that follows is a sound" * 10)
+    for file in (empty, broken, tmp_path / "missing.wav"):
+        status, printed, errors = await parley("talk", str(file), "--url", house.url)
+        assert (status, printed) == (1, "")
+        assert str(file) in errors
+        assert errors.count("\n") == 1
+
+
+async def test_without_a_gateway_the_remedy_is_named() -> None:
+    (port,) = free_ports(1)
+    status, _, errors = await parley("talk", "--url", f"http://127.0.0.1:{port}")
+    assert status == 1
+    assert "make run" in errors
+    assert errors.count("\n") == 1
+
+
+async def test_without_a_server_it_is_named() -> None:
+    (port,) = free_ports(1)
+    status, _, errors = await parley("chat", "hello", "--server", f"127.0.0.1:{port}")
+    assert status == 1
+    assert "the llm server is not available" in errors
+
+
+async def test_a_port_that_is_taken_is_named_with_the_variable_that_changes_it() -> None:
+    variables = [name for process in PROCESSES for name, _ in process.port_variables]
+    ports = dict(zip(variables, map(str, free_ports(len(variables))), strict=True))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(ports["PARLEY_TTS_PORT"])))
+        taken.listen()
+        status, _, errors = await parley("up", **ports)
+    assert status == 1
+    assert ports["PARLEY_TTS_PORT"] in errors
+    assert "PARLEY_TTS_PORT" in errors
+    assert errors.count("\n") == 1
+
+
+async def test_a_wrong_setting_stops_everything_and_is_named() -> None:
+    variables = [name for process in PROCESSES for name, _ in process.port_variables]
+    ports = dict(zip(variables, map(str, free_ports(len(variables))), strict=True))
+    status, _, errors = await parley("up", **ports, PARLEY_TTS_ENGINE="espeek")
+    assert status == 1
+    assert "PARLEY_TTS_ENGINE=espeek: not one of espeak, scripted" in errors
+    assert "tts_server ended with status 2" in errors

@@ -1,0 +1,112 @@
+"""Every turn is one trace over four processes, as a collector receives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc.aio
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from whole import open_house
+
+from parley.audio import decode_file
+from parley.cli.socket import converse
+from parley.cli.talk import Talker
+from parley.conversation import Event, TurnReport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    service: str
+    span: Span
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """Keeps every span that is sent to it."""
+
+    def __init__(self) -> None:
+        self.spans: list[Received] = []
+
+    async def Export(  # noqa: N802
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: object
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
+        assert context is not None
+        for resource in request.resource_spans:
+            names = [pair.value.string_value for pair in resource.resource.attributes if pair.key == "service.name"]
+            self.spans += [Received(names[0], span) for scope in resource.scope_spans for span in scope.spans]
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@asynccontextmanager
+async def collecting() -> AsyncIterator[tuple[Collector, str]]:
+    collector, server = Collector(), grpc.aio.server()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield collector, f"http://127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+@pytest.mark.timeout(120)
+async def test_each_turn_is_one_trace_of_four_services_that_explains_its_latency(
+    speech_dir: Path,
+) -> None:
+    reports: list[TurnReport] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, TurnReport):
+            reports.append(event)
+
+    async with collecting() as (collector, endpoint):
+        async with open_house(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_INSECURE="true") as parley:
+            for name in ("v2j-time", "living-room-light"):
+                async with asyncio.timeout(30), converse(parley.url) as conversation:
+                    await Talker(conversation, decode_file(speech_dir / f"{name}.flac", 48_000)).run(keep)
+        # The processes have ended, and sent what they had left.
+        spans = collector.spans
+    assert len(reports) == 2
+    traces: dict[str, list[Received]] = defaultdict(list)
+    for received in spans:
+        traces[received.span.trace_id.hex()].append(received)
+    for report in reports:
+        assert report.trace_id in traces
+        check_trace(traces[report.trace_id], report)
+
+
+def check_trace(trace: list[Received], report: TurnReport) -> None:
+    assert {received.service for received in trace} == {"gateway", "asr", "llm", "tts"}
+    ids = {received.span.span_id for received in trace}
+    (root,) = [received.span for received in trace if not received.span.parent_span_id]
+    assert root.name == "parley.turn"
+    assert all(received.span.parent_span_id in ids for received in trace if received.span is not root)
+    names = {received.span.name for received in trace}
+    assert {"client.capture", "asr.endpoint", "asr.transcribe", "llm.chat", "tts.synthesize", "client.playout"} <= names
+    start, end = root.start_time_unix_nano, root.end_time_unix_nano
+    assert report.mic_to_speaker_ms is not None
+    assert abs((end - start) / 1e6 - report.mic_to_speaker_ms) < 1
+    points = sorted(
+        (received.span.start_time_unix_nano, received.span.end_time_unix_nano)
+        for received in trace
+        if received.span is not root
+    )
+    covered, reached = 0, start
+    for begin, stop in points:
+        first, last = max(begin, reached), min(stop, end)
+        if last > first:
+            covered, reached = covered + last - first, last
+    assert covered / (end - start) >= 0.95
+    text = str([received.span for received in trace]).lower()
+    assert report.transcript.lower().strip("?.") not in text
+    assert report.reply_text.lower() not in text
