@@ -158,6 +158,8 @@ async def test_an_interruption_flushes_and_the_history_holds_what_was_heard() ->
             words.append(await listener.until(ReplyWord))
         # Heard to the middle of the fifth word, and the listener says so.
         heard_samples = words[4].first_sample + 100
+        while len(listener.packets) * 480 < heard_samples:
+            await listener.until(AudioPacket)
         await listener.played(started.reply, heard_samples)
         await listener.speak(0.8)
         await listener.until(Duck)
