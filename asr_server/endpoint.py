@@ -165,9 +165,7 @@ class Endpointer:
     @property
     def accounted(self) -> int:
         """Every sample before this one belongs to a turn, a discard, or silence that no turn can claim any more."""
-        if self._phase is not _Phase.QUIET:
-            return self._accounted
-        return max(self._accounted, self.position - self._samples(self.config.pre_roll_seconds))
+        return self._accounted
 
     @property
     def in_speech(self) -> bool:
@@ -203,6 +201,8 @@ class Endpointer:
         if voiced:
             return self._voice(start, was_voiced=was_voiced)
         if self._phase is _Phase.QUIET:
+            # Never back: a longer pre-roll, asked for later, cannot have what was let go.
+            self._accounted = max(self._accounted, self.position - self._samples(self.config.pre_roll_seconds))
             return ()
         stopped = (VoiceStopped(self.speech_end_sample),) if was_voiced else ()
         return (*stopped, *self._silence())

@@ -12,10 +12,10 @@ from typing import Final
 
 # Conjunctions and relatives; articles, possessives and prepositions; auxiliaries that want something after them; fillers.
 _ENGLISH_OPEN_WORDS: Final = (
-    "and but or so because although though if when while unless until since that which who whose where than as "
-    "the a an my your his its our their of to in on at for with from into about by between without "
+    "and but or because although though if when while unless until since that which who whose where than as "
+    "the a an my your his its our their to at for with from into between without "
     "is are was were am be will would could should can may might do does did have has had "
-    "um uh er erm hmm like well actually basically maybe i"
+    "um uh er erm hmm actually basically i"
 )
 _ENGLISH_UNFINISHED: Final = frozenset(_ENGLISH_OPEN_WORDS.split())
 _ENGLISH_DIGITS: Final = "zero oh one two three four five six seven eight nine ten double triple hundred"

@@ -33,6 +33,8 @@ _RATE_HZ: Final = 16_000
 _BYTES: Final = 2
 _FIRST_PARTIAL_SECONDS: Final = 0.5
 _NEXT_PARTIAL_SECONDS: Final = 0.4
+# Of the time between partials the engine works at most a quarter.
+_PARTIAL_REST: Final = 4.0
 # Sound after the last voice that the engine gets: word ends are quiet.
 _TAIL_SECONDS: Final = 0.2
 # A client that resends what a broken stream had not accounted for is ahead by that much, and a file by all of it.
@@ -57,6 +59,25 @@ class _Look:
     result: asyncio.Future[Result]
     task: asyncio.Task[None] | None = None
     eager: bool = False
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """How sure the voice detector was of a turn's voice."""
+
+    windows: int = 0
+    total: float = 0.0
+
+    def add(self, probability: float, threshold: float) -> None:
+        """Take a window; those under the threshold are silence, and say nothing of the voice."""
+        if probability >= threshold:
+            self.windows += 1
+            self.total += probability
+
+    @property
+    def mean(self) -> float:
+        """Mean voice probability of the voiced windows; 0 when there are none."""
+        return self.total / self.windows if self.windows else 0.0
 
 
 class Hearing:
@@ -89,7 +110,8 @@ class Hearing:
         self._partial: asyncio.Task[None] | None = None
         self._partial_at = 0
         self._acked = config.first_sample
-        self._probabilities: list[float] = []
+        self._evidence = _Evidence()
+        self._partial_seconds = 0.0
 
     def update(self, config: asr.Config) -> None:
         """Take hints and endpointing anew, from the next window on."""
@@ -117,7 +139,7 @@ class Hearing:
                 start = (self._endpointer.position - self._pcm_first) * _BYTES
                 samples = to_float32(bytes(self._pcm[start : start + window * _BYTES]))
                 probability = self._vad.probability(samples)
-                self._probabilities.append(probability)
+                self._evidence.add(probability, self._endpointer.config.release_threshold)
                 for event in self._endpointer.step(probability):
                     await self._on(tasks, event)
             self._begin_partial(tasks)
@@ -162,7 +184,7 @@ class Hearing:
     async def _on(self, tasks: asyncio.TaskGroup, event: endpoint.Event) -> None:
         match event:
             case endpoint.VoiceBegan():
-                self._probabilities = self._probabilities[-1:]
+                self._evidence = _Evidence()
                 await self._emit(asr.VoiceOnset(self._turn, event.sample))
             case endpoint.SpeechBegan():
                 self._stabilizer = Stabilizer()
@@ -195,6 +217,8 @@ class Hearing:
             if self._look is not look:
                 return
             text, config = result.transcript.text, self._endpointer.config
+            if not is_credible(text, self._endpointer.voiced_seconds, self._evidence.mean):
+                text = ""
             whole = completeness(text, self._config.language) if text else None
             spoken = (look.speech_end_sample - self._endpointer.first_sample) / _RATE_HZ
             if text and self._config.partials:
@@ -223,7 +247,9 @@ class Hearing:
             return
         # While the assistant speaks, the words decide whether it goes on: they are wanted at once.
         first = 0.0 if end.assistant_speaks else _FIRST_PARTIAL_SECONDS
-        wait = first if self._partial_at <= end.first_sample + _RATE_HZ * 0.3 else _NEXT_PARTIAL_SECONDS
+        # Each partial decodes the turn from its beginning: long ones come less often, so that they cost no more.
+        later = max(_NEXT_PARTIAL_SECONDS, _PARTIAL_REST * self._partial_seconds)
+        wait = first if self._partial_at <= end.first_sample + _RATE_HZ * 0.3 else later
         if (end.position - self._partial_at) / _RATE_HZ < wait:
             return
         self._partial_at = end.position
@@ -232,7 +258,10 @@ class Hearing:
 
     async def _make_partial(self, turn: int, audio: NDArray[np.float32]) -> None:
         result = await self._scheduler.partial(self, self._recognizer, audio)
-        if result is None or not result.transcript.text:
+        if result is None:
+            return
+        self._partial_seconds = result.work_seconds
+        if not result.transcript.text:
             return
         async with self._lock:
             if turn == self._turn and self._endpointer.in_speech:
@@ -265,7 +294,7 @@ class Hearing:
         if not text:
             await self._discard(ended.first_sample, ended.end_sample, asr.DiscardReason.NO_WORDS)
             return
-        if not is_credible(text, voiced, self._evidence()):
+        if not is_credible(text, voiced, self._evidence.mean):
             await self._discard(ended.first_sample, ended.end_sample, asr.DiscardReason.NOISE)
             return
         timings = self._records.ended(self._turn, ended, result, decided, early=early)
@@ -290,11 +319,6 @@ class Hearing:
         )
         self._turn += 1
 
-    def _evidence(self) -> float:
-        """Mean voice probability of the windows that were voiced at all; 0 when there were none."""
-        voiced = [p for p in self._probabilities if p >= self._endpointer.config.release_threshold]
-        return sum(voiced) / len(voiced) if voiced else 0.0
-
     async def _discard(self, first: int, end: int, reason: asr.DiscardReason) -> None:
         self._drop_partial()
         await self._emit(asr.TurnDiscarded(self._turn, reason, first, end))
@@ -307,6 +331,7 @@ class Hearing:
         if spare > 0:
             del self._pcm[: spare * _BYTES]
             self._pcm_first = accounted
+            self._records.forget(accounted)
         if force or received - self._acked >= _ACK_SAMPLES:
             self._acked = received
             await self._emit(asr.AudioAck(accounted))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from asr_server.scheduler import Result
 
 _NS: Final = 1_000_000_000
-_ARRIVALS: Final = 3_000
-"""At 40 ms a message, two minutes: longer than any turn."""
 
 
 class Records:
@@ -28,7 +26,7 @@ class Records:
         self._telemetry = telemetry
         self._final_seconds = final_seconds
         self._session_id = session_id
-        self._arrivals: deque[tuple[int, int]] = deque(maxlen=_ARRIVALS)
+        self._arrivals: deque[tuple[int, int]] = deque()
         self._contexts: dict[int, str] = {}
 
     @staticmethod
@@ -44,6 +42,11 @@ class Records:
     def arrived(self, end_sample: int) -> None:
         """Sound up to `end_sample` has just come."""
         self._arrivals.append((end_sample, clock_ns()))
+
+    def forget(self, accounted: int) -> None:
+        """Nothing before the sample `accounted` will be asked for."""
+        while self._arrivals and self._arrivals[0][0] < accounted:
+            self._arrivals.popleft()
 
     def ended(self, turn: int, ended: Ended, result: Result, decided_ns: int, *, early: bool) -> asr.Timings:
         """Record a finished turn; gives its timings."""

@@ -37,6 +37,8 @@ _log = logging.getLogger("parley.asr")
 _RATE_HZ: Final = 16_000
 _MAX_CHUNK_BYTES: Final = 60 * 1024
 _MOST_HINTS: Final = 100
+_LAST_SAMPLE: Final = 2**53
+_LAST_TURN: Final = 2**31
 
 
 class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
@@ -126,6 +128,8 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
             raise InvalidInput(
                 f"sample_rate_hz {first.sample_rate_hz}: only {_RATE_HZ} is taken", field="config.sample_rate_hz"
             )
+        if not 0 <= first.first_sample <= _LAST_SAMPLE or first.first_turn > _LAST_TURN:
+            raise InvalidInput("first_sample or first_turn is out of range", field="config.first_sample")
         if len(first.hints) > _MOST_HINTS:
             raise InvalidInput(f"{len(first.hints)} hints: at most {_MOST_HINTS}", field="config.hints")
         endpoint_config(first.endpointing)

@@ -55,7 +55,11 @@ def _run(options: argparse.Namespace) -> int:
         case _:
             from parley.cli.bench import bench
 
-            return asyncio.run(bench(options.url, options.sessions, options.seconds, as_json=options.json))
+            return asyncio.run(
+                bench(
+                    options.url, options.sessions, options.seconds, as_json=options.json, head_start=options.head_start
+                )
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,5 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
     bench.add_argument("--sessions", type=int, default=10, help="sessions at once (10)")
     bench.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
+    bench.add_argument(
+        "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
+    )
     bench.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

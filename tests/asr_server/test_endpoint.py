@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -132,6 +134,15 @@ def test_a_turn_without_a_pause_is_split_and_loses_nothing() -> None:
     assert all(one[1] == other[0] for one, other in zip(spans, spans[1:], strict=False))
 
 
+def test_a_longer_pre_roll_asked_for_later_cannot_have_what_was_let_go() -> None:
+    end = Endpointer(EndpointConfig(pre_roll_seconds=0.1))
+    feed(end, 2.0, 0.0)
+    let_go = end.accounted
+    end.config = EndpointConfig(pre_roll_seconds=1.0)
+    feed(end, 0.032, 0.9)
+    assert end.first_sample == end.accounted == let_go
+
+
 class Stream(RuleBasedStateMachine):
     """Any sound, any words, any flush: no sample belongs to two turns, and none to nothing."""
 
@@ -140,6 +151,7 @@ class Stream(RuleBasedStateMachine):
         self.end = Endpointer(EndpointConfig(soft_limit_seconds=3, hard_limit_seconds=5))
         self.spans: list[tuple[int, int]] = []
         self.open = False
+        self.before = 0
 
     def take(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -171,6 +183,10 @@ class Stream(RuleBasedStateMachine):
         self.take(self.end.flush(Reason.FLUSH))
         assert not self.open
 
+    @rule(seconds=st.floats(0.0, 2.0))
+    def pre_roll(self, seconds: float) -> None:
+        self.end.config = replace(self.end.config, pre_roll_seconds=seconds)
+
     @rule(speaks=st.booleans())
     def assistant(self, speaks: bool) -> None:  # noqa: FBT001 - hypothesis calls it
         self.end.assistant_speaks = speaks
@@ -182,7 +198,8 @@ class Stream(RuleBasedStateMachine):
 
     @invariant()
     def what_is_accounted_for_never_goes_back_and_covers_every_span(self) -> None:
-        assert self.end.accounted <= self.end.position
+        assert self.before <= self.end.accounted <= self.end.position
+        self.before = self.end.accounted
         if self.spans:
             assert self.spans[-1][1] <= self.end.accounted or not self.open
 
