@@ -10,7 +10,7 @@ import enum
 import re
 from typing import Final
 
-# Conjunctions and relatives; articles, possessives and prepositions; auxiliaries that want something after them; fillers.
+# Conjunctions and relatives; articles, possessives, prepositions; auxiliaries that want something after them; fillers.
 _ENGLISH_OPEN_WORDS: Final = (
     "and but or because although though if when while unless until since that which who whose where than as "
     "the a an my your his its our their to at for with from into between without "

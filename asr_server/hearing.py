@@ -154,7 +154,7 @@ class Hearing:
             await self._acknowledge(force=True)
 
     async def _keep_pace(self) -> None:
-        """Let the engine answer what it was asked in a pause before a sender of files goes on, as a microphone would."""
+        """Let the engine answer what it was asked in a pause before a file goes on, as it could with a microphone."""
         sent_seconds = (self._pcm_end - self._config.first_sample) / _RATE_HZ
         ahead_seconds = sent_seconds - (asyncio.get_running_loop().time() - self._began)
         if ahead_seconds > _FASTER_THAN_LIVE_SECONDS and self._look is not None and self._look.task is not None:
@@ -280,16 +280,7 @@ class Hearing:
         """The turn is over: give its words, those of the pause if nothing was said since."""
         decided = self._records.now()
         self._drop_partial()
-        look, self._look = self._look, None
-        early = look is not None and look.result.done()
-        if look is not None and look.speech_end_sample == ended.speech_end_sample:
-            result = await look.result
-        else:
-            if look is not None and look.task is not None:
-                look.task.cancel()
-            audio = self._utterance(ended.first_sample, ended.speech_end_sample)
-            result = await self._scheduler.final(self._recognizer, audio)
-            early = False
+        result, early = await self._words_of(ended)
         text, voiced = result.transcript.text, ended.voiced_seconds
         if not text:
             await self._discard(ended.first_sample, ended.end_sample, asr.DiscardReason.NO_WORDS)
@@ -318,6 +309,17 @@ class Hearing:
             )
         )
         self._turn += 1
+
+    async def _words_of(self, ended: endpoint.Ended) -> tuple[Result, bool]:
+        """What was said in a turn, and whether that was known before it ended."""
+        look, self._look = self._look, None
+        if look is not None and look.speech_end_sample == ended.speech_end_sample:
+            early = look.result.done()
+            return await look.result, early
+        if look is not None and look.task is not None:
+            look.task.cancel()
+        audio = self._utterance(ended.first_sample, ended.speech_end_sample)
+        return await self._scheduler.final(self._recognizer, audio), False
 
     async def _discard(self, first: int, end: int, reason: asr.DiscardReason) -> None:
         self._drop_partial()

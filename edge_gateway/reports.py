@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("parley.gateway")
 
 _NS: Final = 1e9
+_NS_PER_MS: Final = 1e6
 _OWN_SPANS: Final = ("client.", "gateway.")
 """The servers record the others themselves."""
 
@@ -106,8 +107,7 @@ class Reports:
         if progress.failure is not None:
             self._errors.labels(progress.failure.hop).inc()
         total_ms = mic_to_speaker_ms(marks)
-        spans = slices(marks)
-        share = explained(spans, marks.speech_end_ns, end_ns(marks)) if total_ms else 0.0
+        share = explained(slices(marks), marks.speech_end_ns, end_ns(marks)) if total_ms else 0.0
         self._trace(session_id, reply, clock, previous, share)
         _log.info(
             "turn %d: %s, mic to speaker %s ms",
@@ -122,11 +122,7 @@ class Reports:
             reply_text=progress.words.text,
             heard=heard,
             mic_to_speaker_ms=total_ms,
-            waterfall=tuple(
-                WaterfallSlice(s.name, (s.start_ns - marks.speech_end_ns) / 1e6, (s.end_ns - s.start_ns) / 1e6)
-                for s in spans
-                if marks.speech_end_ns
-            ),
+            waterfall=_slices_for_listener(marks),
             trace_id=brief.identity.trace_id_hex,
             outcome=progress.outcome,
             clock_uncertainty_ms=clock.uncertainty_us / 1000,
@@ -184,3 +180,13 @@ class Reports:
                 attributes=client,
                 events=tuple(event for event in events.get(each.name, ()) if event.unix_ns),
             )
+
+
+def _slices_for_listener(marks: Marks) -> tuple[WaterfallSlice, ...]:
+    """The slices, in milliseconds after the end of the user's speech."""
+    start = marks.speech_end_ns
+    spans = slices(marks) if start else ()
+    return tuple(
+        WaterfallSlice(span.name, (span.start_ns - start) / _NS_PER_MS, (span.end_ns - span.start_ns) / _NS_PER_MS)
+        for span in spans
+    )

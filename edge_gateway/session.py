@@ -97,9 +97,9 @@ class Session:
         """Hold the conversation until the listener leaves or the task is cancelled."""
         _log.info("session begins", extra={"session": self.id})
         try:
-            async with self._tasks as tasks:
-                conductor = tasks.create_task(self._conduct(), name="conduct")
-                timekeeper = tasks.create_task(self._keep_time(), name="clock")
+            async with self._tasks:
+                conductor = self._tasks.create_task(self._conduct(), name="conduct")
+                timekeeper = self._tasks.create_task(self._keep_time(), name="clock")
                 try:
                     await self._read()
                 finally:

@@ -44,7 +44,7 @@ class Worker:
         handover: _Handover[T] = _Handover(asyncio.get_running_loop(), bound)
         done = self._executor.submit(handover.produce, make)
         try:
-            yield handover.items()
+            yield handover.items(done)
         finally:
             handover.call_off()
             if not done.cancel():
@@ -66,7 +66,8 @@ async def _ended(done: Future[None]) -> None:
             cancelled = True
     if cancelled:
         raise asyncio.CancelledError
-    waiter.result()
+    # Its error has been raised where the items are read, or belongs to work that nobody wants any more.
+    waiter.exception()
 
 
 class _Handover(Generic[T]):
@@ -79,27 +80,24 @@ class _Handover(Generic[T]):
         self._ready: deque[T] = deque()
         self._news = asyncio.Event()
         self._ended = False
-        self._error: BaseException | None = None
 
     def produce(self, make: Callable[[threading.Event], Iterator[T]]) -> None:
         """On the thread: make items until they end or are called off."""
-        error: BaseException | None = None
         try:
             for item in make(self.stop):
                 self._room.acquire()
                 if self.stop.is_set():
                     return
                 self._loop.call_soon_threadsafe(self._arrive, item)
-        except BaseException as raised:  # noqa: BLE001 - carried over to the loop, which raises it
-            error = raised
         finally:
-            self._loop.call_soon_threadsafe(self._end, error)
+            self._loop.call_soon_threadsafe(self._end)
 
     def call_off(self) -> None:
         self.stop.set()
         self._room.release()
 
-    async def items(self) -> AsyncIterator[T]:
+    async def items(self, done: Future[None]) -> AsyncIterator[T]:
+        """The items, in order; `done` is the thread's work, whose error is raised at the end."""
         while True:
             while self._ready:
                 item = self._ready.popleft()
@@ -109,14 +107,12 @@ class _Handover(Generic[T]):
                 break
             self._news.clear()
             await self._news.wait()
-        if self._error is not None:
-            raise self._error
+        await asyncio.wrap_future(done)
 
     def _arrive(self, item: T) -> None:
         self._ready.append(item)
         self._news.set()
 
-    def _end(self, error: BaseException | None) -> None:
-        self._error = error
+    def _end(self) -> None:
         self._ended = True
         self._news.set()

@@ -182,7 +182,7 @@ class Cutter:
         return self._is_end(match, following) and self._separates(match)
 
     def _separates(self, match: re.Match[str]) -> bool:
-        """True for a clause or sentence mark after which a word begins: not the comma of 1,000 or the colon of a URL."""
+        """True for a clause or sentence mark that a word follows: not the comma of 1,000 or the colon of a URL."""
         if match["space"]:
             return False
         if match["clause"] or match["full"]:
@@ -190,7 +190,7 @@ class Cutter:
         return True
 
     def _is_end(self, match: re.Match[str], following: str) -> bool:
-        """True if a sentence, or at least its clause, ends at the mark; `following` is the next character that shows."""
+        """True if a sentence, or at least a clause, ends at the mark; `following` is the next character that shows."""
         if match["mark"] is None:
             return not match["space"]
         before = self._text[: match.start()]

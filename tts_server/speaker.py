@@ -152,15 +152,14 @@ class Speaker:
         line = Line(said.text, self._voice, self._speed)
         began = first = 0
         resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
-        base = self.samples
         waiting = bytearray(self._pause())
+        base = self.samples + len(waiting) // SAMPLE_BYTES
 
         def make(stop: threading.Event) -> Iterator[Audio | WordMark]:
             nonlocal began
             began = clock_ns()
             return self._engine.speak(line, stop)
 
-        base += len(waiting) // SAMPLE_BYTES
         async with self._worker.iterate(make, bound=_AHEAD) as events:
             try:
                 async for event in events:
@@ -177,20 +176,10 @@ class Speaker:
                 raise
         waiting += resampler.finish()
         await self._send(waiting, emit, whole=True)
-        end_ns = clock_ns()
-        await emit(
-            Sentence(
-                self._sentences,
-                piece.start_char,
-                piece.end_char,
-                self.samples,
-                ready_ns,
-                began,
-                first or end_ns,
-                end_ns,
-            )
-        )
-        self._sentences += 1
+        end = clock_ns()
+        number, self._sentences = self._sentences, self._sentences + 1
+        places = (piece.start_char, piece.end_char, self.samples)
+        await emit(Sentence(number, *places, ready_ns, began, first or end, end))
 
     def _pause(self) -> bytes:
         """The silence before a sentence; none before the first."""

@@ -46,7 +46,9 @@ _REPORT_SECONDS: Final = 0.1
 _REPLY_RATE_HZ: Final = 24_000
 # Longer than the longest silence that a turn may need, so that nothing said at the end of the file goes unanswered.
 _LISTEN_ON_SECONDS: Final = 2.6
-_DEFAULT_RECORDING: Final = ("moonshine_voice", "assets/clone-test.wav")
+# A person asks "Do you hear me?" in the first seconds of it.
+_DEFAULT_RECORDING: Final = ("moonshine_voice", "assets/endgame_nagg_nell.wav")
+_DEFAULT_SECONDS: Final = 1.7
 
 
 async def talk(url: str, file: str | None, *, out: str | None, as_json: bool) -> int:
@@ -55,6 +57,8 @@ async def talk(url: str, file: str | None, *, out: str | None, as_json: bool) ->
     Returns 0, or 1 when a server failed on the way.
     """
     pcm = decode_file(file or default_recording(), MIC_RATE_HZ)
+    if file is None:
+        pcm = pcm[: round(_DEFAULT_SECONDS * MIC_RATE_HZ) * SAMPLE_BYTES]
     async with converse(url) as conversation:
         talker = Talker(conversation, pcm)
         failures: list[ErrorEvent] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -12,8 +13,8 @@ from asr_server.endpoint import (
     RATE_HZ,
     WINDOW_SAMPLES,
     Ended,
-    Endpointer,
     EndpointConfig,
+    Endpointer,
     Event,
     Paused,
     Reason,
@@ -131,7 +132,7 @@ def test_a_turn_without_a_pause_is_split_and_loses_nothing() -> None:
     assert len(spans) == 3
     assert spans[0][0] == 0
     assert spans[-1][1] == end.position
-    assert all(one[1] == other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
 
 
 def test_a_longer_pre_roll_asked_for_later_cannot_have_what_was_let_go() -> None:
@@ -193,7 +194,7 @@ class Stream(RuleBasedStateMachine):
 
     @invariant()
     def spans_are_in_order_and_never_overlap(self) -> None:
-        for (_, end), (start, _) in zip(self.spans, self.spans[1:], strict=False):
+        for (_, end), (start, _) in pairwise(self.spans):
             assert end <= start
 
     @invariant()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import jiwer
@@ -110,7 +111,7 @@ async def test_every_sample_is_accounted_for(engine: MoonshineEngine, worker: Wo
     # What is left is less than a window, and the sound kept for a next turn's first syllable.
     assert received - acks[-1] <= 512 + round(0.3 * 16_000)
     spans = [(turn.first_sample, turn.end_sample) for turn in turns(events)]
-    assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
 
 
 async def test_no_call_leaves_anything_behind_for_the_next(engine: MoonshineEngine, speech_dir: Path) -> None:

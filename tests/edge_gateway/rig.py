@@ -24,7 +24,6 @@ from edge_gateway.replies import Means
 from edge_gateway.reply import Servers
 from edge_gateway.reports import Reports
 from edge_gateway.session import Services
-from llm_server.engine import Conversation, Delta, Finish
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
@@ -55,6 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     import grpc.aio
+
+    from llm_server.engine import Conversation, Delta, Finish
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10

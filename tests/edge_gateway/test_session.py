@@ -7,20 +7,6 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from rig import (
-    SILENCE,
-    Gateway,
-    Listener,
-    Script,
-    Writer,
-    connected,
-    gateway,
-    house,
-    listening,
-    serve_asr,
-    serve_llm,
-    serve_tts,
-)
 
 from llm_server.engine import Role
 from parley.conversation import (
@@ -48,6 +34,20 @@ from parley.conversation import (
     UserSpeechStarted,
     UserText,
     UserUtterance,
+)
+from tests.edge_gateway.rig import (
+    SILENCE,
+    Gateway,
+    Listener,
+    Script,
+    Writer,
+    connected,
+    gateway,
+    house,
+    listening,
+    serve_asr,
+    serve_llm,
+    serve_tts,
 )
 
 LONG = "Once upon a time there was a very long story. It went on and on. And then it went on some more until the end."
@@ -153,7 +153,7 @@ async def test_an_interruption_flushes_and_the_history_holds_what_was_heard() ->
     async with house(script) as parley, listening(parley, SessionConfig(reports_playback=True)) as listener:
         await listener.say_something()
         started = await listener.until(ReplyStarted)
-        words = []
+        words: list[ReplyWord] = []
         while len(words) < 6:
             words.append(await listener.until(ReplyWord))
         # Heard to the middle of the fifth word, and the listener says so.
@@ -205,8 +205,9 @@ async def test_a_head_start_is_never_heard_when_the_user_goes_on() -> None:
         await listener.speak(0.2, SILENCE)
         await listener.speak(0.6)
         await listener.speak(0.28, SILENCE)
-        # Give the secret reply time to be made; then go on speaking.
-        await asyncio.sleep(0.3)
+        # When the secret reply is being made, go on speaking.
+        while not parley.script.writer.asked:
+            await asyncio.sleep(0)
         await listener.speak(0.6)
         await listener.speak(1.0, SILENCE)
         report = await listener.until(TurnReport)
@@ -378,21 +379,20 @@ async def test_what_is_said_while_the_asr_is_away_is_heard_when_it_is_back() -> 
 
 
 async def answered(listener: Listener) -> bool:
-    """True when one of the next few turns is answered; a channel takes a moment to find a server again."""
-    for _ in range(5):
+    """True when one of the next turns is answered; a channel takes a moment to find a server again."""
+    for _ in range(50):
         await listener.say_something()
         if (await listener.until(TurnReport)).outcome is Outcome.COMPLETED:
             return True
-        await asyncio.sleep(0.3)
     return False
 
 
 async def test_partials_are_told_and_never_take_back_what_they_call_stable() -> None:
     async with house(Script(heard=("turn on the living room lamp please",))) as parley, listening(parley) as listener:
         await listener.speak(0.2, SILENCE)
-        for _ in range(10):
-            await listener.speak(0.2)
-            await asyncio.sleep(0.05)
+        for _ in range(3):
+            await listener.speak(0.8)
+            await listener.until(UserPartial)
         await listener.speak(1.0, SILENCE)
         await listener.until(TurnReport)
     partials = [event for event in listener.events if isinstance(event, UserPartial)]

@@ -14,13 +14,13 @@ import aiohttp
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from whole import free_ports
 
 from parley.audio import decode_file
 from parley.cli.socket import converse
 from parley.cli.talk import Talker
 from parley.cli.up import PROCESSES, Process
 from parley.conversation import ErrorEvent, Event, Outcome, ReplyStarted, SessionReady, TurnReport, UserSpeechStarted
+from tests.end_to_end.whole import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import grpc.aio
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
-from whole import open_house
 
 from parley.audio import decode_file
 from parley.cli.socket import converse
 from parley.cli.talk import Talker
 from parley.conversation import Event, TurnReport
+from tests.end_to_end.whole import open_house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 @asynccontextmanager
 async def collecting() -> AsyncIterator[tuple[Collector, str]]:
     collector, server = Collector(), grpc.aio.server()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]  # theirs
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-
 from parley.cli.up import PROCESSES
 
 if TYPE_CHECKING:

@@ -145,7 +145,7 @@ async def test_a_server_that_ends_the_call_while_we_write_is_an_error_and_no_han
     servicer = Servicer()
     servicer.refusal = InvalidInput("enough", field="config")
     # Usually it is the server's own word; where our write and its end meet, grpc.aio keeps only that it broke off.
-    with pytest.raises((InvalidInput, Unavailable), match="enough|not available"):
+    with pytest.raises((InvalidInput, Unavailable), match=r"enough|not available"):
         async with serving(servicer) as stub, duplex(stub.Chat, many(), "llm") as responses:
             async for _ in responses:
                 pass

@@ -96,7 +96,11 @@ async def test_work_not_yet_begun_never_begins_once_its_caller_has_left(worker: 
     gate, ran = threading.Event(), threading.Event()
 
     async def later() -> None:
-        async with worker.iterate(lambda _: iter([ran.set()]), bound=1) as items:
+        def run(_stop: threading.Event) -> Iterator[int]:
+            ran.set()
+            yield 1
+
+        async with worker.iterate(run, bound=1) as items:
             async for _ in items:
                 pass
 

@@ -116,11 +116,14 @@ def _repeat(folded: str, _said: str, messages: tuple[Message, ...], _now: dateti
     return None
 
 
+_HELP: Final = (
+    "I can tell you the time and the date, do sums, remember your name while we talk, and chat a little. "
+    "Ask me what seven times eight is."
+)
 _PHRASES: Final = (
     (
         r"\b(?:what|how much) can you do\b|\bwhat do you do\b|^help\b",
-        "I can tell you the time and the date, do sums, "
-        "remember your name while we talk, and chat a little. Ask me what seven times eight is.",
+        _HELP,
     ),
     (
         r"\bwho are you\b|\bwhat(?:'s| is) your name\b|\bwhat are you\b",

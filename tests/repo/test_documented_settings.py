@@ -1,0 +1,35 @@
+"""The README's table of settings is the configuration's own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from asr_server.config import AsrConfig
+from edge_gateway.config import GatewayConfig
+from llm_server.config import LlmConfig
+from serving.config import settings_of
+from tts_server.config import TtsConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Read elsewhere than in a configuration class.
+OTHERS = {
+    "PARLEY_LIBOPUS",
+    "PARLEY_LOG_LEVEL",
+    "PARLEY_TRACE_CONTENT",
+    "PARLEY_ENVIRONMENT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+}
+
+
+def test_every_setting_is_in_the_readme_with_its_default_and_no_other(root: Path) -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    documented = {name: default.strip("` ") for name, default in rows}
+    configs: tuple[type[object], ...] = (GatewayConfig, AsrConfig, LlmConfig, TtsConfig)
+    known = {setting.variable: setting for config in configs for setting in settings_of(config)}
+    assert set(documented) - OTHERS == set(known)
+    for name, setting in known.items():
+        default = f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+        assert documented[name] == (default if len(default) <= 40 else "")
