@@ -116,8 +116,9 @@ def as_object(report: TurnReport) -> dict[str, object]:
 class Talker:
     """One conversation: a recording as the microphone, a `Playback` as the loudspeaker."""
 
-    def __init__(self, conversation: Conversation, pcm: bytes) -> None:
-        """Speak `pcm`, s16le mono at 48 kHz, when the session is ready."""
+    def __init__(self, conversation: Conversation, pcm: bytes, config: SessionConfig | None = None) -> None:
+        """Speak `pcm`, s16le mono at 48 kHz, when the session is ready; `config` must say that playback is reported."""
+        self._config = config or SessionConfig(reports_playback=True)
         self._conversation = conversation
         self._pcm = pcm
         self._began = time.time()
@@ -136,7 +137,7 @@ class Talker:
 
     async def run(self, show: Callable[[Event], None]) -> None:
         """Hold the conversation until nothing more is to be expected; `show` gets every event on the way."""
-        await self._conversation.send(SessionConfig(reports_playback=True))
+        await self._conversation.send(self._config)
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(self._listen(show))
             await self._ready.wait()
