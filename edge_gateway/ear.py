@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parley import asr
@@ -52,7 +53,7 @@ class PacketDecoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HeardPacket:
     """A packet that the ASR server has not accounted for yet."""
 
@@ -64,8 +65,8 @@ class HeardPacket:
     """The packet."""
     received_ns: int
     """When it arrived."""
-    forwarded_ns: int
-    """When its PCM was handed to the ASR stream."""
+    forwarded_ns: int = 0
+    """When its PCM was handed to the ASR stream; 0: it waits for others to share a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Ear:
         self._next_sequence = packet.sequence + 1
         samples = len(pcm) // SAMPLE_BYTES
         self._batch.append(pcm)
-        self._kept.append(HeardPacket(self._next_sample, samples, packet, received_ns, clock_ns()))
+        self._kept.append(HeardPacket(self._next_sample, samples, packet, received_ns))
         self._next_sample += samples
         if len(self._batch) >= self._packets_a_message and len(self._batch) % _PACKETS_A_MESSAGE == 0:
             self._send_batch()
@@ -239,6 +240,9 @@ class Ear:
         if not self._batch:
             return
         pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
+        now = clock_ns()
+        for heard in islice(reversed(self._kept), len(self._batch)):
+            heard.forwarded_ns = now
         self._batch = []
         if self._connected:
             self._outgoing.put_nowait(asr.Audio(pcm, self._next_sample - len(pcm) // SAMPLE_BYTES))

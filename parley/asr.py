@@ -5,6 +5,7 @@ Knows nothing of microphones, codecs or replies.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -381,13 +382,19 @@ class AsrClient:
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        async with duplex(self._stub.Transcribe, _requests(requests), "asr") as responses:
-            yield _events(responses)
+        admitted = asyncio.Event()
+        async with duplex(self._stub.Transcribe, _requests(requests, admitted), "asr") as responses:
+            yield _events(responses, admitted)
 
 
-async def _requests(requests: AsyncIterable[Request]) -> AsyncIterator[asr_pb2.TranscribeRequest]:
+async def _requests(
+    requests: AsyncIterable[Request], admitted: asyncio.Event
+) -> AsyncIterator[asr_pb2.TranscribeRequest]:
     async for request in requests:
         yield _to_proto(request)
+        # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows the
+        # first request before Ready; after it, this costs nothing.
+        await admitted.wait()
 
 
 def _to_proto(request: Request) -> asr_pb2.TranscribeRequest:
@@ -430,8 +437,11 @@ def request_from_proto(message: asr_pb2.TranscribeRequest) -> Request | None:
             return None
 
 
-async def _events(responses: AsyncIterator[asr_pb2.TranscribeResponse]) -> AsyncIterator[Event]:
+async def _events(
+    responses: AsyncIterator[asr_pb2.TranscribeResponse], admitted: asyncio.Event
+) -> AsyncIterator[Event]:
     async for response in responses:
+        admitted.set()
         event = event_from_proto(response)
         if event is not None:
             yield event

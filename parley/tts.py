@@ -5,6 +5,7 @@ Knows nothing of listeners.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -167,8 +168,9 @@ class TtsClient:
             ParleyError: the server refused, failed or went away; raised where the events are read.
             Exception: what `text` raised.
         """
-        async with duplex(self._stub.Synthesize, _requests(config, text), "tts") as responses:
-            yield _events(responses)
+        admitted = asyncio.Event()
+        async with duplex(self._stub.Synthesize, _requests(config, text, admitted), "tts") as responses:
+            yield _events(responses, admitted)
 
     async def voices(self, language: str = "") -> tuple[Voice, ...]:
         """The voices of a language, the default first; of every language when it is empty.
@@ -183,8 +185,12 @@ class TtsClient:
         return tuple(Voice(v.name, v.language, v.description, v.sample_rate_hz) for v in answer.voices)
 
 
-async def _requests(config: Config, text: AsyncIterable[Request]) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
+async def _requests(
+    config: Config, text: AsyncIterable[Request], admitted: asyncio.Event
+) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
     yield tts_pb2.SynthesizeRequest(config=config.to_proto())
+    # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows before Ready.
+    await admitted.wait()
     async for piece in text:
         if isinstance(piece, SpeakNow):
             yield tts_pb2.SynthesizeRequest(speak_now=tts_pb2.SpeakNow())
@@ -192,8 +198,11 @@ async def _requests(config: Config, text: AsyncIterable[Request]) -> AsyncIterat
             yield tts_pb2.SynthesizeRequest(text=tts_pb2.SynthesizeText(text=piece))
 
 
-async def _events(responses: AsyncIterator[tts_pb2.SynthesizeResponse]) -> AsyncIterator[Event]:
+async def _events(
+    responses: AsyncIterator[tts_pb2.SynthesizeResponse], admitted: asyncio.Event
+) -> AsyncIterator[Event]:
     async for response in responses:
+        admitted.set()
         event = _from_proto(response)
         if event is not None:
             yield event
