@@ -144,7 +144,6 @@ class Reply:
         self._pcm = bytearray()
         self._sequence = 0
         self._encoder: PacketEncoder | None = None
-        self._waits_for = "llm"
 
     def release(self) -> None:
         """Let it be heard."""
@@ -180,9 +179,10 @@ class Reply:
         try:
             await self._speak()
         except ParleyError as error:
-            progress.failure = progress.failure or Failure(self._hop_of(error), error)
+            # What the LLM server did wrong has been noted where its text is read.
+            progress.failure = progress.failure or Failure("tts", error)
         except TimeoutError:
-            progress.failure = Failure(self._waits_for, self._too_late())
+            progress.failure = Failure("tts", DeadlinePassed("the tts server has made no sound in time"))
         if progress.failure is not None:
             await self._admit(progress.failure)
         if self.started:
@@ -246,7 +246,6 @@ class Reply:
         marks = self.progress.marks
         if not marks.first_token_ns:
             marks.first_token_ns = clock_ns()
-            self._waits_for = "tts"
             self._expect_audio()
         self.progress.words.delta(text)
         await self._tell(ReplyText(self.brief.number, text))
@@ -382,9 +381,3 @@ class Reply:
                     pass
         except ParleyError as error:
             await self._peer.send(error_event(error, "llm", turn=self.brief.turn))
-
-    def _hop_of(self, error: ParleyError) -> str:
-        return "llm" if "llm" in str(error) and self._waits_for == "llm" else "tts"
-
-    def _too_late(self) -> ParleyError:
-        return DeadlinePassed(f"the {self._waits_for} server has not answered in time")

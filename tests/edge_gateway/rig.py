@@ -83,6 +83,7 @@ class Script:
     heard: tuple[str, ...] = ("what time is it",)
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
     character_seconds: float = 0.02
+    sound_delay_seconds: float = 0.0
     max_sessions: int = 10
     asr_port: int = 0
     llm_port: int = 0
@@ -96,6 +97,7 @@ class Gateway:
     url: str
     telemetry: Telemetry
     script: Script
+    lobby: Lobby
 
 
 async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.aio.Server], None], port: int = 0) -> str:
@@ -121,7 +123,7 @@ async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str
 async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     worker = Worker("tts")
     stack.callback(worker.close)
-    engine = ScriptedTts(0.0, script.character_seconds)
+    engine = ScriptedTts(script.sound_delay_seconds, script.character_seconds)
     servicer = TtsServicer(engine, worker, Telemetry(new_provider("tts"), CollectorRegistry()), 100)
     await servicer.load("")
     return await serve(stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port)
@@ -145,7 +147,7 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         await site.start()
         try:
             host, port = runner.addresses[0][:2]
-            yield Gateway(f"http://{host}:{port}", telemetry, script)
+            yield Gateway(f"http://{host}:{port}", telemetry, script, lobby)
         finally:
             await runner.cleanup()
 

@@ -1,0 +1,108 @@
+"""A program's conversation over gRPC: the same session, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_gateway.transports.grpc_stream import ConversationServicer
+from parley.cli.opus import PacketEncoder
+from parley.conversation import (
+    SERVICE,
+    AudioPacket,
+    ConversationClient,
+    ErrorEvent,
+    Event,
+    Outcome,
+    Request,
+    SessionConfig,
+    SessionReady,
+    TurnReport,
+    UserText,
+)
+from parley.errors import Overloaded
+from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from serving.grpc_server import Listen, started
+from tests.edge_gateway.rig import SILENCE, TONE, Gateway, Script, house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def serving(gateway: Gateway) -> AsyncIterator[ConversationClient]:
+    servicer = ConversationServicer(gateway.lobby)
+    listen = Listen("127.0.0.1", 0, "PORT", 0, 0.0, 64 * 1024)
+
+    async with started(SERVICE, lambda server: add_ConversationServiceServicer_to_server(servicer, server), listen) as (
+        port,
+        ready,
+    ):
+        await ready()
+        async with ConversationClient(f"127.0.0.1:{port}") as client:
+            yield client
+
+
+async def spoken(done: asyncio.Event) -> AsyncIterator[Request]:
+    """A configuration, one spoken turn, and patience."""
+    yield SessionConfig()
+    encoder = PacketEncoder()
+    for number, sound in enumerate([SILENCE] * 10 + [TONE] * 40 + [SILENCE] * 50):
+        yield AudioPacket(encoder.encode(sound), number, round(time.time() * 1e6))
+    await done.wait()
+
+
+async def until_report(events: AsyncIterator[Event]) -> list[Event]:
+    seen: list[Event] = []
+    async with asyncio.timeout(10):
+        async for event in events:
+            seen.append(event)
+            if isinstance(event, TurnReport):
+                break
+    return seen
+
+
+async def test_a_program_speaks_and_is_answered() -> None:
+    done = asyncio.Event()
+    async with house() as parley, serving(parley) as client, client.converse(spoken(done)) as events:
+        seen = await until_report(events)
+        done.set()
+    assert isinstance(seen[0], SessionReady)
+    report = seen[-1]
+    assert isinstance(report, TurnReport)
+    assert (report.transcript, report.outcome) == ("what time is it", Outcome.COMPLETED)
+    packets = [event for event in seen if isinstance(event, AudioPacket)]
+    assert [packet.sequence for packet in packets] == list(range(len(packets)))
+    assert packets
+
+
+async def test_bad_input_gets_an_error_event_and_the_stream_goes_on() -> None:
+    done = asyncio.Event()
+
+    async def requests() -> AsyncIterator[Request]:
+        yield AudioPacket(b"too early")
+        yield SessionConfig()
+        yield UserText("hello")
+        await done.wait()
+
+    async with house() as parley, serving(parley) as client, client.converse(requests()) as events:
+        seen = await until_report(events)
+        done.set()
+    errors = [event for event in seen if isinstance(event, ErrorEvent)]
+    assert [error.field for error in errors] == ["configure"]
+
+
+async def test_a_full_gateway_refuses_with_a_status() -> None:
+    async def one() -> AsyncIterator[Request]:
+        yield SessionConfig()
+        await asyncio.Event().wait()
+
+    async with house(Script(max_sessions=1)) as parley, serving(parley) as client, client.converse(one()) as events:
+        await anext(events)
+        with pytest.raises(Overloaded):
+            async with client.converse(one()) as refused:
+                await anext(refused)
