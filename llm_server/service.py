@@ -12,14 +12,14 @@ from prometheus_client import Gauge, Histogram
 
 from llm_server.engine import Conversation, Engine, Finish, Message, Role, StopReason
 from parley._duplex import first_of
-from parley.errors import EngineFailed, InvalidInput, Overloaded, TooLarge
+from parley.errors import EngineFailed, InvalidInput, Overloaded, TooLarge, WrongState
 from parley.llm import SERVICE as LLM_SERVICE
 from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.grpc_server import statuses
 from serving.telemetry import clock_ns, content_allowed, context_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, AsyncIterator
 
     import grpc.aio
     from opentelemetry import trace
@@ -76,8 +76,12 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
             self._calls += 1
             self._active.inc()
             try:
-                first = await anext(aiter(request_iterator), None)
-                await self._reply(_config(first), context)
+                incoming = aiter(request_iterator)
+                config = _config(await anext(incoming, None))
+                async with asyncio.TaskGroup() as tasks:
+                    watching = tasks.create_task(_refuse_more(incoming), name="watch")
+                    await self._reply(config, context)
+                    watching.cancel()
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
             finally:
@@ -163,6 +167,17 @@ async def _send(waiting: deque[str], news: asyncio.Event, context: Context) -> N
         waiting.clear()
         if text:
             await context.write(llm_pb2.ChatResponse(delta=llm_pb2.TextDelta(text=text)))
+
+
+async def _refuse_more(requests: AsyncIterator[llm_pb2.ChatRequest]) -> None:
+    """Read what else the caller sends; what this version does not use is ignored.
+
+    Raises:
+        WrongState: a second configuration.
+    """
+    async for request in requests:
+        if request.WhichOneof("request") == "config":
+            raise WrongState("a second configuration in one call", field="config")
 
 
 def _config(request: llm_pb2.ChatRequest | None) -> llm_pb2.ChatConfig:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Gauge, Histogram
 
 from parley._duplex import first_of
-from parley.errors import InvalidInput, Overloaded
+from parley.errors import InvalidInput, Overloaded, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.grpc_server import statuses
@@ -153,7 +153,7 @@ async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIt
             case "speak_now":
                 yield None
             case "config":
-                raise InvalidInput("a second configuration in one call", field="config")
+                raise WrongState("a second configuration in one call", field="config")
             case _:
                 pass
 

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import grpc.aio
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -15,7 +16,9 @@ from llm_server.engine import Conversation, Delta, Finish, StopReason
 from llm_server.engines.scripted import ScriptedEngine
 from llm_server.service import SERVICE, LlmServicer
 from parley import llm
-from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge
+from parley._duplex import duplex
+from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
+from parley.v1 import llm_pb2, llm_pb2_grpc
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from serving.grpc_server import Listen, started
 from serving.telemetry import SpanIdentity, Telemetry, new_provider
@@ -45,8 +48,9 @@ class Patient(ScriptedEngine):
 
 
 class Serving:
-    def __init__(self, client: llm.LlmClient, telemetry: Telemetry, spans: InMemorySpanExporter) -> None:
+    def __init__(self, client: llm.LlmClient, telemetry: Telemetry, spans: InMemorySpanExporter, address: str) -> None:
         self.client = client
+        self.address = address
         self.telemetry = telemetry
         self.spans = spans
 
@@ -65,7 +69,7 @@ async def serving(engine: Engine, max_calls: int = 10) -> AsyncIterator[Serving]
     ):
         await ready()
         async with llm.LlmClient(f"127.0.0.1:{port}") as client:
-            yield Serving(client, telemetry, spans)
+            yield Serving(client, telemetry, spans, f"127.0.0.1:{port}")
 
 
 async def asked(client: llm.LlmClient, config: llm.Config) -> list[llm.Event]:
@@ -160,3 +164,16 @@ async def test_a_full_server_says_when_to_come_again() -> None:
         with pytest.raises(Overloaded) as caught:
             await asked(server.client, llm.Config(HELLO))
     assert caught.value.retry_after_ms == 500
+
+
+async def test_a_second_configuration_is_refused() -> None:
+    async def twice() -> AsyncIterator[llm_pb2.ChatRequest]:
+        for _ in range(2):
+            yield llm_pb2.ChatRequest(config=llm.Config(HELLO).to_proto())
+
+    async with serving(Patient()) as server, grpc.aio.insecure_channel(server.address) as channel:
+        stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(channel)
+        with pytest.raises(WrongState):
+            async with duplex(stub.Chat, twice(), "llm") as responses:
+                async for _ in responses:
+                    pass
