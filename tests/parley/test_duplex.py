@@ -102,15 +102,23 @@ async def test_leaving_the_block_ends_the_servers_handler() -> None:
 
 async def test_a_reader_cancelled_in_the_middle_of_an_item_ends_the_servers_handler() -> None:
     servicer = Servicer()
+    calls: list[grpc.aio.StreamStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatResponse]] = []
 
     async def read(stub: llm_pb2_grpc.LlmServiceAsyncStub) -> None:
-        async with duplex(stub.Chat, endless(), "llm") as responses:
-            async for _ in responses:
-                pass
+        def start() -> grpc.aio.StreamStreamCall[llm_pb2.ChatRequest, llm_pb2.ChatResponse]:
+            # Kept, so that it is not the garbage collector which ends the call.
+            calls.append(stub.Chat())
+            return calls[-1]
 
+        async with duplex(start, endless(), "llm") as responses:
+            async for _ in responses:
+                reading.set()
+                await asyncio.Event().wait()
+
+    reading = asyncio.Event()
     async with serving(servicer) as stub, asyncio.TaskGroup() as tasks:
         reader = tasks.create_task(read(stub))
-        await servicer.began.wait()
+        await reading.wait()
         reader.cancel()
         async with asyncio.timeout(2):
             await servicer.ended.wait()
