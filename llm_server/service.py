@@ -104,13 +104,11 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                     "session.id": config.session_id,
                 }
             )
-            finished = False
             try:
                 await self._write(conversation, span, context)
-                finished = True
-            finally:
-                if not finished:
-                    span.set_attribute("parley.cancelled", True)  # noqa: FBT003 - OpenTelemetry's own order
+            except asyncio.CancelledError:
+                span.set_attribute("parley.cancelled", True)  # noqa: FBT003 - OpenTelemetry's own order
+                raise
 
     async def _write(self, conversation: Conversation, span: trace.Span, context: Context) -> None:
         """Send the reply; pieces that come while a message is on its way share the next one, for each has its price."""

@@ -83,7 +83,29 @@ async def test_what_was_said_can_be_asked_for(engine: RulesEngine) -> None:
 async def test_an_interrupted_reply_goes_on_from_where_it_was_cut(engine: RulesEngine) -> None:
     cut = Message(Role.ASSISTANT, "Once there was", interrupted=True, unheard="a lighthouse keeper.")
     assert await ask(engine, "tell me a story", cut, "Go on.") == "a lighthouse keeper."
+    assert await ask(engine, "tell me a story", cut, "OK, go on.") == "a lighthouse keeper."
     assert "all I had" in await ask(engine, "hello", "Hello!", "continue please")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "my number is 555-1234",
+        "I was born on 5/6",
+        "I said goodbye to my mother",
+        "call me maybe later",
+    ],
+)
+async def test_what_only_looks_like_a_skill_is_small_talk(engine: RulesEngine, said: str) -> None:
+    answer = await ask(engine, said)
+    assert not answer.startswith(("Goodbye", "Nice to meet you"))
+    assert " is " not in answer or "minus" not in answer
+    assert "divided" not in answer
+
+
+@pytest.mark.parametrize("said", ["12 - 5", "what is 12 - 5?", "12 / 4"])
+async def test_signs_alone_are_a_sum_when_they_are_all_that_is_asked(engine: RulesEngine, said: str) -> None:
+    assert (await ask(engine, said)).startswith("Twelve ")
 
 
 @pytest.mark.parametrize("said", ["I feel tired today", "My dog is nice", "Because I want to", "xyzzy", "..."])

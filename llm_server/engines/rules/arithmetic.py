@@ -35,6 +35,11 @@ _OPERATORS: Final = (
     (r"\b(?:twice|double)\b", "2 *"),
 )
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|sqrt|[-+*/^%]")
+# "555-1234" and "5/6" are telephone numbers and dates, unless they are all that is asked.
+_NUMBER_WITH_MARKS = re.compile(r"\d\s*[-/]\s*\d")
+_ASKED = re.compile(
+    r"(?:what(?: ' s| is|'s)|how much is|calculate|compute|work out)?[\s\d.+*/x^()-]*(?:please|equals?)?[\s?.!=]*"
+)
 _SPOKEN = {"*": "times", "/": "divided by", "+": "plus", "-": "minus", "^": "to the power of"}
 _LARGEST_POWER: Final = 64
 _LARGEST: Final = 10**15
@@ -55,6 +60,8 @@ class Sum:
 def find(text: str) -> Sum | None:
     """The calculation in `text`; None when there is none, or only a number."""
     line = _digits(text.casefold().replace(",", ""))
+    if _NUMBER_WITH_MARKS.search(line) and not _ASKED.fullmatch(line):
+        return None
     for pattern, operator in _OPERATORS:
         line = re.sub(pattern, f" {operator} ", line)
     best: list[str] = []

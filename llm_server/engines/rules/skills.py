@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _ORDINAL_ENDINGS: Final = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
-_NAME = re.compile(r"\b(?:my name is|my name's|i am called|call me|you can call me)\s+([A-Za-z][\w'-]*)", re.IGNORECASE)
-_NO_NAMES: Final = frozenset(("a", "the", "not", "back", "later", "when", "what", "if", "on", "at"))
+_NAME = re.compile(
+    r"\b(?:my name is|my name's|i am called|i'm called|call me|you can call me)\s+([A-Za-z][\w'-]*)", re.IGNORECASE
+)
+_AFTER_CALL_ME: Final = "a the not back later maybe when what if on at tomorrow again in"
+_NO_NAMES: Final = frozenset(_AFTER_CALL_ME.split())
 _STORY: Final = (
     "Once there was a lighthouse keeper who talked to the sea every night. One night the sea answered, and said: "
     "I was only waiting for you to stop for breath."
@@ -40,7 +43,9 @@ def answer(messages: tuple[Message, ...], now: datetime) -> str | None:
 
 
 def _continue(folded: str, _said: str, messages: tuple[Message, ...], _now: datetime) -> str | None:
-    if not re.fullmatch(r"(?:please )?(?:go on|continue|carry on|keep going|go ahead)(?: please)?[.!, ]*", folded):
+    if not re.fullmatch(
+        r"(?:please |ok,? |okay,? |yes,? )?(?:go on|continue|carry on|keep going|go ahead)(?: please)?[.!, ]*", folded
+    ):
         return None
     for message in reversed(messages):
         if message.role is Role.ASSISTANT:
@@ -112,7 +117,7 @@ def _repeat(folded: str, _said: str, messages: tuple[Message, ...], _now: dateti
         return f"You said: {earlier[-1]}" if earlier else "This is the first thing you have said to me."
     if re.search(r"\b(?:what did you (?:just )?say|repeat that|say that again|come again|pardon)\b", folded):
         replies = [message.text for message in messages if message.role is Role.ASSISTANT]
-        return f"I said: {replies[-1]}" if replies else "I have not said anything yet."
+        return f"I said: {replies[-1].removeprefix('I said: ')}" if replies else "I have not said anything yet."
     return None
 
 
@@ -122,7 +127,7 @@ _HELP: Final = (
 )
 _PHRASES: Final = (
     (
-        r"\b(?:what|how much) can you do\b|\bwhat do you do\b|^help\b",
+        r"\b(?:what|how much) can you do\b|\bwhat do you do\b|^help\b|\bcan you help me\b",
         _HELP,
     ),
     (
@@ -131,8 +136,8 @@ _PHRASES: Final = (
     ),
     (r"\b(?:tell me|know) a joke\b|\bmake me laugh\b", _JOKE),
     (r"\btell me a story\b", _STORY),
-    (r"\b(?:thank you|thanks)\b", "You are welcome."),
-    (r"\b(?:goodbye|good bye|bye|see you|good night)\b", "Goodbye. Talk to you soon."),
+    (r"^(?:okay |ok |great |no )?,?\s*(?:thank you|thanks)\b|\b(?:thank you|thanks)[.! ]*$", "You are welcome."),
+    (r"^(?:okay |ok )?,?\s*(?:goodbye|good bye|bye|see you|good night)\b", "Goodbye. Talk to you soon."),
     (r"\bhow are you\b", "I am well, thank you. How are you?"),
     (r"\bcan you hear me\b|\bare you there\b|\bdo you hear me\b", "Yes, I can hear you."),
     (
