@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 _STALL_SECONDS: Final = 0.3
 _FIRST_CHUNK_SECONDS: Final = 0.04
 _CHUNK_SECONDS: Final = 0.2
-# Chunks that an engine may be ahead of the caller, besides what the stream itself holds.
-_AHEAD: Final = 8
+# Chunks that an engine may be ahead of the caller: more than the longest sentence has, so that a listener who takes
+# sound at the pace of time never keeps the engine from others. Between sentences the caller holds us back.
+_AHEAD: Final = 4_096
 _BETWEEN_SENTENCES_SECONDS: Final = 0.12
 # Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
 _DELTAS: Final = 256
