@@ -179,11 +179,13 @@ async def test_leaving_stops_the_engine() -> None:
 
 async def test_one_who_takes_nothing_does_not_keep_the_engine_from_others() -> None:
     sentence = "This is a sentence of some length that somebody has spoken to them and never takes. "
-    async with serving(ScriptedEngine(0, 0.2)) as server:
-        async with server.client.synthesize(tts.Config(sample_rate_hz=48_000), texts(sentence * 3)) as idle:
-            assert isinstance(await anext(idle), tts.Ready)
-            async with asyncio.timeout(5):
-                assert sound(await spoken(server.client, tts.Config(), "Me too."))
+    async with (
+        serving(ScriptedEngine(0, 0.2)) as server,
+        server.client.synthesize(tts.Config(sample_rate_hz=48_000), texts(sentence * 3)) as idle,
+    ):
+        assert isinstance(await anext(idle), tts.Ready)
+        async with asyncio.timeout(5):
+            assert sound(await spoken(server.client, tts.Config(), "Me too."))
 
 
 async def test_one_who_leaves_does_not_disturb_the_next() -> None:
