@@ -6,31 +6,19 @@ import asyncio
 import importlib.util
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
 from parley.audio import SAMPLE_BYTES, decode_file, write_wav
-from parley.cli.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
-from parley.cli.playback import Playback
+from parley.cli.listener import PACKET_SECONDS, REPLY_RATE_HZ, Listener
+from parley.cli.opus import MIC_RATE_HZ, PACKET_SAMPLES
 from parley.cli.socket import Conversation, converse
 from parley.cli.waterfall import draw
 from parley.conversation import (
-    AudioPacket,
-    ClientMark,
-    Duck,
     ErrorEvent,
     Event,
-    FlushPlayback,
-    MarkKind,
-    Ping,
-    Played,
-    Pong,
-    ReplyAudioEnd,
-    ReplyStarted,
     SessionConfig,
-    SessionReady,
     TurnReport,
     UserDiscarded,
     UserSpeechStarted,
@@ -41,9 +29,7 @@ from parley.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PACKET_SECONDS: Final = PACKET_SAMPLES / MIC_RATE_HZ
-_REPORT_SECONDS: Final = 0.1
-_REPLY_RATE_HZ: Final = 24_000
+_PACKET_BYTES: Final = PACKET_SAMPLES * SAMPLE_BYTES
 # Longer than the longest silence that a turn may need, so that nothing said at the end of the file goes unanswered.
 _LISTEN_ON_SECONDS: Final = 2.6
 # A person asks "Do you hear me?" in the first seconds of it.
@@ -75,7 +61,7 @@ async def talk(url: str, file: str | None, *, out: str | None, as_json: bool) ->
         except BaseExceptionGroup as group:
             raise first_of(group) from None
     if out:
-        write_wav(out, talker.heard(), _REPLY_RATE_HZ)
+        write_wav(out, talker.heard(), REPLY_RATE_HZ)
     if not talker.turns and not as_json:
         print("No speech was heard in this recording.")
     return 1 if failures else 0
@@ -118,96 +104,36 @@ class Talker:
 
     def __init__(self, conversation: Conversation, pcm: bytes, config: SessionConfig | None = None) -> None:
         """Speak `pcm`, s16le mono at 48 kHz, when the session is ready; `config` must say that playback is reported."""
-        self._config = config or SessionConfig(reports_playback=True)
-        self._conversation = conversation
+        config = config or SessionConfig(reports_playback=True)
+        self._listener = Listener(conversation, self._packet, config, self._take)
         self._pcm = pcm
-        self._began = time.time()
-        self._playback = Playback(_REPLY_RATE_HZ, self._began)
-        self._decoder = PacketDecoder(_REPLY_RATE_HZ)
+        self._show: Callable[[Event], None] = _ignore
         self._speaking = False
         self._awaited = 0
-        self._reported: set[MarkKind] = set()
-        self._final_sent = True
-        self._ready = asyncio.Event()
         self.turns = 0
 
     def heard(self) -> bytes:
         """What a listener would have heard, s16le at 24 kHz, from the session's start."""
-        return self._playback.recording
+        return self._listener.playback.recording
 
     async def run(self, show: Callable[[Event], None]) -> None:
         """Hold the conversation until nothing more is to be expected; `show` gets every event on the way."""
-        await self._conversation.send(self._config)
-        async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(self._listen(show))
-            await self._ready.wait()
-            reporting = tasks.create_task(self._report())
-            await self._speak()
-            listening.cancel()
-            reporting.cancel()
+        self._show = show
+        await self._listener.during(self._until_quiet)
 
-    async def _speak(self) -> None:
-        """Send the recording, then silence, one packet every 20 ms, until all is answered and heard."""
-        encoder = PacketEncoder()
-        size = PACKET_SAMPLES * SAMPLE_BYTES
-        packets = -(-len(self._pcm) // size)
-        began, number = time.time(), 0
-        quiet_since = began
-        while True:
-            captured = began + number * _PACKET_SECONDS
-            await asyncio.sleep(max(0.0, captured + _PACKET_SECONDS - time.time()))
-            pcm = self._pcm[number * size : (number + 1) * size].ljust(size, b"\0")
-            await self._conversation.send(AudioPacket(encoder.encode(pcm), number, round(captured * 1e6)))
-            number += 1
-            if number < packets or self._speaking or self._awaited:
-                quiet_since = captured
-            elif captured - quiet_since > _LISTEN_ON_SECONDS:
-                return
+    def _packet(self, number: int) -> bytes:
+        return self._pcm[number * _PACKET_BYTES : (number + 1) * _PACKET_BYTES].ljust(_PACKET_BYTES, b"\0")
 
-    async def _report(self) -> None:
-        """Tell the gateway what has been played, ten times a second."""
-        playback = self._playback
-        while True:
-            await asyncio.sleep(_REPORT_SECONDS)
-            playback.advance(time.time())
-            if playback.reply and not self._final_sent:
-                await self._tell_played()
-                await self._tell_marks()
+    async def _until_quiet(self) -> None:
+        """Wait until the recording and some silence have been sent, and all of it is answered and heard."""
+        last = -(-len(self._pcm) // _PACKET_BYTES)
+        while (self._listener.packets - last) * PACKET_SECONDS < _LISTEN_ON_SECONDS:
+            await asyncio.sleep(PACKET_SECONDS)
+            if self._speaking or self._awaited:
+                last = max(last, self._listener.packets)
 
-    async def _tell_played(self) -> None:
-        playback = self._playback
-        self._final_sent = playback.finished
-        at = round(time.time() * 1e6)
-        await self._conversation.send(
-            Played(playback.reply, playback.played_samples, at, playback.underruns, final=playback.finished)
-        )
-
-    async def _tell_marks(self) -> None:
-        playback = self._playback
-        times = {
-            MarkKind.FIRST_PACKET: playback.first_packet_seconds,
-            MarkKind.FIRST_RENDERED: playback.first_rendered_seconds,
-            # A file has no output latency: what leaves the buffer can be heard.
-            MarkKind.FIRST_AUDIBLE: playback.first_rendered_seconds,
-        }
-        for kind, seconds in times.items():
-            if seconds is not None and kind not in self._reported:
-                self._reported.add(kind)
-                await self._conversation.send(ClientMark(kind, playback.reply, round(seconds * 1e6)))
-
-    async def _listen(self, show: Callable[[Event], None]) -> None:
-        async for event in self._conversation.events():
-            await self._handle(event, time.time())
-            if not isinstance(event, AudioPacket):
-                show(event)
-
-    async def _handle(self, event: Event, now: float) -> None:
+    def _take(self, _now: float, event: Event) -> None:
         match event:
-            case SessionReady():
-                self._ready.set()
-            case Ping():
-                at = round(now * 1e6)
-                await self._conversation.send(Pong(event.id, at, round(time.time() * 1e6)))
             case UserSpeechStarted():
                 self._speaking = True
             case UserUtterance():
@@ -218,27 +144,10 @@ class Talker:
             case TurnReport():
                 self.turns += 1
                 self._awaited = max(0, self._awaited - 1)
-            case ErrorEvent() if not self._ready.is_set() and not event.retryable:
-                raise InvalidInput(event.message, field=event.field)
-            case _:
-                await self._play(event, now)
-
-    async def _play(self, event: Event, now: float) -> None:
-        playback = self._playback
-        match event:
-            case AudioPacket():
-                playback.push(self._decoder.decode(event.data), now)
-            case ReplyStarted():
-                self._decoder = PacketDecoder(_REPLY_RATE_HZ)
-                playback.begin(event.reply)
-                self._reported, self._final_sent = set(), False
-            case ReplyAudioEnd():
-                playback.end(now)
-            case Duck():
-                playback.gain(event.gain_db, now)
-            case FlushPlayback():
-                playback.flush(now)
-                await self._tell_marks()
-                await self._tell_played()
             case _:
                 pass
+        self._show(event)
+
+
+def _ignore(_event: Event) -> None:
+    pass
