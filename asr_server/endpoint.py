@@ -39,7 +39,11 @@ class EndpointConfig:
     eager_silence_seconds: float = 0.2
     """Silence after which the words are looked at, and a head start may begin; 0: no head starts."""
     finished_silence_seconds: float = 0.32
-    """Silence that ends a turn whose words look finished."""
+    """Silence that ends a turn whose words look finished, of a speaker who does not pause."""
+    patient_silence_seconds: float = 0.7
+    """The same of a speaker who does, or who is not known yet."""
+    patience_limit_seconds: float = 1.2
+    """The longest that is waited after words that look finished, whatever the speaker's pauses."""
     default_silence_seconds: float = 0.5
     """Silence that ends a turn where nothing is known of the words."""
     hesitant_silence_seconds: float = 0.65
@@ -173,6 +177,13 @@ class Endpointer:
         return self._phase is _Phase.SPEECH
 
     @property
+    def may_hold_words(self) -> bool:
+        """True in speech, and, while the assistant speaks, as soon as there is voice enough for a word like "stop"."""
+        if self._phase is _Phase.CANDIDATE and self.assistant_speaks:
+            return self.voiced_seconds >= self.config.min_speech_seconds
+        return self.in_speech
+
+    @property
     def first_sample(self) -> int:
         """First sample of the turn under way, the pre-roll included."""
         return self._first
@@ -194,7 +205,9 @@ class Endpointer:
 
     def step(self, probability: float) -> tuple[Event, ...]:
         """Take the next window's voice probability."""
-        threshold = self.config.release_threshold if self._voiced else self.config.start_threshold
+        # In a pause the turn is about to end: a voice that comes back is believed sooner than one out of silence.
+        alert = self._voiced or self._phase is _Phase.SPEECH
+        threshold = self.config.release_threshold if alert else self.config.start_threshold
         voiced, was_voiced = probability >= threshold, self._voiced
         start, self.position = self.position, self.position + WINDOW_SAMPLES
         self._voiced = voiced
@@ -245,7 +258,11 @@ class Endpointer:
     def _silence(self) -> tuple[Event, ...]:
         silence = self.silence_seconds
         if self._phase is _Phase.CANDIDATE:
-            return self._discard() if silence >= _CANDIDATE_GAP_SECONDS else ()
+            if silence < _CANDIDATE_GAP_SECONDS:
+                return ()
+            # Too little voice to be called speech while the assistant speaks, but enough for a word: "stop".
+            worth_a_look = self.voiced_seconds >= self.config.min_speech_seconds
+            return self._end(Reason.SILENCE) if worth_a_look else self._discard()
         if silence >= self._needed():
             return self._end(Reason.SILENCE)
         if silence >= self._look_after() and not self._asked:

@@ -14,6 +14,7 @@ from asr_server import endpoint
 from asr_server.endpoint import EndpointConfig, Endpointer, Reason
 from asr_server.finished import Completeness, completeness
 from asr_server.hygiene import is_credible
+from asr_server.patience import Patience
 from asr_server.stabilize import Stabilizer
 from parley import asr
 from parley.audio import to_float32
@@ -40,6 +41,8 @@ _TAIL_SECONDS: Final = 0.2
 # A client that resends what a broken stream had not accounted for is ahead by that much, and a file by all of it.
 _FASTER_THAN_LIVE_SECONDS: Final = 0.5
 _ACK_SAMPLES: Final = _RATE_HZ
+# A user who speaks again so soon after their turn was ended had not finished.
+_TOO_EARLY_SECONDS: Final = 1.0
 # A client that paused for longer begins another stream.
 _LONGEST_GAP_SECONDS: Final = 30
 
@@ -100,6 +103,9 @@ class Hearing:
         self._vad = engine.vad()
         self._recognizer = engine.recognizer(config.language, config.hints)
         self._endpointer = Endpointer(endpoint_config(config.endpointing), config.first_sample)
+        self._patience = self._patience_before = Patience.of(self._endpointer.config)
+        self._ended: endpoint.Ended | None = None
+        self._onset = self._stopped_at = config.first_sample
         self._lock = asyncio.Lock()
         self._began = asyncio.get_running_loop().time()
         self._pcm = bytearray()
@@ -118,10 +124,16 @@ class Hearing:
         self._config = replace(self._config, hints=config.hints, endpointing=config.endpointing)
         self._recognizer = self._engine.recognizer(self._config.language, config.hints)
         self._endpointer.config = endpoint_config(config.endpointing)
+        self._patience = self._patience.reconfigured(self._endpointer.config)
+        self._patience_before = self._patience
 
     def assistant(self, state: asr.Assistant) -> None:
         """Take what the assistant is doing."""
         self._endpointer.assistant_speaks = state is asr.Assistant.SPEAKING
+
+    def unlearn(self) -> None:
+        """Forget what the last turn told of the speaker: it was not them, or no turn."""
+        self._patience = self._patience_before
 
     async def hear(self, tasks: asyncio.TaskGroup, audio: asr.Audio) -> None:
         """Take a run of sound.
@@ -185,16 +197,21 @@ class Hearing:
         match event:
             case endpoint.VoiceBegan():
                 self._evidence = _Evidence()
+                self._stabilizer = Stabilizer()
+                self._partial_at = self._onset = event.sample
+                self._patience_before = self._patience
                 await self._emit(asr.VoiceOnset(self._turn, event.sample))
             case endpoint.SpeechBegan():
-                self._stabilizer = Stabilizer()
                 self._partial_at = event.first_sample
                 await self._emit(asr.SpeechStarted(self._turn, event.first_sample, self._voiced_ms))
             case endpoint.VoiceStopped():
+                self._stopped_at = event.sample
                 await self._emit(asr.VoiceStopped(self._turn, event.sample, self._voiced_ms))
             case endpoint.Paused():
                 self._begin_look(tasks, event.speech_end_sample)
             case endpoint.Resumed():
+                if self._endpointer.in_speech:
+                    self._patience = self._patience.paused((event.sample - self._stopped_at) / _RATE_HZ)
                 await self._resume(event.sample)
             case endpoint.Ended():
                 await self._end(event)
@@ -226,7 +243,7 @@ class Hearing:
             if whole is Completeness.FINISHED and config.eager_silence_seconds and spoken <= config.eager_limit_seconds:
                 look.eager = True
                 await self._emit(asr.EagerEndOfTurn(self._turn, text, look.speech_end_sample))
-            for event in self._endpointer.expect(_silence_for(whole, config)):
+            for event in self._endpointer.expect(self._silence_for(whole, text)):
                 await self._on(tasks, event)
 
     async def _resume(self, sample: int) -> None:
@@ -241,7 +258,7 @@ class Hearing:
 
     def _begin_partial(self, tasks: asyncio.TaskGroup) -> None:
         end = self._endpointer
-        if not self._config.partials or not end.in_speech or self._look is not None:
+        if not self._config.partials or not end.may_hold_words or self._look is not None:
             return
         if self._partial is not None and not self._partial.done():
             return
@@ -264,8 +281,12 @@ class Hearing:
         if not result.transcript.text:
             return
         async with self._lock:
-            if turn == self._turn and self._endpointer.in_speech:
-                await self._show_partial(result.transcript.text)
+            end, text = self._endpointer, result.transcript.text
+            if turn != self._turn or not end.may_hold_words:
+                return
+            # While the assistant speaks a word may stop it: it must be borne out by the voice.
+            if not end.assistant_speaks or is_credible(text, end.voiced_seconds, self._evidence.mean):
+                await self._show_partial(text)
 
     async def _show_partial(self, text: str) -> None:
         partial = self._stabilizer.add(text)
@@ -288,6 +309,7 @@ class Hearing:
         if not is_credible(text, voiced, self._evidence.mean):
             await self._discard(ended.first_sample, ended.end_sample, asr.DiscardReason.NOISE)
             return
+        longest_pause_ms = self._learn(ended)
         timings = self._records.ended(self._turn, ended, result, decided, early=early)
         await self._emit(
             asr.EndOfTurn(
@@ -306,9 +328,37 @@ class Hearing:
                     for w in result.transcript.words
                 ),
                 language=self._config.language,
+                longest_pause_ms=longest_pause_ms,
             )
         )
         self._turn += 1
+
+    def _learn(self, ended: endpoint.Ended) -> int:
+        """Take what a turn tells of its speaker; gives its longest pause in milliseconds."""
+        longest = round(self._patience.longest_pause_seconds * 1000)
+        self._patience = self._patience.ended()
+        last, self._ended = self._ended, ended
+        # A turn that was ended by its caller or its length says nothing of how long to wait.
+        if last is None or last.reason is not Reason.SILENCE:
+            return longest
+        if self._onset - last.end_sample <= _TOO_EARLY_SECONDS * _RATE_HZ:
+            self._patience = self._patience.cut_off((self._onset - last.speech_end_sample) / _RATE_HZ)
+        return longest
+
+    def _silence_for(self, whole: Completeness | None, text: str) -> float:
+        """How much silence ends a turn with these words."""
+        config, patience = self._endpointer.config, self._patience
+        match whole:
+            case None:
+                return config.default_silence_seconds
+            case Completeness.FINISHED:
+                return patience.question_seconds if text.rstrip().endswith("?") else patience.statement_seconds
+            case Completeness.HESITANT:
+                return max(config.hesitant_silence_seconds, patience.statement_seconds)
+            case Completeness.UNFINISHED:
+                return max(config.unfinished_silence_seconds, patience.statement_seconds)
+            case Completeness.DICTATING:
+                return config.dictation_silence_seconds
 
     async def _words_of(self, ended: endpoint.Ended) -> tuple[Result, bool]:
         """What was said in a turn, and whether that was known before it ended."""
@@ -323,6 +373,7 @@ class Hearing:
 
     async def _discard(self, first: int, end: int, reason: asr.DiscardReason) -> None:
         self._drop_partial()
+        self._patience = self._patience_before
         await self._emit(asr.TurnDiscarded(self._turn, reason, first, end))
 
     async def _acknowledge(self, *, force: bool = False) -> None:
@@ -337,20 +388,6 @@ class Hearing:
         if force or received - self._acked >= _ACK_SAMPLES:
             self._acked = received
             await self._emit(asr.AudioAck(accounted))
-
-
-def _silence_for(whole: Completeness | None, config: EndpointConfig) -> float:
-    match whole:
-        case None:
-            return config.default_silence_seconds
-        case Completeness.FINISHED:
-            return config.finished_silence_seconds
-        case Completeness.HESITANT:
-            return config.hesitant_silence_seconds
-        case Completeness.UNFINISHED:
-            return config.unfinished_silence_seconds
-        case Completeness.DICTATING:
-            return config.dictation_silence_seconds
 
 
 def endpoint_config(given: asr.Endpointing) -> EndpointConfig:

@@ -110,6 +110,8 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
                 await hearing.hear(tasks, audio)
             case asr.TurnContext() as turn:
                 records.context(turn.turn, turn.traceparent)
+                if turn.previous_ignored:
+                    hearing.unlearn()
             case asr.Flush():
                 await hearing.flush(tasks)
             case asr.Assistant() as state:

@@ -14,13 +14,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
+from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
 from parley.errors import DeadlinePassed, InvalidInput, NotFound, ParleyError, Unavailable
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from edge_gateway.echo import DuckProbe
     from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
@@ -100,13 +101,15 @@ class Ear:
         client: asr.AsrClient,
         config: asr.Config,
         make_decoder: Callable[[], PacketDecoder],
+        probe: DuckProbe,
         emit: Callable[[EarEvent], Awaitable[None]],
     ) -> None:
-        """Prepare; nothing is opened before `run`. `emit` takes events."""
+        """Prepare; nothing is opened before `run`. `probe` hears along while a reply plays; `emit` takes events."""
         self._client = client
         self._config = config
         self._make_decoder = make_decoder
         self._decoder: PacketDecoder | None = None
+        self._probe = probe
         self._emit = emit
         self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
         self._kept: deque[HeardPacket] = deque()
@@ -137,6 +140,8 @@ class Ear:
         if 0 < lost <= _MOST_CONCEALED_PACKETS:
             pcm = self._decoder.conceal(lost * len(pcm) // SAMPLE_BYTES) + pcm
         self._next_sequence = packet.sequence + 1
+        if self._assistant is asr.Assistant.SPEAKING:
+            self._probe.hear(level_db(pcm))
         samples = len(pcm) // SAMPLE_BYTES
         self._batch.append(pcm)
         self._kept.append(HeardPacket(self._next_sample, samples, packet, received_ns))

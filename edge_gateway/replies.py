@@ -111,8 +111,8 @@ class Replies:
 
     @property
     def being_said(self) -> str:
-        """What of the reply may be echoing in the room now."""
-        return self._current.progress.words.text if self._current else ""
+        """What of a reply may be echoing in the room now; never one of which nothing was heard."""
+        return self._current.progress.words.text if self._current is not None and self._current.started else ""
 
     def configure(self, config: SessionConfig) -> None:
         """Make the replies from now on as `config` says."""

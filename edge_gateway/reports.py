@@ -51,6 +51,12 @@ class Reports:
             "parley_discards", "What sounded like a turn and was none.", ["reason"], registry=registry
         )
         self._head_starts = Counter("parley_head_starts", "Replies begun in secret.", ["outcome"], registry=registry)
+        self._too_early = Counter(
+            "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
+        )
+        self._beyond_need = telemetry.histogram(
+            "parley_endpointing_beyond_need_seconds", "Silence waited at the end of turns, beyond their longest pause."
+        )
         self._errors = Counter("parley_hop_failures", "Failures of servers in turns.", ["hop"], registry=registry)
         self._received = Counter(
             "parley_audio_samples_received", "Samples from microphones, 16 kHz.", registry=registry
@@ -87,6 +93,14 @@ class Reports:
     def head_start(self, outcome: str) -> None:
         """Count a reply begun in secret: "used" or "wasted"."""
         self._head_starts.labels(outcome).inc()
+
+    def too_early(self) -> None:
+        """Count a turn that was ended before its user had finished."""
+        self._too_early.inc()
+
+    def waited(self, marks: Marks) -> None:
+        """Count how much longer than need be the end of a turn was waited for."""
+        self._beyond_need.observe(marks.beyond_need_ms / 1000)
 
     def turn(
         self,
@@ -129,6 +143,9 @@ class Reports:
             reply=brief.number,
             head_start=marks.head_start,
             explained=share,
+            waited_ms=marks.waited_ms,
+            beyond_need_ms=marks.beyond_need_ms,
+            too_early=marks.too_early,
         )
 
     def _observe(self, marks: Marks, identity: SpanIdentity) -> None:
@@ -153,6 +170,9 @@ class Reports:
             "parley.outcome": reply.progress.outcome.name.lower(),
             "parley.head_start": marks.head_start,
             "parley.explained": share,
+            "parley.endpointing.waited_ms": marks.waited_ms,
+            "parley.endpointing.beyond_need_ms": marks.beyond_need_ms,
+            "parley.endpointing.too_early": marks.too_early,
         }
         self._telemetry.record_root(
             "parley.turn",

@@ -17,6 +17,7 @@ from edge_gateway import turns
 from edge_gateway.agreement import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_text, check_voice, error_event, policy_of
 from edge_gateway.clock import ClientClock
 from edge_gateway.ear import Ear, EarEvent, HopFailed, TurnEnded
+from edge_gateway.echo import DuckProbe
 from edge_gateway.replies import Audible, Means, Over, Replies
 from edge_gateway.waterfall import Marks
 from parley import asr
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("parley.gateway")
 
 _DUCK_DB: Final = -18.0
+# A user who speaks again within a second of the decision that they had finished, had not.
+_TOO_EARLY_SAMPLES: Final = LISTENING_RATE_HZ
+# Nobody can tell the end of a turn from the gap between two words sooner.
+_LEAST_NEED_MS: Final = 200.0
 _PINGS_AT_START: Final = 5
 _PING_FAST_SECONDS: Final = 0.2
 _PING_SLOW_SECONDS: Final = 5.0
@@ -90,6 +95,10 @@ class Session:
         self._ear_task: asyncio.Task[None] | None = None
         self._ready = False
         self._turn = 1
+        self._probe = DuckProbe(_DUCK_DB)
+        self._ended: tuple[asr.EndOfTurn, Marks] | None = None
+        self._went_on: Marks | None = None
+        self._ignored = False
         self._pings: dict[int, int] = {}
         self._activity = asr.Assistant.IDLE
 
@@ -201,12 +210,14 @@ class Session:
             case asr.VoiceOnset():
                 await self._decide(turns.Voice())
             case asr.SpeechStarted():
+                self._regret(event)
                 await self._peer.send(UserSpeechStarted(event.turn))
                 await self._decide(turns.Speech(event.turn, event.voiced_ms / 1000))
             case asr.Partial():
                 await self._peer.send(UserPartial(event.turn, event.text, event.stable_characters))
                 said = self._replies.being_said
-                await self._decide(turns.Words(event.turn, event.text, event.voiced_ms / 1000, said))
+                fell = self._probe.is_echo
+                await self._decide(turns.Words(event.turn, event.text, event.voiced_ms / 1000, said, fell))
             case asr.EagerEndOfTurn():
                 self._replies.marks.eager_ns = clock_ns()
                 await self._decide(turns.ProbablyDone(event.turn, event.text))
@@ -221,13 +232,33 @@ class Session:
 
     async def _turn_ended(self, news: TurnEnded) -> None:
         end = news.end
-        self._services.means.reports.transcribed(end)
-        self._mark_end(self._replies.marks, news)
-        done = turns.Done(end.turn, end.text, end.voiced_ms / 1000, self._replies.being_said)
-        await self._decide(done)
+        reports, marks = self._services.means.reports, self._replies.marks
+        reports.transcribed(end)
+        self._mark_end(marks, news)
+        self._ignored = False
+        said, fell = self._replies.being_said, self._probe.is_echo
+        await self._decide(turns.Done(end.turn, end.text, end.voiced_ms / 1000, said, fell))
+        too_early, self._went_on = self._went_on, None
+        if too_early is not None and self._ignored:
+            too_early.too_early = False
+        elif too_early is not None:
+            reports.too_early()
+        if not self._ignored:
+            self._ended = (end, marks)
+            reports.waited(marks)
         self._turn = end.turn + 1
         identity = self._replies.next_turn()
-        self._configured_ear().tell(asr.TurnContext(self._turn, identity.traceparent))
+        self._configured_ear().tell(asr.TurnContext(self._turn, identity.traceparent, self._ignored))
+
+    def _regret(self, began: asr.SpeechStarted) -> None:
+        """Note that the turn before was taken to be over too early, if the user speaks again so soon."""
+        ended, self._ended = self._ended, None
+        if ended is None:
+            return
+        end, marks = ended
+        if end.reason is asr.EndReason.SILENCE and began.first_sample - end.end_sample <= _TOO_EARLY_SAMPLES:
+            marks.too_early = True
+            self._went_on = marks
 
     def _mark_end(self, marks: Marks, news: TurnEnded) -> None:
         """Note when the user fell silent, by the capture time of the packet with the last voiced sample."""
@@ -235,6 +266,8 @@ class Session:
         marks.ended_ns = clock_ns()
         marks.transcribe_ns = round(end.timings.transcribe_ms * 1e6)
         marks.final_ns = round(end.timings.final_ms * 1e6)
+        marks.waited_ms = end.timings.endpoint_ms
+        marks.beyond_need_ms = max(0.0, marks.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
         if not end.timings.eager:
             marks.eager_ns = 0
         if heard is None:
@@ -283,12 +316,16 @@ class Session:
             case turns.Drop():
                 await replies.drop()
             case turns.Interrupt():
+                self._probe.restored()
                 await replies.interrupt(Outcome.INTERRUPTED)
             case turns.Duck():
+                self._probe.ducked()
                 await replies.duck(_DUCK_DB)
             case turns.Restore():
+                self._probe.restored()
                 await replies.duck(0.0)
             case turns.Ignore():
+                self._ignored = True
                 await self._peer.send(UserDiscarded(action.turn, asr.DiscardReason.NOISE))
             case _:
                 assert_never(action)
@@ -327,7 +364,7 @@ class Session:
             self._ear.reconfigure(listening)
             return
         decoders = self._services.means.codecs.decoder_factory(audio_in)
-        self._ear = Ear(self._services.asr, listening, decoders, self._inbox.put)
+        self._ear = Ear(self._services.asr, listening, decoders, self._probe, self._inbox.put)
         self._ear_task = self._tasks.create_task(self._ear.run(), name="ear")
 
     async def _greet_when_ready(self, asr_ready: asr.Ready) -> None:

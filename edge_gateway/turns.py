@@ -11,12 +11,18 @@ this machine is in ARCHITECTURE.md. At any time there is at most one reply:
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from edge_gateway.words import is_backchannel, is_echo, is_stop, normalise, same_words
 
 _MOST_HEAD_STARTS: Final = 3
+# Head starts that the share of wasted ones is taken of, and as many as it takes to speak of a share.
+_GUESSES_REMEMBERED: Final = 12
+_LEAST_GUESSES: Final = 5
+# Words at the end of what the microphone heard that tell an echo from a user who speaks into it.
+_ECHO_WORDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class TurnPolicy:
     """Time after which a reply that was ducked for nothing comes back."""
     head_start: bool = True
     """Replies may begin in secret."""
+    head_start_waste: float = 0.6
+    """Share of the last head starts that may be wasted; above it there are none, until fewer would have been."""
     echo_guard_seconds: float = 3.0
     """Start of the first reply in which voice without words does not interrupt: echo cancellers converge."""
 
@@ -68,6 +76,8 @@ class Words:
     """Voice so far."""
     being_said: str = ""
     """What the assistant is saying about now."""
+    fell_with_reply: bool = False
+    """The voice got quieter with the reply, as an echo does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,8 @@ class Done:
     """Voice of the turn."""
     being_said: str = ""
     """What the assistant is saying about now."""
+    fell_with_reply: bool = False
+    """The voice got quieter with the reply, as an echo does."""
     typed: bool = False
     """The words were typed."""
 
@@ -220,6 +232,8 @@ class Speaking:
     """When it was ducked; None: it is at full."""
     speech_seconds: float | None = None
     """When the user's voice was called speech; None: not yet."""
+    harmless: bool = False
+    """The words so far are a nod or an echo: voice alone says nothing any more."""
 
 
 State = Free | Secret | Thinking | Speaking
@@ -235,6 +249,14 @@ class Turns:
         self._first_reply = True
         self._head_starts = (0, 0)
         """The turn that head starts were last counted for, and how many it had."""
+        self._echoing = False
+        """What is being heard got quieter with the reply: it is the assistant's own voice."""
+        self._echoed = False
+        """The words of it that came last were the assistant's."""
+        self._guess: tuple[int, str] | None = None
+        """A turn that is probably over, and its words: a head start, or what would have been one."""
+        self._guesses: deque[bool] = deque(maxlen=_GUESSES_REMEMBERED)
+        """Which of the last guesses came true."""
 
     def begin_greeting(self) -> None:
         """The assistant speaks first; asked before anybody has the floor."""
@@ -246,7 +268,7 @@ class Turns:
         state = self.state
         if not isinstance(state, Speaking) or state.ducked_seconds is None:
             return None
-        if state.speech_seconds is None:
+        if state.speech_seconds is None or state.harmless:
             return state.ducked_seconds + self.policy.false_interruption_seconds
         return self._voice_alone_at(state)
 
@@ -300,23 +322,40 @@ class Turns:
     def _words(self, event: Words) -> tuple[Action, ...]:
         if not isinstance(self.state, Speaking) or not self.policy.interruptible:
             return ()
-        return self._stop() if self._takes_the_floor(event) else ()
+        self._echoing = self._echoing or event.fell_with_reply
+        self._echoed = self._echoing or self._is_echo(event)
+        if self._takes_the_floor(event):
+            return self._stop()
+        if normalise(event.text):
+            self.state = replace(self.state, harmless=True)
+        return ()
 
     def _takes_the_floor(self, event: Words | Done) -> bool:
         language = self.policy.language
         if is_stop(event.text, language):
             return True
-        if is_echo(event.text, event.being_said) or is_backchannel(event.text, language):
+        if self._echoing:
+            return False
+        if self._is_echo(event) or is_backchannel(event.text, language):
             return False
         words = normalise(event.text)
         enough_voice = event.voiced_seconds >= self.policy.interrupt_voiced_seconds
         return bool(words) and (enough_voice or len(words) >= self.policy.interrupt_words)
+
+    @staticmethod
+    def _is_echo(event: Words | Done) -> bool:
+        """True when the words are the assistant's; a user may speak into an echo, so what came last decides."""
+        return is_echo(" ".join(normalise(event.text)[-_ECHO_WORDS:]), event.being_said)
 
     def _probably_done(self, event: ProbablyDone) -> tuple[Action, ...]:
         if not self.policy.head_start or isinstance(self.state, Thinking | Speaking):
             return ()
         if isinstance(self.state, Secret) and same_words(self.state.text, event.text):
             return ()
+        self._guessed(came_true=False)
+        self._guess = (event.turn, event.text)
+        if not self.head_starts_pay:
+            return self._stop()
         turn, tries = self._head_starts
         tries = tries + 1 if turn == event.turn else 1
         dropped = self._stop()
@@ -326,21 +365,57 @@ class Turns:
         self.state = Secret(event.turn, event.text)
         return (*dropped, Answer(event.turn, event.text, secret=True))
 
+    @property
+    def head_starts_pay(self) -> bool:
+        """False while more of the last head starts were wasted, or would have been, than the policy allows."""
+        if len(self._guesses) < _LEAST_GUESSES:
+            return True
+        return self._guesses.count(False) / len(self._guesses) <= self.policy.head_start_waste
+
+    def _guessed(self, *, came_true: bool) -> None:
+        """The guess that a turn was over is settled, if there was one."""
+        if self._guess is not None:
+            self._guesses.append(came_true)
+            self._guess = None
+
     def _came_to_nothing(self) -> tuple[Action, ...]:
+        self._guessed(came_true=False)
+        self._echoing = self._echoed = False
         if isinstance(self.state, Secret):
             return self._stop()
-        return self._restore()
+        restored = self._restore()
+        if isinstance(self.state, Speaking):
+            self.state = replace(self.state, harmless=False)
+        return restored
 
     def _done(self, event: Done) -> tuple[Action, ...]:
         state = self.state
+        echoed = self._echoing or self._echoed or event.fell_with_reply
+        self._echoing = self._echoed = False
+        if echoed and not event.typed and not is_stop(event.text, self.policy.language):
+            return self._ignore_echo(event)
+        if self._guess is not None:
+            self._guessed(came_true=same_words(self._guess[1], event.text))
         if isinstance(state, Secret) and same_words(state.text, event.text):
             self.state = Thinking(event.turn)
             return (Release(event.text),)
         if isinstance(state, Speaking) and not event.typed and not self._may_answer(event):
-            return (*self._restore(), Ignore(event.turn))
+            restored = self._restore()
+            self.state = replace(state, ducked_seconds=None, speech_seconds=None, harmless=False)
+            return (*restored, Ignore(event.turn))
         stopped = self._stop()
         self.state = Thinking(event.turn)
         return (*stopped, Answer(event.turn, event.text, secret=False, typed=event.typed))
+
+    def _ignore_echo(self, event: Done) -> tuple[Action, ...]:
+        """What was heard was the assistant: whatever is being said goes on, and nothing is answered."""
+        self._guess = None
+        state = self.state
+        dropped = self._stop() if isinstance(state, Secret) else ()
+        restored = self._restore()
+        if isinstance(self.state, Speaking):
+            self.state = replace(self.state, ducked_seconds=None, speech_seconds=None, harmless=False)
+        return (*dropped, *restored, Ignore(event.turn))
 
     def _may_answer(self, event: Done) -> bool:
         return self.policy.interruptible and self._takes_the_floor(event)
@@ -355,7 +430,7 @@ class Turns:
         if wake_at is None or now_seconds < wake_at:
             return ()
         assert isinstance(self.state, Speaking)  # noqa: S101 - else there is nothing to wake for
-        return self._restore() if self.state.speech_seconds is None else self._stop()
+        return self._restore() if self.state.speech_seconds is None or self.state.harmless else self._stop()
 
     def _voice_alone_at(self, state: Speaking) -> float:
         """When voice without words is enough to interrupt."""

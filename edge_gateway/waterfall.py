@@ -59,6 +59,12 @@ class Marks:
     """The first sample left the client's playback buffer."""
     audible_ns: int = 0
     """The first sample could be heard: here the waterfall ends."""
+    waited_ms: float = 0.0
+    """Silence after which the turn was taken to be over."""
+    beyond_need_ms: float = 0.0
+    """How much less would have done: it was no longer than the turn's own longest pause, and 200 ms."""
+    too_early: bool = False
+    """The user went on within a second of that decision."""
     head_start: bool = False
     """The reply began in secret."""
     sentences: list[Sentence] = field(default_factory=list)

@@ -60,6 +60,10 @@ class Endpointing:
     """Speech after which the turn ends wherever it is."""
     eager_limit_ms: int | None = None
     """Longest speech for which a head start is worth its cost."""
+    patient_silence_ms: int | None = None
+    """Silence that ends a finished turn of a speaker who pauses, or is not known yet."""
+    patience_limit_ms: int | None = None
+    """Longest silence that is waited after words that look finished."""
 
     def to_proto(self) -> asr_pb2.EndpointingConfig:
         """The same on the wire."""
@@ -147,6 +151,8 @@ class TurnContext:
     """The turn."""
     traceparent: str
     """W3C `traceparent`."""
+    previous_ignored: bool = False
+    """The turn before was an echo or a nod: its pauses say nothing of the speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +309,8 @@ class EndOfTurn:
     """Where each word sounds; empty when the engine does not say."""
     language: str = ""
     """Language that was heard."""
+    longest_pause_ms: int = 0
+    """The longest silence within the turn."""
 
 
 class DiscardReason(enum.Enum):
@@ -411,7 +419,8 @@ def _to_proto(request: Request) -> asr_pb2.TranscribeRequest:
             return asr_pb2.TranscribeRequest(config=request.to_proto())
         case TurnContext():
             trace = audio_pb2.TraceContext(traceparent=request.traceparent)
-            return asr_pb2.TranscribeRequest(turn_context=asr_pb2.TurnContext(turn=request.turn, trace=trace))
+            context = asr_pb2.TurnContext(turn=request.turn, trace=trace, previous_ignored=request.previous_ignored)
+            return asr_pb2.TranscribeRequest(turn_context=context)
         case Flush():
             return asr_pb2.TranscribeRequest(flush=asr_pb2.Flush())
         case Assistant():
@@ -427,7 +436,8 @@ def request_from_proto(message: asr_pb2.TranscribeRequest) -> Request | None:
         case "config":
             return Config.from_proto(message.config)
         case "turn_context":
-            return TurnContext(message.turn_context.turn, message.turn_context.trace.traceparent)
+            context = message.turn_context
+            return TurnContext(context.turn, context.trace.traceparent, context.previous_ignored)
         case "flush":
             return Flush()
         case "assistant":

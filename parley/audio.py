@@ -6,6 +6,7 @@ On the wire PCM is `bytes`, signed 16-bit little-endian mono; at engines it is a
 
 from __future__ import annotations
 
+import math
 import wave
 from typing import TYPE_CHECKING, Final
 
@@ -66,6 +67,13 @@ class Resampler:
             return b""
         rest: bytes = self._stream.resample_chunk(np.empty(0, dtype=np.int16), last=True).astype("<i2").tobytes()
         return rest
+
+
+def level_db(pcm: bytes) -> float:
+    """RMS of s16le `pcm` in dB of full scale; -inf for silence."""
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
+    power = float(np.dot(samples, samples)) / max(1, len(samples)) / 2**30
+    return 10 * math.log10(power) if power else -math.inf
 
 
 def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:

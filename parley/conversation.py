@@ -413,6 +413,12 @@ class TurnReport:
     """The reply began in secret before the end of the turn was certain."""
     explained: float
     """Share of the time that the slices explain."""
+    waited_ms: float = 0.0
+    """Silence after which the turn was taken to be over; 0 for typed words."""
+    beyond_need_ms: float = 0.0
+    """How much less silence would have done."""
+    too_early: bool = False
+    """The user went on within a second of that decision."""
 
 
 @dataclass(frozen=True, slots=True)

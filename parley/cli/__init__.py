@@ -1,4 +1,4 @@
-"""The command line: `parley up|talk|transcribe|chat|say|bench`. Each command is also an example of the SDK."""
+"""The command line: `parley up|talk|transcribe|chat|say|bench|eval`. Each command is also an example of the SDK."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT_INTERRUPTED
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
     """Run the command that was chosen; each is imported only when it is used."""
     # ruff: noqa: PLC0415
     match options.command:
@@ -52,6 +52,20 @@ def _run(options: argparse.Namespace) -> int:
             from parley.cli.single import say
 
             return asyncio.run(say(options.server, options.text, options.out, options.voice))
+        case "eval":
+            from parley.cli.evaluation.run import evaluate
+
+            return asyncio.run(
+                evaluate(
+                    options.url,
+                    options.clips,
+                    server=options.server,
+                    seed=options.seed,
+                    share=options.share,
+                    parallel=options.parallel,
+                    as_json=options.json,
+                )
+            )
         case _:
             from parley.cli.bench import bench
 
@@ -97,4 +111,16 @@ def _parser() -> argparse.ArgumentParser:
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )
     bench.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_eval(commands)
     return parser
+
+
+def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    judged = commands.add_parser("eval", help="hold conversations of a known course, and judge the turn-taking")
+    judged.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    judged.add_argument("--clips", metavar="DIR", help="recordings NAME.flac with their words in NAME.txt")
+    judged.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
+    judged.add_argument("--seed", type=int, default=1, help="another set of scenes (1)")
+    judged.add_argument("--share", type=float, default=1.0, help="part of the standard set to hold, 0 to 1 (1)")
+    judged.add_argument("--parallel", type=int, default=1, help="conversations at once (1)")
+    judged.add_argument("--json", action="store_true", help="print one JSON object")

@@ -39,6 +39,11 @@ class Playback:
         """What was heard, s16le, silence included."""
         return bytes(self._recording)
 
+    def recorded(self, first_sample: int, samples: int) -> bytes:
+        """A stretch of the recording, s16le; silence where there is none."""
+        start, end = max(0, first_sample) * SAMPLE_BYTES, max(0, first_sample + samples) * SAMPLE_BYTES
+        return bytes(self._recording[start:end]).ljust(samples * SAMPLE_BYTES, b"\0")
+
     def begin(self, reply: int) -> None:
         """A new reply will follow."""
         self._queue.clear()

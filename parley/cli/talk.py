@@ -96,6 +96,9 @@ def as_object(report: TurnReport) -> dict[str, object]:
         "trace_id": report.trace_id,
         "outcome": report.outcome.name.lower(),
         "head_start": report.head_start,
+        "waited_ms": round(report.waited_ms),
+        "beyond_need_ms": round(report.beyond_need_ms),
+        "too_early": report.too_early,
     }
 
 

@@ -239,6 +239,8 @@ class EndpointingConfig(_message.Message):
     SOFT_LIMIT_MS_FIELD_NUMBER: _builtins.int
     HARD_LIMIT_MS_FIELD_NUMBER: _builtins.int
     EAGER_LIMIT_MS_FIELD_NUMBER: _builtins.int
+    PATIENT_SILENCE_MS_FIELD_NUMBER: _builtins.int
+    PATIENCE_LIMIT_MS_FIELD_NUMBER: _builtins.int
     start_threshold: _builtins.float
     """Voice probability that starts voice, 0 to 1 (0.5)."""
     release_threshold: _builtins.float
@@ -265,6 +267,13 @@ class EndpointingConfig(_message.Message):
     """Speech after which the turn ends wherever it is; what follows is the next turn (60000)."""
     eager_limit_ms: _builtins.int
     """Longest speech for which a head start is worth its cost, in milliseconds (10000)."""
+    patient_silence_ms: _builtins.int
+    """Silence that ends a turn whose words look finished, of a speaker who pauses within turns or is not known yet; it
+    goes down to finished_silence_ms with every turn that was said in one breath (700). As long as finished_silence_ms:
+    nothing is learnt of the speaker until they pause.
+    """
+    patience_limit_ms: _builtins.int
+    """Longest silence that is waited after words that look finished, whatever the speaker's pauses were (1200)."""
     def __init__(
         self,
         *,
@@ -281,10 +290,12 @@ class EndpointingConfig(_message.Message):
         soft_limit_ms: _builtins.int | None = ...,
         hard_limit_ms: _builtins.int | None = ...,
         eager_limit_ms: _builtins.int | None = ...,
+        patient_silence_ms: _builtins.int | None = ...,
+        patience_limit_ms: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_patience_limit_ms", b"_patience_limit_ms", "_patient_silence_ms", b"_patient_silence_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "patience_limit_ms", b"patience_limit_ms", "patient_silence_ms", b"patient_silence_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_patience_limit_ms", b"_patience_limit_ms", "_patient_silence_ms", b"_patient_silence_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "patience_limit_ms", b"patience_limit_ms", "patient_silence_ms", b"patient_silence_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__default_silence_ms: _TypeAlias = _typing.Literal["default_silence_ms"]  # noqa: Y015
     _WhichOneofArgType__default_silence_ms: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms"]  # noqa: Y015
@@ -302,6 +313,10 @@ class EndpointingConfig(_message.Message):
     _WhichOneofArgType__min_speech_ms: _TypeAlias = _typing.Literal["_min_speech_ms", b"_min_speech_ms"]  # noqa: Y015
     _WhichOneofReturnType__min_speech_while_assistant_speaks_ms: _TypeAlias = _typing.Literal["min_speech_while_assistant_speaks_ms"]  # noqa: Y015
     _WhichOneofArgType__min_speech_while_assistant_speaks_ms: _TypeAlias = _typing.Literal["_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms"]  # noqa: Y015
+    _WhichOneofReturnType__patience_limit_ms: _TypeAlias = _typing.Literal["patience_limit_ms"]  # noqa: Y015
+    _WhichOneofArgType__patience_limit_ms: _TypeAlias = _typing.Literal["_patience_limit_ms", b"_patience_limit_ms"]  # noqa: Y015
+    _WhichOneofReturnType__patient_silence_ms: _TypeAlias = _typing.Literal["patient_silence_ms"]  # noqa: Y015
+    _WhichOneofArgType__patient_silence_ms: _TypeAlias = _typing.Literal["_patient_silence_ms", b"_patient_silence_ms"]  # noqa: Y015
     _WhichOneofReturnType__pre_roll_ms: _TypeAlias = _typing.Literal["pre_roll_ms"]  # noqa: Y015
     _WhichOneofArgType__pre_roll_ms: _TypeAlias = _typing.Literal["_pre_roll_ms", b"_pre_roll_ms"]  # noqa: Y015
     _WhichOneofReturnType__release_threshold: _TypeAlias = _typing.Literal["release_threshold"]  # noqa: Y015
@@ -329,6 +344,10 @@ class EndpointingConfig(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_speech_while_assistant_speaks_ms) -> _WhichOneofReturnType__min_speech_while_assistant_speaks_ms | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patience_limit_ms) -> _WhichOneofReturnType__patience_limit_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patient_silence_ms) -> _WhichOneofReturnType__patient_silence_ms | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pre_roll_ms) -> _WhichOneofReturnType__pre_roll_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__release_threshold) -> _WhichOneofReturnType__release_threshold | None: ...
@@ -349,8 +368,11 @@ class TurnContext(_message.Message):
 
     TURN_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_IGNORED_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn that it belongs to."""
+    previous_ignored: _builtins.bool
+    """The turn before was the assistant's echo, or a sign of listening: nothing is to be learnt from its pauses."""
     @_builtins.property
     def trace(self) -> _audio_pb2.TraceContext:
         """Parent of the server's spans for that turn."""
@@ -360,10 +382,11 @@ class TurnContext(_message.Message):
         *,
         turn: _builtins.int = ...,
         trace: _audio_pb2.TraceContext | None = ...,
+        previous_ignored: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["previous_ignored", b"previous_ignored", "trace", b"trace", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,6 +741,7 @@ class EndOfTurn(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     VOICED_MS_FIELD_NUMBER: _builtins.int
+    LONGEST_PAUSE_MS_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn."""
     text: _builtins.str
@@ -734,6 +758,8 @@ class EndOfTurn(_message.Message):
     """Language that was heard, BCP 47."""
     voiced_ms: _builtins.int
     """Voiced milliseconds of the turn."""
+    longest_pause_ms: _builtins.int
+    """The longest silence within the turn; what was waited beyond it was waited in vain."""
     @_builtins.property
     def words(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]:
         """Where each word sounds; empty when the engine does not say."""
@@ -755,10 +781,11 @@ class EndOfTurn(_message.Message):
         timings: Global___AsrTimings | None = ...,
         language: _builtins.str = ...,
         voiced_ms: _builtins.int = ...,
+        longest_pause_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_sample", b"end_sample", "first_sample", b"first_sample", "language", b"language", "reason", b"reason", "speech_end_sample", b"speech_end_sample", "text", b"text", "timings", b"timings", "turn", b"turn", "voiced_ms", b"voiced_ms", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_sample", b"end_sample", "first_sample", b"first_sample", "language", b"language", "longest_pause_ms", b"longest_pause_ms", "reason", b"reason", "speech_end_sample", b"speech_end_sample", "text", b"text", "timings", b"timings", "turn", b"turn", "voiced_ms", b"voiced_ms", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1115,6 +1115,9 @@ class TurnReport(_message.Message):
     REPLY_FIELD_NUMBER: _builtins.int
     HEAD_START_FIELD_NUMBER: _builtins.int
     EXPLAINED_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    BEYOND_NEED_MS_FIELD_NUMBER: _builtins.int
+    TOO_EARLY_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn. 0: a greeting."""
     transcript: _builtins.str
@@ -1137,6 +1140,12 @@ class TurnReport(_message.Message):
     """True when the reply began in secret before the end of the turn was certain."""
     explained: _builtins.float
     """Share of the time that the waterfall's slices explain, 0 to 1."""
+    waited_ms: _builtins.float
+    """Silence after which the turn was taken to be over, in milliseconds; 0 for typed words."""
+    beyond_need_ms: _builtins.float
+    """How much less silence would have done, in milliseconds: as long as the turn's own longest pause, and 200 ms."""
+    too_early: _builtins.bool
+    """The user went on within a second of that decision: it came too early."""
     @_builtins.property
     def waterfall(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaterfallSlice]:
         """Where that time went."""
@@ -1156,10 +1165,13 @@ class TurnReport(_message.Message):
         reply: _builtins.int = ...,
         head_start: _builtins.bool = ...,
         explained: _builtins.float = ...,
+        waited_ms: _builtins.float = ...,
+        beyond_need_ms: _builtins.float = ...,
+        too_early: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "mic_to_speaker_ms", b"mic_to_speaker_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "clock_uncertainty_ms", b"clock_uncertainty_ms", "explained", b"explained", "head_start", b"head_start", "heard", b"heard", "mic_to_speaker_ms", b"mic_to_speaker_ms", "outcome", b"outcome", "reply", b"reply", "reply_text", b"reply_text", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waterfall", b"waterfall"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "beyond_need_ms", b"beyond_need_ms", "clock_uncertainty_ms", b"clock_uncertainty_ms", "explained", b"explained", "head_start", b"head_start", "heard", b"heard", "mic_to_speaker_ms", b"mic_to_speaker_ms", "outcome", b"outcome", "reply", b"reply", "reply_text", b"reply_text", "too_early", b"too_early", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waited_ms", b"waited_ms", "waterfall", b"waterfall"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mic_to_speaker_ms: _TypeAlias = _typing.Literal["mic_to_speaker_ms"]  # noqa: Y015
     _WhichOneofArgType__mic_to_speaker_ms: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms"]  # noqa: Y015

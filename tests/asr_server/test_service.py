@@ -72,7 +72,7 @@ async def test_a_turn_is_told_from_its_first_voice_to_its_words() -> None:
     end = next(event for event in events if isinstance(event, asr.EndOfTurn))
     assert end.text == "turn on the lamp"
     assert end.reason is asr.EndReason.SILENCE
-    assert 0.3 <= end.timings.endpoint_ms / 1000 <= 0.4
+    assert 0.68 <= end.timings.endpoint_ms / 1000 <= 0.76, "nothing is known of the speaker yet"
 
 
 async def test_words_that_look_unfinished_wait_longer_and_start_nothing_early() -> None:
@@ -189,3 +189,67 @@ async def test_a_full_server_says_when_to_come_again() -> None:
         with pytest.raises(Overloaded) as caught:
             await heard(client, asr.Config())
     assert caught.value.retry_after_ms == 1000
+
+
+QUICK_TURN = ((LOUD, 0.8), (QUIET, 2.4))
+HALTING_TURN = ((LOUD, 0.6), (QUIET, 0.44), (LOUD, 0.6), (QUIET, 2.4))
+
+
+def waits_ms(events: list[asr.Event]) -> list[float]:
+    return [event.timings.endpoint_ms for event in events if isinstance(event, asr.EndOfTurn)]
+
+
+async def test_who_speaks_in_one_breath_is_answered_sooner_turn_by_turn() -> None:
+    async with serving() as client:
+        waits = waits_ms(await heard(client, asr.Config(), *chunks((QUIET, 0.4), *(QUICK_TURN * 5))))
+    assert waits == sorted(waits, reverse=True)
+    assert waits[0] > 680
+    assert waits[-1] < 380
+
+
+async def test_who_pauses_within_a_turn_is_given_time_again() -> None:
+    runs = ((QUIET, 0.4), *(QUICK_TURN * 2), *HALTING_TURN, *QUICK_TURN)
+    async with serving() as client:
+        events = await heard(client, asr.Config(), *chunks(*runs))
+    ends = [event for event in events if isinstance(event, asr.EndOfTurn)]
+    assert [end.longest_pause_ms > 400 for end in ends] == [False, False, True, False]
+    assert ends[2].timings.endpoint_ms > 680
+    assert ends[3].timings.endpoint_ms > 680
+
+
+async def test_a_turn_that_was_ended_too_early_makes_the_server_patient() -> None:
+    cut = ((LOUD, 0.6), (QUIET, 0.6), (LOUD, 0.6), (QUIET, 2.4))
+    async with serving() as client:
+        waits = waits_ms(await heard(client, asr.Config(), *chunks((QUIET, 0.4), *(QUICK_TURN * 4), *cut, *QUICK_TURN)))
+    assert len(waits) == 7, "the halting turn was cut in two"
+    assert waits[4] < 400
+    assert waits[6] > 680
+
+
+async def test_nothing_is_learnt_from_an_echo() -> None:
+    async with serving() as client:
+        events = await heard(
+            client,
+            asr.Config(),
+            *chunks((QUIET, 0.4), *QUICK_TURN),
+            asr.TurnContext(2, "", previous_ignored=True),
+            *chunks(*QUICK_TURN, first_sample=round(3.6 * 16_000)),
+        )
+    waits = waits_ms(events)
+    assert waits[0] == pytest.approx(waits[1], abs=33)
+
+
+async def test_a_session_may_bound_the_patience() -> None:
+    config = asr.Config(endpointing=asr.Endpointing(patient_silence_ms=320))
+    async with serving() as client:
+        waits = waits_ms(await heard(client, config, *chunks((QUIET, 0.4), *QUICK_TURN)))
+    assert waits[0] < 380
+
+
+async def test_a_word_too_short_for_speech_is_heard_while_the_assistant_speaks() -> None:
+    async with serving(("stop",)) as client:
+        events = await heard(
+            client, asr.Config(), asr.Assistant.SPEAKING, *chunks((QUIET, 0.4), (LOUD, 0.28), (QUIET, 1.0))
+        )
+    assert [event.text for event in events if isinstance(event, asr.Partial)][:1] == ["stop"]
+    assert [event.text for event in events if isinstance(event, asr.EndOfTurn)] == ["stop"]

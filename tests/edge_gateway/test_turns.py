@@ -187,6 +187,67 @@ def test_the_client_may_cancel_in_every_state() -> None:
     assert thinking.on(Cancel(), 0.1) == (Drop(),)
 
 
+def test_words_that_fall_with_the_reply_are_its_echo_whatever_they_are() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    floor.on(Speech(3, 0.35), 5.3)
+    assert floor.on(Words(3, "what's it what was that", 0.8, REPLY, fell_with_reply=True), 5.5) == ()
+    assert floor.on(Tick(), 6.1) == (Restore(),)
+    assert floor.on(Words(3, "what's it what was that like", 1.4, REPLY), 6.4) == ()
+    assert floor.on(Words(3, "stop", 1.6, REPLY), 6.5) == (Interrupt(),)
+
+
+def test_an_echo_of_the_end_of_a_reply_is_not_answered_when_the_reply_is_over() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    floor.on(Words(3, "times eight is fifty six", 0.8, REPLY), 5.5)
+    floor.on(ReplyOver(), 5.8)
+    assert floor.on(Done(3, "times eight is fifty six", 0.8), 6.2) == (Ignore(3),)
+    assert floor.on(Done(4, "times eight is fifty six", 0.8), 9.0) == (
+        Answer(4, "times eight is fifty six", secret=False),
+    )
+
+
+def test_a_user_who_speaks_into_an_echo_is_heard() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    assert floor.on(Words(3, "seven times eight is", 0.8, REPLY), 5.5) == ()
+    said = "seven times eight is please turn on the lamp in the kitchen"
+    assert floor.on(Words(3, said, 2.0, REPLY), 6.5) == (Interrupt(),)
+
+
+def test_voice_that_goes_on_after_a_nod_does_not_interrupt_without_more_words() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    floor.on(Speech(3, 0.35), 5.35)
+    floor.on(Words(3, "yeah", 0.5, REPLY), 5.5)
+    assert floor.wake_at == 6.0
+    assert floor.on(Tick(), 6.0) == (Restore(),)
+
+
+def secretly(floor: Turns, turn: int, *, true: bool) -> tuple[turns.Action, ...]:
+    """A turn that looked over once, and was, or was not."""
+    began = floor.on(ProbablyDone(turn, "hello there"), 0.0)
+    if true:
+        floor.on(Done(turn, "hello there"), 0.1)
+        floor.on(Audible(), 0.1)
+        floor.on(ReplyOver(), 0.2)
+    else:
+        floor.on(WentOn(turn), 0.1)
+    return began
+
+
+def test_head_starts_stop_when_most_are_wasted_and_come_back_when_they_would_pay() -> None:
+    floor = Turns(TurnPolicy(head_start_waste=0.5))
+    for turn in range(1, 6):
+        assert secretly(floor, turn, true=False) == (Answer(turn, "hello there", secret=True),)
+    assert secretly(floor, 6, true=False) == (), "six of six wasted"
+    came_back = [bool(secretly(floor, turn, true=True)) for turn in range(7, 16)]
+    assert came_back == sorted(came_back)
+    assert came_back[0] is False
+    assert came_back[-1] is True
+
+
 TEXTS = st.sampled_from(
     ["hello", "Hello.", "mhm", "stop", "what is the time", "times eight is fifty six", "yeah right"]
 )
@@ -203,6 +264,7 @@ class Floor(RuleBasedStateMachine):
         self.reply: str | None = None
         self.ducked = False
         self.answered: list[int] = []
+        self.may_be_echo = False
 
     def act(self, event: turns.Event) -> None:
         self.now += 0.05
@@ -233,7 +295,7 @@ class Floor(RuleBasedStateMachine):
                 assert self.ducked
                 self.ducked = False
             case Ignore():
-                assert self.reply == "audible", "a turn was ignored although nobody spoke"
+                assert self.reply == "audible" or self.may_be_echo, "a turn was ignored although nobody spoke"
 
     @rule()
     def voice(self) -> None:
@@ -243,9 +305,11 @@ class Floor(RuleBasedStateMachine):
     def speech(self, voiced: float) -> None:
         self.act(Speech(self.turn, voiced))
 
-    @rule(text=TEXTS, voiced=st.floats(0.1, 2.0))
-    def words(self, text: str, voiced: float) -> None:
-        self.act(Words(self.turn, text, voiced, REPLY))
+    @rule(text=TEXTS, voiced=st.floats(0.1, 2.0), fell=st.booleans())
+    def words(self, text: str, voiced: float, fell: bool) -> None:  # noqa: FBT001 - hypothesis calls it
+        audible = self.reply == "audible"
+        self.may_be_echo = self.may_be_echo or (audible and (fell or "fifty" in text))
+        self.act(Words(self.turn, text, voiced, REPLY if audible else "", fell and audible))
 
     @rule(text=TEXTS)
     def probably_done(self, text: str) -> None:
@@ -258,13 +322,16 @@ class Floor(RuleBasedStateMachine):
     @rule()
     def nothing(self) -> None:
         self.act(Nothing())
+        self.may_be_echo = False
 
     @rule(text=TEXTS, typed=st.booleans())
     def done(self, text: str, typed: bool) -> None:  # noqa: FBT001 - hypothesis calls it
         before = self.reply
-        self.act(Done(self.turn, text, 0.8, REPLY, typed=typed))
+        self.act(Done(self.turn, text, 0.8, REPLY if before == "audible" else "", typed=typed))
         # Every finished turn is answered, or was a nod or an echo while the assistant spoke.
-        assert self.reply == "open" or (before == self.reply == "audible")
+        ignored = before == self.reply == "audible" or (self.may_be_echo and self.reply in (None, "open"))
+        assert self.reply == "open" or (ignored and not typed)
+        self.may_be_echo = False
         self.turn += 1
 
     @rule()

@@ -1,0 +1,91 @@
+"""How long to wait for a speaker whose words look finished: learnt from the pauses that this speaker makes.
+
+Words that look finished may be half of a thought, and no rule over words can tell. A speaker can: who pauses within
+what they say does so again, and who does not wants their answer. So a session begins patient, becomes quick with every
+turn that was said in one breath, and patient again at the first pause within a turn, or when a turn was ended too
+early. Questions are the exception: few people go on after one, so they are answered quickly until the speaker shows
+otherwise. Seconds of audio; knows nothing of sound, words or time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from asr_server.endpoint import EndpointConfig
+
+# Shorter gaps lie between the words of everybody.
+_LEAST_PAUSE_SECONDS: Final = 0.25
+# The next pause may be a little longer than the last; a detector's windows are 32 ms.
+_MARGIN: Final = 1.15
+_MARGIN_SECONDS: Final = 0.06
+# What a turn in one breath leaves of the patience beyond the least.
+_KEPT: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What a speaker's turns so far call for; a value: every method that learns gives another one."""
+
+    least_seconds: float
+    """Silence that ends a finished turn of a speaker who does not pause."""
+    patient_seconds: float
+    """The same for a speaker who does, or who is not known yet."""
+    most_seconds: float
+    """The longest that is ever waited for finished words."""
+    statement_seconds: float
+    """What is waited now after a statement."""
+    question_seconds: float
+    """What is waited now after a question."""
+    longest_pause_seconds: float = 0.0
+    """The longest pause within the turn under way."""
+
+    @classmethod
+    def of(cls, config: EndpointConfig) -> Self:
+        """At the start of a session."""
+        least = config.finished_silence_seconds
+        patient = max(least, config.patient_silence_seconds)
+        most = max(patient, config.patience_limit_seconds)
+        return cls(least, patient, most, statement_seconds=patient, question_seconds=least)
+
+    def reconfigured(self, config: EndpointConfig) -> Patience:
+        """The same experience under other bounds."""
+        fresh = Patience.of(config)
+        return replace(
+            fresh,
+            statement_seconds=min(max(self.statement_seconds, fresh.least_seconds), fresh.most_seconds),
+            question_seconds=min(max(self.question_seconds, fresh.least_seconds), fresh.most_seconds),
+            longest_pause_seconds=self.longest_pause_seconds,
+        )
+
+    def paused(self, seconds: float) -> Patience:
+        """The speaker was silent for `seconds` within a turn, and went on."""
+        if seconds < _LEAST_PAUSE_SECONDS:
+            return self
+        longest = max(self.longest_pause_seconds, seconds)
+        return replace(self._after(seconds), longest_pause_seconds=longest)
+
+    def ended(self) -> Patience:
+        """A turn is over."""
+        if self.longest_pause_seconds:
+            return replace(self, longest_pause_seconds=0.0)
+
+        def less(seconds: float) -> float:
+            return self.least_seconds + (seconds - self.least_seconds) * _KEPT
+
+        return replace(
+            self, statement_seconds=less(self.statement_seconds), question_seconds=less(self.question_seconds)
+        )
+
+    def cut_off(self, seconds: float) -> Patience:
+        """The last turn was ended too early: the speaker went on after `seconds` of silence."""
+        return self._after(seconds)
+
+    def _after(self, pause_seconds: float) -> Patience:
+        wanted = max(self.patient_seconds, pause_seconds * _MARGIN + _MARGIN_SECONDS)
+        return replace(
+            self,
+            statement_seconds=min(self.most_seconds, max(self.statement_seconds, wanted)),
+            question_seconds=min(self.most_seconds, max(self.question_seconds, wanted)),
+        )

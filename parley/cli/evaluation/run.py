@@ -1,0 +1,66 @@
+"""`parley eval`: holds the standard set of conversations with a running Parley, and judges its turn-taking."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from parley._duplex import first_of
+from parley.cli.evaluation.clips import gather
+from parley.cli.evaluation.scenes import Sitting, standard
+from parley.cli.evaluation.score import as_object, judge, table
+from parley.cli.evaluation.stage import Observed, perform
+from parley.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+async def evaluate(  # noqa: PLR0913 - one argument for each option of the command
+    url: str, folder: str | None, *, server: str, seed: int, share: float, parallel: int, as_json: bool
+) -> int:
+    """Hold the conversations and print what was found; 1 when a bound was missed."""
+    clips = await gather(Path(folder) if folder else None, server)
+    sittings = standard(clips, seed, share)
+    before = await _head_starts(url)
+    waiting = iter(sittings)
+    observed: list[Observed] = []
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(parallel):
+                tasks.create_task(_hold(url, waiting, observed, len(sittings)))
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
+    after = await _head_starts(url)
+    verdict = judge(observed, (after[0] - before[0], after[1] - before[1]))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(json.dumps(as_object(verdict), ensure_ascii=False) if as_json else table(verdict))
+    return 0 if verdict.kept else 1
+
+
+async def _hold(url: str, waiting: Iterator[Sitting], observed: list[Observed], total: int) -> None:
+    for sitting in waiting:
+        observed += await perform(url, sitting)
+        if sys.stderr.isatty():
+            done = len({each.sitting for each in observed})
+            print(f"\r{done} of {total} conversations", end="", file=sys.stderr, flush=True)
+
+
+async def _head_starts(url: str) -> tuple[int, int]:
+    """Replies begun in secret so far that were used, and wasted, by the gateway's metrics."""
+    counts = {"used": 0, "wasted": 0}
+    try:
+        async with aiohttp.ClientSession() as http, http.get(f"{url.rstrip('/')}/metrics") as response:
+            for line in (await response.text()).splitlines():
+                for outcome in counts:
+                    if line.startswith(f'parley_head_starts_total{{outcome="{outcome}"}}'):
+                        counts[outcome] = round(float(line.split()[1]))
+    except aiohttp.ClientError as error:
+        raise Unavailable(f"no gateway at {url} ({error}): start one with `make run` or `parley up`") from error
+    return counts["used"], counts["wasted"]

@@ -1,0 +1,69 @@
+"""What is learnt of a speaker's pauses."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_server.endpoint import EndpointConfig
+from asr_server.patience import Patience
+
+CONFIG = EndpointConfig()
+
+
+def fluent(turns: int) -> Patience:
+    patience = Patience.of(CONFIG)
+    for _ in range(turns):
+        patience = patience.ended()
+    return patience
+
+
+def test_a_session_begins_patient_with_statements_and_quick_with_questions() -> None:
+    patience = Patience.of(CONFIG)
+    assert patience.statement_seconds == CONFIG.patient_silence_seconds
+    assert patience.question_seconds == CONFIG.finished_silence_seconds
+
+
+def test_three_turns_in_one_breath_bring_nearly_all_of_the_speed() -> None:
+    assert fluent(3).statement_seconds - CONFIG.finished_silence_seconds < 0.02
+
+
+def test_a_pause_makes_patient_at_once_and_with_questions_too() -> None:
+    patience = fluent(5).paused(0.4)
+    assert patience.statement_seconds == patience.question_seconds == CONFIG.patient_silence_seconds
+
+
+def test_a_longer_pause_is_waited_out_the_next_time() -> None:
+    assert fluent(5).paused(0.9).statement_seconds > 0.9
+
+
+def test_the_gaps_between_words_are_no_pauses() -> None:
+    assert fluent(5).paused(0.2) == fluent(5)
+
+
+def test_a_turn_with_a_pause_keeps_the_patience() -> None:
+    paused = fluent(5).paused(0.4)
+    assert paused.ended().statement_seconds == paused.statement_seconds
+    assert paused.ended().ended().statement_seconds < paused.statement_seconds
+
+
+def test_a_turn_that_was_cut_off_makes_patient() -> None:
+    assert fluent(5).cut_off(0.5).statement_seconds == CONFIG.patient_silence_seconds
+
+
+def test_other_bounds_hold_from_now_on() -> None:
+    patience = fluent(1).reconfigured(EndpointConfig(finished_silence_seconds=0.6))
+    assert patience.statement_seconds >= 0.6
+    assert patience.question_seconds == 0.6
+
+
+@given(st.lists(st.one_of(st.none(), st.tuples(st.booleans(), st.floats(0.0, 5.0)))))
+def test_whatever_happens_the_bounds_hold(steps: list[tuple[bool, float] | None]) -> None:
+    patience = Patience.of(CONFIG)
+    for step in steps:
+        if step is None:
+            patience = patience.ended()
+        else:
+            patience = patience.paused(step[1]) if step[0] else patience.cut_off(step[1])
+        for wait in (patience.statement_seconds, patience.question_seconds):
+            assert CONFIG.finished_silence_seconds <= wait <= CONFIG.patience_limit_seconds

@@ -1,0 +1,53 @@
+"""An echo goes down with the reply; a user does not."""
+
+from __future__ import annotations
+
+from edge_gateway.echo import DuckProbe
+
+ROOM_DB = -66.0
+
+
+def heard(before_db: float, after_db: float, *, packets_after: int = 25, delay: int = 7) -> DuckProbe:
+    """A voice that goes from one level to another `delay` packets after the duck."""
+    probe = DuckProbe(-18.0)
+    for level in [ROOM_DB] * 20 + [before_db] * 6:
+        probe.hear(level)
+    probe.ducked()
+    for place in range(packets_after):
+        probe.hear(before_db if place < delay else after_db)
+    return probe
+
+
+def test_a_sound_that_goes_down_as_far_as_the_reply_is_its_echo() -> None:
+    assert heard(-38.0, -56.0).is_echo
+    assert heard(-38.0, -52.0).is_echo
+
+
+def test_a_user_who_goes_on_is_no_echo() -> None:
+    assert not heard(-25.0, -25.0).is_echo
+    assert not heard(-25.0, -31.0).is_echo
+
+
+def test_a_user_who_falls_silent_is_no_echo() -> None:
+    assert not heard(-48.0, ROOM_DB).is_echo
+    assert not heard(-20.0, ROOM_DB).is_echo
+
+
+def test_nothing_is_said_before_the_duck_can_have_come_back() -> None:
+    assert not heard(-38.0, -56.0, packets_after=12).is_echo
+
+
+def test_gaps_between_words_do_not_make_an_echo_of_a_user() -> None:
+    probe = DuckProbe(-18.0)
+    for level in [ROOM_DB] * 20 + [-25.0] * 6:
+        probe.hear(level)
+    probe.ducked()
+    for place in range(40):
+        probe.hear(-25.0 if place // 5 % 2 else -45.0)
+    assert not probe.is_echo
+
+
+def test_a_reply_at_full_is_not_judged() -> None:
+    probe = heard(-38.0, -56.0)
+    probe.restored()
+    assert not probe.is_echo
