@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asr_server.config import AsrConfig
-from asr_server.engines import open_engine
+from asr_server.engines import open_engine, open_turn_model
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
+from asr_server.turn_model import Judge
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
@@ -22,7 +23,16 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
     engine = open_engine(config)
     worker = Worker("asr-engine")
-    servicer = AsrServicer(engine, Scheduler(worker), telemetry, config.max_streams)
+    turn_model = open_turn_model(config)
+    listener = Worker("turn-model")
+    judge = Judge(turn_model, config.turn_threshold, listener)
+    servicer = AsrServicer(engine, Scheduler(worker), telemetry, config.max_streams, judge)
+
+    async def load() -> None:
+        await worker.run(engine.load)
+        if turn_model is not None:
+            await listener.run(turn_model.load)
+
     listen = Listen(
         config.host, config.port, "PARLEY_ASR_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
     )
@@ -31,11 +41,12 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
             SERVICE,
             lambda server: add_AsrServiceServicer_to_server(servicer, server),
             listen,
-            load=lambda: worker.run(engine.load),
+            load=load,
             telemetry=telemetry,
         )
     finally:
         worker.close()
+        listener.close()
 
 
 if __name__ == "__main__":

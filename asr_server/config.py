@@ -17,6 +17,14 @@ class AsrConfig:
         "PARLEY_ASR_METRICS_PORT", 9101, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
     )
     engine: str = setting("PARLEY_ASR_ENGINE", "moonshine", choices=("moonshine", "scripted"), help="Engine to use.")
+    turn_model: str = setting(
+        "PARLEY_ASR_TURN_MODEL",
+        "",
+        help="ONNX model that hears whether a turn is over, a file or OWNER/REPOSITORY:FILE; empty: words decide.",
+    )
+    turn_threshold: float = setting(
+        "PARLEY_ASR_TURN_THRESHOLD", 0.5, help="Its probability that counts as a yes.", minimum=0, maximum=1
+    )
     max_streams: int = setting("PARLEY_ASR_MAX_STREAMS", 1000, help="Streams taken at once.", minimum=1)
     drain_seconds: float = setting(
         "PARLEY_DRAIN_SECONDS", 5.0, help="How long streams may go on after the signal to stop.", minimum=0

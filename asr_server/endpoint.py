@@ -46,8 +46,8 @@ class EndpointConfig:
     """The longest that is waited after words that look finished, whatever the speaker's pauses."""
     default_silence_seconds: float = 0.5
     """Silence that ends a turn where nothing is known of the words."""
-    hesitant_silence_seconds: float = 0.65
-    """Silence that ends a turn whose words only lack a full stop."""
+    hesitant_silence_seconds: float = 0.45
+    """Least silence that ends a turn whose words only lack a full stop; more of a speaker who pauses."""
     unfinished_silence_seconds: float = 1.5
     """Silence that ends a turn whose words look unfinished."""
     dictation_silence_seconds: float = 2.0

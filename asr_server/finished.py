@@ -28,8 +28,10 @@ _COMMA = re.compile(r"[,:;]\s*$")
 
 
 class Completeness(enum.Enum):
-    """How finished words look."""
+    """How finished a turn looks."""
 
+    SURE = enum.auto()
+    """A question, after which few go on, or a turn model that has heard the end."""
     FINISHED = enum.auto()
     HESITANT = enum.auto()
     UNFINISHED = enum.auto()
@@ -42,7 +44,7 @@ def completeness(text: str, language: str = "en") -> Completeness:
     if _TRAILS_OFF.search(stripped):
         return Completeness.UNFINISHED
     if stripped.endswith("?"):
-        return Completeness.FINISHED
+        return Completeness.SURE
     if not language.startswith("en"):
         return Completeness.HESITANT if _COMMA.search(stripped) else Completeness.FINISHED
     tokens = _TOKEN.findall(stripped.casefold())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from asr_server import endpoint
 from asr_server.endpoint import EndpointConfig, Endpointer, Reason
-from asr_server.finished import Completeness, completeness
+from asr_server.finished import Completeness
 from asr_server.hygiene import is_credible
 from asr_server.patience import Patience
 from asr_server.stabilize import Stabilizer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from asr_server.engine import Engine
     from asr_server.records import Records
     from asr_server.scheduler import Result, Scheduler
+    from asr_server.turn_model import Judge
 
 _RATE_HZ: Final = 16_000
 _BYTES: Final = 2
@@ -83,20 +84,32 @@ class _Evidence:
         return self.total / self.windows if self.windows else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all streams share."""
+
+    engine: Engine
+    """Tells voice from silence, and transcribes."""
+    scheduler: Scheduler
+    """The queue before it."""
+    judge: Judge
+    """Knows how finished a turn looks."""
+
+
 class Hearing:
     """What one stream hears."""
 
     def __init__(
         self,
-        engine: Engine,
-        scheduler: Scheduler,
+        means: Means,
         config: asr.Config,
         records: Records,
         emit: Callable[[asr.Event], Awaitable[None]],
     ) -> None:
         """Hear as `config` says; `emit` sends an event to the client."""
-        self._engine = engine
-        self._scheduler = scheduler
+        self._engine = engine = means.engine
+        self._scheduler = means.scheduler
+        self._judge = means.judge
         self._config = config
         self._records = records
         self._emit = emit
@@ -230,21 +243,26 @@ class Hearing:
     async def _look_at(self, tasks: asyncio.TaskGroup, look: _Look, audio: NDArray[np.float32]) -> None:
         result = await self._scheduler.final(self._recognizer, audio)
         look.result.set_result(result)
+        said = result.transcript.text
+        whole = await self._judge.completeness(audio, said, self._config.language) if said else None
         async with self._lock:
             if self._look is not look:
                 return
-            text, config = result.transcript.text, self._endpointer.config
-            if not is_credible(text, self._endpointer.voiced_seconds, self._evidence.mean):
-                text = ""
-            whole = completeness(text, self._config.language) if text else None
-            spoken = (look.speech_end_sample - self._endpointer.first_sample) / _RATE_HZ
-            if text and self._config.partials:
-                await self._show_partial(text)
-            if whole is Completeness.FINISHED and config.eager_silence_seconds and spoken <= config.eager_limit_seconds:
+            if not is_credible(said, self._endpointer.voiced_seconds, self._evidence.mean):
+                whole = None
+            elif self._config.partials:
+                await self._show_partial(said)
+            if self._is_worth_a_head_start(whole, look):
                 look.eager = True
-                await self._emit(asr.EagerEndOfTurn(self._turn, text, look.speech_end_sample))
-            for event in self._endpointer.expect(self._silence_for(whole, text)):
+                await self._emit(asr.EagerEndOfTurn(self._turn, said, look.speech_end_sample))
+            for event in self._endpointer.expect(self._silence_for(whole)):
                 await self._on(tasks, event)
+
+    def _is_worth_a_head_start(self, whole: Completeness | None, look: _Look) -> bool:
+        config = self._endpointer.config
+        spoken_seconds = (look.speech_end_sample - self._endpointer.first_sample) / _RATE_HZ
+        looks_over = whole in (Completeness.SURE, Completeness.FINISHED)
+        return looks_over and config.eager_silence_seconds > 0 and spoken_seconds <= config.eager_limit_seconds
 
     async def _resume(self, sample: int) -> None:
         look, self._look = self._look, None
@@ -345,14 +363,16 @@ class Hearing:
             self._patience = self._patience.cut_off((self._onset - last.speech_end_sample) / _RATE_HZ)
         return longest
 
-    def _silence_for(self, whole: Completeness | None, text: str) -> float:
-        """How much silence ends a turn with these words."""
+    def _silence_for(self, whole: Completeness | None) -> float:
+        """How much silence ends a turn that looks so finished."""
         config, patience = self._endpointer.config, self._patience
         match whole:
             case None:
                 return config.default_silence_seconds
+            case Completeness.SURE:
+                return patience.question_seconds
             case Completeness.FINISHED:
-                return patience.question_seconds if text.rstrip().endswith("?") else patience.statement_seconds
+                return patience.statement_seconds
             case Completeness.HESITANT:
                 return max(config.hesitant_silence_seconds, patience.statement_seconds)
             case Completeness.UNFINISHED:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge
 
 from asr_server.endpoint import Reason
-from asr_server.hearing import Hearing, endpoint_config
+from asr_server.hearing import Hearing, Means, endpoint_config
 from asr_server.records import Records
+from asr_server.turn_model import Judge
 from parley import asr
 from parley._duplex import first_of
 from parley.errors import InvalidInput, Overloaded, TooLarge, WrongState
@@ -44,10 +45,12 @@ _LAST_TURN: Final = 2**31
 class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     """Transcribes streams."""
 
-    def __init__(self, engine: Engine, scheduler: Scheduler, telemetry: Telemetry, max_streams: int) -> None:
-        """Share `engine` among at most `max_streams` streams, through `scheduler`."""
+    def __init__(
+        self, engine: Engine, scheduler: Scheduler, telemetry: Telemetry, max_streams: int, judge: Judge | None = None
+    ) -> None:
+        """Share `engine` among at most `max_streams` streams, through `scheduler`; without a `judge` words decide."""
         self._engine = engine
-        self._scheduler = scheduler
+        self._means = Means(engine, scheduler, judge or Judge())
         self._telemetry = telemetry
         self._max_streams = max_streams
         self._streams = 0
@@ -88,7 +91,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
             async with turn_to_write:
                 await context.write(asr.event_to_proto(event))
 
-        hearing = Hearing(self._engine, self._scheduler, config, records, emit)
+        hearing = Hearing(self._means, config, records, emit)
         await emit(asr.Ready(self._engine.name, self._engine.model, config.language))
         async with asyncio.TaskGroup() as tasks:
             async for message in incoming:

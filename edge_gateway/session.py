@@ -214,10 +214,10 @@ class Session:
                 await self._peer.send(UserSpeechStarted(event.turn))
                 await self._decide(turns.Speech(event.turn, event.voiced_ms / 1000))
             case asr.Partial():
-                await self._peer.send(UserPartial(event.turn, event.text, event.stable_characters))
-                said = self._replies.being_said
-                fell = self._probe.is_echo
+                said, fell = self._replies.being_said, self._probe.is_echo
                 await self._decide(turns.Words(event.turn, event.text, event.voiced_ms / 1000, said, fell))
+                if not self._turns.hears_itself:
+                    await self._peer.send(UserPartial(event.turn, event.text, event.stable_characters))
             case asr.EagerEndOfTurn():
                 self._replies.marks.eager_ns = clock_ns()
                 await self._decide(turns.ProbablyDone(event.turn, event.text))

@@ -263,6 +263,11 @@ class Turns:
         self.state = Thinking(0)
 
     @property
+    def hears_itself(self) -> bool:
+        """What is being heard was found to be the assistant's own voice."""
+        return self._echoing
+
+    @property
     def wake_at(self) -> float | None:
         """When to send a `Tick`, in the caller's seconds; None: no need."""
         state = self.state
@@ -302,6 +307,8 @@ class Turns:
     def _voice(self, now_seconds: float) -> tuple[Action, ...]:
         state = self.state
         if not isinstance(state, Speaking) or state.ducked_seconds is not None or not self.policy.interruptible:
+            return ()
+        if self._echoing:
             return ()
         self.state = replace(state, ducked_seconds=now_seconds)
         return (Duck(),)

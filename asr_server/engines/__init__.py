@@ -9,6 +9,7 @@ from parley.errors import Unavailable
 if TYPE_CHECKING:
     from asr_server.config import AsrConfig
     from asr_server.engine import Engine
+    from asr_server.engines.turn_onnx import OnnxTurnModel
 
 
 def open_engine(config: AsrConfig) -> Engine:
@@ -28,3 +29,12 @@ def open_engine(config: AsrConfig) -> Engine:
             return ScriptedEngine(tuple(config.scripted_texts.split("|")), config.scripted_delay_ms / 1000)
         case name:
             raise Unavailable(f"PARLEY_ASR_ENGINE={name}: there is no such engine")
+
+
+def open_turn_model(config: AsrConfig) -> OnnxTurnModel | None:
+    """The turn model that `config` names, not yet loaded; None: the words alone decide."""
+    if not config.turn_model:
+        return None
+    from asr_server.engines.turn_onnx import OnnxTurnModel
+
+    return OnnxTurnModel(config.turn_model)

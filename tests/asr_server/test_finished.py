@@ -10,7 +10,7 @@ from asr_server.finished import Completeness, completeness
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("What time is it?", Completeness.FINISHED),
+        ("What time is it?", Completeness.SURE),
         ("Turn on the lamp.", Completeness.FINISHED),
         ("Yes please.", Completeness.FINISHED),
         ("Turn the lights on.", Completeness.FINISHED),
@@ -26,7 +26,7 @@ from asr_server.finished import Completeness, completeness
         ("", Completeness.UNFINISHED),
         ("My number is 5 5 1.", Completeness.DICTATING),
         ("five five one two", Completeness.DICTATING),
-        ("What is 7 times 8?", Completeness.FINISHED),
+        ("What is 7 times 8?", Completeness.SURE),
         ("At two thirty.", Completeness.FINISHED),
     ],
 )

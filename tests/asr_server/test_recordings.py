@@ -13,9 +13,10 @@ import pytest
 
 from asr_server.endpoint import Reason
 from asr_server.engines.moonshine import MoonshineEngine, cut
-from asr_server.hearing import Hearing
+from asr_server.hearing import Hearing, Means
 from asr_server.records import Records
 from asr_server.scheduler import Scheduler
+from asr_server.turn_model import Judge
 from parley import asr
 from parley.audio import decode_file, to_float32
 from serving.telemetry import Telemetry, new_provider
@@ -66,7 +67,7 @@ async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.
     async def emit(event: asr.Event) -> None:
         events.append(event)
 
-    hearing = Hearing(engine, Scheduler(worker), asr.Config(language="en"), records, emit)
+    hearing = Hearing(Means(engine, Scheduler(worker), Judge()), asr.Config(language="en"), records, emit)
     sound = pcm + SILENCE
     async with asyncio.TaskGroup() as tasks:
         for start in range(0, len(sound), CHUNK_BYTES):

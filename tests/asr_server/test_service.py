@@ -208,13 +208,13 @@ async def test_who_speaks_in_one_breath_is_answered_sooner_turn_by_turn() -> Non
 
 
 async def test_who_pauses_within_a_turn_is_given_time_again() -> None:
-    runs = ((QUIET, 0.4), *(QUICK_TURN * 2), *HALTING_TURN, *QUICK_TURN)
+    runs = ((QUIET, 0.4), *HALTING_TURN, *QUICK_TURN)
     async with serving() as client:
         events = await heard(client, asr.Config(), *chunks(*runs))
     ends = [event for event in events if isinstance(event, asr.EndOfTurn)]
-    assert [end.longest_pause_ms > 400 for end in ends] == [False, False, True, False]
-    assert ends[2].timings.endpoint_ms > 680
-    assert ends[3].timings.endpoint_ms > 680
+    assert [end.longest_pause_ms > 400 for end in ends] == [True, False]
+    assert ends[0].timings.endpoint_ms > 680
+    assert ends[1].timings.endpoint_ms > 680
 
 
 async def test_a_turn_that_was_ended_too_early_makes_the_server_patient() -> None:
