@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc.aio
 import uvloop
@@ -28,6 +28,9 @@ from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+_CANCEL_CHECKS: Final = 20
+_CANCEL_CHECK_SECONDS: Final = 0.01
 
 C = TypeVar("C")
 Request = TypeVar("Request")
@@ -136,9 +139,13 @@ async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> Asyn
         code, message, trailing = to_status(error)
         await context.abort(code, message, trailing)
     except grpc.aio.InternalError:
-        # A write that met the caller's leaving (grpcio 1.85); anything else of that kind is ours to know.
-        if not context.cancelled():
-            raise
+        # A write that met the caller's leaving (grpcio 1.85); anything else of that kind is ours to know. The write may
+        # fail a moment before the call knows that it was cancelled.
+        for _ in range(_CANCEL_CHECKS):
+            if context.cancelled():
+                return
+            await asyncio.sleep(_CANCEL_CHECK_SECONDS)
+        raise
 
 
 def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awaitable[None]]) -> None:

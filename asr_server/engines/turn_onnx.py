@@ -10,6 +10,7 @@ import numpy as np
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
+    from faster_whisper.feature_extractor import FeatureExtractor
     from numpy.typing import NDArray
 
 _RATE_HZ: Final = 16_000
@@ -62,6 +63,7 @@ class OnnxTurnModel:
         self._input, self._features, length = inputs[0].name, len(shape) == _FEATURES_RANK, shape[-1]
         per_second = _FRAMES_A_SECOND if self._features else _RATE_HZ
         self._samples = length * _RATE_HZ // per_second if isinstance(length, int) else _DEFAULT_SECONDS * _RATE_HZ
+        self._extractor = _extractor(self._samples) if self._features else None
         self.probability(np.zeros(_RATE_HZ, dtype=np.float32))
 
     def probability(self, audio: NDArray[np.float32]) -> float:
@@ -72,7 +74,7 @@ class OnnxTurnModel:
         """
         sound = audio[-self._samples :]
         sound = np.pad(sound, (self._samples - len(sound), 0))
-        fed = self._log_mel(sound) if self._features else sound
+        fed = sound if self._extractor is None else _log_mel(self._extractor, sound)
         given = np.ravel(self._session.run(None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
         if given.size != 1 or not 0 <= float(given[0]) <= 1:
             raise InvalidInput(
@@ -81,14 +83,19 @@ class OnnxTurnModel:
             )
         return float(given[0])
 
-    def _log_mel(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Whisper's features, of shape (80, frames)."""
-        from faster_whisper.feature_extractor import FeatureExtractor
 
-        normal = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
-        frames = len(sound) * _FRAMES_A_SECOND // _RATE_HZ
-        extractor = FeatureExtractor(feature_size=_MELS, chunk_length=len(sound) // _RATE_HZ)
-        return np.asarray(extractor(normal, padding=0)[:, :frames], dtype=np.float32)
+def _extractor(samples: int) -> FeatureExtractor:
+    """What makes Whisper's features of that much sound."""
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    return FeatureExtractor(feature_size=_MELS, chunk_length=samples // _RATE_HZ)
+
+
+def _log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whisper's features of normalised sound, of shape (80, frames)."""
+    normal = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
+    frames = len(sound) * _FRAMES_A_SECOND // _RATE_HZ
+    return np.asarray(extractor(normal, padding=0)[:, :frames], dtype=np.float32)
 
 
 def _find(name: str) -> Path:

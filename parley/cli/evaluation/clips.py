@@ -78,17 +78,17 @@ async def gather(folder: Path | None, server: str) -> Clips:
     Raises:
         InvalidInput: the folder has too few recordings with words.
     """
-    async with tts.TtsClient(server) as client:
-        spoken = [await _spoken(client, text) for text in (NODS + STOPS if folder else NODS + STOPS + _SENTENCES)]
-    nods, stops, sentences = spoken[: len(NODS)], spoken[len(NODS) : len(NODS + STOPS)], spoken[len(NODS + STOPS) :]
-    if folder is None:
-        return Clips(tuple(sentences), (), tuple(nods), tuple(stops))
-    speech, noises = _read(folder)
-    if len(speech) < _LEAST_CLIPS:
+    speech, noises = _read(folder) if folder else ([], [])
+    if folder is not None and len(speech) < _LEAST_CLIPS:
         raise InvalidInput(
             f"{folder} has {len(speech)} recordings with words: at least {_LEAST_CLIPS} NAME.flac with NAME.txt",
             field="clips",
         )
+    async with tts.TtsClient(server) as client:
+        nods = [await _spoken(client, text) for text in NODS]
+        stops = [await _spoken(client, text) for text in STOPS]
+        if folder is None:
+            speech = [await _spoken(client, text) for text in _SENTENCES]
     return Clips(tuple(speech), tuple(noises), tuple(nods), tuple(stops))
 
 

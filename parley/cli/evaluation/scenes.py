@@ -141,7 +141,7 @@ def _paused(clips: Clips, chance: np.random.Generator) -> list[Scene]:
         if _BREATH_SECONDS <= compose.longest_pause_seconds(clip.sound) <= _PAUSES_SECONDS[-1]
     ]
     scenes: list[Scene] = []
-    for number, (name, before, after, words) in enumerate(islice(_alternately(between, within), 36 - len(own))):
+    for number, (name, before, after, words) in enumerate(islice(cycle(_alternately(between, within)), 36 - len(own))):
         pause = _PAUSES_SECONDS[number % len(_PAUSES_SECONDS)]
         sound = compose.with_pause(before, pause, after)
         scenes.append(Scene(Kind.PAUSED, f"{name}, {pause:.1f} s", sound, words))
