@@ -78,6 +78,7 @@ class Records:
             transcribe_ms=result.work_seconds * 1000,
             final_ms=final_seconds * 1000,
             eager=early,
+            known_ms=max(0, decided_ns - done_ns) / _NS * 1000 if early else 0.0,
         )
 
     def _arrival(self, sample: int) -> int:

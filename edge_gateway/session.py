@@ -219,7 +219,6 @@ class Session:
                 if not self._turns.hears_itself:
                     await self._peer.send(UserPartial(event.turn, event.text, event.stable_characters))
             case asr.EagerEndOfTurn():
-                self._replies.marks.eager_ns = clock_ns()
                 await self._decide(turns.ProbablyDone(event.turn, event.text))
             case asr.TurnResumed():
                 await self._decide(turns.WentOn(event.turn))
@@ -264,12 +263,11 @@ class Session:
         """Note when the user fell silent, by the capture time of the packet with the last voiced sample."""
         end, heard = news.end, news.last_voiced
         marks.ended_ns = clock_ns()
-        marks.transcribe_ns = round(end.timings.transcribe_ms * 1e6)
+        marks.transcribe_ns = round((end.timings.queue_ms + end.timings.transcribe_ms) * 1e6)
+        marks.known_ns = round(end.timings.known_ms * 1e6)
         marks.final_ns = round(end.timings.final_ms * 1e6)
         marks.waited_ms = end.timings.endpoint_ms
         marks.beyond_need_ms = max(0.0, marks.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
-        if not end.timings.eager:
-            marks.eager_ns = 0
         if heard is None:
             return
         marks.received_ns, marks.forwarded_ns = heard.received_ns, heard.forwarded_ns

@@ -33,12 +33,12 @@ class Marks:
     """Its PCM was handed to the ASR stream."""
     uplink_ns: int = 0
     """How long the way to the gateway is thought to take (half of the least round trip): a length, not a point."""
-    eager_ns: int = 0
-    """The probable end of the turn arrived."""
     ended_ns: int = 0
     """The words of the turn arrived."""
     transcribe_ns: int = 0
-    """How long the engine worked on the words: a length."""
+    """How long the words waited for the engine, and it worked on them: a length."""
+    known_ns: int = 0
+    """How long before the ASR server's decision the words were known; 0: they came after it. A length."""
     final_ns: int = 0
     """From the ASR server's decision to the words: a length."""
     asked_ns: int = 0
@@ -131,10 +131,9 @@ def explained(spans: tuple[Slice, ...], start_ns: int, end_ns: int) -> float:
 
 
 def _transcribe(marks: Marks) -> Slice:
-    """The engine's work on the words that were used: in secret during the silence, or after the decision."""
-    done = marks.eager_ns or marks.ended_ns
-    length = marks.transcribe_ns if marks.eager_ns else max(marks.final_ns, 0)
-    return Slice("asr.transcribe", done - length if done else 0, done)
+    """The engine's work on the words that were used: during the silence, or on into the time after the decision."""
+    done = marks.ended_ns - marks.final_ns - marks.known_ns if marks.known_ns else marks.ended_ns
+    return Slice("asr.transcribe", done - marks.transcribe_ns if done else 0, done)
 
 
 def _sentences(marks: Marks) -> tuple[Slice, ...]:

@@ -259,6 +259,8 @@ class Timings:
     """From the decision to the words."""
     eager: bool
     """True when the words are those of an eager end."""
+    known_ms: float = 0.0
+    """How long before the decision the words were known; 0: they came after it."""
 
 
 class EndReason(enum.Enum):

@@ -802,6 +802,7 @@ class AsrTimings(_message.Message):
     TRANSCRIBE_MS_FIELD_NUMBER: _builtins.int
     FINAL_MS_FIELD_NUMBER: _builtins.int
     EAGER_FIELD_NUMBER: _builtins.int
+    KNOWN_MS_FIELD_NUMBER: _builtins.int
     endpoint_ms: _builtins.float
     """Silence in the audio between the last voiced sample and the decision, milliseconds of audio."""
     queue_ms: _builtins.float
@@ -812,6 +813,8 @@ class AsrTimings(_message.Message):
     """From the decision to this message: 0 when an eager transcription was used, milliseconds."""
     eager: _builtins.bool
     """True when the words are those of an EagerEndOfTurn's transcription."""
+    known_ms: _builtins.float
+    """How long before the decision the words were known: 0 when they came after it, milliseconds."""
     def __init__(
         self,
         *,
@@ -820,10 +823,11 @@ class AsrTimings(_message.Message):
         transcribe_ms: _builtins.float = ...,
         final_ms: _builtins.float = ...,
         eager: _builtins.bool = ...,
+        known_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eager", b"eager", "endpoint_ms", b"endpoint_ms", "final_ms", b"final_ms", "queue_ms", b"queue_ms", "transcribe_ms", b"transcribe_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eager", b"eager", "endpoint_ms", b"endpoint_ms", "final_ms", b"final_ms", "known_ms", b"known_ms", "queue_ms", b"queue_ms", "transcribe_ms", b"transcribe_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

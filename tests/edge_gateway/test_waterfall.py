@@ -51,15 +51,23 @@ def test_a_spoken_turn_is_explained_from_the_microphone_to_the_loudspeaker() -> 
     assert explained(spans, marks.speech_end_ns, end_ns(marks)) > 0.99
 
 
-def test_the_silence_and_the_words_share_the_time_until_the_end_of_the_turn() -> None:
+def test_the_engines_work_ends_with_the_words_and_is_as_long_as_the_server_says() -> None:
     spans = {span.name: span for span in slices(spoken_turn())}
-    assert spans["asr.endpoint"].end_ns == spans["asr.transcribe"].start_ns == at(360)
+    assert spans["asr.endpoint"].end_ns == at(360)
     assert spans["asr.transcribe"].end_ns == at(420)
+    assert spans["asr.transcribe"].end_ns - spans["asr.transcribe"].start_ns == spoken_turn().transcribe_ns
+
+
+def test_words_that_were_known_before_the_decision_stand_where_they_were_made() -> None:
+    marks = spoken_turn()
+    marks.final_ns, marks.known_ns = 0, 100 * MS
+    spans = {span.name: span for span in slices(marks)}
+    assert spans["asr.transcribe"].end_ns == at(320)
 
 
 def test_a_head_start_moves_the_work_into_the_silence() -> None:
     marks = spoken_turn()
-    marks.eager_ns, marks.final_ns, marks.head_start = at(260), 0, True
+    marks.known_ns, marks.final_ns, marks.head_start = 160 * MS, 0, True
     marks.asked_ns, marks.first_token_ns, marks.text_end_ns, marks.first_audio_ns = at(261), at(264), at(270), at(268)
     marks.sentences = [Sentence(at(265), at(268))]
     spans = {span.name: span for span in slices(marks)}
