@@ -187,7 +187,7 @@ def _interruption_figures(into: list[Observed], complaints: list[Complaint]) -> 
     wrong = [each for each in told if not _is_right(each)]
     stopped = [each for each in told if each.scene.kind in INTERRUPTING and each.of(FlushPlayback)]
     harmless = [each for each in told if each.scene.kind in HARMLESS]
-    false_stops = sum(bool(each.of(FlushPlayback)) for each in harmless)
+    false_stops = sum(bool(_early_flushes(each)) for each in harmless)
     ducked = [1000 * (_first(_ducks(each)) - each.began) for each in stopped if _ducks(each)]
     silent = [1000 * (_first(at for at, _ in each.of(FlushPlayback)) - each.began) for each in stopped]
     apart = [(each, difference) for each in stopped if (difference := _heard_difference(each)) is not None]
@@ -224,9 +224,12 @@ def _is_right(each: Observed) -> bool:
     if each.scene.kind is Kind.ECHO:
         ends = [event.outcome for _, event in each.of(ReplyFinished) if event.reply == each.reply]
         return ends == [Outcome.COMPLETED] and len(each.of(ReplyStarted)) == 1
-    # Stopping it afterwards is the listener's own doing.
-    early = [at for at in flushed if at < each.ended + 1.4]
-    return back and not early
+    return back and not _early_flushes(each)
+
+
+def _early_flushes(each: Observed) -> list[float]:
+    """When the reply was stopped by what happened in the scene, and not by the listener afterwards."""
+    return [at for at, event in each.of(FlushPlayback) if event.reply == each.reply and at < each.ended + 1.4]
 
 
 def _ducks(each: Observed) -> list[float]:
