@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from asr_server import endpoint
-from asr_server.endpoint import EndpointConfig, Endpointer, Reason
+from asr_server.agreement import endpoint_config
+from asr_server.endpoint import Endpointer, Reason
 from asr_server.finished import Completeness
-from asr_server.hygiene import is_credible
+from asr_server.hygiene import Evidence, is_credible
 from asr_server.patience import Patience
 from asr_server.stabilize import Stabilizer
 from parley import asr
@@ -65,25 +66,6 @@ class _Look:
     eager: bool = False
 
 
-@dataclass(slots=True)
-class _Evidence:
-    """How sure the voice detector was of a turn's voice."""
-
-    windows: int = 0
-    total: float = 0.0
-
-    def add(self, probability: float, threshold: float) -> None:
-        """Take a window; those under the threshold are silence, and say nothing of the voice."""
-        if probability >= threshold:
-            self.windows += 1
-            self.total += probability
-
-    @property
-    def mean(self) -> float:
-        """Mean voice probability of the voiced windows; 0 when there are none."""
-        return self.total / self.windows if self.windows else 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class Means:
     """What all streams share."""
@@ -129,7 +111,7 @@ class Hearing:
         self._partial: asyncio.Task[None] | None = None
         self._partial_at = 0
         self._acked = config.first_sample
-        self._evidence = _Evidence()
+        self._evidence = Evidence()
         self._partial_seconds = 0.0
 
     def update(self, config: asr.Config) -> None:
@@ -209,7 +191,7 @@ class Hearing:
     async def _on(self, tasks: asyncio.TaskGroup, event: endpoint.Event) -> None:
         match event:
             case endpoint.VoiceBegan():
-                self._evidence = _Evidence()
+                self._evidence = Evidence()
                 self._stabilizer = Stabilizer()
                 self._partial_at = self._onset = event.sample
                 self._patience_before = self._patience
@@ -408,27 +390,3 @@ class Hearing:
         if force or received - self._acked >= _ACK_SAMPLES:
             self._acked = received
             await self._emit(asr.AudioAck(accounted))
-
-
-def endpoint_config(given: asr.Endpointing) -> EndpointConfig:
-    """The defaults, and what a session wants otherwise.
-
-    Raises:
-        InvalidInput: a threshold outside 0 to 1, or a release above the start.
-    """
-    changes: dict[str, float] = {}
-    for name in given.__slots__:
-        value = getattr(given, name)
-        if value is not None:
-            changes[name.replace("_ms", "_seconds")] = value / 1000 if name.endswith("_ms") else value
-    config = replace(EndpointConfig(), **changes)
-    if not 0 <= config.release_threshold <= config.start_threshold <= 1:
-        raise InvalidInput(
-            "thresholds go from 0 to 1, and release_threshold is at most start_threshold",
-            field="endpointing.start_threshold",
-        )
-    if config.hard_limit_seconds < 1 or config.soft_limit_seconds > config.hard_limit_seconds:
-        raise InvalidInput(
-            "soft_limit_ms is at most hard_limit_ms, which is at least 1000", field="endpointing.soft_limit_ms"
-        )
-    return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 # People reach about six words a second; what is denser was not said.
@@ -17,6 +18,25 @@ _SURE_PROBABILITY: Final = 0.6
 _LONG_SECONDS: Final = 0.65
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ0-9]")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+
+
+@dataclass(slots=True)
+class Evidence:
+    """How sure the voice detector was of a turn's voice."""
+
+    windows: int = 0
+    total: float = 0.0
+
+    def add(self, probability: float, threshold: float) -> None:
+        """Take a window; those under the threshold are silence, and say nothing of the voice."""
+        if probability >= threshold:
+            self.windows += 1
+            self.total += probability
+
+    @property
+    def mean(self) -> float:
+        """Mean voice probability of the voiced windows; 0 when there are none."""
+        return self.total / self.windows if self.windows else 0.0
 
 
 def clean(text: str, seconds: float) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge
 
+from asr_server.agreement import endpoint_config
 from asr_server.endpoint import Reason
-from asr_server.hearing import Hearing, Means, endpoint_config
+from asr_server.hearing import Hearing, Means
 from asr_server.records import Records
 from asr_server.turn_model import Judge
 from parley import asr

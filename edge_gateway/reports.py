@@ -123,13 +123,9 @@ class Reports:
         total_ms = mic_to_speaker_ms(marks)
         share = explained(slices(marks), marks.speech_end_ns, end_ns(marks)) if total_ms else 0.0
         self._trace(session_id, reply, clock, previous, share)
-        _log.info(
-            "turn %d: %s, mic to speaker %s ms",
-            brief.turn,
-            progress.outcome.name.lower(),
-            "-" if total_ms is None else f"{total_ms:.0f}",
-            extra={"session": session_id, "trace": brief.identity.trace_id_hex},
-        )
+        latency = "-" if total_ms is None else f"{total_ms:.0f}"
+        where = {"session": session_id, "trace": brief.identity.trace_id_hex}
+        _log.info("turn %d: %s, mic to speaker %s ms", brief.turn, progress.outcome.name.lower(), latency, extra=where)
         return TurnReport(
             turn=brief.turn,
             transcript=transcript,
@@ -170,9 +166,7 @@ class Reports:
             "parley.outcome": reply.progress.outcome.name.lower(),
             "parley.head_start": marks.head_start,
             "parley.explained": share,
-            "parley.endpointing.waited_ms": marks.waited_ms,
-            "parley.endpointing.beyond_need_ms": marks.beyond_need_ms,
-            "parley.endpointing.too_early": marks.too_early,
+            **_endpointing(marks),
         }
         self._telemetry.record_root(
             "parley.turn",
@@ -200,6 +194,15 @@ class Reports:
                 attributes=client,
                 events=tuple(event for event in events.get(each.name, ()) if event.unix_ns),
             )
+
+
+def _endpointing(marks: Marks) -> dict[str, AttributeValue]:
+    """How well the end of the turn was found."""
+    return {
+        "parley.endpointing.waited_ms": marks.waited_ms,
+        "parley.endpointing.beyond_need_ms": marks.beyond_need_ms,
+        "parley.endpointing.too_early": marks.too_early,
+    }
 
 
 def _slices_for_listener(marks: Marks) -> tuple[WaterfallSlice, ...]:

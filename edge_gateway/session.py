@@ -18,10 +18,10 @@ from edge_gateway.agreement import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_t
 from edge_gateway.clock import ClientClock
 from edge_gateway.ear import Ear, EarEvent, HopFailed, TurnEnded
 from edge_gateway.echo import DuckProbe
+from edge_gateway.marking import Regret, mark_end
 from edge_gateway.replies import Audible, Means, Over, Replies
 from edge_gateway.waterfall import Marks
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import (
     MAX_OPUS_BYTES,
     MAX_TEXT_BYTES,
@@ -52,10 +52,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("parley.gateway")
 
 _DUCK_DB: Final = -18.0
-# A user who speaks again within a second of the decision that they had finished, had not.
-_TOO_EARLY_SAMPLES: Final = LISTENING_RATE_HZ
-# Nobody can tell the end of a turn from the gap between two words sooner.
-_LEAST_NEED_MS: Final = 200.0
 _PINGS_AT_START: Final = 5
 _PING_FAST_SECONDS: Final = 0.2
 _PING_SLOW_SECONDS: Final = 5.0
@@ -96,8 +92,7 @@ class Session:
         self._ready = False
         self._turn = 1
         self._probe = DuckProbe(_DUCK_DB)
-        self._ended: tuple[asr.EndOfTurn, Marks] | None = None
-        self._went_on: Marks | None = None
+        self._regret = Regret()
         self._ignored = False
         self._pings: dict[int, int] = {}
         self._activity = asr.Assistant.IDLE
@@ -210,7 +205,7 @@ class Session:
             case asr.VoiceOnset():
                 await self._decide(turns.Voice())
             case asr.SpeechStarted():
-                self._regret(event)
+                self._regret.began(event)
                 await self._peer.send(UserSpeechStarted(event.turn))
                 await self._decide(turns.Speech(event.turn, event.voiced_ms / 1000))
             case asr.Partial():
@@ -233,53 +228,17 @@ class Session:
         end = news.end
         reports, marks = self._services.means.reports, self._replies.marks
         reports.transcribed(end)
-        self._mark_end(marks, news)
+        mark_end(marks, news, self._clock)
         self._ignored = False
         said, fell = self._replies.being_said, self._probe.is_echo
         await self._decide(turns.Done(end.turn, end.text, end.voiced_ms / 1000, said, fell))
-        too_early, self._went_on = self._went_on, None
-        if too_early is not None and self._ignored:
-            too_early.too_early = False
-        elif too_early is not None:
+        if self._regret.ended(end, marks, ignored=self._ignored):
             reports.too_early()
         if not self._ignored:
-            self._ended = (end, marks)
             reports.waited(marks)
         self._turn = end.turn + 1
         identity = self._replies.next_turn()
         self._configured_ear().tell(asr.TurnContext(self._turn, identity.traceparent, self._ignored))
-
-    def _regret(self, began: asr.SpeechStarted) -> None:
-        """Note that the turn before was taken to be over too early, if the user speaks again so soon."""
-        ended, self._ended = self._ended, None
-        if ended is None:
-            return
-        end, marks = ended
-        if end.reason is asr.EndReason.SILENCE and began.first_sample - end.end_sample <= _TOO_EARLY_SAMPLES:
-            marks.too_early = True
-            self._went_on = marks
-
-    def _mark_end(self, marks: Marks, news: TurnEnded) -> None:
-        """Note when the user fell silent, by the capture time of the packet with the last voiced sample."""
-        end, heard = news.end, news.last_voiced
-        marks.ended_ns = clock_ns()
-        marks.transcribe_ns = round((end.timings.queue_ms + end.timings.transcribe_ms) * 1e6)
-        marks.known_ns = round(end.timings.known_ms * 1e6)
-        marks.final_ns = round(end.timings.final_ms * 1e6)
-        marks.waited_ms = end.timings.endpoint_ms
-        marks.beyond_need_ms = max(0.0, marks.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
-        if heard is None:
-            return
-        marks.received_ns, marks.forwarded_ns = heard.received_ns, heard.forwarded_ns
-        marks.uplink_ns = self._clock.round_trip_us * 1000 // 2
-        into_packet_us = (end.speech_end_sample - heard.first_sample) * 1_000_000 // LISTENING_RATE_HZ
-        captured_us = heard.packet.captured_unix_us
-        if captured_us:
-            marks.speech_end_ns = (self._clock.to_gateway_us(captured_us) + into_packet_us) * 1000
-        else:
-            # The client did not say: its last sample was captured when it was sent, at the latest.
-            length_us = heard.samples * 1_000_000 // LISTENING_RATE_HZ
-            marks.speech_end_ns = heard.received_ns - marks.uplink_ns - (length_us - into_packet_us) * 1000
 
     async def _typed(self, request: UserText) -> None:
         ear, text = self._configured_ear(), check_text(request.text)

@@ -53,19 +53,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
 
             return asyncio.run(say(options.server, options.text, options.out, options.voice))
         case "eval":
-            from parley.cli.evaluation.run import evaluate
-
-            return asyncio.run(
-                evaluate(
-                    options.url,
-                    options.clips,
-                    server=options.server,
-                    seed=options.seed,
-                    share=options.share,
-                    parallel=options.parallel,
-                    as_json=options.json,
-                )
-            )
+            return _evaluate(options)
         case _:
             from parley.cli.bench import bench
 
@@ -74,6 +62,13 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
                     options.url, options.sessions, options.seconds, as_json=options.json, head_start=options.head_start
                 )
             )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from parley.cli.evaluation.run import Plan, evaluate
+
+    plan = Plan(options.clips, options.seed, options.share, options.parallel)
+    return asyncio.run(evaluate(options.url, options.server, plan, as_json=options.json))
 
 
 def _parser() -> argparse.ArgumentParser:

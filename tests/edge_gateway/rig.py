@@ -185,7 +185,8 @@ class Listener:
         """One turn: speech, and the silence that ends it."""
         await self.speak(0.2, SILENCE)
         await self.speak(0.8)
-        await self.speak(1.0, SILENCE)
+        # Longer than is waited for a speaker who has gone on after a pause as long as that.
+        await self.speak(1.4, SILENCE)
 
     async def next(self) -> Event | None:
         message = await self.socket.receive()

@@ -418,7 +418,7 @@ async def test_metrics_count_turns_and_samples() -> None:
         await listener.until(TurnReport)
         text = await fetch(parley, "/metrics")
     assert 'parley_turns_total{outcome="completed"} 1.0' in text
-    assert "parley_audio_samples_received_total 32000.0" in text
+    assert "parley_audio_samples_received_total 38400.0" in text
     assert "parley_turn_mic_to_speaker_seconds_bucket" in text
     assert "# {trace_id=" in text
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from parley.audio import write_wav
 from parley.cli.evaluation import compose
-from parley.cli.evaluation.clips import Clip, Clips, gather
+from parley.cli.evaluation.clips import Clip, Clips, load_clips
 from parley.cli.evaluation.scenes import Kind, Scene, standard
 from parley.cli.evaluation.score import Verdict, judge, table, word_errors
 from parley.cli.evaluation.stage import Observed
@@ -177,4 +177,4 @@ def test_a_bound_without_anything_to_measure_is_not_kept() -> None:
 async def test_clips_without_words_are_refused_with_what_is_wanted(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", bytes(3_200), 16_000)
     with pytest.raises(InvalidInput, match=r"0 recordings with words: at least 4 NAME\.flac with NAME\.txt"):
-        await gather(tmp_path, "127.0.0.1:1")
+        await load_clips(tmp_path, "127.0.0.1:1")

@@ -69,7 +69,7 @@ class Clips:
     """Stop words."""
 
 
-async def gather(folder: Path | None, server: str) -> Clips:
+async def load_clips(folder: Path | None, server: str) -> Clips:
     """The clips of `folder`, or, without one, sentences that the TTS server at `server` speaks.
 
     In a folder, NAME.flac with the words in NAME.txt is speech, and a recording without words is a noise when its name

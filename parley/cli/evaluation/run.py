@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from parley._duplex import first_of
-from parley.cli.evaluation.clips import gather
+from parley.cli.evaluation.clips import load_clips
 from parley.cli.evaluation.scenes import Sitting, standard
 from parley.cli.evaluation.score import as_object, judge, table
 from parley.cli.evaluation.stage import Observed, perform
@@ -21,18 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-async def evaluate(  # noqa: PLR0913 - one argument for each option of the command
-    url: str, folder: str | None, *, server: str, seed: int, share: float, parallel: int, as_json: bool
-) -> int:
-    """Hold the conversations and print what was found; 1 when a bound was missed."""
-    clips = await gather(Path(folder) if folder else None, server)
-    sittings = standard(clips, seed, share)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an evaluation is to consist of."""
+
+    folder: str | None
+    """Recordings to make scenes of; None: sentences that the TTS server speaks."""
+    seed: int
+    """Another one gives other scenes."""
+    share: float
+    """Part of the standard set, 0 to 1."""
+    parallel: int
+    """Conversations at once."""
+
+
+async def evaluate(url: str, server: str, plan: Plan, *, as_json: bool) -> int:
+    """Hold the conversations and print what was found; 1 when a bound was missed. `server` speaks for the scenes."""
+    clips = await load_clips(Path(plan.folder) if plan.folder else None, server)
+    sittings = standard(clips, plan.seed, plan.share)
     before = await _head_starts(url)
     waiting = iter(sittings)
     observed: list[Observed] = []
     try:
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(parallel):
+            for _ in range(plan.parallel):
                 tasks.create_task(_hold(url, waiting, observed, len(sittings)))
     except BaseExceptionGroup as group:
         raise first_of(group) from None
