@@ -10,12 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet
 # `make lock` keeps the pins that still fit; `make lock LOCK_FLAGS=--upgrade` takes the newest of everything.
 LOCK_FLAGS ?=
+BROWSER_TESTS := tests/end_to_end/test_browser.py $(wildcard tests/end_to_end/test_page*.py)
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal \
 	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--extra all --group build $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format generate lock clean
+.PHONY: help run test test-web test-browser check format generate lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -25,8 +26,17 @@ run: .venv/.installed ## install on the first run, then start everything and pri
 
 test: .venv/.installed-dev ## run the tests; ARGS="-k cough" passes words on to pytest
 	$(BIN)/python -m pytest $(ARGS)
+	@if [ -z '$(ARGS)' ] && command -v node >/dev/null; then $(MAKE) --no-print-directory test-web; fi
 
-check: .venv/.installed-dev ## every check that runs no code of ours
+test-web: ## run the tests of the page's own modules; they need node
+	@command -v node >/dev/null || { echo "The page's own tests need Node.js 20 or newer; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
+	node --test tests/web/
+
+test-browser: .venv/.installed-dev ## run the tests of the page in Chromium; `make test` does too, where there is one
+	@command -v "$${PARLEY_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium was not found; on Debian: apt install chromium, or name one in PARLEY_CHROMIUM." >&2; exit 1; }
+	$(BIN)/python -m pytest $(BROWSER_TESTS) $(ARGS)
+
+check: .venv/.installed-dev node_modules/.installed ## every check that runs no code of ours
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -34,6 +44,7 @@ check: .venv/.installed-dev ## every check that runs no code of ours
 	cd protos && ../$(BIN)/buf lint
 	cd protos && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
+	npm run --silent check
 
 format: .venv/.installed-dev ## put code and protos in the form that `make check` wants
 	$(BIN)/ruff check --fix-only --quiet
@@ -49,7 +60,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK) --constraints locks/dev.txt --output-file locks/run.txt
 
 clean: ## remove all that these commands made, .venv too
-	rm -rf .venv build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(PACKAGES) protos tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each stamp is written last: an installation that was broken off is taken up again by the next command.
@@ -64,6 +75,11 @@ clean: ## remove all that these commands made, .venv too
 	@$(INSTALL) --require-hashes --requirement locks/dev.txt
 	@$(INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@ .venv/.installed
+
+node_modules/.installed: package-lock.json package.json
+	@command -v npm >/dev/null || { echo "The types of the page's JavaScript are checked with Node.js 20 or newer and npm; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
+	@npm ci --no-audit --no-fund --silent
+	@touch $@
 
 .venv/bin/pip:
 	@command -v $(PYTHON) >/dev/null || { echo "Parley needs Python 3.11 or newer, and $(PYTHON) was not found." >&2; exit 1; }

@@ -11,6 +11,7 @@ from aiohttp import web
 from edge_gateway.app import new_app
 from edge_gateway.codecs import Codecs
 from edge_gateway.config import GatewayConfig
+from edge_gateway.facts import add_facts
 from edge_gateway.libopus import Libopus, find_libopus
 from edge_gateway.lobby import Lobby
 from edge_gateway.replies import Means
@@ -42,12 +43,9 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         means = Means(Servers(llm, tts), codecs, reports, config.instructions, config.lead_ms)
         services = Services(asr, means)
         lobby = Lobby(services, config.max_sessions)
-        runner = web.AppRunner(
-            new_app(lobby, telemetry.registry, config.origins),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=1.0,
-        )
+        app = new_app(lobby, telemetry.registry, config.origins)
+        add_facts(app, tts, config.trace_url)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
 

@@ -35,6 +35,9 @@ class GatewayConfig:
     origins: str = setting(
         "PARLEY_ALLOWED_ORIGINS", "", help="Other origins whose pages may connect, separated by commas; * for any."
     )
+    trace_url: str = setting(
+        "PARLEY_TRACE_URL", "", help="Where one trace is shown, with {trace_id} in it; the page links there."
+    )
     instructions: str = setting(
         "PARLEY_INSTRUCTIONS",
         "You are a friendly voice assistant. Answer in one or two short spoken sentences, without markup.",

@@ -1,29 +1,37 @@
-/** Gathers the microphone's sound into packets of 20 ms and hands each over with the time of its first sample. */
+/** Gathers the microphone's sound into blocks of 10 ms and hands each over with the time of its first sample. */
+
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.packet = new Float32Array(Math.round(sampleRate / 50));
+    this.block = new Float32Array(Math.round(sampleRate / 100));
     this.filled = 0;
+    this.muted = false;
+    /** @type {MessagePort | undefined} */
+    this.out = undefined;
+    this.port.onmessage = ({ data }) => {
+      if (data.port) this.out = data.port;
+      if (data.muted !== undefined) this.muted = data.muted;
+    };
   }
 
   /** @param {Float32Array[][]} inputs */
-  process(inputs) {
-    const sound = inputs[0][0];
-    if (!sound) return true;
+  process([[sound]]) {
+    if (!sound || !this.out) return true;
     for (let place = 0; place < sound.length; ) {
-      const count = Math.min(sound.length - place, this.packet.length - this.filled);
-      this.packet.set(sound.subarray(place, place + count), this.filled);
+      const count = Math.min(sound.length - place, this.block.length - this.filled);
+      if (!this.muted) this.block.set(sound.subarray(place, place + count), this.filled);
       place += count;
       this.filled += count;
-      if (this.filled === this.packet.length) {
-        const end = currentTime + place / sampleRate;
-        const samples = this.packet;
-        this.packet = new Float32Array(samples.length);
-        this.filled = 0;
-        this.port.postMessage({ samples, at: end - samples.length / sampleRate }, [samples.buffer]);
-      }
+      if (this.filled === this.block.length) this.hand(currentTime + (place - this.filled) / sampleRate, this.out);
     }
     return true;
+  }
+
+  /** @param {number} at context seconds @param {MessagePort} out */
+  hand(at, out) {
+    out.postMessage({ samples: this.block, at }, [this.block.buffer]);
+    this.block = new Float32Array(Math.round(sampleRate / 100));
+    this.filled = 0;
   }
 }
 

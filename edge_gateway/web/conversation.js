@@ -1,171 +1,239 @@
 /**
- * One conversation: microphone and loudspeaker on one side, the gateway's WebSocket on the other.
- * Shows nothing; whoever wants to see what happens listens to "parley" events.
+ * One conversation by voice or keyboard, as the page sees it: opens microphone, sound and worker, and passes on what
+ * they say. Shows nothing.
  */
 
-import { packMic, unpackReply } from "./frames.js";
+import { Devices, listDevices } from "./devices.js";
+import { latencyOf, microphone, missing } from "./microphone.js";
+import { Sound } from "./sound.js";
 
-const OPUS = { codec: "opus", sampleRate: 48000, numberOfChannels: 1 };
+export { missing };
 
-/** Microseconds since the Unix epoch, on this page's clock. */
-const nowUs = () => Math.round((performance.timeOrigin + performance.now()) * 1000);
+/** @typedef {import("./microphone.js").Processing} Processing */
+/** @typedef {import("./messages.js").State} State */
 
-/** What a page must be able to do; the first thing that is missing, in words, or "". */
-export function missing() {
-  if (!window.isSecureContext) return "The microphone works only over https, or at http://localhost. Open the page there.";
-  if (!navigator.mediaDevices?.getUserMedia) return "This browser gives pages no microphone.";
-  if (!window.AudioEncoder || !window.AudioDecoder) return "This browser cannot encode Opus. Use a current Chrome, Edge, Firefox or Safari.";
-  return "";
-}
+/**
+ * @typedef {object} Options
+ * @property {import("./messages.js").SessionConfig} config
+ * @property {string} inputDeviceId "": the system's
+ * @property {string} outputDeviceId "": the system's
+ * @property {number} volume 0 to 1
+ * @property {Processing} processing
+ * @property {boolean} pushToTalk
+ * @property {boolean} microphone false: text only
+ * @property {boolean} [tap] keep every sample, for tests
+ */
 
+const LATENCY_MS = 500;
+
+/**
+ * Events (CustomEvent, payload in `detail`):
+ * "state" {state, message, retrySeconds}; message: words for people, or "".
+ * "server" {kind, ...fields}: every ConverseResponse but audio, by its name in the oneof.
+ * "levels" {input, output}: RMS 0 to 1, about 20 a second.
+ * "position" {reply, samples, seconds}: what has been heard of a reply, in samples as reply_word counts them.
+ * "microphone" {label, deviceId, settings, muted}: whenever it changes.
+ * "devices" {inputs, outputs}: each a list of {deviceId, label}.
+ */
 export class Conversation extends EventTarget {
-  /** Ask for the microphone and connect. Rejects with a sentence for people. */
-  async open() {
-    const stream = await microphone();
-    this.context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
-    await this.context.resume();
-    await this.context.audioWorklet.addModule("/web/capture-worklet.js");
-    await this.context.audioWorklet.addModule("/web/play-worklet.js");
-    this.stream = stream;
-    this.sequence = 0;
-    this.reply = 0;
-    this.connect();
+  /** @param {Options} options */
+  constructor(options) {
+    super();
+    this.options = { ...options };
+    /** @type {State} */
+    this.state = "idle";
+    this.muted = false;
+    /** Orders from before there was a worker. @type {import("./messages.js").Order[]} */
+    this.early = [];
+    this.timer = 0;
+    this.woken = () => this.wake();
   }
 
-  connect() {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.socket = new WebSocket(`${scheme}//${location.host}/v1/conversation`, "parley.v1");
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () =>
-      this.send({ configure: { reports_playback: true, output: { encoding: "AUDIO_ENCODING_OPUS", sample_rate_hz: 48000 } } });
-    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.event(JSON.parse(data)) : this.sound(data));
-    this.socket.onclose = () => this.tell("closed", {});
+  /** To be called from a user's click. Failures become the state "failed". */
+  async open() {
+    if (this.state !== "idle") return;
+    const problem = this.options.microphone ? missing() : "";
+    if (problem) return this.fail(problem);
+    try {
+      // Before anything is waited for: only a click allows sound.
+      this.sound = new Sound(this.options.volume);
+      const stream = this.options.microphone ? await this.ask() : undefined;
+      if (this.over) return stream?.getTracks().forEach((track) => track.stop());
+      this.tellState("connecting");
+      await this.connect(this.sound, stream);
+    } catch (error) {
+      this.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** True when nothing will happen any more. */
+  get over() {
+    return this.state === "closed" || this.state === "failed";
+  }
+
+  ask() {
+    this.tellState("asking");
+    return microphone(this.options.inputDeviceId, this.options.processing);
+  }
+
+  /** @param {Sound} sound @param {MediaStream | undefined} stream */
+  async connect(sound, stream) {
+    const ports = await sound.open(stream, this.options.outputDeviceId);
+    const { tap = false, config, pushToTalk } = this.options;
+    this.tap = tap ? await (await import("./tap.js")).tap(sound) : undefined;
+    if (this.over) return sound.close();
+    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.worker.onmessage = ({ data }) => this.hear(data);
+    this.worker.onerror = () => this.fail("A part of this page could not be loaded. Reload it.");
+    const url = new URL("/v1/conversation", location.href.replace(/^http/, "ws")).href;
+    const rate = sound.context.sampleRate;
+    this.worker.postMessage({ do: "start", url, config, rate, pushToTalk, tap, ...ports }, [ports.capture, ports.play]);
+    for (const order of this.early.splice(0)) this.order(order);
+    this.watch(sound);
+  }
+
+  /** @param {Sound} sound */
+  watch(sound) {
+    this.devicesInUse = new Devices(sound, this.options, (name, detail) => this.tell(name, detail), (message) => this.remark(message));
+    this.devicesInUse.mute(this.muted);
+    void this.devicesInUse.look();
+    const latency = () => this.order({ do: "latency", input: latencyOf(sound.stream), output: sound.latency });
+    latency();
+    this.timer = setInterval(latency, LATENCY_MS);
+    sound.context.onstatechange = () => this.wake();
+    document.addEventListener("visibilitychange", this.woken);
+  }
+
+  /** The page is looked at again, or the system has taken its sound away: both may be put right by trying. */
+  wake() {
+    const context = this.sound?.context;
+    if (!context || context.state === "closed") return;
+    if (context.state !== "running") {
+      this.remark("The system has paused the sound. It goes on as soon as it may.");
+      void context.resume().catch(() => {});
+    }
+    if (!document.hidden) this.order({ do: "again" });
   }
 
   close() {
-    this.stream?.getTracks().forEach((track) => track.stop());
-    this.encoder?.close();
-    this.socket?.close();
-    this.context?.close();
+    if (this.over) return;
+    this.release();
+    this.tellState("closed");
   }
 
-  /** @param {object} request one ConverseRequest as JSON */
-  send(request) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(request));
+  /** @param {string} message */
+  fail(message) {
+    if (this.over) return;
+    this.release();
+    this.tellState("failed", message);
   }
 
-  /** @param {string} kind @param {object} detail */
-  tell(kind, detail) {
-    this.dispatchEvent(new CustomEvent("parley", { detail: { kind, ...detail } }));
+  release() {
+    clearInterval(this.timer);
+    document.removeEventListener("visibilitychange", this.woken);
+    this.devicesInUse?.close();
+    this.worker?.postMessage({ do: "close" });
+    this.worker = undefined;
+    if (this.sound) this.sound.context.onstatechange = null;
+    this.sound?.close();
+    this.sound = undefined;
   }
 
-  /** @param {Record<string, any>} event one ConverseResponse as JSON */
-  event(event) {
-    const [kind] = Object.keys(event);
-    const detail = event[kind];
-    if (kind === "ready") this.listen();
-    else if (kind === "ping") this.pong(detail);
-    else if (kind === "reply_started") this.begin(detail.reply);
-    else if (kind === "reply_audio_end") this.decoder?.flush().then(() => this.player.port.postMessage({ end: true }), () => {});
-    else if (kind === "duck") this.player?.port.postMessage({ gain: 10 ** (detail.gain_db / 20) });
-    else if (kind === "flush_playback") this.player?.port.postMessage({ flush: true });
-    this.tell(kind, detail);
+  /** @param {import("./messages.js").SessionConfig} part new values within the session */
+  configure(part) {
+    this.options.config = { ...this.options.config, ...part };
+    this.order({ do: "configure", config: part });
   }
 
-  pong(ping) {
-    const at = nowUs();
-    this.send({ pong: { id: ping.id, received_unix_us: String(at), sent_unix_us: String(nowUs()) } });
+  /** @param {boolean} muted the microphone sends silence, nothing else changes */
+  setMuted(muted) {
+    this.muted = muted;
+    this.devicesInUse?.mute(muted);
   }
 
-  /** The session is ready: send what the microphone hears, and be ready to play. */
-  listen() {
-    if (this.encoder) return;
-    this.encoder = new AudioEncoder({
-      output: (chunk) => this.packet(chunk),
-      error: (error) => this.tell("failed", { message: `The microphone's sound cannot be encoded: ${error.message}` }),
-    });
-    this.encoder.configure({ ...OPUS, bitrate: 24000, opus: { application: "voip", frameDuration: 20000, usedtx: false } });
-    const capture = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
-    capture.port.onmessage = ({ data }) => this.captured(data);
-    this.context.createMediaStreamSource(this.stream).connect(capture);
-    this.player = new AudioWorkletNode(this.context, "play", { numberOfInputs: 0, outputChannelCount: [1] });
-    this.player.port.onmessage = ({ data }) => this.heard(data);
-    this.player.connect(this.context.destination);
+  /** @param {boolean} on */
+  setPushToTalk(on) {
+    this.options.pushToTalk = on;
+    this.order({ do: "pushToTalk", on });
   }
 
-  captured({ samples, at }) {
-    if (this.encoder.state !== "configured") return;
-    const timestamp = this.unixUs(at);
-    this.encoder.encode(
-      new AudioData({ format: "f32-planar", sampleRate: 48000, numberOfFrames: samples.length, numberOfChannels: 1, timestamp, data: samples }),
-    );
+  /** @param {boolean} down push-to-talk: sound goes only while it is down */
+  hold(down) {
+    this.order({ do: "hold", down });
   }
 
-  packet(chunk) {
-    const payload = new Uint8Array(chunk.byteLength);
-    chunk.copyTo(payload);
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(packMic(this.sequence++, chunk.timestamp, payload));
+  /** @param {string} deviceId "": the system's */
+  async setInput(deviceId) {
+    this.options.inputDeviceId = deviceId;
+    await this.devicesInUse?.reopen("");
   }
 
-  /** A time of the audio context, in microseconds since the Unix epoch. */
-  unixUs(contextSeconds) {
-    return Math.round(nowUs() - (this.context.currentTime - contextSeconds) * 1e6);
+  /** @param {Processing} processing */
+  async setProcessing(processing) {
+    this.options.processing = processing;
+    await this.devicesInUse?.reopen("");
   }
 
-  begin(reply) {
-    this.reply = reply;
-    this.decoder?.close();
-    this.decoder = new AudioDecoder({
-      output: (data) => {
-        const samples = new Float32Array(data.numberOfFrames);
-        data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
-        data.close();
-        this.player.port.postMessage({ reply, samples }, [samples.buffer]);
-      },
-      error: (error) => this.tell("failed", { message: `The reply cannot be decoded: ${error.message}` }),
-    });
-    this.decoder.configure(OPUS);
-    this.player.port.postMessage({ begin: reply });
-    this.firstPacket = true;
-  }
-
-  sound(frame) {
-    const packet = unpackReply(frame);
-    if (!packet || !this.decoder || packet.reply !== this.reply % 65536) return;
-    if (this.firstPacket) this.mark("CLIENT_MARK_KIND_FIRST_PACKET", nowUs());
-    this.firstPacket = false;
-    const timestamp = Math.round((packet.firstSample / 48000) * 1e6);
-    this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data: packet.payload }));
-  }
-
-  mark(kind, unixUs) {
-    this.send({ mark: { kind, reply: this.reply, unix_us: String(unixUs) } });
-  }
-
-  heard(report) {
-    const latency = this.context.outputLatency || this.context.baseLatency || 0;
-    const at = this.unixUs(report.at);
-    if (report.rendered) {
-      this.mark("CLIENT_MARK_KIND_FIRST_RENDERED", at);
-      this.mark("CLIENT_MARK_KIND_FIRST_AUDIBLE", at + Math.round(latency * 1e6));
-      return;
+  /** @param {string} deviceId "": the system's */
+  async setOutput(deviceId) {
+    this.options.outputDeviceId = deviceId;
+    try {
+      await this.sound?.setOutput(deviceId);
+    } catch {
+      this.remark("This loudspeaker cannot be used; the sound stays where it was.");
     }
-    // What was rendered is heard one output latency later.
-    const samples = report.final ? report.played : Math.max(0, report.played - Math.round(latency * 48000));
-    this.send({ played: { reply: report.reply, samples, unix_us: String(at), underruns: report.underruns, final: report.final } });
   }
-}
 
-/** The microphone's stream. Rejects with a sentence that names the remedy. */
-async function microphone() {
-  try {
-    return await navigator.mediaDevices.getUserMedia({
-      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
-    });
-  } catch (error) {
-    const name = error instanceof DOMException ? error.name : "";
-    if (name === "NotAllowedError") throw new Error("The microphone is not allowed. Allow it beside the page's address, and try again.");
-    if (name === "NotFoundError") throw new Error("No microphone was found. Plug one in, and try again.");
-    throw new Error(`The microphone cannot be used: ${error instanceof Error ? error.message : error}`);
+  /** @param {number} volume 0 to 1 */
+  setVolume(volume) {
+    this.options.volume = volume;
+    this.sound?.setVolume(volume);
+  }
+
+  /** @param {string} text what the user typed */
+  say(text) {
+    this.order({ do: "say", text });
+    if (this.state !== "idle") return;
+    this.options.microphone = false;
+    void this.open();
+  }
+
+  cancelReply() {
+    this.order({ do: "cancel" });
+  }
+
+  devices() {
+    return listDevices();
+  }
+
+  /** @param {import("./messages.js").Order} order */
+  order(order) {
+    if (this.worker) this.worker.postMessage(order);
+    else if (!this.over && (order.do === "say" || order.do === "pushToTalk" || order.do === "configure")) this.early.push(order);
+  }
+
+  /** @param {import("./messages.js").News} news */
+  hear({ name, detail, context = 0 }) {
+    if (this.over) return;
+    if (name === "server") this.tap?.events.push({ kind: detail.kind, at: context, detail });
+    if (name !== "state") this.tell(name, detail);
+    else if (detail.state === "failed") this.fail(detail.message);
+    else this.tellState(detail.state, detail.message, detail.retrySeconds);
+  }
+
+  /** Something that people should know, and nothing else changes. @param {string} message */
+  remark(message) {
+    if (!this.over) this.tellState(this.state, message);
+  }
+
+  /** @param {State} state @param {string} [message] @param {number} [retrySeconds] */
+  tellState(state, message = "", retrySeconds = 0) {
+    this.state = state;
+    this.tell("state", { state, message, retrySeconds });
+  }
+
+  /** @param {string} name @param {object} detail */
+  tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

@@ -1,82 +1,55 @@
-/** Plays a reply's sound from a queue: waits for a little of it, ducks, flushes, and says what it has played. */
-const PREBUFFER_SECONDS = 0.06;
-const REPORT_SECONDS = 0.1;
-const RAMP_SECONDS = 0.005;
+/** Plays what the worker sends, and tells it what was played. */
+
+import { Playback } from "./playback.js";
+
+const STATUS_SECONDS = 0.05;
 
 class Play extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.begin(0);
-    this.port.onmessage = ({ data }) => this.take(data);
+    this.playback = new Playback(sampleRate);
+    this.told = 0;
+    this.power = 0;
+    /** @type {MessagePort | undefined} */
+    this.worker = undefined;
+    this.port.onmessage = ({ data }) => {
+      const worker = /** @type {MessagePort} */ (data.port);
+      this.worker = worker;
+      worker.onmessage = (event) => this.take(event.data);
+    };
   }
 
-  begin(reply) {
-    this.reply = reply;
-    /** @type {Float32Array[]} */
-    this.queue = [];
-    this.queued = 0;
-    this.offset = 0;
-    this.played = 0;
-    this.underruns = 0;
-    this.started = false;
-    this.ended = false;
-    this.told = true;
-    this.reported = 0;
-    this.gain = this.wanted = 1;
-  }
-
-  take(message) {
-    if (message.begin) {
-      this.begin(message.begin);
-      this.told = false;
-    } else if (message.samples && message.reply === this.reply) {
-      this.queue.push(message.samples);
-      this.queued += message.samples.length;
-    } else if (message.gain !== undefined) {
-      this.wanted = message.gain;
-    } else if (message.flush) {
-      this.queue = [];
-      this.queued = this.offset = 0;
-      this.ended = true;
-    } else if (message.end) {
-      this.ended = true;
-    }
+  /** @param {import("./messages.js").PlayerOrder} order */
+  take(order) {
+    const { playback } = this;
+    if (order.do === "samples") playback.push(order.reply, order.samples);
+    else if (order.do === "begin") playback.begin(order.reply);
+    else if (order.do === "end") playback.end(order.reply);
+    else if (order.do === "gain") playback.duck(order.gain);
+    else if (order.do === "flush") playback.flush(order.reply);
+    else playback.jitter.lead = order.seconds;
   }
 
   /** @param {Float32Array[][]} _inputs @param {Float32Array[][]} outputs */
-  process(_inputs, outputs) {
-    const out = outputs[0][0];
-    if (!this.started && (this.queued >= PREBUFFER_SECONDS * sampleRate || (this.ended && this.queued))) {
-      this.started = true;
-      if (!this.played) this.port.postMessage({ rendered: this.reply, at: currentTime });
-    }
-    const step = 1 / (RAMP_SECONDS * sampleRate);
-    for (let place = 0; place < out.length; place++) {
-      if (!this.started || !this.queued) break;
-      const difference = this.wanted - this.gain;
-      this.gain += Math.sign(difference) * Math.min(step, Math.abs(difference));
-      out[place] = this.queue[0][this.offset++] * this.gain;
-      this.played++;
-      this.queued--;
-      if (this.offset === this.queue[0].length) {
-        this.queue.shift();
-        this.offset = 0;
-      }
-    }
-    if (this.started && !this.queued && !this.ended) {
-      this.started = false;
-      this.underruns++;
-    }
-    this.report();
+  process(_inputs, [[block]]) {
+    const happened = this.playback.render(block);
+    for (const sample of block) this.power += sample * sample;
+    for (const { kind, offset, silent } of happened) this.tell(kind, currentTime + offset / sampleRate, silent);
+    if (currentTime - this.told >= STATUS_SECONDS) this.tell("status", currentTime + block.length / sampleRate);
     return true;
   }
 
-  report() {
-    const final = this.ended && !this.queued;
-    if (this.told || (!final && currentTime - this.reported < REPORT_SECONDS)) return;
-    this.reported = currentTime;
-    this.told = final;
-    this.port.postMessage({ reply: this.reply, played: this.played, underruns: this.underruns, at: currentTime, final });
+  /** @param {import("./messages.js").PlayerNews["kind"]} kind @param {number} at @param {boolean} [silent] */
+  tell(kind, at, silent = false) {
+    const { reply, played, underruns, over, playing, ring } = this.playback;
+    const level = kind === "status" ? Math.sqrt(this.power / (sampleRate * Math.max(1e-3, currentTime - this.told))) : 0;
+    if (kind === "status") {
+      this.told = currentTime;
+      this.power = 0;
+    }
+    /** @type {import("./messages.js").PlayerNews} */
+    const news = { kind, at, reply, played, underruns, level, playing, waiting: ring.length, over, silent };
+    this.worker?.postMessage(news);
   }
 }
 

@@ -1,0 +1,202 @@
+/** Joins the conversation, what is known of it, and what shows it. Decides nothing that a pure module could. */
+
+import { apply } from "./apply.js";
+import { Conversation, missing } from "./conversation.js";
+import { NOTHING_KNOWN, learn } from "./face.js";
+import { keep, record, reportsOf } from "./record.js";
+import { DEFAULTS, sessionConfig } from "./settings.js";
+import { EMPTY, cutOff, hear, take } from "./transcript.js";
+import { ScreenLight, keepSettings, keptSettings, showTheme } from "./view/browser.js";
+import { Controls } from "./view/controls.js";
+import { Notice } from "./view/notice.js";
+import { SettingsView } from "./view/settings.js";
+import { TimingView } from "./view/timing.js";
+import { TranscriptView } from "./view/transcript.js";
+import { about, sentence } from "./words.js";
+
+/** @typedef {import("./settings.js").Settings} Settings */
+/** @typedef {import("./waterfall.js").Report} Report */
+/** @typedef {import("./face.js").Known} Known */
+/** @typedef {import("./transcript.js").Transcript} Transcript */
+
+const INTERRUPTED_MS = 1400;
+
+export class Page {
+  constructor() {
+    /** @type {Conversation | null} */
+    this.conversation = null;
+    this.known = { ...NOTHING_KNOWN };
+    /** True when the server has said why it ends the session. */
+    this.explained = false;
+    this.transcript = EMPTY;
+    /** @type {import("./record.js").Session[]} */
+    this.sessions = [];
+    this.settings = keptSettings();
+    this.notice = new Notice();
+    this.light = new ScreenLight();
+    this.timing = new TimingView();
+    this.lines = new TranscriptView((key) => this.timing.showLine(key));
+    this.panel = new SettingsView(this.settings, (changed) => this.change(changed));
+    this.controls = new Controls({
+      talk: () => this.talk(), hold: (down) => this.hold(down), mute: () => this.mute(), end: () => this.end(),
+      cancel: () => this.cancel(), say: (text) => this.say(text),
+    });
+    showTheme(this.settings.theme);
+    this.learn({ pushToTalk: this.settings.pushToTalk });
+  }
+
+  /** True while somebody can be heard. */
+  live() {
+    return this.conversation !== null && this.known.microphone;
+  }
+
+  /** The large button: begin, or end. */
+  talk() {
+    const live = this.live();
+    this.end();
+    if (!live) this.start(true);
+  }
+
+  /** @param {string} text */
+  say(text) {
+    if (!this.conversation) this.start(false);
+    this.conversation?.say(text);
+  }
+
+  end() {
+    this.conversation?.close();
+    this.over();
+  }
+
+  cancel() {
+    if (this.known.phase === "ready" && this.known.assistant !== "idle") this.conversation?.cancelReply();
+  }
+
+  mute() {
+    if (!this.live()) return;
+    this.learn({ muted: !this.known.muted });
+    this.conversation?.setMuted(this.known.muted);
+  }
+
+  /** @param {boolean} down */
+  hold(down) {
+    this.conversation?.hold(down);
+    this.learn({ held: down });
+  }
+
+  /** @param {boolean} microphone */
+  start(microphone) {
+    const problem = missing();
+    if (problem && microphone) return this.notice.show(problem);
+    this.notice.clear();
+    this.explained = false;
+    const { inputDeviceId, outputDeviceId, volume, processing, pushToTalk } = this.settings;
+    const tap = new URLSearchParams(location.search).get("tap") === "1";
+    const config = sessionConfig(this.settings);
+    const opening = new Conversation({ config, inputDeviceId, outputDeviceId, volume, processing, pushToTalk, microphone, tap });
+    this.conversation = opening;
+    this.learn({ phase: "connecting", microphone, muted: false });
+    this.follow(opening);
+    void opening.open();
+    void this.light.keep(microphone);
+  }
+
+  /** @param {Conversation} conversation */
+  follow(conversation) {
+    /** @param {string} name @param {(detail: any) => void} then */
+    const on = (name, then) =>
+      conversation.addEventListener(name, (event) => conversation === this.conversation && then(/** @type {CustomEvent} */ (event).detail));
+    on("state", (detail) => this.stateChanged(detail));
+    on("server", (detail) => this.told(detail));
+    on("levels", ({ input, output }) => this.controls.orb.hear(input, output));
+    on("position", ({ reply, samples }) => this.rewrite(hear(this.transcript, reply, samples)));
+    on("microphone", ({ label, settings }) => this.panel.showMicrophone(label, settings));
+    on("devices", ({ inputs, outputs }) => this.panel.showDevices(inputs, outputs));
+  }
+
+  /** @param {{state: Known["phase"], message: string}} detail */
+  stateChanged({ state, message }) {
+    // What the server said of it is worth more than that the connection is gone.
+    if (message && !this.explained) this.notice.show(sentence(message), { passing: this.known.phase === state });
+    else if (state === "ready" && this.known.phase === "reconnecting") this.notice.clear();
+    if (state === "failed" || state === "closed") {
+      this.over(state);
+      return this.giveLanguageBack(message);
+    }
+    if (state === "reconnecting") this.rewrite(cutOff(this.transcript));
+    if (state === "ready") this.explained = false;
+    this.learn({ phase: state });
+  }
+
+  /** @param {"idle" | "closed" | "failed"} [phase] */
+  over(phase = "idle") {
+    this.conversation = null;
+    this.rewrite(cutOff(this.transcript));
+    this.timing.waits(false);
+    this.controls.orb.hear(0, 0);
+    this.learn({ ...NOTHING_KNOWN, phase, pushToTalk: this.settings.pushToTalk });
+    void this.light.keep(false);
+  }
+
+  /** @param {{kind: string} & Record<string, any>} event one of the gateway's */
+  told(event) {
+    const { kind } = event;
+    this.sessions = keep(this.sessions, kind, event, new Date().toISOString());
+    this.rewrite(take(this.transcript, kind, event));
+    this.learn(learn(this.known, kind, event));
+    if (kind === "flush_playback") setTimeout(() => this.learn({ interrupted: false }), INTERRUPTED_MS);
+    if (kind === "ready") this.panel.about(about(event));
+    if (kind === "reply_started") this.timing.waits(true);
+    if (kind === "turn_report") this.reported(/** @type {Report & {kind: string}} */ (event));
+    if (kind === "error") this.failed(event);
+  }
+
+  /** @param {Report} report */
+  reported(report) {
+    const line = this.transcript.lines.findLast((each) => each.who === "assistant" && each.reply === report.reply);
+    if (line) this.timing.belongs(report, line.key);
+    this.timing.show(reportsOf(this.sessions));
+  }
+
+  /** @param {Record<string, any>} error */
+  failed(error) {
+    this.explained = error.ends_session;
+    this.notice.show(sentence(error.message), { passing: !error.ends_session });
+  }
+
+  /** The recogniser may not know the language that was chosen: go back to one that it knows. @param {string} why */
+  giveLanguageBack(why) {
+    if (!/\blanguage\b/i.test(why) || this.settings.language === DEFAULTS.language) return;
+    this.change({ language: DEFAULTS.language, voice: "" });
+    this.panel.settings = this.settings;
+    this.panel.showVoices(this.panel.voices, sentence(why));
+  }
+
+  /** @param {Partial<Settings>} changed */
+  change(changed) {
+    this.settings = { ...this.settings, ...changed };
+    keepSettings(this.settings);
+    if (changed.theme) showTheme(changed.theme);
+    if (changed.pushToTalk !== undefined) this.learn({ pushToTalk: changed.pushToTalk });
+    if (this.conversation) apply(this.conversation, changed);
+    if (changed.language !== undefined) this.panel.note(this.conversation ? "The language changes with the next conversation." : "");
+  }
+
+  /** What was said and measured. @param {string} now ISO 8601 */
+  record(now) {
+    return record(this.sessions, now);
+  }
+
+  /** @param {Partial<Known>} more */
+  learn(more) {
+    this.known = { ...this.known, ...more };
+    this.controls.show(this.known);
+  }
+
+  /** @param {Transcript} transcript */
+  rewrite(transcript) {
+    if (transcript === this.transcript) return;
+    this.transcript = transcript;
+    this.lines.show(transcript);
+  }
+}

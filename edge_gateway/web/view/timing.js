@@ -1,0 +1,151 @@
+/** The waterfall of a turn with its large figure, and the figures and turns of the visit. */
+
+import { layout, summary, traceAddress, wasSpoken } from "../waterfall.js";
+import { draw, make, part } from "./dom.js";
+
+/** @typedef {import("../waterfall.js").Report} Report */
+/** @typedef {import("../waterfall.js").Layout} Layout */
+/** @typedef {import("../waterfall.js").Row} Row */
+
+const HISTORY = 50;
+
+export class TimingView {
+  constructor() {
+    this.traceUrl = "";
+    /** @type {Report[]} */
+    this.reports = [];
+    /** @type {Report | undefined} */
+    this.selected = undefined;
+    /** Reports by the key of their reply's line. @type {Map<number, Report>} */
+    this.lines = new Map();
+    this.toggle = part("timing-toggle", HTMLButtonElement);
+    this.toggle.addEventListener("click", () => this.open(this.toggle.getAttribute("aria-expanded") !== "true"));
+  }
+
+  /** On a narrow page the waterfall lies behind one line. @param {boolean} open */
+  open(open) {
+    this.toggle.setAttribute("aria-expanded", String(open));
+  }
+
+  /** @param {Report[]} reports all of the visit, oldest first; the newest with a time is shown */
+  show(reports) {
+    this.reports = reports.filter((report) => layout(report));
+    this.waits(false);
+    const newest = this.reports.at(-1);
+    if (!newest) return;
+    document.body.removeAttribute("data-untimed");
+    this.select(newest);
+  }
+
+  /** The line with this key is the report's reply. @param {Report} report @param {number} key */
+  belongs(report, key) {
+    this.lines.set(key, report);
+  }
+
+  /** @param {number} key of a line */
+  showLine(key) {
+    const report = this.lines.get(key);
+    if (!report) return;
+    this.select(report);
+    this.open(true);
+  }
+
+  /** The shown turn is not the one that is going on. @param {boolean} waiting */
+  waits(waiting) {
+    part("timing", HTMLElement).toggleAttribute("data-waits", waiting);
+    if (waiting && this.selected) part("which", HTMLElement).textContent = "measuring the next turn";
+  }
+
+  /** @param {Report} report */
+  select(report) {
+    const picture = layout(report);
+    if (!picture) return;
+    this.selected = report;
+    const place = this.reports.indexOf(report);
+    const total = String(Math.round(picture.totalMs));
+    part("total", HTMLElement).textContent = total;
+    part("total-brief", HTMLElement).textContent = `${total} ms`;
+    part("which", HTMLElement).textContent = `turn ${place + 1} of ${this.reports.length}`;
+    part("what", HTMLElement).textContent = wasSpoken(report) ? "Mic to speaker" : "Text to speaker";
+    part("verdict", HTMLElement).textContent = picture.verdict;
+    part("slices", HTMLElement).replaceChildren(...picture.rows.map(slice));
+    part("strip", SVGElement).replaceChildren(...picture.rows.map((row) => bar(row, 8)));
+    part("axis", HTMLElement).replaceChildren(axis(picture));
+    part("accuracy", HTMLElement).textContent = accuracy(report);
+    this.link(report);
+    this.figures();
+  }
+
+  /** @param {Report} report */
+  link(report) {
+    const link = part("trace", HTMLAnchorElement);
+    const address = traceAddress(this.traceUrl, report.trace_id);
+    link.hidden = !address;
+    if (address) link.href = address;
+  }
+
+  figures() {
+    const { turns, p50, p95 } = summary(this.reports);
+    part("p50", HTMLElement).textContent = turns ? `${Math.round(p50)} ms` : "–";
+    part("p95", HTMLElement).textContent = turns ? `${Math.round(p95)} ms` : "–";
+    part("turns", HTMLElement).textContent = String(turns);
+    const most = Math.max(...this.reports.map((report) => report.mic_to_speaker_ms ?? 0));
+    const rows = this.reports.slice(-HISTORY).map((report) => this.past(report, most));
+    part("history", HTMLElement).replaceChildren(...rows.reverse());
+  }
+
+  /** One turn in the list. @param {Report} report @param {number} mostMs */
+  past(report, mostMs) {
+    const ms = report.mic_to_speaker_ms ?? 0;
+    const picture = draw("svg", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
+    picture.append(draw("rect", { width: (100 * ms) / mostMs, height: 4, rx: 1 }));
+    const said = make("span", "said", report.transcript || "Greeting");
+    const button = make("button", "", said, make("span", "ms", `${Math.round(ms)} ms`), picture);
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(report === this.selected));
+    button.addEventListener("click", () => this.select(report));
+    return make("li", "", button);
+  }
+}
+
+/** @param {Row} row */
+function slice(row) {
+  const picture = draw("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+  picture.append(bar(row, 10));
+  const label = make("span", "label", row.label);
+  const item = make("li", row.slowest ? "slowest" : "", label, picture, make("span", "ms", milliseconds(row.durationMs)));
+  item.title = `${row.name}: ${row.hint}, from ${row.startMs.toFixed(1)} ms${row.spills ? ", and on after the first sound" : ""}`;
+  item.dataset.name = row.name;
+  item.dataset.start = row.startMs.toFixed(1);
+  item.dataset.duration = row.durationMs.toFixed(1);
+  return item;
+}
+
+/** @param {Row} row @param {number} height */
+function bar(row, height) {
+  return draw("rect", { x: row.x.toFixed(2), width: row.width.toFixed(2), height, class: row.group });
+}
+
+/** @param {Layout} picture */
+function axis(picture) {
+  const drawing = draw("svg", { viewBox: "0 0 100 12", "aria-hidden": "true" });
+  const labels = picture.ticks.map(({ ms, x }) => {
+    const label = draw("text", { x: `${x}%`, y: 10, "text-anchor": x < 4 ? "start" : x > 94 ? "end" : "middle" });
+    label.textContent = String(ms);
+    return label;
+  });
+  drawing.removeAttribute("viewBox");
+  drawing.append(...labels);
+  return drawing;
+}
+
+/** @param {number} ms */
+function milliseconds(ms) {
+  return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
+}
+
+/** @param {Report} report */
+function accuracy(report) {
+  const early = report.head_start ? "Answered with a head start. " : "";
+  return `${early}${Math.round(100 * report.explained)} % explained, clocks within ${milliseconds(report.clock_uncertainty_ms)} ms.`;
+}

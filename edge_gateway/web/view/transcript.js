@@ -1,0 +1,107 @@
+/** Shows the transcript's lines, touching only those that changed, and keeps the newest in sight while nobody reads back. */
+
+import { pieces } from "../transcript.js";
+import { make, part } from "./dom.js";
+
+/** @typedef {import("../transcript.js").Line} Line */
+/** @typedef {import("../transcript.js").Transcript} Transcript */
+
+const NEAR_END_PIXELS = 80;
+const SPEAKERS = { user: "You", assistant: "Parley", note: "" };
+const ENDINGS = /** @type {Record<string, string>} */ ({
+  REPLY_OUTCOME_INTERRUPTED: "You interrupted; the rest was not heard",
+  REPLY_OUTCOME_CANCELLED: "Stopped; the rest was not heard",
+  REPLY_OUTCOME_FAILED: "Could not be spoken to the end",
+});
+
+export class TranscriptView {
+  /** @param {(key: number) => void} onLatency when the time of a line is pressed */
+  constructor(onLatency) {
+    this.onLatency = onLatency;
+    this.list = part("transcript", HTMLOListElement);
+    this.scroller = part("scroll", HTMLElement);
+    this.latest = part("latest", HTMLButtonElement);
+    this.announcer = part("announce", HTMLElement);
+    /** @type {Map<number, {line: Line, item: HTMLLIElement}>} */
+    this.shown = new Map();
+    this.follows = true;
+    this.scroller.addEventListener("scroll", () => this.scrolled());
+    this.latest.addEventListener("click", () => this.toEnd());
+    new ResizeObserver(() => this.follows && this.toEnd()).observe(this.scroller);
+  }
+
+  /** @param {Transcript} transcript */
+  show(transcript) {
+    const keys = new Set(transcript.lines.map((line) => line.key));
+    for (const [key, { item }] of this.shown) {
+      if (keys.has(key)) continue;
+      item.remove();
+      this.shown.delete(key);
+    }
+    let changed = false;
+    for (const line of transcript.lines) changed = this.place(line) || changed;
+    document.body.toggleAttribute("data-empty", transcript.lines.length === 0);
+    if (changed && this.follows) this.toEnd();
+  }
+
+  /** @param {Line} line @returns {boolean} true when something was drawn */
+  place(line) {
+    const known = this.shown.get(line.key);
+    if (known?.line === line) return false;
+    const item = known?.item ?? this.list.appendChild(make("li"));
+    item.className = `line ${line.who} is-${line.state}`;
+    item.replaceChildren(...this.content(line));
+    this.shown.set(line.key, { line, item });
+    if (isFinal(line) && !(known && isFinal(known.line))) this.announce(line);
+    return true;
+  }
+
+  /** @param {Line} line @returns {Node[]} */
+  content(line) {
+    const words = make("p", "words", ...pieces(line).map(({ text, tone }) => make(tone === "unheard" ? "s" : "span", tone, text)));
+    if (line.who === "note") return [words];
+    const content = [make("span", "quiet", `${SPEAKERS[line.who]}: `), words];
+    const ending = line.state === "over" ? ENDINGS[line.outcome] : undefined;
+    if (ending || line.latencyMs === line.latencyMs) content.push(this.footer(line, ending ?? ""));
+    return content;
+  }
+
+  /** @param {Line} line @param {string} ending */
+  footer(line, ending) {
+    const footer = make("p", "foot", ending);
+    if (line.latencyMs === line.latencyMs) {
+      const chip = make("button", "chip", `${Math.round(line.latencyMs)} ms`);
+      chip.type = "button";
+      chip.title = "Show where this time went";
+      chip.addEventListener("click", () => this.onLatency(line.key));
+      footer.prepend(chip);
+    }
+    return footer;
+  }
+
+  /** Only what will not change is read aloud by a screen reader. @param {Line} line */
+  announce(line) {
+    if (line.who === "note") return;
+    const unheard = line.state === "over" && line.outcome !== "REPLY_OUTCOME_COMPLETED" ? ` ${ENDINGS[line.outcome] ?? ""}.` : "";
+    const said = line.state === "over" && unheard ? line.heard : line.text;
+    this.announcer.append(make("span", "", `${SPEAKERS[line.who]}: ${said}${unheard} `));
+    while (this.announcer.childElementCount > 4) this.announcer.firstElementChild?.remove();
+  }
+
+  scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    this.follows = scrollHeight - scrollTop - clientHeight < NEAR_END_PIXELS;
+    this.latest.hidden = this.follows;
+  }
+
+  toEnd() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.follows = true;
+    this.latest.hidden = true;
+  }
+}
+
+/** @param {Line} line */
+function isFinal(line) {
+  return line.state === "final" || line.state === "over";
+}

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { microseconds, readEvent, remedy } from "../../edge_gateway/web/messages.js";
+
+test("an event is its fields and its name", () => {
+  assert.deepEqual(readEvent('{"duck": {"reply": 3, "gain_db": -18.0}}'), { kind: "duck", reply: 3, gain_db: -18 });
+  assert.deepEqual(readEvent('{"user_discarded": {}}'), { kind: "user_discarded" });
+});
+
+test("what is no event is none, and breaks nothing", () => {
+  for (const text of ["", "null", "3", "[]", "{}", '"duck"', '{"duck": null}', '{"duck": [1]}', "{"]) assert.equal(readEvent(text), null, text);
+});
+
+test("a field cannot pass for the name", () => {
+  assert.equal(readEvent('{"error": {"kind": "ready"}}')?.kind, "error");
+});
+
+test("times of today keep their microseconds", () => {
+  assert.equal(microseconds(1_795_230_000.123456), "1795230000123456");
+});
+
+test("a voice that is not there is done without, a passing error is waited out, anything else ends it", () => {
+  const error = (/** @type {object} */ more) => ({ kind: "error", message: "", field: "", retryable: false, ends_session: false, ...more });
+  assert.equal(remedy(error({ field: "configure.voice" }), false), "without voice");
+  assert.equal(remedy(error({ retryable: true, ends_session: true }), false), "nothing");
+  assert.equal(remedy(error({ field: "configure.language" }), false), "give up");
+  assert.equal(remedy(error({}), true), "nothing");
+  assert.equal(remedy(error({ ends_session: true }), true), "give up");
+});
