@@ -20,7 +20,9 @@ _READ = """
     blocks.forEach((block, place) => block[name] && samples.set(block[name], 128 * place));
     const bytes = new Uint8Array(samples.buffer);
     let text = "";
-    for (let from = 0; from < bytes.length; from += 32768) text += String.fromCharCode(...bytes.subarray(from, from + 32768));
+    for (let from = 0; from < bytes.length; from += 32768) {
+      text += String.fromCharCode(...bytes.subarray(from, from + 32768));
+    }
     return btoa(text);
   };
   const gaps = blocks.filter((block, place) => place && block.frame !== blocks[place - 1].frame + 128).length;

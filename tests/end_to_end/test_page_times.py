@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SKEW_SECONDS: Final = 30
 TOLERANCE_MS: Final = 20
+# Where a voice ends is known to the detector's window of 32 ms, and by loudness to 10 ms.
+BY_EAR_TOLERANCE_MS: Final = 45
 # Amplitude of a reply's first sample, and RMS of 10 ms of a voice (-45 dB).
 SOUND: Final = 1e-3
 VOICE: Final = 10 ** (-45 / 20)
@@ -72,7 +74,7 @@ async def test_page_command_line_and_trace_agree(skewed: str, speech_dir: Path, 
     agree(shown, traced.times)
     agree(as_shown_by_command_line(saved), traced.times)
     agree(told, in_trace(spans, told_id).times)
-    assert abs(shown["total"][0].duration_ms - by_ear_ms) <= TOLERANCE_MS
+    assert abs(shown["total"][0].duration_ms - by_ear_ms) <= BY_EAR_TOLERANCE_MS
     assert 200 < by_ear_ms < 1_500
     assert all(0 <= shown[name][0].duration_ms <= longest for name, longest in LONGEST_MS.items() if name in shown)
     assert saved.explained > 0.95
