@@ -3,8 +3,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge_gateway.history import DEFAULT_LIMIT_CHARS, History, Message, Role
 
@@ -139,3 +140,60 @@ def test_messages_alternate_stay_in_bounds_and_hold_nothing_unheard(
     assert not set("".join(kept_words)) & set("xyz")
     # What is kept is the end of what was said, in its order; only the very first word may have lost its beginning.
     assert kept_words[1:] == said.split()[len(said.split()) - len(kept_words) + 1 :]
+
+
+HEARD_WORDS = st.lists(st.sampled_from(["heard1", "heard2", "heard3"]), max_size=6).map(" ".join)
+UNHEARD_WORDS = st.lists(st.sampled_from(["unheard1", "unheard2"]), max_size=4).map(" ".join)
+USER_WORDS = st.lists(st.sampled_from(["said1", "said2", "said3"]), max_size=6).map(" ".join)
+SMALL_LIMIT = 120
+
+
+class Talk(RuleBasedStateMachine):
+    """Users and replies in any order; what the LLM is told must be what was said and heard, and no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = History("be brief", limit_chars=SMALL_LIMIT)
+        self.last_unsaid = ""
+        self.last: tuple[Role, bool] | None = None
+
+    @rule(text=USER_WORDS)
+    def user(self, text: str) -> None:
+        self.history.user(text)
+        if text:
+            self.last = (Role.USER, False)
+
+    @rule(heard=HEARD_WORDS, unheard=UNHEARD_WORDS)
+    def reply(self, heard: str, unheard: str) -> None:
+        self.history.reply(heard, interrupted=bool(unheard), unsaid=unheard)
+        self.last_unsaid = unheard
+        if heard:
+            self.last = (Role.ASSISTANT, bool(unheard))
+
+    @invariant()
+    def no_unheard_word_is_told(self) -> None:
+        for message in self.history.messages():
+            assert "unheard" not in message.text
+            if message.role is Role.ASSISTANT:
+                assert all(word.startswith("heard") for word in message.text.split())
+
+    @invariant()
+    def speakers_alternate_after_the_instructions(self) -> None:
+        roles = [message.role for message in self.history.messages()]
+        assert roles[0] is Role.SYSTEM
+        assert all(one is not other for one, other in pairwise(roles))
+
+    @invariant()
+    def the_newest_message_is_there_and_knows_whether_it_was_cut_off(self) -> None:
+        if self.last is not None:
+            newest = self.history.messages()[-1]
+            assert (newest.role, newest.interrupted) == self.last
+
+    @invariant()
+    def the_limit_holds_and_the_rest_of_the_last_reply_is_kept(self) -> None:
+        assert sum(len(message.text) for message in self.history.messages()[1:]) <= SMALL_LIMIT
+        assert self.history.unsaid == self.last_unsaid
+
+
+TestTalk = Talk.TestCase
+TestTalk.settings = settings(max_examples=60, stateful_step_count=30)

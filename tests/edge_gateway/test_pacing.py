@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge_gateway.pacing import Pacer, PacingConfig
 
@@ -250,3 +251,63 @@ def test_without_reports_time_alone_bounds_what_goes(moments: list[float]) -> No
         now_seconds += moment
         pacer.sent(pacer.allowed(now_seconds), now_seconds)
         assert pacer.sent_samples <= (now_seconds - moments[0]) * RATE_HZ + LEAD + 1
+
+
+class Sending(RuleBasedStateMachine):
+    """A sender and a listener in any order of sending, reporting, waiting and pausing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = PacingConfig()
+        self.pacer = Pacer(self.config)
+        self.now = 100.0
+        self.paused = False
+        self.reached = 0
+
+    @rule(share=st.floats(0.1, 1.0))
+    def send(self, share: float) -> None:
+        allowed = self.pacer.allowed(self.now)
+        assert not (self.paused and allowed), "sent into a pause"
+        if allowed:
+            self.pacer.sent(max(1, round(allowed * share)), self.now)
+
+    @rule(seconds=st.floats(0.0, 1.5))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(back=st.floats(0.0, 1.0), round_trip=st.floats(0.0, 0.3))
+    def report(self, back: float, round_trip: float) -> None:
+        samples = round(self.pacer.sent_samples * (1 - back))
+        self.pacer.played(samples, self.now, round_trip_seconds=round_trip)
+
+    @rule()
+    def pause(self) -> None:
+        self.pacer.pause(self.now)
+        self.paused = True
+
+    @rule()
+    def resume(self) -> None:
+        before = self.pacer.position(self.now)
+        self.pacer.resume(self.now)
+        assert abs(self.pacer.position(self.now) - before) <= 1, "a pause moved the listener"
+        self.paused = False
+
+    @rule()
+    def wait_as_told(self) -> None:
+        seconds = self.pacer.hold(self.now)
+        if math.isfinite(seconds):
+            # A microsecond for the rounding of a clock.
+            self.now += seconds + 1e-6
+            assert self.pacer.allowed(self.now) > 0
+
+    @invariant()
+    def the_listener_is_never_past_what_was_sent_nor_left_too_far_behind(self) -> None:
+        position = self.pacer.position(self.now)
+        assert position <= self.pacer.sent_samples
+        lead = round(self.config.lead_seconds * self.config.sample_rate_hz)
+        self.reached = max(self.reached, position)
+        assert self.pacer.sent_samples - self.reached <= lead
+
+
+TestSending = Sending.TestCase
+TestSending.settings = settings(max_examples=80, stateful_step_count=40)
