@@ -18,6 +18,8 @@ HOLD_OVER_SAMPLES: Final = 688
 _CANDIDATE_GAP_SECONDS: Final = 0.35
 # Past the soft limit any pause will do.
 _SOFT_SILENCE_SECONDS: Final = 0.2
+# The words are looked at in every lull, so that they are known when a decision is due; a look serves as a partial too.
+_LOOK_SILENCE_SECONDS: Final = 0.1
 # Less voice than this is not even worth a model's time when the caller asks for the end.
 _LEAST_FLUSHED_SECONDS: Final = 0.064
 
@@ -37,8 +39,8 @@ class EndpointConfig:
     pre_roll_seconds: float = 0.3
     """Sound kept from before the first voice."""
     eager_silence_seconds: float = 0.2
-    """Silence after which the words are looked at, and a head start may begin; 0: no head starts."""
-    finished_silence_seconds: float = 0.32
+    """Silence after which a head start may begin; 0: no head starts."""
+    finished_silence_seconds: float = 0.28
     """Silence that ends a turn whose words look finished, of a speaker who does not pause."""
     patient_silence_seconds: float = 0.7
     """The same of a speaker who does, or who is not known yet."""
@@ -102,6 +104,14 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class Lasting:
+    """The pause has lasted long enough for a head start."""
+
+    speech_end_sample: int
+    """Sample after the last voiced one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """Speech goes on after `VoiceStopped`."""
 
@@ -135,7 +145,7 @@ class TooShort:
     """Sample after the last one discarded."""
 
 
-Event = VoiceBegan | SpeechBegan | VoiceStopped | Paused | Resumed | Ended | TooShort
+Event = VoiceBegan | SpeechBegan | VoiceStopped | Paused | Lasting | Resumed | Ended | TooShort
 
 
 class _Phase(enum.Enum):
@@ -164,7 +174,7 @@ class Endpointer:
         self._first = self._onset = self._last_voice = self.position
         self._voiced_samples = 0
         self._needed_seconds: float | None = None
-        self._asked = False
+        self._asked = self._lasting = False
 
     @property
     def accounted(self) -> int:
@@ -244,7 +254,7 @@ class Endpointer:
             self._accounted = self._first
             events.append(VoiceBegan(start))
         elif not was_voiced:
-            self._needed_seconds, self._asked = None, False
+            self._needed_seconds, self._asked, self._lasting = None, False, False
             events.append(Resumed(start))
         self._last_voice = self.position
         self._voiced_samples += WINDOW_SAMPLES
@@ -265,19 +275,19 @@ class Endpointer:
             return self._end(Reason.SILENCE) if worth_a_look else self._discard()
         if silence >= self._needed():
             return self._end(Reason.SILENCE)
-        if silence >= self._look_after() and not self._asked:
+        events: list[Event] = []
+        if silence >= _LOOK_SILENCE_SECONDS and not self._asked:
             self._asked = True
-            return (Paused(self.speech_end_sample),)
-        return ()
+            events.append(Paused(self.speech_end_sample))
+        if silence >= self.config.eager_silence_seconds > 0 and not self._lasting:
+            self._lasting = True
+            events.append(Lasting(self.speech_end_sample))
+        return tuple(events)
 
     def _needed(self) -> float:
         if self._speech_seconds() >= self.config.soft_limit_seconds:
             return _SOFT_SILENCE_SECONDS
         return self.config.default_silence_seconds if self._needed_seconds is None else self._needed_seconds
-
-    def _look_after(self) -> float:
-        # Without head starts the words are still needed, to know how long to wait.
-        return self.config.eager_silence_seconds or min(0.2, self.config.finished_silence_seconds)
 
     def _least_speech(self) -> float:
         config = self.config

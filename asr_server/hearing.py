@@ -63,7 +63,10 @@ class _Look:
     speech_end_sample: int
     result: asyncio.Future[Result]
     task: asyncio.Task[None] | None = None
+    promising: str = ""
+    """The words, where they are worth a head start as soon as the pause has lasted."""
     eager: bool = False
+    """It was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,9 @@ class Hearing:
                 await self._emit(asr.VoiceStopped(self._turn, event.sample, self._voiced_ms))
             case endpoint.Paused():
                 self._begin_look(tasks, event.speech_end_sample)
+            case endpoint.Lasting():
+                if self._look is not None:
+                    await self._suggest_head_start(self._look)
             case endpoint.Resumed():
                 if self._endpointer.in_speech:
                     self._patience = self._patience.paused((event.sample - self._stopped_at) / _RATE_HZ)
@@ -235,10 +241,15 @@ class Hearing:
             elif self._config.partials:
                 await self._show_partial(said)
             if self._is_worth_a_head_start(whole, look):
-                look.eager = True
-                await self._emit(asr.EagerEndOfTurn(self._turn, said, look.speech_end_sample))
+                look.promising = said
+                await self._suggest_head_start(look)
             for event in self._endpointer.expect(self._silence_for(whole)):
                 await self._on(tasks, event)
+
+    async def _suggest_head_start(self, look: _Look) -> None:
+        if look.promising and self._endpointer.silence_seconds >= self._endpointer.config.eager_silence_seconds:
+            look.eager = True
+            await self._emit(asr.EagerEndOfTurn(self._turn, look.promising, look.speech_end_sample))
 
     def _is_worth_a_head_start(self, whole: Completeness | None, look: _Look) -> bool:
         config = self._endpointer.config

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 # Shorter gaps lie between the words of everybody.
 _LEAST_PAUSE_SECONDS: Final = 0.25
 # The next pause may be a little longer than the last; a detector's windows are 32 ms.
-_MARGIN: Final = 1.15
-_MARGIN_SECONDS: Final = 0.06
+_MARGIN: Final = 1.1
+_MARGIN_SECONDS: Final = 0.04
 # What a turn in one breath leaves of the patience beyond the least.
-_KEPT: Final = 0.3
+_KEPT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("parley.gateway")
 
-# A gRPC message costs about 100 µs on each side whatever its size: two packets of 20 ms in each, and twice as many
-# while the user speaks on or nobody says anything.
-_PACKETS_A_MESSAGE: Final = 2
-_PACKETS_A_CALM_MESSAGE: Final = 4
+# A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one: few where a decision
+# hangs on the next sound, which in a pause is the end of the turn, and while a reply plays its interruption.
+_PACKETS_IN_A_PAUSE: Final = 1
+_PACKETS_DURING_A_REPLY: Final = 2
+_PACKETS_ELSEWHERE: Final = 4
 # Longer than the longest turn (60 s) and its pre-roll and pauses.
 _KEPT_SAMPLES: Final = 90 * LISTENING_RATE_HZ
 # The server acknowledges about every second of sound; silence three times as long is a broken hop.
@@ -146,7 +147,7 @@ class Ear:
         self._batch.append(pcm)
         self._kept.append(HeardPacket(self._next_sample, samples, packet, received_ns))
         self._next_sample += samples
-        if len(self._batch) >= self._packets_a_message and len(self._batch) % _PACKETS_A_MESSAGE == 0:
+        if len(self._batch) >= self._packets_a_message:
             self._send_batch()
         self._forget_what_is_too_old()
         return samples
@@ -237,9 +238,9 @@ class Ear:
 
     @property
     def _packets_a_message(self) -> int:
-        """Few where a decision hangs on the next sound: in a pause, or while a reply can be interrupted."""
-        quick = self._pausing or self._assistant is not asr.Assistant.IDLE
-        return _PACKETS_A_MESSAGE if quick else _PACKETS_A_CALM_MESSAGE
+        if self._pausing:
+            return _PACKETS_IN_A_PAUSE
+        return _PACKETS_ELSEWHERE if self._assistant is asr.Assistant.IDLE else _PACKETS_DURING_A_REPLY
 
     def _send_batch(self) -> None:
         if not self._batch:

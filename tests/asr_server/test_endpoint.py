@@ -16,6 +16,7 @@ from asr_server.endpoint import (
     EndpointConfig,
     Endpointer,
     Event,
+    Lasting,
     Paused,
     Reason,
     Resumed,
@@ -44,7 +45,7 @@ def test_speech_begins_after_enough_voice_and_ends_after_enough_silence() -> Non
     assert feed(end, 1.0, 0.1) == []
     assert kinds(feed(end, 1.0, 0.9)) == [VoiceBegan, SpeechBegan]
     events = feed(end, 1.0, 0.0)
-    assert kinds(events) == [VoiceStopped, Paused, Ended]
+    assert kinds(events) == [VoiceStopped, Paused, Lasting, Ended]
     ended = events[-1]
     assert isinstance(ended, Ended)
     assert ended.reason is Reason.SILENCE
@@ -102,10 +103,23 @@ def test_words_that_come_late_end_the_turn_at_once() -> None:
 def test_a_pause_within_a_turn_is_looked_at_again_after_the_next_words() -> None:
     end = Endpointer(EndpointConfig())
     feed(end, 0.6, 0.9)
-    assert kinds(feed(end, 0.3, 0.0)) == [VoiceStopped, Paused]
+    assert kinds(feed(end, 0.3, 0.0)) == [VoiceStopped, Paused, Lasting]
     end.expect(1.5)
     assert kinds(feed(end, 0.3, 0.9)) == [Resumed]
-    assert kinds(feed(end, 0.3, 0.0)) == [VoiceStopped, Paused]
+    assert kinds(feed(end, 0.3, 0.0)) == [VoiceStopped, Paused, Lasting]
+
+
+def test_the_words_are_looked_at_in_a_short_lull_and_a_head_start_waits_for_a_longer_one() -> None:
+    end = Endpointer(EndpointConfig(eager_silence_seconds=0.25))
+    feed(end, 0.6, 0.9)
+    told = {}
+    while end.silence_seconds < 0.4:
+        told |= dict.fromkeys(kinds(list(end.step(0.0))), end.silence_seconds)
+    assert 0.1 <= told[Paused] < 0.1 + WINDOW
+    assert 0.25 <= told[Lasting] < 0.25 + WINDOW
+    none = Endpointer(EndpointConfig(eager_silence_seconds=0))
+    feed(none, 0.6, 0.9)
+    assert kinds(feed(none, 0.4, 0.0)) == [VoiceStopped, Paused]
 
 
 def test_the_caller_may_end_a_turn() -> None:
