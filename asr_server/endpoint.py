@@ -20,6 +20,9 @@ _CANDIDATE_GAP_SECONDS: Final = 0.35
 _SOFT_SILENCE_SECONDS: Final = 0.2
 # The words are looked at in every lull, so that they are known when a decision is due; a look serves as a partial too.
 _LOOK_SILENCE_SECONDS: Final = 0.1
+# While the assistant speaks, so much of the usual evidence begins voice: ducking for nothing costs little, and the
+# detector is unsure of hissing consonants for 150 ms.
+_ALERT_SHARE: Final = 0.3
 # Less voice than this is not even worth a model's time when the caller asks for the end.
 _LEAST_FLUSHED_SECONDS: Final = 0.064
 
@@ -34,7 +37,7 @@ class EndpointConfig:
     """Voice probability under which voice ends."""
     min_speech_seconds: float = 0.2
     """Voice that makes a start of speech."""
-    min_speech_while_assistant_speaks_seconds: float = 0.35
+    min_speech_while_assistant_speaks_seconds: float = 0.32
     """The same while the assistant speaks."""
     pre_roll_seconds: float = 0.3
     """Sound kept from before the first voice."""
@@ -215,10 +218,7 @@ class Endpointer:
 
     def step(self, probability: float) -> tuple[Event, ...]:
         """Take the next window's voice probability."""
-        # In a pause the turn is about to end: a voice that comes back is believed sooner than one out of silence.
-        alert = self._voiced or self._phase is _Phase.SPEECH
-        threshold = self.config.release_threshold if alert else self.config.start_threshold
-        voiced, was_voiced = probability >= threshold, self._voiced
+        voiced, was_voiced = probability >= self._threshold(), self._voiced
         start, self.position = self.position, self.position + WINDOW_SAMPLES
         self._voiced = voiced
         if voiced:
@@ -244,6 +244,14 @@ class Endpointer:
         if self._phase is _Phase.QUIET and reason is Reason.STREAM_END:
             return ()
         return self._discard()
+
+    def _threshold(self) -> float:
+        # In a pause the turn is about to end: a voice that comes back is believed sooner than one out of silence.
+        if self._voiced or self._phase is _Phase.SPEECH:
+            return self.config.release_threshold
+        if self._phase is _Phase.QUIET and self.assistant_speaks:
+            return self.config.start_threshold * _ALERT_SHARE
+        return self.config.start_threshold
 
     def _voice(self, start: int, *, was_voiced: bool) -> tuple[Event, ...]:
         events: list[Event] = []

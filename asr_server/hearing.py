@@ -15,11 +15,10 @@ from asr_server.agreement import endpoint_config
 from asr_server.endpoint import Endpointer, Reason
 from asr_server.finished import Completeness
 from asr_server.hygiene import Evidence, is_credible
+from asr_server.kept import KeptSound
 from asr_server.patience import Patience
 from asr_server.stabilize import Stabilizer
 from parley import asr
-from parley.audio import to_float32
-from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     from asr_server.turn_model import Judge
 
 _RATE_HZ: Final = 16_000
-_BYTES: Final = 2
 _FIRST_PARTIAL_SECONDS: Final = 0.5
 _NEXT_PARTIAL_SECONDS: Final = 0.4
+_NEXT_PARTIAL_SECONDS_DURING_A_REPLY: Final = 0.15
 # Of the time between partials the engine works at most a quarter.
 _PARTIAL_REST: Final = 4.0
 # Sound after the last voice that the engine gets: word ends are quiet.
@@ -45,8 +44,6 @@ _FASTER_THAN_LIVE_SECONDS: Final = 0.5
 _ACK_SAMPLES: Final = _RATE_HZ
 # A user who speaks again so soon after their turn was ended had not finished.
 _TOO_EARLY_SECONDS: Final = 1.0
-# A client that paused for longer begins another stream.
-_LONGEST_GAP_SECONDS: Final = 30
 
 _REASONS: Final = {
     Reason.SILENCE: asr.EndReason.SILENCE,
@@ -106,8 +103,7 @@ class Hearing:
         self._onset = self._stopped_at = config.first_sample
         self._lock = asyncio.Lock()
         self._began = asyncio.get_running_loop().time()
-        self._pcm = bytearray()
-        self._pcm_first = config.first_sample
+        self._sound = KeptSound(config.first_sample)
         self._turn = config.first_turn
         self._stabilizer = Stabilizer()
         self._look: _Look | None = None
@@ -139,16 +135,11 @@ class Hearing:
         Raises:
             InvalidInput: an odd number of bytes, or a gap that is too long.
         """
-        if len(audio.pcm) % _BYTES:
-            raise InvalidInput(f"pcm has {len(audio.pcm)} bytes: samples have two each", field="audio.pcm")
         async with self._lock:
-            self._append(audio)
-            self._records.arrived(self._pcm_end)
-            window = endpoint.WINDOW_SAMPLES
-            while self._pcm_end - self._endpointer.position >= window:
-                start = (self._endpointer.position - self._pcm_first) * _BYTES
-                samples = to_float32(bytes(self._pcm[start : start + window * _BYTES]))
-                probability = self._vad.probability(samples)
+            self._sound.append(audio.pcm, audio.first_sample)
+            self._records.arrived(self._sound.end_sample)
+            while (end := self._endpointer.position + endpoint.WINDOW_SAMPLES) <= self._sound.end_sample:
+                probability = self._vad.probability(self._sound.between(self._endpointer.position, end))
                 self._evidence.add(probability, self._endpointer.config.release_threshold)
                 for event in self._endpointer.step(probability):
                     await self._on(tasks, event)
@@ -165,33 +156,20 @@ class Hearing:
 
     async def _keep_pace(self) -> None:
         """Let the engine answer what it was asked in a pause before a file goes on, as it could with a microphone."""
-        sent_seconds = (self._pcm_end - self._config.first_sample) / _RATE_HZ
+        sent_seconds = (self._sound.end_sample - self._config.first_sample) / _RATE_HZ
         ahead_seconds = sent_seconds - (asyncio.get_running_loop().time() - self._began)
         if ahead_seconds > _FASTER_THAN_LIVE_SECONDS and self._look is not None and self._look.task is not None:
             await asyncio.wait([self._look.task])
 
-    @property
-    def _pcm_end(self) -> int:
-        return self._pcm_first + len(self._pcm) // _BYTES
-
-    def _append(self, audio: asr.Audio) -> None:
-        gap = audio.first_sample - self._pcm_end
-        if gap > _LONGEST_GAP_SECONDS * _RATE_HZ:
-            raise InvalidInput(f"a gap of {gap} samples: open another stream", field="audio.first_sample")
-        if gap > 0:
-            self._pcm += bytes(gap * _BYTES)
-        self._pcm += audio.pcm[max(0, -gap) * _BYTES :]
-
     def _utterance(self, first: int, speech_end: int) -> NDArray[np.float32]:
         """Sound from `first` to a little after the last voice."""
-        end = min(self._pcm_end, speech_end + endpoint.HOLD_OVER_SAMPLES + round(_TAIL_SECONDS * _RATE_HZ))
-        return to_float32(bytes(self._pcm[(first - self._pcm_first) * _BYTES : (end - self._pcm_first) * _BYTES]))
+        return self._sound.between(first, speech_end + endpoint.HOLD_OVER_SAMPLES + round(_TAIL_SECONDS * _RATE_HZ))
 
     @property
     def _voiced_ms(self) -> int:
         return round(self._endpointer.voiced_seconds * 1000)
 
-    async def _on(self, tasks: asyncio.TaskGroup, event: endpoint.Event) -> None:
+    async def _on(self, tasks: asyncio.TaskGroup, event: endpoint.Event) -> None:  # noqa: C901 - a branch per event
         match event:
             case endpoint.VoiceBegan():
                 self._evidence = Evidence()
@@ -274,9 +252,13 @@ class Hearing:
         if self._partial is not None and not self._partial.done():
             return
         # While the assistant speaks, the words decide whether it goes on: they are wanted at once.
-        first = 0.0 if end.assistant_speaks else _FIRST_PARTIAL_SECONDS
+        first, later = (
+            (0.0, _NEXT_PARTIAL_SECONDS_DURING_A_REPLY)
+            if end.assistant_speaks
+            else (_FIRST_PARTIAL_SECONDS, _NEXT_PARTIAL_SECONDS)
+        )
         # Each partial decodes the turn from its beginning: long ones come less often, so that they cost no more.
-        later = max(_NEXT_PARTIAL_SECONDS, _PARTIAL_REST * self._partial_seconds)
+        later = max(later, _PARTIAL_REST * self._partial_seconds)
         wait = first if self._partial_at <= end.first_sample + _RATE_HZ * 0.3 else later
         if (end.position - self._partial_at) / _RATE_HZ < wait:
             return
@@ -391,12 +373,10 @@ class Hearing:
 
     async def _acknowledge(self, *, force: bool = False) -> None:
         """Say about once a second how far the sound is accounted for, and forget it."""
-        received = self._pcm_end
+        received = self._sound.end_sample
         accounted = self._endpointer.accounted
-        spare = accounted - self._pcm_first
-        if spare > 0:
-            del self._pcm[: spare * _BYTES]
-            self._pcm_first = accounted
+        if accounted > self._sound.first_sample:
+            self._sound.forget(accounted)
             self._records.forget(accounted)
         if force or received - self._acked >= _ACK_SAMPLES:
             self._acked = received

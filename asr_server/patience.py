@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from asr_server.endpoint import EndpointConfig
 
 # Shorter gaps lie between the words of everybody.
-_LEAST_PAUSE_SECONDS: Final = 0.25
-# The next pause may be a little longer than the last; a detector's windows are 32 ms.
+_LEAST_PAUSE_SECONDS: Final = 0.2
+# A short pause announces longer ones: so many times as long, up to the patience of a session's beginning.
+_GROWTH: Final = 2.4
+# Beyond that, a little longer than the last; a detector's windows are 32 ms.
 _MARGIN: Final = 1.1
 _MARGIN_SECONDS: Final = 0.04
 # What a turn in one breath leaves of the patience beyond the least.
-_KEPT: Final = 0.2
+_KEPT: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class Patience:
         return self._after(seconds)
 
     def _after(self, pause_seconds: float) -> Patience:
-        wanted = max(self.patient_seconds, pause_seconds * _MARGIN + _MARGIN_SECONDS)
+        longer = pause_seconds * _MARGIN + _MARGIN_SECONDS
+        wanted = max(min(self.patient_seconds, pause_seconds * _GROWTH), longer)
         return replace(
             self,
             statement_seconds=min(self.most_seconds, max(self.statement_seconds, wanted)),

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("parley.gateway")
 
-# A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one: few where a decision
-# hangs on the next sound, which in a pause is the end of the turn, and while a reply plays its interruption.
-_PACKETS_IN_A_PAUSE: Final = 1
-_PACKETS_DURING_A_REPLY: Final = 2
-_PACKETS_ELSEWHERE: Final = 4
+# A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one, except where a
+# decision hangs on the next sound: in a pause the end of the turn, and while a reply plays its interruption.
+_PACKETS_A_MESSAGE: Final = 4
 # Longer than the longest turn (60 s) and its pre-roll and pauses.
 _KEPT_SAMPLES: Final = 90 * LISTENING_RATE_HZ
 # The server acknowledges about every second of sound; silence three times as long is a broken hop.
@@ -238,9 +236,7 @@ class Ear:
 
     @property
     def _packets_a_message(self) -> int:
-        if self._pausing:
-            return _PACKETS_IN_A_PAUSE
-        return _PACKETS_ELSEWHERE if self._assistant is asr.Assistant.IDLE else _PACKETS_DURING_A_REPLY
+        return _PACKETS_A_MESSAGE if self._assistant is asr.Assistant.IDLE and not self._pausing else 1
 
     def _send_batch(self) -> None:
         if not self._batch:

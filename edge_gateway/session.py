@@ -167,7 +167,7 @@ class Session:
         settle_at = self._replies.settle_at
         if settle_at is not None and settle_at <= asyncio.get_running_loop().time():
             await self._replies.settle()
-        await self._decide(turns.Tick())
+        await self._decide(turns.Tick(self._probe.is_echo))
 
     async def _handle(self, news: _News) -> None:  # noqa: C901, PLR0912 - one branch per kind of news
         match news:

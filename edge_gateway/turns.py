@@ -33,7 +33,7 @@ class TurnPolicy:
     """Language of backchannels and stop words, BCP 47."""
     interruptible: bool = True
     """Speech may interrupt a reply."""
-    interrupt_voiced_seconds: float = 0.35
+    interrupt_voiced_seconds: float = 0.32
     """Voice that, with words that are no backchannel, interrupts a reply."""
     interrupt_unknown_seconds: float = 0.7
     """Voice that interrupts a reply while no words are known yet."""
@@ -45,6 +45,10 @@ class TurnPolicy:
     """Replies may begin in secret."""
     head_start_waste: float = 0.6
     """Share of the last head starts that may be wasted; above it there are none, until fewer would have been."""
+    echo_onset_seconds: float = 0.6
+    """An echo begins with the reply: a voice that comes later is none, in a session in which there was none before."""
+    echo_probe_seconds: float = 0.4
+    """Time from the duck until it shows whether the voice is an echo; meanwhile only a stop word interrupts."""
     echo_guard_seconds: float = 3.0
     """Start of the first reply in which voice without words does not interrupt: echo cancellers converge."""
 
@@ -140,6 +144,9 @@ class Cancel:
 class Tick:
     """The time `Turns.wake_at` has come."""
 
+    fell_with_reply: bool = False
+    """The voice that is being heard got quieter with the reply, as an echo does."""
+
 
 Event = Voice | Speech | Words | ProbablyDone | WentOn | Done | Nothing | Audible | ReplyOver | Cancel | Tick
 
@@ -234,6 +241,10 @@ class Speaking:
     """When the user's voice was called speech; None: not yet."""
     harmless: bool = False
     """The words so far are a nod or an echo: voice alone says nothing any more."""
+    waiting: Words | None = None
+    """Words that will interrupt, unless the duck shows that they are an echo."""
+    probed: bool = True
+    """The duck has shown whether the voice is an echo, or there is no need to know."""
 
 
 State = Free | Secret | Thinking | Speaking
@@ -251,6 +262,8 @@ class Turns:
         """The turn that head starts were last counted for, and how many it had."""
         self._echoing = False
         """What is being heard got quieter with the reply: it is the assistant's own voice."""
+        self._had_echo = False
+        """That was so at some time in this session."""
         self._echoed = False
         """The words of it that came last were the assistant's."""
         self._guess: tuple[int, str] | None = None
@@ -274,8 +287,10 @@ class Turns:
         if not isinstance(state, Speaking) or state.ducked_seconds is None:
             return None
         if state.speech_seconds is None or state.harmless:
-            return state.ducked_seconds + self.policy.false_interruption_seconds
-        return self._voice_alone_at(state)
+            at = state.ducked_seconds + self.policy.false_interruption_seconds
+        else:
+            at = self._voice_alone_at(state)
+        return at if state.probed else min(at, state.ducked_seconds + self.policy.echo_probe_seconds)
 
     def on(self, event: Event, now_seconds: float) -> tuple[Action, ...]:  # noqa: C901, PLR0911 - one branch per event
         """What is to be done about `event`, in this order."""
@@ -288,7 +303,9 @@ class Turns:
                 return self._words(event)
             case ProbablyDone():
                 return self._probably_done(event)
-            case WentOn() | Nothing():
+            case WentOn():
+                return self._went_on()
+            case Nothing():
                 return self._came_to_nothing()
             case Done():
                 return self._done(event)
@@ -300,7 +317,7 @@ class Turns:
             case Cancel():
                 return self._stop()
             case Tick():
-                return self._tick(now_seconds)
+                return self._tick(event, now_seconds)
             case _:
                 assert_never(event)
 
@@ -310,7 +327,8 @@ class Turns:
             return ()
         if self._echoing:
             return ()
-        self.state = replace(state, ducked_seconds=now_seconds)
+        may_be_echo = self._had_echo or now_seconds < state.since_seconds + self.policy.echo_onset_seconds
+        self.state = replace(state, ducked_seconds=now_seconds, probed=not may_be_echo)
         return (Duck(),)
 
     def _speech(self, event: Speech, now_seconds: float) -> tuple[Action, ...]:
@@ -329,13 +347,20 @@ class Turns:
     def _words(self, event: Words) -> tuple[Action, ...]:
         if not isinstance(self.state, Speaking) or not self.policy.interruptible:
             return ()
-        self._echoing = self._echoing or event.fell_with_reply
+        self.state = state = replace(self.state, waiting=None)
+        self._notice_echo(event.fell_with_reply)
         self._echoed = self._echoing or self._is_echo(event)
         if self._takes_the_floor(event):
-            return self._stop()
-        if normalise(event.text):
-            self.state = replace(self.state, harmless=True)
+            if state.probed or is_stop(event.text, self.policy.language):
+                return self._stop()
+            self.state = replace(state, waiting=event)
+        elif normalise(event.text):
+            self.state = replace(state, harmless=True)
         return ()
+
+    def _notice_echo(self, fell_with_reply: bool) -> None:  # noqa: FBT001 - it says what it is by its name
+        if fell_with_reply:
+            self._echoing = self._had_echo = True
 
     def _takes_the_floor(self, event: Words | Done) -> bool:
         language = self.policy.language
@@ -385,11 +410,15 @@ class Turns:
             self._guesses.append(came_true)
             self._guess = None
 
-    def _came_to_nothing(self) -> tuple[Action, ...]:
+    def _went_on(self) -> tuple[Action, ...]:
         self._guessed(came_true=False)
+        return self._stop() if isinstance(self.state, Secret) else ()
+
+    def _came_to_nothing(self) -> tuple[Action, ...]:
+        dropped = self._went_on()
         self._echoing = self._echoed = False
-        if isinstance(self.state, Secret):
-            return self._stop()
+        if dropped:
+            return dropped
         restored = self._restore()
         if isinstance(self.state, Speaking):
             self.state = replace(self.state, harmless=False)
@@ -408,7 +437,7 @@ class Turns:
             return (Release(event.text),)
         if isinstance(state, Speaking) and not event.typed and not self._may_answer(event):
             restored = self._restore()
-            self.state = replace(state, ducked_seconds=None, speech_seconds=None, harmless=False)
+            self.state = replace(state, ducked_seconds=None, speech_seconds=None, harmless=False, waiting=None)
             return (*restored, Ignore(event.turn))
         stopped = self._stop()
         self.state = Thinking(event.turn)
@@ -421,7 +450,7 @@ class Turns:
         dropped = self._stop() if isinstance(state, Secret) else ()
         restored = self._restore()
         if isinstance(self.state, Speaking):
-            self.state = replace(self.state, ducked_seconds=None, speech_seconds=None, harmless=False)
+            self.state = replace(self.state, ducked_seconds=None, speech_seconds=None, harmless=False, waiting=None)
         return (*dropped, *restored, Ignore(event.turn))
 
     def _may_answer(self, event: Done) -> bool:
@@ -432,11 +461,16 @@ class Turns:
             self.state = Speaking(self.state.turn, now_seconds)
         return ()
 
-    def _tick(self, now_seconds: float) -> tuple[Action, ...]:
+    def _tick(self, event: Tick, now_seconds: float) -> tuple[Action, ...]:
         wake_at = self.wake_at
         if wake_at is None or now_seconds < wake_at:
             return ()
         assert isinstance(self.state, Speaking)  # noqa: S101 - else there is nothing to wake for
+        self._notice_echo(event.fell_with_reply)
+        if not self.state.probed:
+            waiting = self.state.waiting
+            self.state = replace(self.state, probed=True, waiting=None)
+            return self._words(waiting) if waiting is not None else ()
         return self._restore() if self.state.speech_seconds is None or self.state.harmless else self._stop()
 
     def _voice_alone_at(self, state: Speaking) -> float:
@@ -450,7 +484,7 @@ class Turns:
         state = self.state
         if not isinstance(state, Speaking) or state.ducked_seconds is None:
             return ()
-        self.state = replace(state, ducked_seconds=None, speech_seconds=None)
+        self.state = replace(state, ducked_seconds=None, speech_seconds=None, waiting=None)
         return (Restore(),)
 
     def _stop(self) -> tuple[Action, ...]:

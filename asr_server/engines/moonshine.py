@@ -31,8 +31,8 @@ _LONGEST_SECONDS: Final = 14.0
 # Where a cut may be looked for: the last part of what fits.
 _CUT_WITHIN_SECONDS: Final = 4.0
 _QUIET_WINDOW: Final = 800
-# The networks cannot take less than this.
-_LEAST_SAMPLES: Final = 1600
+# Sound that breaks off right after the voice gets a comma where it would get a full stop.
+_SILENCE_SAMPLES: Final = round(0.3 * _RATE_HZ)
 # The end of a look at a growing utterance is the end of a sentence only by chance: it is no good draft.
 _DRAFT_SPARES: Final = 2
 # Threads for one call: more help little, and the event loops need theirs.
@@ -64,9 +64,7 @@ class MoonshineRecognizer:
             return look[1]
         else:
             draft = look[1][:-_DRAFT_SPARES]
-        if len(part) < _LEAST_SAMPLES:
-            part = np.pad(part, (0, _LEAST_SAMPLES - len(part)))
-        return self._network.tokens(part, _RATE_HZ, draft)
+        return self._network.tokens(np.pad(part, (0, _SILENCE_SAMPLES)), _RATE_HZ, draft)
 
 
 class MoonshineEngine:

@@ -248,13 +248,13 @@ class EndpointingConfig(_message.Message):
     min_speech_ms: _builtins.int
     """Voiced milliseconds that make a start of speech (200)."""
     min_speech_while_assistant_speaks_ms: _builtins.int
-    """The same while the assistant speaks (350)."""
+    """The same while the assistant speaks (320)."""
     pre_roll_ms: _builtins.int
     """Milliseconds of sound kept from before the first voice (300)."""
     eager_silence_ms: _builtins.int
     """Silence after which a head start may begin, when the words look finished (200). 0 turns head starts off."""
     finished_silence_ms: _builtins.int
-    """Silence that ends a turn whose words look finished (320)."""
+    """Silence that ends a turn whose words look finished (280)."""
     default_silence_ms: _builtins.int
     """Silence that ends a turn where nothing is known of the words (500)."""
     unfinished_silence_ms: _builtins.int

@@ -339,7 +339,7 @@ class TurnTaking(_message.Message):
     interruptible: _builtins.bool
     """Lets a reply be interrupted by speech (true)."""
     interrupt_voiced_ms: _builtins.int
-    """Voice that interrupts a reply, in milliseconds (350)."""
+    """Voice that interrupts a reply, in milliseconds (320)."""
     interrupt_words: _builtins.int
     """Words that interrupt a reply (2)."""
     false_interruption_ms: _builtins.int

@@ -68,8 +68,17 @@ def test_a_cough_is_no_turn() -> None:
 def test_more_voice_is_needed_while_the_assistant_speaks() -> None:
     end = Endpointer(EndpointConfig())
     end.assistant_speaks = True
-    assert SpeechBegan not in kinds(feed(end, 0.32, 0.9))
+    assert SpeechBegan not in kinds(feed(end, 0.288, 0.9))
     assert SpeechBegan in kinds(feed(end, 0.064, 0.9))
+
+
+def test_a_hint_of_voice_is_told_while_the_assistant_speaks_and_is_no_speech() -> None:
+    end = Endpointer(EndpointConfig())
+    end.assistant_speaks = True
+    assert kinds(feed(end, 0.2, 0.3))[0] is VoiceBegan
+    assert kinds(feed(end, 0.5, 0.0)) == [TooShort]
+    end.assistant_speaks = False
+    assert feed(end, 0.2, 0.3) == []
 
 
 def test_voice_between_the_thresholds_goes_on_but_does_not_begin() -> None:
@@ -112,7 +121,7 @@ def test_a_pause_within_a_turn_is_looked_at_again_after_the_next_words() -> None
 def test_the_words_are_looked_at_in_a_short_lull_and_a_head_start_waits_for_a_longer_one() -> None:
     end = Endpointer(EndpointConfig(eager_silence_seconds=0.25))
     feed(end, 0.6, 0.9)
-    told = {}
+    told: dict[type[Event], float] = {}
     while end.silence_seconds < 0.4:
         told |= dict.fromkeys(kinds(list(end.step(0.0))), end.silence_seconds)
     assert 0.1 <= told[Paused] < 0.1 + WINDOW

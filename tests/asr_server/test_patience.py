@@ -33,12 +33,17 @@ def test_a_pause_makes_patient_at_once_and_with_questions_too() -> None:
     assert patience.statement_seconds == patience.question_seconds == CONFIG.patient_silence_seconds
 
 
+def test_a_short_pause_announces_longer_ones() -> None:
+    assert 0.45 < fluent(5).paused(0.2).statement_seconds < 0.5
+    assert 0.55 < fluent(5).paused(0.25).statement_seconds < CONFIG.patient_silence_seconds
+
+
 def test_a_longer_pause_is_waited_out_the_next_time() -> None:
     assert fluent(5).paused(0.9).statement_seconds > 0.9
 
 
 def test_the_gaps_between_words_are_no_pauses() -> None:
-    assert fluent(5).paused(0.2) == fluent(5)
+    assert fluent(5).paused(0.15) == fluent(5)
 
 
 def test_a_turn_with_a_pause_keeps_the_patience() -> None:

@@ -197,6 +197,50 @@ def test_words_that_fall_with_the_reply_are_its_echo_whatever_they_are() -> None
     assert floor.on(Words(3, "stop", 1.6, REPLY), 6.5) == (Interrupt(),)
 
 
+def beginning() -> Turns:
+    """A floor on which a reply has just become audible."""
+    floor = speaking()
+    floor.on(ReplyOver(), 5.0)
+    floor.on(Done(3, "and what is eight times nine"), 5.0)
+    floor.on(Audible(), 5.0)
+    return floor
+
+
+def test_words_that_begin_with_the_reply_wait_for_what_the_duck_shows() -> None:
+    for fell in (True, False):
+        floor = beginning()
+        assert floor.on(Voice(), 5.1) == (Duck(),)
+        floor.on(Speech(4, 0.35), 5.4)
+        assert floor.on(Words(4, "what's it", 0.4, "Seventy-two."), 5.45) == ()
+        assert floor.wake_at == 5.5
+        assert floor.on(Tick(fell_with_reply=fell), 5.5) == (() if fell else (Interrupt(),))
+
+
+def test_a_stop_word_does_not_wait_for_it() -> None:
+    floor = beginning()
+    floor.on(Voice(), 5.1)
+    assert floor.on(Words(4, "stop", 0.3, "Seventy-two."), 5.4) == (Interrupt(),)
+
+
+def test_words_far_into_a_reply_wait_only_where_there_was_an_echo_before() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    floor.on(Words(3, "what's it", 0.4, REPLY, fell_with_reply=True), 5.45)
+    assert floor.on(Done(3, "what's it", 0.4, REPLY, fell_with_reply=True), 6.0) == (Restore(), Ignore(3))
+    floor.on(Voice(), 7.0)
+    assert floor.on(Words(4, "turn it off", 0.35, REPLY), 7.35) == ()
+    assert floor.on(Tick(fell_with_reply=False), 7.4) == (Interrupt(),)
+
+
+def test_a_pause_in_an_echo_does_not_make_it_a_user() -> None:
+    floor = beginning()
+    floor.on(Voice(), 5.1)
+    floor.on(Words(4, "what's it", 0.4, "Seventy-two."), 5.4)
+    floor.on(Tick(fell_with_reply=True), 5.5)
+    assert floor.on(WentOn(4), 5.8) == ()
+    assert floor.on(Words(4, "what's it like I was", 1.2, "Seventy-two."), 6.0) == ()
+
+
 def test_an_echo_of_the_end_of_a_reply_is_not_answered_when_the_reply_is_over() -> None:
     floor = speaking()
     floor.on(Voice(), 5.0)
@@ -352,10 +396,12 @@ class Floor(RuleBasedStateMachine):
         self.act(Cancel())
         assert self.reply is None
 
-    @rule(seconds=st.floats(0.0, 4.0))
-    def time_passes(self, seconds: float) -> None:
+    @rule(seconds=st.floats(0.0, 4.0), fell=st.booleans())
+    def time_passes(self, seconds: float, fell: bool) -> None:  # noqa: FBT001 - hypothesis calls it
         self.now += seconds
-        self.act(Tick())
+        fell = fell and self.reply == "audible"
+        self.may_be_echo = self.may_be_echo or fell
+        self.act(Tick(fell_with_reply=fell))
 
     @invariant()
     def the_state_is_what_the_actions_made(self) -> None:

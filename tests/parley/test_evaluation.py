@@ -121,7 +121,7 @@ def test_an_answer_before_the_end_is_a_cut_off() -> None:
     )
     verdict = judge([good, bad], (0, 0))
     assert figure(verdict, "cut-offs, inner pauses up to 0.6 s") == 50.0
-    assert figure(verdict, "end-of-turn delay p95") == pytest.approx(400.0)
+    assert figure(verdict, "end-of-turn delay p95, all turns") == pytest.approx(400.0)
     assert figure(verdict, "word error rate") == 0.0
     assert not verdict.kept
     assert "the user was cut off: sitting: paused, test" in table(verdict)
