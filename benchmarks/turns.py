@@ -1,73 +1,64 @@
-"""Mic-to-speaker latency over recordings, one session at a time, with head starts and without, in one run.
+"""Mic-to-speaker latency of one person who says one thing after the other, with head starts and without, in one run.
 
-Start Parley (`make run`), then: `python benchmarks/turns.py FOLDER [--turns 30]`. FOLDER holds NAME.flac with the words
-in NAME.txt; the words give the word error rate. Figures are of turns that were answered.
+Start Parley (`make run`), then: `python benchmarks/turns.py FOLDER [--turns 60]`. FOLDER holds NAME.flac with the words
+in NAME.txt; everything in it is said as it was recorded, in one session, and again from the beginning until there were
+so many turns. Each answer is stopped after 0.6 s. The first turns of the session are counted like all others.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
-import re
+from itertools import cycle, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jiwer
+import numpy as np
 
-from parley.audio import decode_file
 from parley.cli.bench import percentile
-from parley.cli.opus import MIC_RATE_HZ
-from parley.cli.socket import converse
-from parley.cli.talk import Talker
-from parley.conversation import Event, SessionConfig, TurnReport, TurnTaking
+from parley.cli.evaluation import compose
+from parley.cli.evaluation.clips import load_clips
+from parley.cli.evaluation.scenes import Kind, Scene, Sitting
+from parley.cli.evaluation.score import word_errors
+from parley.cli.evaluation.stage import Observed, perform
+from parley.conversation import SessionConfig, TurnReport, TurnTaking, UserUtterance
+
+if TYPE_CHECKING:
+    from parley.cli.evaluation.clips import Clip
 
 
-def words(text: str) -> str:
-    return " ".join(re.sub(r"[^\w' ]+", " ", text.lower().replace("-", " ")).split()) or "-"
-
-
-async def turns_of(url: str, file: Path, *, head_start: bool) -> list[TurnReport]:
-    reports: list[TurnReport] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, TurnReport):
-            reports.append(event)
-
+async def measure(url: str, clips: tuple[Clip, ...], turns: int, *, head_start: bool) -> None:
+    scenes = tuple(Scene(Kind.FLUENT, clip.name, clip.sound, clip.words) for clip in islice(cycle(clips), turns))
+    sitting = Sitting("all of it", scenes, compose.room(5.0, np.random.default_rng(1)))
     config = SessionConfig(reports_playback=True, turn_taking=TurnTaking(head_start=head_start))
-    async with converse(url) as conversation:
-        await Talker(conversation, decode_file(file, MIC_RATE_HZ), config).run(keep)
-    return reports
-
-
-async def measure(url: str, folder: Path, turns: int, *, head_start: bool) -> None:
-    files = sorted(path.with_suffix(".flac") for path in folder.glob("*.txt"))
-    latencies: list[float] = []
-    explained: list[float] = []
-    said: dict[Path, str] = {}
-    for file in itertools.cycle(files):
-        reports = await turns_of(url, file, head_start=head_start)
-        said.setdefault(file, " ".join(report.transcript for report in reports))
-        latencies += [report.mic_to_speaker_ms for report in reports if report.mic_to_speaker_ms]
-        explained += [report.explained for report in reports if report.mic_to_speaker_ms]
-        if len(latencies) >= turns:
-            break
-    references = [words(file.with_suffix(".txt").read_text()) for file in said]
-    error = jiwer.wer(references, [words(text) for text in said.values()])
+    observed = await perform(url, sitting, config)
+    reports = [report for each in observed for _, report in each.of(TurnReport) if report.mic_to_speaker_ms is not None]
+    # A turn that was ended in a pause is followed by one of the rest; both were answered, and both count.
+    latencies = [report.mic_to_speaker_ms or 0.0 for report in reports]
     print(
         f"head start {'on ' if head_start else 'off'}: {len(latencies)} turns, "
         f"mic to speaker p50 {percentile(latencies, 0.5):.0f} ms, p95 {percentile(latencies, 0.95):.0f} ms, "
-        f"least explained {min(explained):.1%}, word error rate {error:.1%} over {len(said)} recordings"
+        f"least explained {min(report.explained for report in reports):.1%}, word error rate {error_rate(observed):.1%}"
     )
 
 
+def error_rate(observed: list[Observed]) -> float:
+    counts = [
+        word_errors(each.scene.words, " ".join(said.text for _, said in each.of(UserUtterance))) for each in observed
+    ]
+    return sum(wrong for wrong, _ in counts) / sum(said for _, said in counts)
+
+
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--url", default="http://127.0.0.1:8080")
-    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--server", default="127.0.0.1:50053", help="the TTS server")
+    parser.add_argument("--turns", type=int, default=60)
     options = parser.parse_args()
+    clips = await load_clips(options.folder, options.server)
     for head_start in (True, False):
-        await measure(options.url, options.folder, options.turns, head_start=head_start)
+        await measure(options.url, clips.speech, options.turns, head_start=head_start)
 
 
 if __name__ == "__main__":

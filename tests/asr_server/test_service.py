@@ -29,11 +29,11 @@ QUIET = bytes(1280)
 
 @asynccontextmanager
 async def serving(
-    texts: tuple[str, ...] = ("turn on the lamp",), max_streams: int = 10
+    texts: tuple[str, ...] = ("turn on the lamp",), max_streams: int = 10, delay_seconds: float = 0.0
 ) -> AsyncIterator[asr.AsrClient]:
     worker = Worker("test")
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    servicer = AsrServicer(ScriptedEngine(texts, 0.0), Scheduler(worker), telemetry, max_streams)
+    servicer = AsrServicer(ScriptedEngine(texts, delay_seconds), Scheduler(worker), telemetry, max_streams)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
         port,

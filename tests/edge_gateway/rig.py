@@ -81,6 +81,7 @@ class Script:
     """What the servers behind the gateway do."""
 
     heard: tuple[str, ...] = ("what time is it",)
+    hearing_delay_seconds: float = 0.0
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
@@ -111,7 +112,7 @@ async def serve_asr(stack: AsyncExitStack, script: Script, port: int = 0) -> str
     worker = Worker("asr")
     stack.callback(worker.close)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    servicer = AsrServicer(ScriptedAsr(script.heard, 0.0), Scheduler(worker), telemetry, 100)
+    servicer = AsrServicer(ScriptedAsr(script.heard, script.hearing_delay_seconds), Scheduler(worker), telemetry, 100)
     return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
 
 

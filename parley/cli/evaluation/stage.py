@@ -73,15 +73,17 @@ class Observed:
         return [(at, event) for at, event in self.events if isinstance(event, kind)]
 
 
-async def perform(url: str, sitting: Sitting) -> list[Observed]:
+async def perform(url: str, sitting: Sitting, config: SessionConfig | None = None) -> list[Observed]:
     """Hold one session with the gateway whose page is at `url`; what came of each scene.
+
+    `config` must say that playback is reported.
 
     Raises:
         Unavailable: nothing answers there, or the gateway ended the session.
     """
     async with converse(url) as conversation:
         stage = _Stage(sitting)
-        config = SessionConfig(reports_playback=True)
+        config = config or SessionConfig(reports_playback=True)
         stage.listener = Listener(conversation, stage.microphone, config, stage.take)
         return await stage.listener.during(stage.play)
 
