@@ -202,8 +202,8 @@ class Replies:
         if played.final and reply is self._settling:
             await self.settle()
 
-    def mark(self, mark: ClientMark) -> None:
-        """Take a moment on the listener's clock."""
+    async def mark(self, mark: ClientMark) -> None:
+        """Take a moment on the listener's clock; the last of them lets the listener see the waterfall."""
         reply = self._with_number(mark.reply)
         if reply is None:
             return
@@ -216,6 +216,10 @@ class Replies:
                 marks.rendered_ns = at_ns
             case MarkKind.FIRST_AUDIBLE:
                 marks.audible_ns = at_ns
+                transcript = self._transcripts.get(reply.brief.turn, "")
+                times = self._means.reports.times(reply, transcript, self._clock)
+                if times is not None:
+                    await self._peer.send(times)
             case _:
                 pass
 

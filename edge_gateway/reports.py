@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from edge_gateway.waterfall import Marks, end_ns, explained, mic_to_speaker_ms, slices
 from parley.audio import LISTENING_RATE_HZ
-from parley.conversation import TurnReport, WaterfallSlice
+from parley.conversation import TurnReport, TurnTimes, WaterfallSlice
 from serving.telemetry import SpanEvent, SpanIdentity, Telemetry
 
 if TYPE_CHECKING:
@@ -101,6 +101,25 @@ class Reports:
     def waited(self, marks: Marks) -> None:
         """Count how much longer than need be the end of a turn was waited for."""
         self._beyond_need.observe(marks.beyond_need_ms / 1000)
+
+    @staticmethod
+    def times(reply: Reply, transcript: str, clock: ClientClock) -> TurnTimes | None:
+        """What the listener is told as soon as the reply can be heard; None when its time is not known."""
+        marks, brief = reply.progress.marks, reply.brief
+        total_ms = mic_to_speaker_ms(marks)
+        if total_ms is None:
+            return None
+        return TurnTimes(
+            turn=brief.turn,
+            reply=brief.number,
+            transcript=transcript,
+            mic_to_speaker_ms=total_ms,
+            waterfall=_slices_for_listener(marks),
+            trace_id=brief.identity.trace_id_hex,
+            clock_uncertainty_ms=clock.uncertainty_us / 1000,
+            head_start=marks.head_start,
+            explained=explained(slices(marks), marks.speech_end_ns, end_ns(marks)),
+        )
 
     def turn(
         self,

@@ -182,7 +182,7 @@ class Session:
             case Played():
                 await self._replies.played(news)
             case ClientMark():
-                self._replies.mark(news)
+                await self._replies.mark(news)
             case Audible():
                 if self._replies.is_current(news.reply):
                     await self._decide(turns.Audible())

@@ -386,6 +386,30 @@ class WaterfallSlice:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnTimes:
+    """The reply can be heard: where the time until then went. The `TurnReport` follows when the reply is over."""
+
+    turn: int
+    """The turn; 0: a greeting."""
+    reply: int
+    """Number of the reply."""
+    transcript: str
+    """What the user said."""
+    mic_to_speaker_ms: float
+    """From the end of the user's speech to the first audible sample."""
+    waterfall: tuple[WaterfallSlice, ...]
+    """Where that time went."""
+    trace_id: str
+    """The trace, 32 hexadecimal digits."""
+    clock_uncertainty_ms: float
+    """Uncertainty of the client's times on the gateway's clock."""
+    head_start: bool
+    """The reply began in secret before the end of the turn was certain."""
+    explained: float
+    """Share of the time that the slices explain."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnReport:
     """The turn is over: what was said and where the time went."""
 
@@ -475,6 +499,7 @@ Event = (
     | Duck
     | FlushPlayback
     | ReplyFinished
+    | TurnTimes
     | TurnReport
     | ErrorEvent
     | Ping
@@ -507,6 +532,7 @@ _EVENTS: dict[str, type[Event]] = {
     "duck": Duck,
     "flush_playback": FlushPlayback,
     "reply_finished": ReplyFinished,
+    "turn_times": TurnTimes,
     "turn_report": TurnReport,
     "error": ErrorEvent,
     "ping": Ping,

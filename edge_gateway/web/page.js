@@ -147,7 +147,7 @@ export class Page {
     if (kind === "flush_playback") setTimeout(() => this.learn({ interrupted: false }), INTERRUPTED_MS);
     if (kind === "ready") this.panel.about(about(event));
     if (kind === "reply_started") this.timing.waits(true);
-    if (kind === "turn_report") this.reported(/** @type {Report & {kind: string}} */ (event));
+    if (kind === "turn_times" || kind === "turn_report") this.reported(/** @type {Report & {kind: string}} */ (event));
     if (kind === "error") this.failed(event);
   }
 

@@ -35,7 +35,11 @@ export function keep(sessions, kind, event, now) {
   }
   const last = sessions.at(-1);
   if (!last) return sessions;
-  if (kind === "turn_report") return [...sessions.slice(0, -1), { ...last, turns: [...last.turns, event] }];
+  if (kind === "turn_times" || kind === "turn_report") {
+    // What is told when a reply is over takes the place of what was told when it began.
+    const others = last.turns.filter((turn) => turn.reply !== event.reply);
+    return [...sessions.slice(0, -1), { ...last, turns: [...others, event] }];
+  }
   if (kind === "error") {
     const failure = { at: now, hop: event.hop, code: event.code, message: event.message };
     return [...sessions.slice(0, -1), { ...last, failures: [...last.failures, failure] }];

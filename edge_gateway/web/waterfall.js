@@ -9,16 +9,17 @@
  */
 
 /**
- * A turn's report, as the gateway sends it. `mic_to_speaker_ms` is absent when nothing could be heard.
+ * A turn's report, as the gateway sends it. `mic_to_speaker_ms` is absent when nothing could be heard; what is known
+ * only at the end of the reply is absent while it plays.
  * @typedef {object} Report
  * @property {number} turn
  * @property {string} transcript
- * @property {string} reply_text
- * @property {string} heard
+ * @property {string} [reply_text]
+ * @property {string} [heard]
  * @property {number} [mic_to_speaker_ms]
  * @property {Slice[]} waterfall
  * @property {string} trace_id
- * @property {string} outcome
+ * @property {string} [outcome]
  * @property {number} clock_uncertainty_ms
  * @property {number} reply
  * @property {boolean} head_start

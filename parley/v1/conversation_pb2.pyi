@@ -627,6 +627,7 @@ class ConverseResponse(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     TOOL_REQUEST_FIELD_NUMBER: _builtins.int
     ASSISTANT_FIELD_NUMBER: _builtins.int
+    TURN_TIMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___SessionReady:
         """First message: the session is admitted and the models are warm."""
@@ -699,6 +700,10 @@ class ConverseResponse(_message.Message):
     def assistant(self) -> _asr_pb2.AssistantActivity:
         """What the assistant is doing now."""
 
+    @_builtins.property
+    def turn_times(self) -> Global___TurnTimes:
+        """The reply can be heard: where the time until then went."""
+
     def __init__(
         self,
         *,
@@ -720,12 +725,13 @@ class ConverseResponse(_message.Message):
         ping: Global___Ping | None = ...,
         tool_request: Global___ToolRequest | None = ...,
         assistant: _asr_pb2.AssistantActivity | None = ...,
+        turn_times: Global___TurnTimes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -1096,6 +1102,62 @@ class ReplyFinished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplyFinished: _TypeAlias = ReplyFinished  # noqa: Y015
+
+@_typing.final
+class TurnTimes(_message.Message):
+    """The reply can be heard. Its words and its end follow with the TurnReport; so do times that are known only then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_FIELD_NUMBER: _builtins.int
+    MIC_TO_SPEAKER_MS_FIELD_NUMBER: _builtins.int
+    WATERFALL_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    CLOCK_UNCERTAINTY_MS_FIELD_NUMBER: _builtins.int
+    HEAD_START_FIELD_NUMBER: _builtins.int
+    EXPLAINED_FIELD_NUMBER: _builtins.int
+    turn: _builtins.int
+    """The turn. 0: a greeting."""
+    reply: _builtins.int
+    """Number of the reply."""
+    transcript: _builtins.str
+    """What the user said."""
+    mic_to_speaker_ms: _builtins.float
+    """From the end of the user's speech to the first audible sample of the reply, milliseconds."""
+    trace_id: _builtins.str
+    """The trace of this turn, 32 hexadecimal digits."""
+    clock_uncertainty_ms: _builtins.float
+    """Uncertainty of the client's times on the gateway's clock, milliseconds."""
+    head_start: _builtins.bool
+    """True when the reply began in secret before the end of the turn was certain."""
+    explained: _builtins.float
+    """Share of the time that the waterfall's slices explain, 0 to 1."""
+    @_builtins.property
+    def waterfall(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaterfallSlice]:
+        """Where that time went."""
+
+    def __init__(
+        self,
+        *,
+        turn: _builtins.int = ...,
+        reply: _builtins.int = ...,
+        transcript: _builtins.str = ...,
+        mic_to_speaker_ms: _builtins.float = ...,
+        waterfall: _abc.Iterable[Global___WaterfallSlice] | None = ...,
+        trace_id: _builtins.str = ...,
+        clock_uncertainty_ms: _builtins.float = ...,
+        head_start: _builtins.bool = ...,
+        explained: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_uncertainty_ms", b"clock_uncertainty_ms", "explained", b"explained", "head_start", b"head_start", "mic_to_speaker_ms", b"mic_to_speaker_ms", "reply", b"reply", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waterfall", b"waterfall"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TurnTimes: _TypeAlias = TurnTimes  # noqa: Y015
 
 @_typing.final
 class TurnReport(_message.Message):

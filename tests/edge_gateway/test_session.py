@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -14,12 +15,14 @@ from parley.conversation import (
     AudioFormat,
     AudioPacket,
     CancelReply,
+    ClientMark,
     Duck,
     Encoding,
     EndUtterance,
     ErrorCode,
     ErrorEvent,
     FlushPlayback,
+    MarkKind,
     Outcome,
     ReplyAudioEnd,
     ReplyFinished,
@@ -29,6 +32,7 @@ from parley.conversation import (
     SessionConfig,
     SessionReady,
     TurnReport,
+    TurnTimes,
     UserDiscarded,
     UserPartial,
     UserSpeechStarted,
@@ -72,6 +76,30 @@ async def test_a_spoken_question_gets_a_spoken_answer() -> None:
     assert text == "It is late. Good night."
     words = [event for event in listener.events if isinstance(event, ReplyWord)]
     assert [text[word.first_character : word.end_character] for word in words] == text.split()
+
+
+async def test_the_waterfall_comes_as_soon_as_the_reply_is_heard_and_again_when_it_is_over() -> None:
+    script = Script(writer=Writer(LONG), character_seconds=0.03)
+    config = SessionConfig(reports_playback=True)
+    async with house(script) as parley, listening(parley, config) as listener:
+        await listener.say_something()
+        reply = await listener.until(ReplyStarted)
+        await listener.until(AudioPacket)
+        for kind in (MarkKind.FIRST_PACKET, MarkKind.FIRST_RENDERED, MarkKind.FIRST_AUDIBLE):
+            await listener.send(ClientMark(kind, reply.reply, round(time.time() * 1e6)))
+        times = await listener.until(TurnTimes)
+        assert "ReplyFinished" not in kinds(listener)
+        await listener.send(CancelReply())
+        await listener.until(FlushPlayback)
+        await listener.played(reply.reply, 4_800, final=True)
+        report = await listener.until(TurnReport)
+    assert times.turn == report.turn == 1
+    assert times.reply == report.reply
+    assert times.transcript == report.transcript == "what time is it"
+    assert times.trace_id == report.trace_id
+    assert times.mic_to_speaker_ms == report.mic_to_speaker_ms
+    assert {each.name for each in times.waterfall} <= {each.name for each in report.waterfall}
+    assert "client.playout" in {each.name for each in times.waterfall}
 
 
 async def test_packets_of_a_reply_are_in_order_and_as_long_as_it_says() -> None:

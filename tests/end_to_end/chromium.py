@@ -92,10 +92,9 @@ async def face(page: Page, name: str, timeout_seconds: float = 15) -> None:
 
 
 async def settle(page: Page, turns: int = 1, timeout_seconds: float = 20) -> None:
-    """Wait until so many turns have their time."""
-    await page.wait_for_function(
-        "turns => document.querySelectorAll('#history li').length >= turns", arg=turns, timeout=1000 * timeout_seconds
-    )
+    """Wait until so many turns have their time, and are over."""
+    over = "turns => document.querySelectorAll('#history li:not([data-live])').length >= turns"
+    await page.wait_for_function(over, arg=turns, timeout=1000 * timeout_seconds)
 
 
 async def ask(page: Page, words: str, turns: int = 1) -> None:

@@ -20,6 +20,15 @@ test("a session keeps its turns and failures as they came", () => {
   assert.deepEqual(reportsOf(sessions), [turn]);
 });
 
+test("a turn that can be heard is kept at once, and replaced when it is over", () => {
+  const times = { turn: 1, reply: 1, transcript: "hello", mic_to_speaker_ms: 412, waterfall: [] };
+  const report = { ...times, outcome: "REPLY_OUTCOME_COMPLETED" };
+  let sessions = keep(keep([], "ready", READY, NOW), "turn_times", times, NOW);
+  assert.deepEqual(reportsOf(sessions), [times]);
+  sessions = keep(sessions, "turn_report", report, NOW);
+  assert.deepEqual(reportsOf(sessions), [report]);
+});
+
 test("an empty record has no figures that JSON could not hold", () => {
   assert.deepEqual(JSON.parse(JSON.stringify(record([], NOW))).mic_to_speaker_ms, { turns: 0, p50: null, p95: null });
 });

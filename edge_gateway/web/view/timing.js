@@ -104,7 +104,10 @@ export class TimingView {
     button.type = "button";
     button.setAttribute("aria-pressed", String(report === this.selected));
     button.addEventListener("click", () => this.select(report));
-    return make("li", "", button);
+    const item = make("li", "", button);
+    // Until the reply is over, this is what was told when it began.
+    item.toggleAttribute("data-live", !report.outcome);
+    return item;
   }
 }
 
