@@ -45,7 +45,7 @@ class EndpointConfig:
     """Silence after which a head start may begin; 0: no head starts."""
     finished_silence_seconds: float = 0.28
     """Silence that ends a turn whose words look finished, of a speaker who does not pause."""
-    patient_silence_seconds: float = 0.7
+    patient_silence_seconds: float = 0.66
     """The same of a speaker who does, or who is not known yet."""
     patience_limit_seconds: float = 1.2
     """The longest that is waited after words that look finished, whatever the speaker's pauses."""

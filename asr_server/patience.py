@@ -3,8 +3,8 @@
 Words that look finished may be half of a thought, and no rule over words can tell. A speaker can: who pauses within
 what they say does so again, and who does not wants their answer. So a session begins patient, becomes quick with every
 turn that was said in one breath, and patient again at the first pause within a turn, or when a turn was ended too
-early. Questions are the exception: few people go on after one, so they are answered quickly until the speaker shows
-otherwise. Seconds of audio; knows nothing of sound, words or time.
+early; who has paused for long is given time for longer. Questions are the exception: few people go on after one, so
+they are answered quickly until the speaker shows otherwise. Seconds of audio; knows nothing of sound, words or time.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ _GROWTH: Final = 2.4
 # Beyond that, a little longer than the last; a detector's windows are 32 ms.
 _MARGIN: Final = 1.1
 _MARGIN_SECONDS: Final = 0.04
-# What a turn in one breath leaves of the patience beyond the least.
+# A pause as long as this is no gap between words: the speaker is one who pauses.
+_HESITATION_SECONDS: Final = 0.32
+# What a turn in one breath leaves of the patience beyond the least: little, or most of it with one who pauses.
 _KEPT: Final = 0.1
+_KEPT_WITH_PAUSES: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Patience:
     """What is waited now after a question."""
     longest_pause_seconds: float = 0.0
     """The longest pause within the turn under way."""
+    pauses: bool = False
+    """The speaker is known to pause."""
 
     @classmethod
     def of(cls, config: EndpointConfig) -> Self:
@@ -59,6 +64,7 @@ class Patience:
             statement_seconds=min(max(self.statement_seconds, fresh.least_seconds), fresh.most_seconds),
             question_seconds=min(max(self.question_seconds, fresh.least_seconds), fresh.most_seconds),
             longest_pause_seconds=self.longest_pause_seconds,
+            pauses=self.pauses,
         )
 
     def paused(self, seconds: float) -> Patience:
@@ -73,8 +79,10 @@ class Patience:
         if self.longest_pause_seconds:
             return replace(self, longest_pause_seconds=0.0)
 
+        kept = _KEPT_WITH_PAUSES if self.pauses else _KEPT
+
         def less(seconds: float) -> float:
-            return self.least_seconds + (seconds - self.least_seconds) * _KEPT
+            return self.least_seconds + (seconds - self.least_seconds) * kept
 
         return replace(
             self, statement_seconds=less(self.statement_seconds), question_seconds=less(self.question_seconds)
@@ -89,6 +97,7 @@ class Patience:
         wanted = max(min(self.patient_seconds, pause_seconds * _GROWTH), longer)
         return replace(
             self,
+            pauses=self.pauses or pause_seconds >= _HESITATION_SECONDS,
             statement_seconds=min(self.most_seconds, max(self.statement_seconds, wanted)),
             question_seconds=min(self.most_seconds, max(self.question_seconds, wanted)),
         )

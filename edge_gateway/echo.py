@@ -50,18 +50,18 @@ class DuckProbe:
         self._since_duck = None
 
     @property
-    def is_echo(self) -> bool:
-        """True when what is heard went down with the reply; False also while that cannot be told yet."""
+    def is_echo(self) -> bool | None:
+        """True when what is heard went down with the reply, False when it did not; None: that cannot be told (yet)."""
         since = self._since_duck
         if since is None or since < _ENOUGH_AFTER or len(self._levels) < since + _VOICE_BEFORE:
-            return False
+            return None
         levels = tuple(self._levels)
         at = len(levels) - since
         before = _loudness(levels[at - _VOICE_BEFORE : at + _STILL_BEFORE])
         after = _loudness(levels[at + _FIRST_AFTER :])
         room = min(levels)
         if after < room + _ABOVE_ROOM_DB:
-            return False
+            return None
         return abs(before - after - self._depth_db) <= _SLACK_DB
 
 

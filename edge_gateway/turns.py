@@ -80,8 +80,8 @@ class Words:
     """Voice so far."""
     being_said: str = ""
     """What the assistant is saying about now."""
-    fell_with_reply: bool = False
-    """The voice got quieter with the reply, as an echo does."""
+    fell_with_reply: bool | None = None
+    """The voice got quieter with the reply, as an echo does; None: that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Done:
     """Voice of the turn."""
     being_said: str = ""
     """What the assistant is saying about now."""
-    fell_with_reply: bool = False
-    """The voice got quieter with the reply, as an echo does."""
+    fell_with_reply: bool | None = None
+    """The voice got quieter with the reply, as an echo does; None: that cannot be told."""
     typed: bool = False
     """The words were typed."""
 
@@ -144,8 +144,8 @@ class Cancel:
 class Tick:
     """The time `Turns.wake_at` has come."""
 
-    fell_with_reply: bool = False
-    """The voice that is being heard got quieter with the reply, as an echo does."""
+    fell_with_reply: bool | None = None
+    """The voice that is being heard got quieter with the reply, as an echo does; None: that cannot be told."""
 
 
 Event = Voice | Speech | Words | ProbablyDone | WentOn | Done | Nothing | Audible | ReplyOver | Cancel | Tick
@@ -243,8 +243,10 @@ class Speaking:
     """The words so far are a nod or an echo: voice alone says nothing any more."""
     waiting: Words | None = None
     """Words that will interrupt, unless the duck shows that they are an echo."""
+    may_be_echo: bool = False
+    """The voice came when an echo would have."""
     probed: bool = True
-    """The duck has shown whether the voice is an echo, or there is no need to know."""
+    """The duck has shown whether it is one, or there is no need to know."""
 
 
 State = Free | Secret | Thinking | Speaking
@@ -328,7 +330,7 @@ class Turns:
         if self._echoing:
             return ()
         may_be_echo = self._had_echo or now_seconds < state.since_seconds + self.policy.echo_onset_seconds
-        self.state = replace(state, ducked_seconds=now_seconds, probed=not may_be_echo)
+        self.state = replace(state, ducked_seconds=now_seconds, may_be_echo=may_be_echo, probed=not may_be_echo)
         return (Duck(),)
 
     def _speech(self, event: Speech, now_seconds: float) -> tuple[Action, ...]:
@@ -348,7 +350,7 @@ class Turns:
         if not isinstance(self.state, Speaking) or not self.policy.interruptible:
             return ()
         self.state = state = replace(self.state, waiting=None)
-        self._notice_echo(event.fell_with_reply)
+        self._notice_echo(event)
         self._echoed = self._echoing or self._is_echo(event)
         if self._takes_the_floor(event):
             if state.probed or is_stop(event.text, self.policy.language):
@@ -358,9 +360,11 @@ class Turns:
             self.state = replace(state, harmless=True)
         return ()
 
-    def _notice_echo(self, fell_with_reply: bool) -> None:  # noqa: FBT001 - it says what it is by its name
-        if fell_with_reply:
-            self._echoing = self._had_echo = True
+    def _notice_echo(self, event: Words | Done | Tick) -> None:
+        """Follow what the duck shows, as long as it shows anything."""
+        suspect = not isinstance(self.state, Speaking) or self.state.may_be_echo
+        if event.fell_with_reply is not None:
+            self._echoing = event.fell_with_reply and suspect
 
     def _takes_the_floor(self, event: Words | Done) -> bool:
         language = self.policy.language
@@ -426,7 +430,9 @@ class Turns:
 
     def _done(self, event: Done) -> tuple[Action, ...]:
         state = self.state
-        echoed = self._echoing or self._echoed or event.fell_with_reply
+        self._notice_echo(event)
+        self._had_echo = self._had_echo or self._echoing
+        echoed = self._echoing or self._echoed
         self._echoing = self._echoed = False
         if echoed and not event.typed and not is_stop(event.text, self.policy.language):
             return self._ignore_echo(event)
@@ -466,7 +472,7 @@ class Turns:
         if wake_at is None or now_seconds < wake_at:
             return ()
         assert isinstance(self.state, Speaking)  # noqa: S101 - else there is nothing to wake for
-        self._notice_echo(event.fell_with_reply)
+        self._notice_echo(event)
         if not self.state.probed:
             waiting = self.state.waiting
             self.state = replace(self.state, probed=True, waiting=None)

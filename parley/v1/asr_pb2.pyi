@@ -269,7 +269,7 @@ class EndpointingConfig(_message.Message):
     """Longest speech for which a head start is worth its cost, in milliseconds (10000)."""
     patient_silence_ms: _builtins.int
     """Silence that ends a turn whose words look finished, of a speaker who pauses within turns or is not known yet; it
-    goes down to finished_silence_ms with every turn that was said in one breath (700). As long as finished_silence_ms:
+    goes down to finished_silence_ms with every turn that was said in one breath (660). As long as finished_silence_ms:
     nothing is learnt of the speaker until they pause.
     """
     patience_limit_ms: _builtins.int

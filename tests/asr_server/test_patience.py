@@ -46,6 +46,12 @@ def test_the_gaps_between_words_are_no_pauses() -> None:
     assert fluent(5).paused(0.15) == fluent(5)
 
 
+def test_who_has_paused_for_long_is_given_time_for_longer() -> None:
+    gap, hesitation = (fluent(5).paused(pause).ended().ended().statement_seconds for pause in (0.3, 0.4))
+    assert gap < CONFIG.finished_silence_seconds + 0.05
+    assert hesitation > CONFIG.finished_silence_seconds + 0.2
+
+
 def test_a_turn_with_a_pause_keeps_the_patience() -> None:
     paused = fluent(5).paused(0.4)
     assert paused.ended().statement_seconds == paused.statement_seconds

@@ -72,7 +72,7 @@ async def test_a_turn_is_told_from_its_first_voice_to_its_words() -> None:
     end = next(event for event in events if isinstance(event, asr.EndOfTurn))
     assert end.text == "turn on the lamp"
     assert end.reason is asr.EndReason.SILENCE
-    assert 0.68 <= end.timings.endpoint_ms / 1000 <= 0.76, "nothing is known of the speaker yet"
+    assert 0.64 <= end.timings.endpoint_ms / 1000 <= 0.72, "nothing is known of the speaker yet"
 
 
 async def test_words_that_look_unfinished_wait_longer_and_start_nothing_early() -> None:

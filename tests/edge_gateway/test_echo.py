@@ -24,17 +24,17 @@ def test_a_sound_that_goes_down_as_far_as_the_reply_is_its_echo() -> None:
 
 
 def test_a_user_who_goes_on_is_no_echo() -> None:
-    assert not heard(-25.0, -25.0).is_echo
-    assert not heard(-25.0, -31.0).is_echo
+    assert heard(-25.0, -25.0).is_echo is False
+    assert heard(-25.0, -31.0).is_echo is False
 
 
-def test_a_user_who_falls_silent_is_no_echo() -> None:
-    assert not heard(-48.0, ROOM_DB).is_echo
-    assert not heard(-20.0, ROOM_DB).is_echo
+def test_of_a_voice_that_fell_silent_nothing_is_known() -> None:
+    assert heard(-48.0, ROOM_DB).is_echo is None
+    assert heard(-20.0, ROOM_DB).is_echo is None
 
 
 def test_nothing_is_said_before_the_duck_can_have_come_back() -> None:
-    assert not heard(-38.0, -56.0, packets_after=12).is_echo
+    assert heard(-38.0, -56.0, packets_after=12).is_echo is None
 
 
 def test_gaps_between_words_do_not_make_an_echo_of_a_user() -> None:
@@ -44,10 +44,10 @@ def test_gaps_between_words_do_not_make_an_echo_of_a_user() -> None:
     probe.ducked()
     for place in range(40):
         probe.hear(-25.0 if place // 5 % 2 else -45.0)
-    assert not probe.is_echo
+    assert probe.is_echo is False
 
 
 def test_a_reply_at_full_is_not_judged() -> None:
     probe = heard(-38.0, -56.0)
     probe.restored()
-    assert not probe.is_echo
+    assert probe.is_echo is None

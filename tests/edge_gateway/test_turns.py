@@ -188,13 +188,29 @@ def test_the_client_may_cancel_in_every_state() -> None:
 
 
 def test_words_that_fall_with_the_reply_are_its_echo_whatever_they_are() -> None:
+    floor = beginning()
+    floor.on(Voice(), 5.1)
+    floor.on(Speech(4, 0.35), 5.4)
+    assert floor.on(Words(4, "what's it what was that", 0.8, REPLY, fell_with_reply=True), 5.55) == ()
+    assert floor.on(Tick(fell_with_reply=True), 5.6) == ()
+    assert floor.on(Tick(), 6.1) == (Restore(),)
+    assert floor.on(Words(4, "what's it what was that like", 1.4, REPLY), 6.4) == ()
+    assert floor.on(Words(4, "stop", 1.6, REPLY), 6.5) == (Interrupt(),)
+
+
+def test_a_user_who_gets_quieter_far_into_a_reply_is_no_echo() -> None:
     floor = speaking()
     floor.on(Voice(), 5.0)
-    floor.on(Speech(3, 0.35), 5.3)
-    assert floor.on(Words(3, "what's it what was that", 0.8, REPLY, fell_with_reply=True), 5.5) == ()
-    assert floor.on(Tick(), 6.1) == (Restore(),)
-    assert floor.on(Words(3, "what's it what was that like", 1.4, REPLY), 6.4) == ()
-    assert floor.on(Words(3, "stop", 1.6, REPLY), 6.5) == (Interrupt(),)
+    assert floor.on(Words(3, "turn it off", 0.4, REPLY, fell_with_reply=True), 5.5) == (Interrupt(),)
+
+
+def test_what_looked_like_an_echo_and_goes_on_louder_is_a_user() -> None:
+    floor = beginning()
+    floor.on(Voice(), 5.1)
+    floor.on(Speech(4, 0.35), 5.4)
+    floor.on(Words(4, "turn", 0.4, REPLY), 5.45)
+    assert floor.on(Tick(fell_with_reply=True), 5.5) == ()
+    assert floor.on(Words(4, "turn it off", 0.7, REPLY, fell_with_reply=False), 5.7) == (Interrupt(),)
 
 
 def beginning() -> Turns:
@@ -223,12 +239,12 @@ def test_a_stop_word_does_not_wait_for_it() -> None:
 
 
 def test_words_far_into_a_reply_wait_only_where_there_was_an_echo_before() -> None:
-    floor = speaking()
-    floor.on(Voice(), 5.0)
-    floor.on(Words(3, "what's it", 0.4, REPLY, fell_with_reply=True), 5.45)
-    assert floor.on(Done(3, "what's it", 0.4, REPLY, fell_with_reply=True), 6.0) == (Restore(), Ignore(3))
+    floor = beginning()
+    floor.on(Voice(), 5.1)
+    floor.on(Words(4, "what's it", 0.4, REPLY), 5.45)
+    assert floor.on(Done(4, "what's it", 0.4, REPLY, fell_with_reply=True), 6.0) == (Restore(), Ignore(4))
     floor.on(Voice(), 7.0)
-    assert floor.on(Words(4, "turn it off", 0.35, REPLY), 7.35) == ()
+    assert floor.on(Words(5, "turn it off", 0.35, REPLY), 7.35) == ()
     assert floor.on(Tick(fell_with_reply=False), 7.4) == (Interrupt(),)
 
 

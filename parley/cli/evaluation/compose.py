@@ -119,8 +119,12 @@ def lull(sound: Sound) -> int | None:
 
 
 def with_pause(before: Sound, seconds: float, after: Sound) -> Sound:
-    """Two pieces of speech with silence of exactly `seconds` between them."""
-    return np.concatenate([faded(before), silence(seconds), faded(after)])
+    """Two pieces of speech with a pause of `seconds` between their voices: less silence where they end softly."""
+    joined = np.concatenate([faded(before), silence(seconds), faded(after)])
+    beyond = longest_pause_seconds(joined) - seconds
+    if beyond <= 0:
+        return joined
+    return np.concatenate([faded(before), silence(max(0.0, seconds - beyond)), faded(after)])
 
 
 def faded(sound: Sound) -> Sound:
