@@ -21,8 +21,9 @@ _SOFT_SILENCE_SECONDS: Final = 0.2
 # The words are looked at in every lull, so that they are known when a decision is due; a look serves as a partial too.
 _LOOK_SILENCE_SECONDS: Final = 0.1
 # While the assistant speaks, so much of the usual evidence begins voice: ducking for nothing costs little, and the
-# detector is unsure of hissing consonants for 150 ms.
-_ALERT_SHARE: Final = 0.3
+# detector is unsure of hissing consonants for 150 ms. Not right at a reply's beginning, into which users breathe.
+_ALERT_SHARE: Final = 0.4
+_ALERT_AFTER_SECONDS: Final = 0.5
 # Less voice than this is not even worth a model's time when the caller asks for the end.
 _LEAST_FLUSHED_SECONDS: Final = 0.064
 
@@ -163,8 +164,7 @@ class Endpointer:
     def __init__(self, config: EndpointConfig, first_sample: int = 0) -> None:
         """Begin in silence at `first_sample`."""
         self.config = config
-        self.assistant_speaks = False
-        """Set while a reply can be heard: then more voice is needed to call it speech."""
+        self._speaking_since: int | None = None
         self.position = first_sample
         """Sample after the last window."""
         self._phase = _Phase.QUIET
@@ -178,6 +178,16 @@ class Endpointer:
         self._voiced_samples = 0
         self._needed_seconds: float | None = None
         self._asked = self._lasting = False
+
+    @property
+    def assistant_speaks(self) -> bool:
+        """Set while a reply can be heard: then less voice is told, and more of it is needed to call it speech."""
+        return self._speaking_since is not None
+
+    @assistant_speaks.setter
+    def assistant_speaks(self, speaks: bool) -> None:
+        since = self.position if self._speaking_since is None else self._speaking_since
+        self._speaking_since = since if speaks else None
 
     @property
     def accounted(self) -> int:
@@ -249,9 +259,9 @@ class Endpointer:
         # In a pause the turn is about to end: a voice that comes back is believed sooner than one out of silence.
         if self._voiced or self._phase is _Phase.SPEECH:
             return self.config.release_threshold
-        if self._phase is _Phase.QUIET and self.assistant_speaks:
-            return self.config.start_threshold * _ALERT_SHARE
-        return self.config.start_threshold
+        since = self._speaking_since
+        alert = since is not None and self.position - since >= self._samples(_ALERT_AFTER_SECONDS)
+        return self.config.start_threshold * (_ALERT_SHARE if alert and self._phase is _Phase.QUIET else 1.0)
 
     def _voice(self, start: int, *, was_voiced: bool) -> tuple[Event, ...]:
         events: list[Event] = []

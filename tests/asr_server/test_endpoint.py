@@ -75,6 +75,8 @@ def test_more_voice_is_needed_while_the_assistant_speaks() -> None:
 def test_a_hint_of_voice_is_told_while_the_assistant_speaks_and_is_no_speech() -> None:
     end = Endpointer(EndpointConfig())
     end.assistant_speaks = True
+    assert feed(end, 0.4, 0.3) == [], "not at the very beginning of a reply"
+    feed(end, 0.2, 0.0)
     assert kinds(feed(end, 0.2, 0.3))[0] is VoiceBegan
     assert kinds(feed(end, 0.5, 0.0)) == [TooShort]
     end.assistant_speaks = False

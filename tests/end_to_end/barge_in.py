@@ -40,7 +40,7 @@ class Interruption:
     silent_ms: float
     """To the last sample that is not zero."""
     told_to_silent_ms: float
-    """From the gateway's message to it."""
+    """From the gateway's message to it; below 0 where the loudspeaker had it sooner than the page's own thread."""
 
 
 @dataclass(frozen=True, slots=True)
