@@ -16,7 +16,26 @@ class AsrConfig:
     metrics_port: int = setting(
         "PARLEY_ASR_METRICS_PORT", 9101, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
     )
-    engine: str = setting("PARLEY_ASR_ENGINE", "moonshine", choices=("moonshine", "scripted"), help="Engine to use.")
+    engine: str = setting(
+        "PARLEY_ASR_ENGINE", "moonshine", choices=("moonshine", "faster-whisper", "scripted"), help="Engine to use."
+    )
+    model: str = setting(
+        "PARLEY_ASR_MODEL", "small", help="faster-whisper: a size, OWNER/REPOSITORY of a hub, or a folder."
+    )
+    device: str = setting(
+        "PARLEY_ASR_DEVICE", "auto", choices=("auto", "cpu", "cuda"), help="faster-whisper: where it computes."
+    )
+    compute_type: str = setting(
+        "PARLEY_ASR_COMPUTE_TYPE", "auto", help="faster-whisper: int8, float16 and so on; auto: by the device."
+    )
+    language: str = setting(
+        "PARLEY_ASR_LANGUAGE", "en", help="faster-whisper: language of sessions that name none, BCP 47."
+    )
+    prompt: str = setting("PARLEY_ASR_PROMPT", "", help="faster-whisper: text in the style that is wanted.")
+    words: bool = setting("PARLEY_ASR_WORDS", default=False, help="faster-whisper: say where each word sounds.")
+    download: bool = setting(
+        "PARLEY_ASR_DOWNLOAD", default=False, help="faster-whisper: fetch a model that is not on this machine."
+    )
     turn_model: str = setting(
         "PARLEY_ASR_TURN_MODEL",
         "",

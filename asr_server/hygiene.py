@@ -50,6 +50,11 @@ def clean(text: str, seconds: float) -> str:
     return " ".join(stripped.split())
 
 
+def loops(text: str) -> bool:
+    """True when `text` says the same few words over and over."""
+    return _is_loop(_WORD.findall(text.casefold()))
+
+
 def is_credible(text: str, voiced_seconds: float, mean_probability: float) -> bool:
     """True when `text` is borne out by `voiced_seconds` of voice with a mean probability of `mean_probability`."""
     if voiced_seconds < _LEAST_VOICED_SECONDS:

@@ -23,6 +23,20 @@ def open_engine(config: AsrConfig) -> Engine:
             from asr_server.engines.moonshine import MoonshineEngine
 
             return MoonshineEngine()
+        case "faster-whisper":
+            from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions
+
+            return WhisperEngine(
+                WhisperOptions(
+                    model=config.model,
+                    device=config.device,
+                    compute_type=config.compute_type,
+                    language=config.language,
+                    prompt=config.prompt,
+                    words=config.words,
+                    download=config.download,
+                )
+            )
         case "scripted":
             from asr_server.engines.scripted import ScriptedEngine
 

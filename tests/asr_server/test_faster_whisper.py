@@ -1,0 +1,140 @@
+"""The real faster-whisper on a small model that knows the speech of espeak, and what is said when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from asr_server.config import AsrConfig
+from asr_server.engines import open_engine
+from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions, is_trusted, placement
+from asr_server.hygiene import loops
+from parley.audio import resample, to_float32
+from parley.errors import Unavailable
+from serving.config import read
+from tests.asr_server.test_recordings import words
+from tts_server.engine import Audio, Line
+from tts_server.engines.espeak import EspeakEngine
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RATE_HZ = 16_000
+SAID = ("turn on the kitchen lamp", "what is the weather like in paris today", "hello how are you", "thank you")
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    """A Whisper of 2 MB that was trained on espeak's voice."""
+    default = Path(__file__).parents[3] / "shared" / "models"
+    folder = Path(os.environ.get("PARLEY_TEST_MODELS", default)) / "whisper-tiny-commands"
+    if not folder.is_dir():
+        pytest.skip(f"{folder}: no model there; name the folder of whisper-tiny-commands in PARLEY_TEST_MODELS")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def engine(model: str) -> WhisperEngine:
+    made = WhisperEngine(WhisperOptions(model, words=True))
+    made.load()
+    return made
+
+
+@pytest.fixture(scope="module")
+def spoken() -> dict[str, NDArray[np.float32]]:
+    espeak = EspeakEngine()
+    voice = espeak.load()[0]
+    sounds = {}
+    for text in SAID:
+        events = espeak.speak(Line(text, voice, 1.0), threading.Event())
+        pcm = b"".join(event.pcm for event in events if isinstance(event, Audio))
+        sounds[text] = to_float32(resample(pcm, voice.sample_rate_hz, RATE_HZ))
+    return sounds
+
+
+def test_it_hears_what_is_said_with_the_places_of_the_words(
+    engine: WhisperEngine, spoken: dict[str, NDArray[np.float32]]
+) -> None:
+    recognizer = engine.recognizer("en", ())
+    right = 0
+    for text, audio in spoken.items():
+        heard = recognizer.transcribe(audio, final=True)
+        right += words(heard.text) == text
+        assert " ".join(word.text for word in heard.words) == heard.text
+        starts = [word.first_sample for word in heard.words]
+        assert starts == sorted(starts)
+        assert all(0 <= word.first_sample <= word.end_sample <= len(audio) + RATE_HZ for word in heard.words)
+    assert right >= len(SAID) - 1
+
+
+def test_a_partial_has_words_and_no_times(engine: WhisperEngine, spoken: dict[str, NDArray[np.float32]]) -> None:
+    heard = engine.recognizer("en", ("lamp",)).transcribe(spoken[SAID[0]], final=False)
+    assert heard.text
+    assert heard.words == ()
+
+
+def test_an_english_model_has_english_alone(engine: WhisperEngine) -> None:
+    assert engine.languages == ("en",)
+    assert (engine.name, engine.model) == ("faster-whisper", "whisper-tiny-commands")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (WhisperOptions("/nowhere/at/all"), "PARLEY_ASR_MODEL=/nowhere/at/all.*PARLEY_ASR_DOWNLOAD=true"),
+        (WhisperOptions("gigantic"), "PARLEY_ASR_MODEL=gigantic"),
+        (WhisperOptions("small", compute_type="int3"), "PARLEY_ASR_COMPUTE_TYPE=int3: cpu has .*int8"),
+    ],
+)
+def test_what_it_cannot_start_with_is_said_with_the_remedy(options: WhisperOptions, why: str) -> None:
+    with pytest.raises(Unavailable, match=why):
+        WhisperEngine(options).load()
+
+
+def test_a_language_that_the_model_has_not_is_refused_at_the_start(model: str) -> None:
+    with pytest.raises(Unavailable, match="PARLEY_ASR_LANGUAGE=de: this model has en"):
+        WhisperEngine(WhisperOptions(model, language="de")).load()
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    import ctranslate2  # noqa: PLC0415 - of this engine alone
+
+    if ctranslate2.get_cuda_device_count():
+        assert placement(WhisperOptions("small", device="cuda")) == ("cuda", "float16")
+        return
+    with pytest.raises(Unavailable, match="PARLEY_ASR_DEVICE=cuda: there is no CUDA device"):
+        placement(WhisperOptions("small", device="cuda"))
+
+
+def test_the_settings_reach_the_engine(model: str) -> None:
+    config = read(AsrConfig, {"PARLEY_ASR_ENGINE": "faster-whisper", "PARLEY_ASR_MODEL": model})
+    assert isinstance(open_engine(config), WhisperEngine)
+
+
+@pytest.mark.parametrize(
+    ("no_speech", "log_probability", "compression", "text", "trusted"),
+    [
+        (0.1, -0.3, 1.2, "turn on the lamp", True),
+        (0.9, -1.4, 1.2, "thanks for watching", False),
+        (0.9, -0.2, 1.2, "stop", True),
+        (0.1, -0.3, 2.9, "one one one one", False),
+        (0.1, -0.3, 2.0, "ha ha ha ha ha ha", False),
+    ],
+)
+def test_what_whisper_makes_up_is_dropped(
+    no_speech: float, log_probability: float, compression: float, text: str, *, trusted: bool
+) -> None:
+    from faster_whisper.transcribe import Segment  # noqa: PLC0415 - of this engine alone
+
+    segment = Segment(0, 0, 0.0, 1.0, text, [], log_probability, compression, no_speech, None, 0.0)
+    assert is_trusted(segment) is trusted
+
+
+def test_a_loop_is_told_from_a_word_said_twice() -> None:
+    assert loops("one one one one one one")
+    assert not loops("no no, the other one")
