@@ -35,6 +35,7 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
         )
     finally:
         worker.close()
+        await engine.close()
 
 
 if __name__ == "__main__":

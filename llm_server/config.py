@@ -16,7 +16,23 @@ class LlmConfig:
     metrics_port: int = setting(
         "PARLEY_LLM_METRICS_PORT", 9102, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
     )
-    engine: str = setting("PARLEY_LLM_ENGINE", "rules", choices=("rules", "scripted"), help="Engine to use.")
+    engine: str = setting("PARLEY_LLM_ENGINE", "rules", choices=("rules", "openai", "scripted"), help="Engine to use.")
+    url: str = setting(
+        "PARLEY_LLM_URL",
+        "http://127.0.0.1:11434/v1",
+        help="openai: base of an OpenAI-compatible API; Ollama's by default.",
+    )
+    model: str = setting("PARLEY_LLM_MODEL", "", help="openai: name of the model there.")
+    api_key: str = setting("PARLEY_LLM_API_KEY", "", help="openai: its key, where one is needed.")
+    fallbacks: str = setting(
+        "PARLEY_LLM_FALLBACKS", "", help="openai: who answers when that one cannot, MODEL@URL separated by commas."
+    )
+    fallback_api_keys: str = setting(
+        "PARLEY_LLM_FALLBACK_API_KEYS", "", help="openai: their keys in the same order, separated by commas."
+    )
+    first_token_seconds: float = setting(
+        "PARLEY_LLM_FIRST_TOKEN_SECONDS", 1.3, help="openai: silence after which the next one is asked.", minimum=0.1
+    )
     max_calls: int = setting("PARLEY_LLM_MAX_CALLS", 1000, help="Replies written at once.", minimum=1)
     drain_seconds: float = setting(
         "PARLEY_DRAIN_SECONDS", 5.0, help="How long calls may go on after the signal to stop.", minimum=0

@@ -78,6 +78,8 @@ class Finish:
     """Tokens of the conversation; 0: not counted."""
     completion_tokens: int = 0
     """Tokens of the reply; 0: not counted."""
+    model: str = ""
+    """Who answered, where the engine has several; empty: the engine's model."""
 
 
 class Engine(Protocol):
@@ -100,4 +102,8 @@ class Engine(Protocol):
 
     def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
         """Write a reply; closing the generator ends the model's work at once."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is held; nothing is asked any more."""
         ...

@@ -214,6 +214,7 @@ def _finished(finish: Finish, first_seconds: float, total_seconds: float) -> llm
             reason=_REASONS[finish.reason],
             prompt_tokens=finish.prompt_tokens,
             completion_tokens=finish.completion_tokens,
+            model=finish.model,
             timings=llm_pb2.LlmTimings(first_token_ms=first_seconds * 1000, total_ms=total_seconds * 1000),
         )
     )
@@ -222,6 +223,7 @@ def _finished(finish: Finish, first_seconds: float, total_seconds: float) -> llm
 def _note_usage(span: trace.Span, finish: Finish) -> None:
     span.set_attributes(
         {
+            **({"gen_ai.response.model": finish.model} if finish.model else {}),
             "gen_ai.usage.input_tokens": finish.prompt_tokens,
             "gen_ai.usage.output_tokens": finish.completion_tokens,
             "gen_ai.response.finish_reasons": [finish.reason.name.lower()],

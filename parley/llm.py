@@ -130,6 +130,8 @@ class Finished:
     """From the request to the first piece of text."""
     total_ms: float
     """From the request to the end."""
+    model: str = ""
+    """Who answered, where the engine has several; empty: the model of `Ready`."""
 
 
 Event = Ready | Delta | ToolCall | Finished
@@ -195,6 +197,7 @@ def _from_proto(response: llm_pb2.ChatResponse) -> Event | None:
                 queue_ms=times.queue_ms,
                 first_token_ms=times.first_token_ms,
                 total_ms=times.total_ms,
+                model=end.model,
             )
         case _:
             # A newer server may say what this client does not know.

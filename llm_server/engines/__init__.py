@@ -22,6 +22,12 @@ def open_engine(config: LlmConfig) -> Engine:
             from llm_server.engines.rules import RulesEngine
 
             return RulesEngine()
+        case "openai":
+            from llm_server.engines.endpoints import EndpointsEngine, endpoints
+            from llm_server.engines.endpoints.endpoint import Endpoint
+
+            first = Endpoint(config.url, config.model, config.api_key, config.first_token_seconds)
+            return EndpointsEngine(endpoints(first, config.fallbacks, config.fallback_api_keys))
         case "scripted":
             from llm_server.engines.scripted import ScriptedEngine
 

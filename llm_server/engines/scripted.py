@@ -28,6 +28,9 @@ class ScriptedEngine:
     def load(self) -> None:
         """Nothing to load."""
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
     async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
         """The script, as far as the longest reply goes."""
         count = 0

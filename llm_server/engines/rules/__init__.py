@@ -48,6 +48,9 @@ class RulesEngine:
         self._talk = Talk()
         self._talk.respond("hello", random.Random(0))  # noqa: S311 - a choice of words
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
     async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
         """Answer the last message, word by word."""
         assert self._talk is not None  # noqa: S101 - the server loads before it serves

@@ -1,0 +1,186 @@
+"""One OpenAI-compatible endpoint: a conversation goes out, the pieces of the reply come in as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
+from llm_server.engines.endpoints.sse import EventReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+_END: Final = "[DONE]"
+_REASONS: Final = {
+    "stop": StopReason.STOP,
+    "length": StopReason.LENGTH,
+    "tool_calls": StopReason.TOOL_CALLS,
+    "content_filter": StopReason.STOP,
+}
+_MOST_OF_A_BODY: Final = 200
+_CONNECT_SECONDS: Final = 1.0
+_BETWEEN_PIECES_SECONDS: Final = 5.0
+
+
+class EndpointFailed(Exception):
+    """An endpoint cannot be used, or broke off."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        """Say what happened, and when the endpoint wants to be asked again."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to ask, and whom."""
+
+    url: str
+    """Base of the API, such as "http://127.0.0.1:11434/v1"."""
+    model: str
+    """Name of the model there."""
+    api_key: str = field(default="", repr=False)
+    """Sent as a bearer token; never logged."""
+    first_token_seconds: float = 1.3
+    """How long its first piece may take."""
+
+    @property
+    def name(self) -> str:
+        """Model and place, for people."""
+        return f"{self.model}@{self.url}"
+
+    async def answer(
+        self, session: aiohttp.ClientSession, conversation: Conversation
+    ) -> AsyncGenerator[Delta | Finish, None]:
+        """Write a reply; closing the generator closes the connection, which ends the endpoint's work.
+
+        Raises:
+            EndpointFailed: it refuses, is silent for too long, or breaks off.
+        """
+        try:
+            async with asyncio.timeout(self.first_token_seconds):
+                response = await self._post(session, conversation)
+        except TimeoutError:
+            raise EndpointFailed(f"{self.name} has not answered for {self.first_token_seconds:g} s") from None
+        except aiohttp.ClientError as error:
+            raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
+        try:
+            usage, reason = _Usage(), None
+            async for data in self._events(response):
+                piece = _piece(data, self.name)
+                usage = piece.usage or usage
+                reason = piece.reason or reason
+                if piece.text:
+                    yield Delta(piece.text)
+            if reason is None:
+                raise EndpointFailed(f"{self.name} broke off in the middle of a reply")
+            yield Finish(reason, usage.prompt_tokens, usage.completion_tokens, self.name)
+        finally:
+            response.close()
+
+    async def _post(self, session: aiohttp.ClientSession, conversation: Conversation) -> aiohttp.ClientResponse:
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+        address = f"{self.url.rstrip('/')}/chat/completions"
+        response = await session.post(address, json=self._body(conversation), headers=headers, timeout=timeout)
+        if response.status == HTTPStatus.OK:
+            return response
+        try:
+            why = " ".join((await response.text(errors="replace")).split())[:_MOST_OF_A_BODY]
+        finally:
+            response.close()
+        raise EndpointFailed(
+            f"{self.name} answers {response.status}: {why}", _seconds(response.headers.get("Retry-After"))
+        )
+
+    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[str]:
+        """The data of each event, until the endpoint says that there is no more."""
+        reader, chunks = EventReader(), aiter(response.content.iter_any())
+        limit = self.first_token_seconds
+        while True:
+            try:
+                async with asyncio.timeout(limit):
+                    chunk = await anext(chunks, b"")
+            except TimeoutError:
+                raise EndpointFailed(f"{self.name} has been silent for {limit:g} s") from None
+            except aiohttp.ClientError as error:
+                raise EndpointFailed(f"{self.name} broke off: {error}") from error
+            if not chunk:
+                return
+            for data in reader.feed(chunk):
+                if data == _END:
+                    return
+                yield data
+                limit = _BETWEEN_PIECES_SECONDS
+
+    def _body(self, conversation: Conversation) -> dict[str, object]:
+        body: dict[str, object] = {
+            "model": self.model,
+            "messages": [{"role": each.role.value, "content": _content(each)} for each in conversation.messages],
+            "max_tokens": conversation.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if conversation.temperature is not None:
+            body["temperature"] = conversation.temperature
+        if conversation.seed is not None:
+            body["seed"] = conversation.seed
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one event brings."""
+
+    text: str = ""
+    reason: StopReason | None = None
+    usage: _Usage | None = None
+
+
+def _piece(data: str, name: str) -> _Piece:
+    """An event's data, read.
+
+    Raises:
+        EndpointFailed: it is no JSON, or says that something failed.
+    """
+    try:
+        event = json.loads(data)
+    except json.JSONDecodeError as error:
+        raise EndpointFailed(f"{name} sends what is no JSON: {data[:_MOST_OF_A_BODY]}") from error
+    if not isinstance(event, dict) or event.get("error"):
+        raise EndpointFailed(f"{name} says: {data[:_MOST_OF_A_BODY]}")
+    counted = event.get("usage")
+    usage = _Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0)) if counted else None
+    # The last event of some endpoints has the usage and no choice.
+    choice = (event.get("choices") or [{}])[0]
+    text = (choice.get("delta") or {}).get("content") or ""
+    ended = choice.get("finish_reason")
+    return _Piece(text, _REASONS.get(ended, StopReason.STOP) if ended else None, usage)
+
+
+def _content(message: Message) -> str:
+    """The words of a message; of a reply that was interrupted, what was heard and what was not."""
+    if message.role is Role.ASSISTANT and message.interrupted:
+        unheard = f"; not heard: {message.unheard}" if message.unheard else ""
+        return f"{message.text} [interrupted by the user{unheard}]".strip()
+    return message.text
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """A Retry-After header that counts seconds; dates are not worth the reading here."""
+    try:
+        return float(retry_after) if retry_after else None
+    except ValueError:
+        return None

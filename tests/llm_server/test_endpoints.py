@@ -1,0 +1,261 @@
+"""OpenAI-compatible endpoints over real sockets: what is asked, what comes back, and who takes over when one cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_server.config import LlmConfig
+from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
+from llm_server.engines import open_engine
+from llm_server.engines.endpoints import EndpointsEngine, endpoints
+from llm_server.engines.endpoints.endpoint import Endpoint
+from llm_server.engines.endpoints.health import Health
+from llm_server.engines.endpoints.sse import EventReader
+from parley.errors import Unavailable
+from serving.config import read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HELLO = Conversation((Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "hello")), max_tokens=50)
+PATIENCE_SECONDS = 0.4
+
+
+def event(text: str = "", reason: str | None = None, **more: object) -> bytes:
+    choices = [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": reason}]
+    return f"data: {json.dumps({'choices': choices, **more})}\n\n".encode()
+
+
+def says(*chunks: bytes) -> Answer:
+    """An endpoint that streams these bytes and closes."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for chunk in chunks:
+            await response.write(chunk)
+        return response
+
+    return answer
+
+
+def writes(*texts: str) -> Answer:
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 3}}\n\n'
+    return says(*(event(text) for text in texts), event(reason="stop"), usage, b"data: [DONE]\n\n")
+
+
+class Asked:
+    """An endpoint, and what it was asked."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.bodies: list[dict[str, object]] = []
+        self.keys: list[str] = []
+        self.left = asyncio.Event()
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json())
+        self.keys.append(request.headers.get("Authorization", ""))
+        try:
+            return await self.answer(request)
+        finally:
+            self.left.set()
+
+
+@asynccontextmanager
+async def serving(*answers: Answer) -> AsyncIterator[tuple[EndpointsEngine, list[Asked]]]:
+    """An engine in front of such endpoints."""
+    asked = [Asked(answer) for answer in answers]
+    runners = []
+    for each in asked:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", each.handle)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        runners.append(runner)
+        host, port = runner.addresses[0][:2]
+        each.url = f"http://{host}:{port}/v1"
+    names = "abc"
+    engine = EndpointsEngine(
+        tuple(
+            Endpoint(each.url, name, f"key-{name}", PATIENCE_SECONDS) for name, each in zip(names, asked, strict=False)
+        )
+    )
+    try:
+        yield engine, asked
+    finally:
+        await engine.close()
+        for runner in runners:
+            await runner.cleanup()
+
+
+async def whole(engine: EndpointsEngine, conversation: Conversation = HELLO) -> tuple[str, Finish]:
+    text = ""
+    async with aclosing(engine.reply(conversation)) as reply:
+        async for each in reply:
+            if isinstance(each, Finish):
+                return text, each
+            text += each.text
+    pytest.fail("the reply had no end")
+
+
+async def hang(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def refuse(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": {"message": "no such model"}}, status=404)
+
+
+async def over_quota(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "30"})
+
+
+async def test_a_reply_comes_piece_by_piece_with_its_usage_and_who_wrote_it() -> None:
+    async with serving(writes("Hel", "lo", " there.")) as (engine, [asked]):
+        assert await whole(engine) == ("Hello there.", Finish(StopReason.STOP, 12, 3, f"a@{asked.url}"))
+    assert asked.keys == ["Bearer key-a"]
+    assert asked.bodies[0] == {
+        "model": "a",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}],
+        "max_tokens": 50,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+async def test_sampling_is_passed_on_and_an_interrupted_reply_is_marked() -> None:
+    messages = (
+        Message(Role.USER, "tell me a story"),
+        Message(Role.ASSISTANT, "Once upon", interrupted=True, unheard="a time"),
+        Message(Role.USER, "go on"),
+    )
+    async with serving(writes("Yes.")) as (engine, [asked]):
+        await whole(engine, Conversation(messages, max_tokens=5, temperature=0.2, seed=7))
+    body = asked.bodies[0]
+    assert (body["temperature"], body["seed"]) == (0.2, 7)
+    assert isinstance(body["messages"], list)
+    assert body["messages"][1]["content"] == "Once upon [interrupted by the user; not heard: a time]"
+
+
+async def test_a_reply_that_is_cut_short_says_so() -> None:
+    async with serving(says(event("one two"), event(reason="length"), b"data: [DONE]\n\n")) as (engine, _):
+        assert (await whole(engine))[1].reason is StopReason.LENGTH
+
+
+@pytest.mark.parametrize("answer", [refuse, hang, over_quota, says(b"data: nonsense\n\n"), says()])
+async def test_another_endpoint_takes_over_before_the_first_piece(answer: Answer) -> None:
+    async with serving(answer, writes("Here I am.")) as (engine, asked):
+        text, finish = await whole(engine)
+        assert (text, finish.model) == ("Here I am.", f"b@{asked[1].url}")
+        assert asked[1].keys == ["Bearer key-b"]
+        # It is remembered: the next reply does not wait for it again.
+        await whole(engine)
+    assert (len(asked[0].bodies), len(asked[1].bodies)) == (1, 2)
+
+
+async def test_an_endpoint_that_is_not_there_at_all_is_passed_over() -> None:
+    async with serving(writes("Hello.")) as (_, [asked]):
+        engine = EndpointsEngine((Endpoint("http://127.0.0.1:1/v1", "gone"), Endpoint(asked.url, "b")))
+        assert (await whole(engine))[0] == "Hello."
+        await engine.close()
+
+
+async def test_what_was_said_is_never_begun_again_by_another() -> None:
+    async with serving(says(event("Once upon ")), writes("Here I am.")) as (engine, asked):
+        heard = ""
+        with pytest.raises(Unavailable, match=r"a@.* broke off in the middle"):
+            async with aclosing(engine.reply(HELLO)) as reply:
+                async for each in reply:
+                    heard += each.text if isinstance(each, Delta) else ""
+        assert heard == "Once upon "
+        assert not asked[1].bodies
+        assert (await whole(engine))[0] == "Here I am.", "but the next reply is another's"
+
+
+async def test_when_nobody_answers_every_reason_is_told_and_no_key() -> None:
+    async with serving(refuse, over_quota) as (engine, _):
+        with pytest.raises(Unavailable) as raised:
+            await whole(engine)
+    assert "404" in str(raised.value)
+    assert "no such model" in str(raised.value)
+    assert "429" in str(raised.value)
+    assert "key-" not in str(raised.value)
+
+
+async def test_who_leaves_closes_the_connection_at_once() -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(event("Well, "))
+        await asyncio.Event().wait()
+        return response
+
+    async with serving(endless) as (engine, [asked]):
+        async with aclosing(engine.reply(HELLO)) as reply:
+            assert await anext(reply) == Delta("Well, ")
+        async with asyncio.timeout(2):
+            await asked.left.wait()
+
+
+@given(st.lists(st.integers(1, 40), max_size=12))
+def test_events_are_the_same_wherever_the_bytes_are_cut(lengths: list[int]) -> None:
+    stream = 'data: {"a": "ü"}\r\n\r\n: a comment\n\ndata: one\ndata: two\n\ndata: [DONE]\n\n'.encode()
+    reader, found, place = EventReader(), [], 0
+    for length in [*lengths, len(stream)]:
+        found += reader.feed(stream[place : place + length])
+        place += length
+    assert found == ['{"a": "ü"}', "one\ntwo", "[DONE]"]
+
+
+def test_who_failed_rests_longer_each_time_and_is_asked_again() -> None:
+    health = Health(2)
+    health.failed(0, 0.0)
+    assert health.order(1.0) == (1, 0)
+    assert health.order(2.5) == (0, 1)
+    health.failed(0, 2.5)
+    assert health.order(5.0) == (1, 0)
+    health.failed(1, 5.0, retry_after_seconds=30.0)
+    assert health.order(6.0) == (0, 1), "the one whose rest is over sooner"
+    health.worked(0)
+    assert health.order(6.0) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({}, "PARLEY_LLM_MODEL is empty"),
+        (
+            {"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACKS": "other"},
+            "PARLEY_LLM_FALLBACKS has 'other': give MODEL@URL",
+        ),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACKS": "other@host"}, "give MODEL@URL"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings: dict[str, str], why: str) -> None:
+    with pytest.raises(Unavailable, match=why):
+        open_engine(read(LlmConfig, {"PARLEY_LLM_ENGINE": "openai", **settings}))
+
+
+def test_fallbacks_have_their_own_keys() -> None:
+    first = Endpoint("http://one/v1", "m")
+    found = endpoints(first, "n@http://two/v1, user/o@https://three/v1", "k")
+    assert [(each.model, each.url, each.api_key) for each in found] == [
+        ("m", "http://one/v1", ""),
+        ("n", "http://two/v1", "k"),
+        ("user/o", "https://three/v1", ""),
+    ]
+    assert "k'" not in repr(found[1])
