@@ -22,7 +22,7 @@ _SOFT_SILENCE_SECONDS: Final = 0.2
 _LOOK_SILENCE_SECONDS: Final = 0.1
 # While the assistant speaks, so much of the usual evidence begins voice: ducking for nothing costs little, and the
 # detector is unsure of hissing consonants for 150 ms. Not right at a reply's beginning, into which users breathe.
-_ALERT_SHARE: Final = 0.4
+_ALERT_SHARE: Final = 0.3
 _ALERT_AFTER_SECONDS: Final = 0.5
 # Less voice than this is not even worth a model's time when the caller asks for the end.
 _LEAST_FLUSHED_SECONDS: Final = 0.064

@@ -241,6 +241,8 @@ class Speaking:
     """When the user's voice was called speech; None: not yet."""
     harmless: bool = False
     """The words so far are a nod or an echo: voice alone says nothing any more."""
+    heard: Words | None = None
+    """The words so far, too few for so little voice."""
     waiting: Words | None = None
     """Words that will interrupt, unless the duck shows that they are an echo."""
     may_be_echo: bool = False
@@ -288,10 +290,8 @@ class Turns:
         state = self.state
         if not isinstance(state, Speaking) or state.ducked_seconds is None:
             return None
-        if state.speech_seconds is None or state.harmless:
-            at = state.ducked_seconds + self.policy.false_interruption_seconds
-        else:
-            at = self._voice_alone_at(state)
+        false_at = state.ducked_seconds + self.policy.false_interruption_seconds
+        at = false_at if state.speech_seconds is None or state.harmless else self._voice_alone_at(state)
         return at if state.probed else min(at, state.ducked_seconds + self.policy.echo_probe_seconds)
 
     def on(self, event: Event, now_seconds: float) -> tuple[Action, ...]:  # noqa: C901, PLR0911 - one branch per event
@@ -344,7 +344,8 @@ class Turns:
         assert isinstance(self.state, Speaking)  # noqa: S101 - `_voice` only ducks
         # The clock of voice starts where the voice did.
         self.state = replace(self.state, speech_seconds=now_seconds - event.voiced_seconds)
-        return ducked
+        heard = self.state.heard
+        return (heard and self._words(replace(heard, voiced_seconds=event.voiced_seconds))) or ducked
 
     def _words(self, event: Words) -> tuple[Action, ...]:
         if not isinstance(self.state, Speaking) or not self.policy.interruptible:
@@ -357,14 +358,13 @@ class Turns:
                 return self._stop()
             self.state = replace(state, waiting=event)
         elif normalise(event.text):
-            self.state = replace(state, harmless=True)
+            self.state = replace(state, harmless=True, heard=event)
         return ()
 
     def _notice_echo(self, event: Words | Done | Tick) -> None:
         """Follow what the duck shows, as long as it shows anything."""
-        suspect = not isinstance(self.state, Speaking) or self.state.may_be_echo
         if event.fell_with_reply is not None:
-            self._echoing = event.fell_with_reply and suspect
+            self._echoing = event.fell_with_reply and (not isinstance(self.state, Speaking) or self.state.may_be_echo)
 
     def _takes_the_floor(self, event: Words | Done) -> bool:
         language = self.policy.language
@@ -384,9 +384,8 @@ class Turns:
         return is_echo(" ".join(normalise(event.text)[-_ECHO_WORDS:]), event.being_said)
 
     def _probably_done(self, event: ProbablyDone) -> tuple[Action, ...]:
-        if not self.policy.head_start or isinstance(self.state, Thinking | Speaking):
-            return ()
-        if isinstance(self.state, Secret) and same_words(self.state.text, event.text):
+        known = isinstance(self.state, Secret) and same_words(self.state.text, event.text)
+        if known or not self.policy.head_start or isinstance(self.state, Thinking | Speaking):
             return ()
         self._guessed(came_true=False)
         self._guess = (event.turn, event.text)
@@ -404,9 +403,10 @@ class Turns:
     @property
     def head_starts_pay(self) -> bool:
         """False while more of the last head starts were wasted, or would have been, than the policy allows."""
-        if len(self._guesses) < _LEAST_GUESSES:
-            return True
-        return self._guesses.count(False) / len(self._guesses) <= self.policy.head_start_waste
+        return (
+            len(self._guesses) < _LEAST_GUESSES
+            or self._guesses.count(False) / len(self._guesses) <= self.policy.head_start_waste
+        )
 
     def _guessed(self, *, came_true: bool) -> None:
         """The guess that a turn was over is settled, if there was one."""
@@ -419,14 +419,11 @@ class Turns:
         return self._stop() if isinstance(self.state, Secret) else ()
 
     def _came_to_nothing(self) -> tuple[Action, ...]:
-        dropped = self._went_on()
+        undone = self._went_on() or self._restore()
         self._echoing = self._echoed = False
-        if dropped:
-            return dropped
-        restored = self._restore()
         if isinstance(self.state, Speaking):
-            self.state = replace(self.state, harmless=False)
-        return restored
+            self.state = replace(self.state, harmless=False, heard=None)
+        return undone
 
     def _done(self, event: Done) -> tuple[Action, ...]:
         state = self.state
@@ -441,9 +438,15 @@ class Turns:
         if isinstance(state, Secret) and same_words(state.text, event.text):
             self.state = Thinking(event.turn)
             return (Release(event.text),)
-        if isinstance(state, Speaking) and not event.typed and not self._may_answer(event):
+        if (
+            isinstance(state, Speaking)
+            and not event.typed
+            and not (self.policy.interruptible and self._takes_the_floor(event))
+        ):
             restored = self._restore()
-            self.state = replace(state, ducked_seconds=None, speech_seconds=None, harmless=False, waiting=None)
+            self.state = replace(
+                state, ducked_seconds=None, speech_seconds=None, harmless=False, heard=None, waiting=None
+            )
             return (*restored, Ignore(event.turn))
         stopped = self._stop()
         self.state = Thinking(event.turn)
@@ -456,11 +459,10 @@ class Turns:
         dropped = self._stop() if isinstance(state, Secret) else ()
         restored = self._restore()
         if isinstance(self.state, Speaking):
-            self.state = replace(self.state, ducked_seconds=None, speech_seconds=None, harmless=False, waiting=None)
+            self.state = replace(
+                self.state, ducked_seconds=None, speech_seconds=None, harmless=False, heard=None, waiting=None
+            )
         return (*dropped, *restored, Ignore(event.turn))
-
-    def _may_answer(self, event: Done) -> bool:
-        return self.policy.interruptible and self._takes_the_floor(event)
 
     def _audible(self, now_seconds: float) -> tuple[Action, ...]:
         if isinstance(self.state, Thinking):

@@ -119,6 +119,20 @@ def test_words_with_enough_voice_interrupt() -> None:
     assert floor.state == Free()
 
 
+def test_a_word_that_had_too_little_voice_interrupts_as_soon_as_there_is_enough() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    assert floor.on(Words(3, "actually", 0.25, REPLY), 5.3) == ()
+    assert floor.on(Speech(3, 0.35), 5.4) == (Interrupt(),)
+
+
+def test_a_nod_with_much_voice_does_not() -> None:
+    floor = speaking()
+    floor.on(Voice(), 5.0)
+    assert floor.on(Words(3, "yeah", 0.25, REPLY), 5.3) == ()
+    assert floor.on(Speech(3, 0.35), 5.4) == ()
+
+
 def test_a_nod_does_not_interrupt_and_is_no_turn() -> None:
     floor = speaking()
     floor.on(Voice(), 5.0)
