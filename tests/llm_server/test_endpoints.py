@@ -63,6 +63,7 @@ class Asked:
         self.keys: list[str] = []
         self.left = asyncio.Event()
         self.url = ""
+        self.host = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json())
@@ -74,7 +75,9 @@ class Asked:
 
 
 @asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[tuple[EndpointsEngine, list[Asked]]]:
+async def serving(
+    *answers: Answer, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[EndpointsEngine, list[Asked]]]:
     """An engine in front of such endpoints."""
     asked = [Asked(answer) for answer in answers]
     runners = []
@@ -86,11 +89,12 @@ async def serving(*answers: Answer) -> AsyncIterator[tuple[EndpointsEngine, list
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         runners.append(runner)
         host, port = runner.addresses[0][:2]
-        each.url = f"http://{host}:{port}/v1"
+        each.host = f"{host}:{port}"
+        each.url = f"http://{each.host}/v1"
     names = "abc"
     engine = EndpointsEngine(
         tuple(
-            Endpoint(each.url, name, f"key-{name}", PATIENCE_SECONDS) for name, each in zip(names, asked, strict=False)
+            Endpoint(each.url, name, f"key-{name}", patience_seconds) for name, each in zip(names, asked, strict=False)
         )
     )
     try:
@@ -120,13 +124,37 @@ async def refuse(_: web.Request) -> web.StreamResponse:
     return web.json_response({"error": {"message": "no such model"}}, status=404)
 
 
+async def role_and_silence(request: web.Request) -> web.StreamResponse:
+    response = await begin(request)
+    await response.write(b'data: {"choices": [{"delta": {"role": "assistant"}}]}\n\n')
+    await asyncio.Event().wait()
+    return response
+
+
+async def keeps_alive(request: web.Request) -> web.StreamResponse:
+    response = await begin(request)
+    while True:
+        await response.write(b": still there\n\n")
+        await asyncio.sleep(0.05)
+
+
+async def begin(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    return response
+
+
+async def too_long(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": "context too long; your key is key-a"}, status=400)
+
+
 async def over_quota(_: web.Request) -> web.StreamResponse:
     return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "30"})
 
 
 async def test_a_reply_comes_piece_by_piece_with_its_usage_and_who_wrote_it() -> None:
     async with serving(writes("Hel", "lo", " there.")) as (engine, [asked]):
-        assert await whole(engine) == ("Hello there.", Finish(StopReason.STOP, 12, 3, f"a@{asked.url}"))
+        assert await whole(engine) == ("Hello there.", Finish(StopReason.STOP, 12, 3, f"a@{asked.host}"))
     assert asked.keys == ["Bearer key-a"]
     assert asked.bodies[0] == {
         "model": "a",
@@ -156,15 +184,51 @@ async def test_a_reply_that_is_cut_short_says_so() -> None:
         assert (await whole(engine))[1].reason is StopReason.LENGTH
 
 
-@pytest.mark.parametrize("answer", [refuse, hang, over_quota, says(b"data: nonsense\n\n"), says()])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refuse,
+        hang,
+        over_quota,
+        says(b"data: nonsense\n\n"),
+        says(),
+        says(b'data: {"choices": [7]}\n\n'),
+        writes(),
+        role_and_silence,
+        keeps_alive,
+    ],
+)
 async def test_another_endpoint_takes_over_before_the_first_piece(answer: Answer) -> None:
     async with serving(answer, writes("Here I am.")) as (engine, asked):
         text, finish = await whole(engine)
-        assert (text, finish.model) == ("Here I am.", f"b@{asked[1].url}")
+        assert (text, finish.model) == ("Here I am.", f"b@{asked[1].host}")
         assert asked[1].keys == ["Bearer key-b"]
         # It is remembered: the next reply does not wait for it again.
         await whole(engine)
     assert (len(asked[0].bodies), len(asked[1].bodies)) == (1, 2)
+
+
+async def test_a_conversation_that_one_refuses_is_no_reason_to_leave_it_alone() -> None:
+    async with serving(too_long, writes("Here I am.")) as (engine, asked):
+        await whole(engine)
+        await whole(engine)
+    assert (len(asked[0].bodies), len(asked[1].bodies)) == (2, 2)
+
+
+async def test_many_replies_at_once_do_not_queue_for_connections() -> None:
+    arrived = asyncio.Semaphore(0)
+
+    async def together(request: web.Request) -> web.StreamResponse:
+        arrived.release()
+        await all_here.wait()
+        return await writes("Hello.")(request)
+
+    all_here = asyncio.Event()
+    async with serving(together, patience_seconds=20) as (engine, _), asyncio.TaskGroup() as tasks:
+        replies = [tasks.create_task(whole(engine)) for _ in range(130)]
+        for _ in replies:
+            await arrived.acquire()
+        all_here.set()
 
 
 async def test_an_endpoint_that_is_not_there_at_all_is_passed_over() -> None:
@@ -187,11 +251,11 @@ async def test_what_was_said_is_never_begun_again_by_another() -> None:
 
 
 async def test_when_nobody_answers_every_reason_is_told_and_no_key() -> None:
-    async with serving(refuse, over_quota) as (engine, _):
+    async with serving(too_long, over_quota) as (engine, _):
         with pytest.raises(Unavailable) as raised:
             await whole(engine)
-    assert "404" in str(raised.value)
-    assert "no such model" in str(raised.value)
+    assert "400" in str(raised.value)
+    assert "context too long; your key is ***" in str(raised.value)
     assert "429" in str(raised.value)
     assert "key-" not in str(raised.value)
 
@@ -243,6 +307,8 @@ def test_who_failed_rests_longer_each_time_and_is_asked_again() -> None:
             "PARLEY_LLM_FALLBACKS has 'other': give MODEL@URL",
         ),
         ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACKS": "other@host"}, "give MODEL@URL"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "host:8000/v1"}, "PARLEY_LLM_URL must begin with http"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACK_API_KEYS": "k"}, "has 1 keys for 0 fallbacks"),
     ],
 )
 def test_settings_that_cannot_be_are_named(settings: dict[str, str], why: str) -> None:

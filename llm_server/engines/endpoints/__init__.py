@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from llm_server.engine import Conversation, Delta, Finish
+
+_SCHEMES = ("http://", "https://")
 
 _log = logging.getLogger("parley.llm")
 
@@ -52,7 +55,8 @@ class EndpointsEngine:
             Unavailable: no endpoint answers, or one broke off in the middle.
         """
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            # The server has a limit of its own; a queue here would look like an endpoint that is silent.
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         clock = asyncio.get_running_loop().time
         failures = []
         for place in self._health.order(clock()):
@@ -60,16 +64,18 @@ class EndpointsEngine:
             answer = self._endpoints[place].answer(self._session, conversation)
             try:
                 async for event in answer:
-                    begun = True
+                    if not begun:
+                        begun = True
+                        self._health.worked(place)
                     yield event
             except EndpointFailed as failure:
-                self._health.failed(place, clock(), failure.retry_after_seconds)
+                if not failure.is_well:
+                    self._health.failed(place, clock(), failure.retry_after_seconds)
                 _log.warning("%s", failure)
                 if begun:
                     raise Unavailable(str(failure)) from failure
                 failures.append(str(failure))
             else:
-                self._health.worked(place)
                 return
             finally:
                 await answer.aclose()
@@ -84,12 +90,17 @@ def endpoints(first: Endpoint, others: str, keys: str) -> tuple[Endpoint, ...]:
     """
     if not first.model:
         raise Unavailable("PARLEY_LLM_MODEL is empty: name the model that PARLEY_LLM_URL is to answer with")
+    if not first.url.startswith(_SCHEMES):
+        raise Unavailable("PARLEY_LLM_URL must begin with http:// or https://")
     found = [first]
     names = [each.strip() for each in others.split(",") if each.strip()]
-    given = [each.strip() for each in keys.split(",")] + [""] * len(names)
-    for entry, key in zip(names, given, strict=False):
-        model, at, url = entry.rpartition("@")
-        if not at or not model or not url.startswith(("http://", "https://")):
+    given = [each.strip() for each in keys.split(",")] if keys.strip() else []
+    if len(given) > len(names):
+        raise Unavailable(f"PARLEY_LLM_FALLBACK_API_KEYS has {len(given)} keys for {len(names)} fallbacks")
+    for entry, key in zip_longest(names, given, fillvalue=""):
+        model, at, url = entry.partition("@http")
+        url = f"http{url}"
+        if not at or not model or not url.startswith(_SCHEMES):
             raise Unavailable(
                 f"PARLEY_LLM_FALLBACKS has {entry!r}: give MODEL@URL, such as llama3.2@http://host:11434/v1"
             )

@@ -6,7 +6,8 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -25,16 +26,19 @@ _REASONS: Final = {
 }
 _MOST_OF_A_BODY: Final = 200
 _CONNECT_SECONDS: Final = 1.0
-_BETWEEN_PIECES_SECONDS: Final = 5.0
+_BETWEEN_WORDS_SECONDS: Final = 5.0
+# What is wrong is the conversation: malformed, too long, refused.
+_TOO_MUCH: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 class EndpointFailed(Exception):
     """An endpoint cannot be used, or broke off."""
 
-    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
-        """Say what happened, and when the endpoint wants to be asked again."""
+    def __init__(self, message: str, retry_after_seconds: float | None = None, *, is_well: bool = False) -> None:
+        """Say what happened, when it wants to be asked again, and whether it is well and only this was too much."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.is_well = is_well
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,13 @@ class Endpoint:
     api_key: str = field(default="", repr=False)
     """Sent as a bearer token; never logged."""
     first_token_seconds: float = 1.3
-    """How long its first piece may take."""
+    """How long its first words may take, from the request on."""
 
     @property
     def name(self) -> str:
-        """Model and place, for people."""
-        return f"{self.model}@{self.url}"
+        """Model and host, for people; what else is in the address may be secret."""
+        parts = urlsplit(self.url)
+        return f"{self.model}@{parts.hostname}:{parts.port}" if parts.port else f"{self.model}@{parts.hostname}"
 
     async def answer(
         self, session: aiohttp.ClientSession, conversation: Conversation
@@ -61,25 +66,30 @@ class Endpoint:
         """Write a reply; closing the generator closes the connection, which ends the endpoint's work.
 
         Raises:
-            EndpointFailed: it refuses, is silent for too long, or breaks off.
+            EndpointFailed: it refuses, is silent for too long, breaks off, or writes nothing.
         """
+        patience = _Patience(asyncio.get_running_loop().time() + self.first_token_seconds)
         try:
-            async with asyncio.timeout(self.first_token_seconds):
+            async with asyncio.timeout_at(patience.until):
                 response = await self._post(session, conversation)
         except TimeoutError:
             raise EndpointFailed(f"{self.name} has not answered for {self.first_token_seconds:g} s") from None
         except aiohttp.ClientError as error:
             raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
         try:
-            usage, reason = _Usage(), None
-            async for data in self._events(response):
+            usage, reason, written = _Usage(), None, False
+            async for data in self._events(response, patience):
                 piece = _piece(data, self.name)
                 usage = piece.usage or usage
                 reason = piece.reason or reason
                 if piece.text:
+                    written = True
+                    patience.until = asyncio.get_running_loop().time() + _BETWEEN_WORDS_SECONDS
                     yield Delta(piece.text)
             if reason is None:
                 raise EndpointFailed(f"{self.name} broke off in the middle of a reply")
+            if not written:
+                raise EndpointFailed(f"{self.name} wrote nothing")
             yield Finish(reason, usage.prompt_tokens, usage.completion_tokens, self.name)
         finally:
             response.close()
@@ -95,20 +105,21 @@ class Endpoint:
             why = " ".join((await response.text(errors="replace")).split())[:_MOST_OF_A_BODY]
         finally:
             response.close()
-        raise EndpointFailed(
-            f"{self.name} answers {response.status}: {why}", _seconds(response.headers.get("Retry-After"))
-        )
+        # An endpoint may quote the key that it does not like.
+        why = why.replace(self.api_key, "***") if self.api_key else why
+        retry_after = _seconds(response.headers.get("Retry-After"))
+        is_well = response.status in _TOO_MUCH
+        raise EndpointFailed(f"{self.name} answers {response.status}: {why}", retry_after, is_well=is_well)
 
-    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[str]:
+    async def _events(self, response: aiohttp.ClientResponse, patience: _Patience) -> AsyncIterator[str]:
         """The data of each event, until the endpoint says that there is no more."""
         reader, chunks = EventReader(), aiter(response.content.iter_any())
-        limit = self.first_token_seconds
         while True:
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout_at(patience.until):
                     chunk = await anext(chunks, b"")
             except TimeoutError:
-                raise EndpointFailed(f"{self.name} has been silent for {limit:g} s") from None
+                raise EndpointFailed(f"{self.name} has written nothing for too long") from None
             except aiohttp.ClientError as error:
                 raise EndpointFailed(f"{self.name} broke off: {error}") from error
             if not chunk:
@@ -117,7 +128,6 @@ class Endpoint:
                 if data == _END:
                     return
                 yield data
-                limit = _BETWEEN_PIECES_SECONDS
 
     def _body(self, conversation: Conversation) -> dict[str, object]:
         body: dict[str, object] = {
@@ -132,6 +142,13 @@ class Endpoint:
         if conversation.seed is not None:
             body["seed"] = conversation.seed
         return body
+
+
+@dataclass(slots=True)
+class _Patience:
+    """Until when the next words must have come: comments and empty pieces do not put it off."""
+
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +178,13 @@ def _piece(data: str, name: str) -> _Piece:
         raise EndpointFailed(f"{name} sends what is no JSON: {data[:_MOST_OF_A_BODY]}") from error
     if not isinstance(event, dict) or event.get("error"):
         raise EndpointFailed(f"{name} says: {data[:_MOST_OF_A_BODY]}")
+    try:
+        return _read(event)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise EndpointFailed(f"{name} sends what is no chat completion: {data[:_MOST_OF_A_BODY]}") from error
+
+
+def _read(event: dict[str, Any]) -> _Piece:
     counted = event.get("usage")
     usage = _Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0)) if counted else None
     # The last event of some endpoints has the usage and no choice.
