@@ -9,10 +9,10 @@ import re
 from difflib import SequenceMatcher
 from typing import Final
 
-# What people say to show that they listen, without wanting the floor.
+# What people say to show that they listen, without wanting the floor; "I see" is often written "I.C.".
 _ENGLISH_NODS: Final = (
-    "yeah yep yes uh huh uhhuh mhm mm mmm hmm hm mmhmm okay ok right sure aha ah oh i see good great wow really true "
-    "exactly nice cool"
+    "yeah yep yes uh huh uhhuh mhm mm mmm hmm hm mmhmm okay ok right sure aha ah oh i see c ic good great wow really "
+    "true exactly nice cool"
 )
 BACKCHANNELS: Final = {"en": frozenset(_ENGLISH_NODS.split())}
 # What ends a reply at once, however short it is.
