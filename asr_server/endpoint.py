@@ -21,9 +21,13 @@ _SOFT_SILENCE_SECONDS: Final = 0.2
 # The words are looked at in every lull, so that they are known when a decision is due; a look serves as a partial too.
 _LOOK_SILENCE_SECONDS: Final = 0.1
 # While the assistant speaks, so much of the usual evidence begins voice: ducking for nothing costs little, and the
-# detector is unsure of hissing consonants for 150 ms. Not right at a reply's beginning, into which users breathe.
-_ALERT_SHARE: Final = 0.3
+# detector is unsure of hissing consonants for 150 ms. Not right at a reply's beginning, into which users breathe, and
+# not for some time after a false alarm, for longer after each: in a noisy room a reply that ducks again and again is
+# worse than a duck that comes late.
+_ALERT_SHARE: Final = 0.1
 _ALERT_AFTER_SECONDS: Final = 0.5
+_CALM_SECONDS: Final = 5.0
+_LONGEST_CALM_SECONDS: Final = 60.0
 # Less voice than this is not even worth a model's time when the caller asks for the end.
 _LEAST_FLUSHED_SECONDS: Final = 0.064
 
@@ -165,6 +169,8 @@ class Endpointer:
         """Begin in silence at `first_sample`."""
         self.config = config
         self._speaking_since: int | None = None
+        self._calm_until = first_sample
+        self._calm_seconds = _CALM_SECONDS
         self.position = first_sample
         """Sample after the last window."""
         self._phase = _Phase.QUIET
@@ -173,7 +179,7 @@ class Endpointer:
 
     def _begin(self) -> None:
         """Forget the turn; silence follows."""
-        self._voiced = False
+        self._voiced = self._certain = False
         self._first = self._onset = self._last_voice = self.position
         self._voiced_samples = 0
         self._needed_seconds: float | None = None
@@ -231,6 +237,7 @@ class Endpointer:
         voiced, was_voiced = probability >= self._threshold(), self._voiced
         start, self.position = self.position, self.position + WINDOW_SAMPLES
         self._voiced = voiced
+        self._certain = self._certain or probability >= self.config.start_threshold
         if voiced:
             return self._voice(start, was_voiced=was_voiced)
         if self._phase is _Phase.QUIET:
@@ -259,9 +266,13 @@ class Endpointer:
         # In a pause the turn is about to end: a voice that comes back is believed sooner than one out of silence.
         if self._voiced or self._phase is _Phase.SPEECH:
             return self.config.release_threshold
+        return self.config.start_threshold * (_ALERT_SHARE if self._is_alert() else 1.0)
+
+    def _is_alert(self) -> bool:
         since = self._speaking_since
-        alert = since is not None and self.position - since >= self._samples(_ALERT_AFTER_SECONDS)
-        return self.config.start_threshold * (_ALERT_SHARE if alert and self._phase is _Phase.QUIET else 1.0)
+        if since is None or self._phase is not _Phase.QUIET or self.position < self._calm_until:
+            return False
+        return self.position - since >= self._samples(_ALERT_AFTER_SECONDS)
 
     def _voice(self, start: int, *, was_voiced: bool) -> tuple[Event, ...]:
         events: list[Event] = []
@@ -278,6 +289,7 @@ class Endpointer:
         self._voiced_samples += WINDOW_SAMPLES
         if self._phase is _Phase.CANDIDATE and self.voiced_seconds >= self._least_speech():
             self._phase = _Phase.SPEECH
+            self._calm_until, self._calm_seconds = self.position, _CALM_SECONDS
             events.append(SpeechBegan(self._onset))
         if self._phase is _Phase.SPEECH and self._speech_seconds() >= self.config.hard_limit_seconds:
             events += self._split()
@@ -328,6 +340,9 @@ class Endpointer:
 
     def _discard(self) -> tuple[Event, ...]:
         first = self._first if self._phase is _Phase.CANDIDATE else self._accounted
+        if self._phase is _Phase.CANDIDATE and not self._certain:
+            self._calm_until = self.position + self._samples(self._calm_seconds)
+            self._calm_seconds = min(2 * self._calm_seconds, _LONGEST_CALM_SECONDS)
         gone = TooShort(first, self.position)
         self._close()
         return (gone,)

@@ -20,8 +20,10 @@ _ENOUGH_AFTER: Final = round(0.36 / _PACKET_SECONDS)
 # Before the first of these, an echo cannot know of the duck.
 _STILL_BEFORE: Final = round(0.04 / _PACKET_SECONDS)
 _VOICE_BEFORE: Final = round(0.14 / _PACKET_SECONDS)
-# How far from the duck's own depth an echo may fall, and how far above the room it must stay to be a sound at all.
-_SLACK_DB: Final = 8.0
+# How much less and how much more than the duck's own depth an echo may fall: a reply begins loud and has soft syllables
+# after that. A user who falls silent is not taken for one, for an echo stays so far above the room.
+_LESS_DB: Final = 8.0
+_MORE_DB: Final = 14.0
 _ABOVE_ROOM_DB: Final = 4.0
 _SILENT_DB: Final = -96.0
 
@@ -62,7 +64,7 @@ class DuckProbe:
         room = min(levels)
         if after < room + _ABOVE_ROOM_DB:
             return None
-        return abs(before - after - self._depth_db) <= _SLACK_DB
+        return -_LESS_DB <= before - after - self._depth_db <= _MORE_DB
 
 
 def _loudness(levels_db: tuple[float, ...]) -> float:

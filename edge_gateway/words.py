@@ -9,12 +9,14 @@ import re
 from difflib import SequenceMatcher
 from typing import Final
 
-# What people say to show that they listen, without wanting the floor; "I see" is often written "I.C.".
+# What people say to show that they listen, without wanting the floor.
 _ENGLISH_NODS: Final = (
-    "yeah yep yes uh huh uhhuh mhm mm mmm hmm hm mmhmm okay ok right sure aha ah oh i see c ic good great wow really "
-    "true exactly nice cool"
+    "yeah yep yes uh huh uhhuh mhm mm mmm hmm hm mmhmm okay ok right sure aha ah oh i see ic good great wow really "
+    "true exactly nice cool alright"
 )
 BACKCHANNELS: Final = {"en": frozenset(_ENGLISH_NODS.split())}
+# Nods of two words; "I see" is often written as two letters, of which the second only has to rhyme.
+_TWO_WORDS: Final = ((re.compile(r"\bi [bcdegptvz]\b"), "i see"), (re.compile(r"\ball right\b"), "alright"))
 # What ends a reply at once, however short it is.
 _ENGLISH_STOPS: Final = "stop|wait|hold on|shut up|be quiet|quiet|enough|pause|cancel|no no|never mind"
 STOP_PHRASES: Final = {"en": frozenset(_ENGLISH_STOPS.split("|"))}
@@ -38,7 +40,10 @@ def same_words(one: str, other: str) -> bool:
 
 def is_backchannel(text: str, language: str = "en") -> bool:
     """True when `text` is only a sign of listening, such as "mhm" or "oh really"."""
-    words = normalise(text)
+    said = " ".join(normalise(text))
+    for written, meant in _TWO_WORDS:
+        said = written.sub(meant, said)
+    words = said.split()
     return bool(words) and all(word in BACKCHANNELS.get(language[:2], frozenset()) for word in words)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -81,6 +82,30 @@ def test_a_hint_of_voice_is_told_while_the_assistant_speaks_and_is_no_speech() -
     assert kinds(feed(end, 0.5, 0.0)) == [TooShort]
     end.assistant_speaks = False
     assert feed(end, 0.2, 0.3) == []
+
+
+def test_after_a_false_alarm_hints_are_let_pass_for_longer_each_time_until_somebody_speaks() -> None:
+    end = Endpointer(EndpointConfig())
+    end.assistant_speaks = True
+    alarms = [end.position for _ in range(400) if VoiceBegan in kinds(feed(end, 0.1, 0.2) + feed(end, 0.4, 0.0))]
+    pauses = [(later - earlier) / RATE_HZ for earlier, later in pairwise(alarms)]
+    assert pauses[:4] == pytest.approx([5.5, 10.5, 20.5, 40.5], abs=0.8)
+    assert max(pauses) < 61.5
+    feed(end, 1.0, 0.9)
+    feed(end, 3.0, 0.0)
+    assert VoiceBegan in kinds(feed(end, 0.1, 0.2))
+    assert kinds(feed(end, 0.4, 0.0)) == [TooShort]
+    feed(end, 5.2, 0.0)
+    assert VoiceBegan in kinds(feed(end, 0.1, 0.2))
+
+
+def test_a_short_word_is_no_false_alarm() -> None:
+    end = Endpointer(EndpointConfig())
+    end.assistant_speaks = True
+    feed(end, 0.6, 0.0)
+    feed(end, 0.03, 0.9)
+    assert TooShort in kinds(feed(end, 0.5, 0.0))
+    assert VoiceBegan in kinds(feed(end, 0.1, 0.2))
 
 
 def test_voice_between_the_thresholds_goes_on_but_does_not_begin() -> None:

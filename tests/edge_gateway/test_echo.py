@@ -23,6 +23,10 @@ def test_a_sound_that_goes_down_as_far_as_the_reply_is_its_echo() -> None:
     assert heard(-38.0, -52.0).is_echo
 
 
+def test_an_echo_may_be_at_a_soft_syllable_when_it_is_judged() -> None:
+    assert heard(-34.0, -60.0).is_echo
+
+
 def test_a_user_who_goes_on_is_no_echo() -> None:
     assert heard(-25.0, -25.0).is_echo is False
     assert heard(-25.0, -31.0).is_echo is False

@@ -12,12 +12,14 @@ def test_the_same_speech_transcribed_twice_compares_equal() -> None:
     assert not same_words("What is the time", "What is the time in Rome")
 
 
-@pytest.mark.parametrize("text", ["mhm", "Yeah.", "Oh, really?", "uh-huh", "Okay, great!"])
+@pytest.mark.parametrize(
+    "text", ["mhm", "Yeah.", "Oh, really?", "uh-huh", "Okay, great!", "I see.", "I.C.", "I. T..", "All right."]
+)
 def test_signs_of_listening_are_backchannels(text: str) -> None:
     assert is_backchannel(text)
 
 
-@pytest.mark.parametrize("text", ["", "yes but why", "Turn it off", "seven"])
+@pytest.mark.parametrize("text", ["", "yes but why", "Turn it off", "seven", "B.", "I. F.", "All of it"])
 def test_what_asks_for_the_floor_is_none(text: str) -> None:
     assert not is_backchannel(text)
 
