@@ -40,7 +40,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         tts = await stack.enter_async_context(TtsClient(config.tts))
         codecs = Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", ""))))
         reports = Reports(telemetry, config.max_sessions)
-        means = Means(Servers(llm, tts), codecs, reports, config.instructions, config.lead_ms)
+        means = Means(Servers(llm, tts), codecs, reports, config.instructions, config.lead_ms, config.tool_filler)
         services = Services(asr, means)
         lobby = Lobby(services, config.max_sessions)
         app = new_app(lobby, telemetry.registry, config.origins)

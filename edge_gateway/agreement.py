@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from edge_gateway.turns import TurnPolicy
 from parley.conversation import AudioFormat, Encoding, ErrorCode, ErrorEvent, SessionConfig
 from parley.errors import InvalidInput, ParleyError, TooLarge, WrongState
+from parley.llm import read_tools
 
 if TYPE_CHECKING:
     from parley.tts import Voice
@@ -51,6 +52,7 @@ def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
     for name, text in (("instructions", given.instructions), ("greeting", given.greeting)):
         if len(text) > _MOST_CHARACTERS:
             raise TooLarge(f"{name} of {len(text)} characters: at most {_MOST_CHARACTERS}", field=f"configure.{name}")
+    read_tools(given.tools, "configure.tools")
     return replace(given, input=audio_in, output=audio_out, language=language)
 
 

@@ -43,3 +43,6 @@ class GatewayConfig:
         "You are a friendly voice assistant. Answer in one or two short spoken sentences, without markup.",
         help="Instructions for the model when a session gives none.",
     )
+    tool_filler: str = setting(
+        "PARLEY_TOOL_FILLER", "One moment.", help="What is said while a function takes long; nothing if empty."
+    )

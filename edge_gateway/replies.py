@@ -25,6 +25,7 @@ from parley.conversation import (
     SessionConfig,
     UserUtterance,
 )
+from parley.errors import InvalidInput
 from serving.telemetry import SpanIdentity, clock_ns
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Means:
     """For the model, when a session gives none."""
     lead_ms: int
     """How far ahead of the listener sound is sent."""
+    filler: str = ""
+    """What is said while a function takes long; may be empty."""
 
 
 class Replies:
@@ -134,6 +137,7 @@ class Replies:
             messages=self._messages(text if secret else ""),
             traceparent=self.identity.traceparent,
             session_id=self._session_id,
+            tools=self._config.tools,
         )
         self._begin(tasks, turn, chat, secret=secret)
 
@@ -202,6 +206,18 @@ class Replies:
         if played.final and reply is self._settling:
             await self.settle()
 
+    def tool_result(self, result: llm.ToolResult) -> None:
+        """Take what a function gave; a result for a reply that is over comes too late, and changes nothing.
+
+        Raises:
+            InvalidInput: no function was called by that name.
+        """
+        if self._current is not None and self._current.desk.take(result):
+            return
+        number = result.tool_call_id.partition(":")[0]
+        if not number.isdecimal() or not 0 < int(number) <= self._count:
+            raise InvalidInput(f"no function was called as {result.tool_call_id!r}", field="tool_result.tool_call_id")
+
     async def mark(self, mark: ClientMark) -> None:
         """Take a moment on the listener's clock; the last of them lets the listener see the waterfall."""
         reply = self._with_number(mark.reply)
@@ -246,7 +262,8 @@ class Replies:
             traceparent=self.identity.traceparent,
             session_id=self._session_id,
         )
-        brief = Brief(self._count, turn, self.identity, chat, voice, text, self._means.lead_ms / 1000)
+        means = self._means
+        brief = Brief(self._count, turn, self.identity, chat, voice, text, means.lead_ms / 1000, means.filler)
         encoders = self._means.codecs.encoder_factory(output)
         reply = Reply(brief, self._means.servers, self._peer, encoders)
         reply.progress.marks = self.marks

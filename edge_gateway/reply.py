@@ -15,6 +15,7 @@ from edge_gateway.agreement import error_event
 from edge_gateway.heard import ReplyText as HeardText
 from edge_gateway.pacing import Pacer, PacingConfig
 from edge_gateway.waterfall import Marks, Sentence
+from edge_gateway.writing import ToolDesk, asked, written
 from parley import llm, tts
 from parley.audio import SAMPLE_BYTES
 from parley.conversation import (
@@ -26,6 +27,7 @@ from parley.conversation import (
     ReplyStarted,
     ReplyText,
     ReplyWord,
+    ToolRequest,
 )
 from parley.errors import DeadlinePassed, EngineFailed, ParleyError
 from serving.telemetry import SpanIdentity, clock_ns
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from edge_gateway.peer import Peer
+    from edge_gateway.writing import News
 
-_FIRST_TOKEN_SECONDS: Final = 3.0
 _FIRST_AUDIO_SECONDS: Final = 2.0
-# Between two pieces of a reply that has begun.
-_STALL_SECONDS: Final = 10.0
+# From the end of the text, or from the last sound after it, to the next sound.
+_NEXT_AUDIO_SECONDS: Final = 3.0
+# The longest wait for the listener at once; it only makes the next look come.
+_LOOK_SECONDS: Final = 10.0
 # What a listener's reports may lag behind the clock before a reply counts as heard without them.
 _PLAYOUT_PATIENCE_SECONDS: Final = 2.0
 _NS_PER_MS: Final = 1_000_000
@@ -85,6 +89,8 @@ class Brief:
     """Text of a greeting."""
     lead_seconds: float = 0.4
     """How far ahead of the listener sound is sent."""
+    filler: str = ""
+    """What is said while a function takes long; may be empty."""
 
 
 @dataclass(slots=True)
@@ -113,6 +119,8 @@ class Progress:
     """What the listener has reported."""
     played_final: bool = False
     """The listener will play no more of it."""
+    model: str = ""
+    """Who wrote it, where the LLM server has several; empty: its model."""
     text_only: bool = False
     """It could not be spoken, and was shown instead."""
 
@@ -144,6 +152,9 @@ class Reply:
         self._pcm = bytearray()
         self._sequence = 0
         self._encoder: PacketEncoder | None = None
+        self._listens = True
+        self.desk = ToolDesk(brief.number, self._ask)
+        """Functions that are being called."""
 
     def release(self) -> None:
         """Let it be heard."""
@@ -198,48 +209,54 @@ class Reply:
             self._servers.tts.synthesize(self.brief.voice, text) as speech,
         ):
             async for event in speech:
+                # What the listener's pace takes is not the server's time.
+                self._listens = False
+                self._limit.reschedule(None)
                 await self._handle(event)
+                self._listens = True
+                self._expect_audio()
         progress.words.finish(self._pacer.sent_samples)
 
     @asynccontextmanager
-    async def _text(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def _text(self) -> AsyncIterator[AsyncIterator[tts.Request]]:
         """The reply's text as it comes."""
         self.progress.marks.asked_ns = clock_ns()
         if self.brief.chat is None:
             yield self._fixed()
             return
-        async with self._servers.llm.chat(self.brief.chat) as events:
-            yield self._deltas(events)
+        async with asked(self._servers.llm, self.brief.chat, self.desk) as news:
+            yield self._deltas(news)
 
-    async def _fixed(self) -> AsyncIterator[str]:
+    async def _fixed(self) -> AsyncIterator[tts.Request]:
         await self._say(self.brief.fixed_text)
         self.progress.marks.text_end_ns = clock_ns()
         yield self.brief.fixed_text
 
-    async def _deltas(self, events: AsyncIterator[llm.Event]) -> AsyncIterator[str]:
+    async def _deltas(self, news: News) -> AsyncIterator[tts.Request]:
         marks = self.progress.marks
         try:
-            while True:
-                seconds = _STALL_SECONDS if marks.first_token_ns else _FIRST_TOKEN_SECONDS
-                async with asyncio.timeout(seconds):
-                    event = await anext(events, None)
-                if event is None or isinstance(event, llm.Finished):
-                    break
-                if isinstance(event, llm.Delta):
+            async for event in written(news, self.desk, self.brief.filler):
+                if isinstance(event, llm.Finished):
+                    self.progress.model = event.model
+                elif isinstance(event, tts.SpeakNow):
+                    yield event
+                else:
                     await self._say(event.text)
                     yield event.text
         except ParleyError as error:
             self.progress.failure = Failure("llm", error)
             raise
-        except TimeoutError as error:
-            late = DeadlinePassed("the llm server has not written anything in time")
-            self.progress.failure = Failure("llm", late)
-            raise late from error
         marks.text_end_ns = clock_ns()
+        self._expect_audio()
         if not marks.first_token_ns:
             empty = EngineFailed("the llm server gave an empty reply")
             self.progress.failure = Failure("llm", empty)
             raise empty
+
+    async def _ask(self, call: llm.ToolCall) -> None:
+        """Have the listener call a function; never in secret, for it may change something."""
+        await self._released.wait()
+        await self._peer.send(ToolRequest(self.brief.number, call))
 
     async def _say(self, text: str) -> None:
         """Note a piece of text and tell it to the listener, in secret if so it is."""
@@ -251,8 +268,14 @@ class Reply:
         await self._tell(ReplyText(self.brief.number, text))
 
     def _expect_audio(self) -> None:
-        if not self.progress.marks.first_audio_ns and not self.progress.text_only:
-            self._limit.reschedule(asyncio.get_running_loop().time() + _FIRST_AUDIO_SECONDS)
+        """Set how long the TTS server may be silent from now on; while more text may come, it waits too."""
+        marks, limit = self.progress.marks, None
+        if marks.first_token_ns and not marks.first_audio_ns:
+            limit = _FIRST_AUDIO_SECONDS
+        elif marks.text_end_ns:
+            limit = _NEXT_AUDIO_SECONDS
+        if limit and self._listens and not self.progress.text_only:
+            self._limit.reschedule(asyncio.get_running_loop().time() + limit)
 
     async def _tell(self, event: Event) -> None:
         if self.started or self.progress.text_only:
@@ -266,7 +289,6 @@ class Reply:
             case tts.Audio():
                 if not marks.first_audio_ns:
                     marks.first_audio_ns = clock_ns()
-                    self._limit.reschedule(None)
                 self._pcm += event.pcm
                 await self._send_packets()
             case tts.WordMark():
@@ -331,7 +353,7 @@ class Reply:
             seconds = self._pacer.hold(loop.time())
             self._reported.clear()
             try:
-                async with asyncio.timeout(min(seconds, _STALL_SECONDS)):
+                async with asyncio.timeout(min(seconds, _LOOK_SECONDS)):
                     await self._reported.wait()
             except TimeoutError:
                 continue

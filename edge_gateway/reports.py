@@ -161,6 +161,7 @@ class Reports:
             waited_ms=marks.waited_ms,
             beyond_need_ms=marks.beyond_need_ms,
             too_early=marks.too_early,
+            model=progress.model,
         )
 
     def _observe(self, marks: Marks, identity: SpanIdentity) -> None:
@@ -185,6 +186,7 @@ class Reports:
             "parley.outcome": reply.progress.outcome.name.lower(),
             "parley.head_start": marks.head_start,
             "parley.explained": share,
+            **({"gen_ai.response.model": reply.progress.model} if reply.progress.model else {}),
             **_endpointing(marks),
         }
         self._telemetry.record_root(

@@ -21,7 +21,7 @@ from edge_gateway.echo import DuckProbe
 from edge_gateway.marking import Regret, mark_end
 from edge_gateway.replies import Audible, Means, Over, Replies
 from edge_gateway.waterfall import Marks
-from parley import asr
+from parley import asr, llm
 from parley.conversation import (
     MAX_OPUS_BYTES,
     MAX_TEXT_BYTES,
@@ -183,6 +183,8 @@ class Session:
                 await self._replies.played(news)
             case ClientMark():
                 await self._replies.mark(news)
+            case llm.ToolResult():
+                self._replies.tool_result(news)
             case Audible():
                 if self._replies.is_current(news.reply):
                     await self._decide(turns.Audible())

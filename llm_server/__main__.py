@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_server.config import LlmConfig
 from llm_server.engines import open_engine
 from llm_server.service import SERVICE, LlmServicer
+from llm_server.tools import own_tools
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
@@ -21,7 +22,7 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
     engine = open_engine(config)
     worker = Worker("llm-engine")
-    servicer = LlmServicer(engine, telemetry, config.max_calls)
+    servicer = LlmServicer(engine, telemetry, config.max_calls, own_tools(config.tools))
     listen = Listen(
         config.host, config.port, "PARLEY_LLM_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
     )

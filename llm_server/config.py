@@ -16,13 +16,22 @@ class LlmConfig:
     metrics_port: int = setting(
         "PARLEY_LLM_METRICS_PORT", 9102, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
     )
-    engine: str = setting("PARLEY_LLM_ENGINE", "rules", choices=("rules", "openai", "scripted"), help="Engine to use.")
+    engine: str = setting(
+        "PARLEY_LLM_ENGINE",
+        "rules",
+        choices=("rules", "openai", "ctranslate2", "vllm", "scripted"),
+        help="Engine to use.",
+    )
     url: str = setting(
         "PARLEY_LLM_URL",
         "http://127.0.0.1:11434/v1",
         help="openai: base of an OpenAI-compatible API; Ollama's by default.",
     )
-    model: str = setting("PARLEY_LLM_MODEL", "", help="openai: name of the model there.")
+    model: str = setting(
+        "PARLEY_LLM_MODEL",
+        "",
+        help="openai: name of the model there. ctranslate2: its folder. vllm: its folder or hub id.",
+    )
     api_key: str = setting("PARLEY_LLM_API_KEY", "", help="openai: its key, where one is needed.")
     fallbacks: str = setting(
         "PARLEY_LLM_FALLBACKS", "", help="openai: who answers when that one cannot, MODEL@URL separated by commas."
@@ -32,6 +41,27 @@ class LlmConfig:
     )
     first_token_seconds: float = setting(
         "PARLEY_LLM_FIRST_TOKEN_SECONDS", 1.3, help="openai: silence after which the next one is asked.", minimum=0.1
+    )
+    device: str = setting(
+        "PARLEY_LLM_DEVICE", "cpu", choices=("cpu", "cuda"), help="ctranslate2: where the model runs."
+    )
+    compute_type: str = setting(
+        "PARLEY_LLM_COMPUTE_TYPE",
+        "default",
+        help="ctranslate2: numbers to compute with; default: those it was saved in.",
+    )
+    parallel: int = setting("PARLEY_LLM_PARALLEL", 2, help="ctranslate2: replies written at once.", minimum=1)
+    threads: int = setting(
+        "PARLEY_LLM_THREADS", 0, help="ctranslate2: processor threads for each of them; 0: shared out.", minimum=0
+    )
+    context_tokens: int = setting(
+        "PARLEY_LLM_CONTEXT_TOKENS",
+        0,
+        help="ctranslate2, vllm: longest conversation with its reply; 0: what the model's files say.",
+        minimum=0,
+    )
+    tools: str = setting(
+        "PARLEY_LLM_TOOLS", "", help="Functions of the server's own that the model may call: time, arithmetic."
     )
     max_calls: int = setting("PARLEY_LLM_MAX_CALLS", 1000, help="Replies written at once.", minimum=1)
     drain_seconds: float = setting(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
 
 class Role(enum.Enum):
@@ -20,6 +20,30 @@ class Role(enum.Enum):
     USER = "user"
     ASSISTANT = "assistant"
     TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call."""
+
+    name: str
+    """Letters, digits, `_` and `-`."""
+    description: str
+    """What it does, for the model."""
+    parameters: Mapping[str, object]
+    """JSON Schema of its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a function called; `Finish` with `TOOL_CALLS` follows."""
+
+    id: str
+    """Name of this call within its reply."""
+    name: str
+    """Name of the function."""
+    arguments_json: str
+    """Its arguments, a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +58,10 @@ class Message:
     """The user interrupted this reply."""
     unheard: str = ""
     """What was written of an interrupted reply and not heard."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What the assistant wanted called."""
+    tool_call_id: str = ""
+    """Of a tool's message: the call that it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +78,8 @@ class Conversation:
     """Makes sampling repeatable; None: not repeatable."""
     session_id: str = ""
     """Name of the session."""
+    tools: tuple[Tool, ...] = ()
+    """Functions that may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +108,10 @@ class Finish:
     """Tokens of the conversation; 0: not counted."""
     completion_tokens: int = 0
     """Tokens of the reply; 0: not counted."""
+    cached_tokens: int = 0
+    """Tokens of the conversation that needed no computing."""
+    queue_ms: float = 0.0
+    """Wait for the model's being free."""
     model: str = ""
     """Who answered, where the engine has several; empty: the engine's model."""
 
@@ -91,6 +125,8 @@ class Engine(Protocol):
     """Name of the model."""
     context_tokens: int
     """Longest conversation; 0: not limited by tokens."""
+    calls_tools: bool
+    """It can call functions."""
 
     def load(self) -> None:
         """Load the model and warm it up; blocks.
@@ -100,7 +136,7 @@ class Engine(Protocol):
         """
         ...
 
-    def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+    def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
         """Write a reply; closing the generator ends the model's work at once."""
         ...
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Gauge, Histogram
 
-from llm_server.engine import Conversation, Engine, Finish, Message, Role, StopReason
+from llm_server.engine import Conversation, Engine, Finish, Message, Role, StopReason, Tool, ToolCall
+from llm_server.outbox import Outbox
+from llm_server.tools import Answers, OwnTool, Result, answer
 from parley._duplex import first_of
 from parley.errors import EngineFailed, InvalidInput, Overloaded, TooLarge, WrongState
 from parley.llm import SERVICE as LLM_SERVICE
+from parley.llm import Tool as LlmTool
+from parley.llm import read_tools
 from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.grpc_server import statuses
 from serving.telemetry import clock_ns, content_allowed, context_of
@@ -44,17 +48,42 @@ _REASONS: Final = {
     StopReason.LENGTH: llm_pb2.FINISH_REASON_LENGTH,
     StopReason.TOOL_CALLS: llm_pb2.FINISH_REASON_TOOL_CALLS,
 }
+# How often a model may ask for functions in one reply; after that it has to speak.
+_MOST_ROUNDS: Final = 5
 _CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call: what goes out, what comes in, and its span."""
+
+    outbox: Outbox
+    answers: Answers
+    span: trace.Span
+    began: float = field(default_factory=time.monotonic)
+    first_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a model has written until it ended or wanted functions called."""
+
+    text: str = ""
+    calls: list[ToolCall] = field(default_factory=list)
+    finish: Finish | None = None
 
 
 class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     """Writes replies."""
 
-    def __init__(self, engine: Engine, telemetry: Telemetry, max_calls: int) -> None:
-        """Share `engine` among at most `max_calls` calls."""
+    def __init__(
+        self, engine: Engine, telemetry: Telemetry, max_calls: int, own_tools: tuple[OwnTool, ...] = ()
+    ) -> None:
+        """Share `engine` among at most `max_calls` calls; its model may use `own_tools` in each."""
         self._engine = engine
         self._telemetry = telemetry
         self._max_calls = max_calls
+        self._own_tools = {own.tool.name: own for own in own_tools}
         self._calls = 0
         self._first_token = telemetry.histogram("parley_llm_ttft_seconds", "From the request to the first text.")
         self._active = Gauge("parley_llm_calls_active", "Replies being written.", registry=telemetry.registry)
@@ -77,20 +106,20 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
             self._active.inc()
             try:
                 incoming = aiter(request_iterator)
-                config = _config(await anext(incoming, None))
+                config, answers = _config(await anext(incoming, None)), Answers()
                 async with asyncio.TaskGroup() as tasks:
-                    watching = tasks.create_task(_refuse_more(incoming), name="watch")
-                    await self._reply(config, context)
-                    watching.cancel()
+                    reading = tasks.create_task(_read(incoming, answers), name="read")
+                    await self._reply(config, answers, context)
+                    reading.cancel()
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
             finally:
                 self._calls -= 1
                 self._active.dec()
 
-    async def _reply(self, config: llm_pb2.ChatConfig, context: Context) -> None:
-        conversation = _conversation(config)
+    async def _reply(self, config: llm_pb2.ChatConfig, answers: Answers, context: Context) -> None:
         engine = self._engine
+        conversation = self._with_own_tools(_conversation(config))
         ready = llm_pb2.ChatReady(engine=engine.name, model=engine.model, context_tokens=engine.context_tokens)
         await context.write(llm_pb2.ChatResponse(ready=ready))
         parent = context_of(config.trace.traceparent)
@@ -104,78 +133,124 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                     "session.id": config.session_id,
                 }
             )
+            call = _Call(Outbox(context.write), answers, span)
             try:
-                await self._write(conversation, span, context)
+                async with asyncio.TaskGroup() as tasks:
+                    sending = tasks.create_task(call.outbox.run(), name="send")
+                    finish = await self._rounds(conversation, call)
+                    call.outbox.close()
+                    await sending
             except asyncio.CancelledError:
                 span.set_attribute("parley.cancelled", True)  # noqa: FBT003 - OpenTelemetry's own order
                 raise
+            _note_usage(span, finish)
+        await context.write(_finished(finish, call.first_seconds, time.monotonic() - call.began))
 
-    async def _write(self, conversation: Conversation, span: trace.Span, context: Context) -> None:
-        """Send the reply; pieces that come while a message is on its way share the next one, for each has its price."""
-        waiting: deque[str] = deque()
-        news = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(_send(waiting, news, context), name="send")
-            began = time.monotonic()
-            finish, first_seconds = await self._collect(conversation, span, waiting, news)
-            waiting.append("")
-            news.set()
-            await sending
-        _note_usage(span, finish)
-        await context.write(_finished(finish, first_seconds, time.monotonic() - began))
+    def _with_own_tools(self, conversation: Conversation) -> Conversation:
+        """The conversation with the functions that this server adds.
 
-    async def _collect(
-        self, conversation: Conversation, span: trace.Span, waiting: deque[str], news: asyncio.Event
-    ) -> tuple[Finish, float]:
-        """Take what the engine writes; gives its end, and the seconds to the first piece."""
-        began, first_seconds, left = time.monotonic(), 0.0, 0.0
+        Raises:
+            InvalidInput: the caller offers functions, and the engine cannot call any.
+        """
+        if conversation.tools and not self._engine.calls_tools:
+            raise InvalidInput(f"the engine {self._engine.name} cannot call functions", field="config.tools")
+        theirs = {tool.name for tool in conversation.tools}
+        own = tuple(each.tool for name, each in self._own_tools.items() if name not in theirs)
+        return replace(conversation, tools=(*conversation.tools, *own))
+
+    async def _rounds(self, conversation: Conversation, call: _Call) -> Finish:
+        """Have the model write, and its functions called, until it has no more to say."""
+        said, tokens = "", 0
+        for rounds_left in reversed(range(_MOST_ROUNDS + 1)):
+            asked = conversation if rounds_left else replace(conversation, tools=())
+            written = await self._round(asked, call, said)
+            finish = written.finish
+            if finish is None:
+                break
+            tokens += finish.completion_tokens
+            if not rounds_left or not written.calls:
+                return replace(finish, completion_tokens=tokens)
+            said += written.text
+            results = await self._call_tools(conversation, written.calls, call)
+            calling = Message(Role.ASSISTANT, written.text, tool_calls=tuple(written.calls))
+            conversation = replace(conversation, messages=(*conversation.messages, calling, *results))
+        raise EngineFailed(f"the engine {self._engine.name} ended a reply without saying so")
+
+    async def _round(self, conversation: Conversation, call: _Call, said: str) -> _Round:
+        """Send what the engine writes; `said` is what has been sent before."""
+        written, left = _Round(), 0.0
         try:
             async with aclosing(self._engine.reply(conversation)) as reply:
                 try:
                     async for event in reply:
                         if isinstance(event, Finish):
-                            return event, first_seconds
-                        if not event.text:
-                            continue
-                        if not first_seconds:
-                            first_seconds = time.monotonic() - began
-                            self._first_token.observe(first_seconds)
-                            span.add_event("first_token", timestamp=clock_ns())
-                        if content_allowed():
-                            span.add_event("parley.pii.delta", {"parley.pii.text": event.text})
-                        waiting.append(event.text)
-                        news.set()
+                            written.finish = event
+                            return written
+                        if isinstance(event, ToolCall):
+                            written.calls.append(event)
+                        elif event.text:
+                            apart = said and not written.text and not (said[-1] + event.text[0]).isspace()
+                            written.text += event.text
+                            self._send(f" {event.text}" if apart else event.text, call)
                 except asyncio.CancelledError:
                     left = time.monotonic()
                     raise
         finally:
             if left:
                 self._cancel_to_idle.labels("llm").observe(time.monotonic() - left)
-        raise EngineFailed(f"the engine {self._engine.name} ended a reply without saying so")
+        return written
+
+    def _send(self, text: str, call: _Call) -> None:
+        if not call.first_seconds:
+            call.first_seconds = time.monotonic() - call.began
+            self._first_token.observe(call.first_seconds)
+            call.span.add_event("first_token", timestamp=clock_ns())
+        if content_allowed():
+            call.span.add_event("parley.pii.delta", {"parley.pii.text": text})
+        call.outbox.put(text)
+
+    async def _call_tools(self, conversation: Conversation, calls: list[ToolCall], call: _Call) -> list[Message]:
+        """The results of functions, those of the caller all at once."""
+        offers = {tool.name for tool in conversation.tools}
+        async with asyncio.TaskGroup() as tasks:
+            results = [tasks.create_task(self._call_tool(each, offers, call), name=each.name) for each in calls]
+        return [
+            Message(Role.TOOL, task.result().content, tool_call_id=each.id)
+            for each, task in zip(calls, results, strict=True)
+        ]
+
+    async def _call_tool(self, wanted: ToolCall, offers: set[str], call: _Call) -> Result:
+        with self._telemetry.tracer.start_as_current_span(f"execute_tool {wanted.name}") as span:
+            span.set_attributes({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": wanted.name})
+            own = self._own_tools.get(wanted.name)
+            if wanted.name not in offers:
+                result = Result(f"there is no function {wanted.name}", failed=True)
+            elif own is not None:
+                result = answer(own, wanted)
+            else:
+                call.outbox.put(wanted)
+                result = await call.answers.result(wanted)
+            span.set_attribute("parley.failed", result.failed)
+        return Result(f"Error: {result.content}", failed=True) if result.failed else result
 
 
-async def _send(waiting: deque[str], news: asyncio.Event, context: Context) -> None:
-    """Write what waits, until an empty piece says that there is no more."""
-    ended = False
-    while not ended:
-        await news.wait()
-        news.clear()
-        ended = bool(waiting) and not waiting[-1]
-        text = "".join(waiting)
-        waiting.clear()
-        if text:
-            await context.write(llm_pb2.ChatResponse(delta=llm_pb2.TextDelta(text=text)))
-
-
-async def _refuse_more(requests: AsyncIterator[llm_pb2.ChatRequest]) -> None:
-    """Read what else the caller sends; what this version does not use is ignored.
+async def _read(requests: AsyncIterator[llm_pb2.ChatRequest], answers: Answers) -> None:
+    """Read what else the caller sends; what this version does not know is ignored.
 
     Raises:
         WrongState: a second configuration.
+        InvalidInput: a result that nobody waits for.
     """
     async for request in requests:
-        if request.WhichOneof("request") == "config":
-            raise WrongState("a second configuration in one call", field="config")
+        match request.WhichOneof("request"):
+            case "config":
+                raise WrongState("a second configuration in one call", field="config")
+            case "tool_result":
+                result = request.tool_result
+                answers.take(result.tool_call_id, Result(result.content, result.failed))
+            case _:
+                pass
+    answers.close()
 
 
 def _config(request: llm_pb2.ChatRequest | None) -> llm_pb2.ChatConfig:
@@ -205,7 +280,15 @@ def _conversation(config: llm_pb2.ChatConfig) -> Conversation:
         temperature=temperature,
         seed=config.seed if config.HasField("seed") else None,
         session_id=config.session_id,
+        tools=_tools(config),
     )
+
+
+def _tools(config: llm_pb2.ChatConfig) -> tuple[Tool, ...]:
+    """The functions that the caller offers, checked."""
+    given = [LlmTool(tool.name, tool.description, tool.parameters_json_schema) for tool in config.tools]
+    schemas = read_tools(given, "config.tools")
+    return tuple(Tool(tool.name, tool.description, schemas[tool.name]) for tool in given)
 
 
 def _finished(finish: Finish, first_seconds: float, total_seconds: float) -> llm_pb2.ChatResponse:
@@ -214,8 +297,11 @@ def _finished(finish: Finish, first_seconds: float, total_seconds: float) -> llm
             reason=_REASONS[finish.reason],
             prompt_tokens=finish.prompt_tokens,
             completion_tokens=finish.completion_tokens,
+            cached_tokens=finish.cached_tokens,
             model=finish.model,
-            timings=llm_pb2.LlmTimings(first_token_ms=first_seconds * 1000, total_ms=total_seconds * 1000),
+            timings=llm_pb2.LlmTimings(
+                queue_ms=finish.queue_ms, first_token_ms=first_seconds * 1000, total_ms=total_seconds * 1000
+            ),
         )
     )
 
@@ -226,6 +312,8 @@ def _note_usage(span: trace.Span, finish: Finish) -> None:
             **({"gen_ai.response.model": finish.model} if finish.model else {}),
             "gen_ai.usage.input_tokens": finish.prompt_tokens,
             "gen_ai.usage.output_tokens": finish.completion_tokens,
+            "gen_ai.usage.cache_read.input_tokens": finish.cached_tokens,
+            "parley.queue_ms": finish.queue_ms,
             "gen_ai.response.finish_reasons": [finish.reason.name.lower()],
         }
     )

@@ -21,8 +21,10 @@ TRANSPORT_OPTIONS: Final = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 
-# A server that was killed and started again is used again within about a second.
+# A server that was killed and started again is used again within about a second. Connections are not shared with other
+# channels of the process: one to an address whose last owner is gone would hand on its failure to the next owner.
 _RECONNECT_OPTIONS: Final = (
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),

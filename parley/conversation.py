@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from google.protobuf import json_format
 
-from parley import asr  # noqa: TC001 - annotations of events are read at run time
+from parley import asr, llm
 from parley._channel import MAX_CHAT_MESSAGE_BYTES, open_channel
 from parley._convert import extract, fill
 from parley._duplex import duplex
@@ -136,6 +136,8 @@ class SessionConfig:
     """How the floor changes hands."""
     hints: tuple[str, ...] = ()
     """Words and names to expect."""
+    tools: tuple[llm.Tool, ...] = ()
+    """Functions that the model may call; each `ToolRequest` is to be answered."""
     resume_token: str = ""
     """Token of an earlier session to go on with."""
     reports_playback: bool = False
@@ -225,7 +227,16 @@ class PlaybackCredit:
 
 
 Request = (
-    SessionConfig | AudioPacket | UserText | EndUtterance | CancelReply | Played | Pong | ClientMark | PlaybackCredit
+    SessionConfig
+    | AudioPacket
+    | UserText
+    | EndUtterance
+    | CancelReply
+    | Played
+    | Pong
+    | ClientMark
+    | PlaybackCredit
+    | llm.ToolResult
 )
 
 
@@ -443,6 +454,8 @@ class TurnReport:
     """How much less silence would have done."""
     too_early: bool = False
     """The user went on within a second of that decision."""
+    model: str = ""
+    """Model that wrote the reply, where there are several to take turns; empty: the one that is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,6 +498,16 @@ class AssistantActivity:
     """The state it has entered."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """The model wants one of the client's functions called; `llm.ToolResult` with the call's id is the answer."""
+
+    reply: int
+    """The reply that waits for it."""
+    call: llm.ToolCall
+    """What is to be called, with which arguments."""
+
+
 Event = (
     SessionReady
     | AudioPacket
@@ -504,6 +527,7 @@ Event = (
     | ErrorEvent
     | Ping
     | AssistantActivity
+    | ToolRequest
 )
 
 _REQUESTS: dict[str, type[Request]] = {
@@ -516,6 +540,7 @@ _REQUESTS: dict[str, type[Request]] = {
     "pong": Pong,
     "mark": ClientMark,
     "credit": PlaybackCredit,
+    "tool_result": llm.ToolResult,
 }
 _REQUEST_FIELDS = {kind: name for name, kind in _REQUESTS.items()}
 _EVENTS: dict[str, type[Event]] = {
@@ -537,6 +562,7 @@ _EVENTS: dict[str, type[Event]] = {
     "error": ErrorEvent,
     "ping": Ping,
     "assistant": AssistantActivity,
+    "tool_request": ToolRequest,
 }
 _EVENT_FIELDS = {kind: name for name, kind in _EVENTS.items()}
 

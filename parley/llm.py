@@ -6,18 +6,27 @@ Knows nothing of speech.
 from __future__ import annotations
 
 import enum
+import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from parley._channel import MAX_CHAT_MESSAGE_BYTES, open_channel
 from parley._duplex import duplex
+from parley.errors import InvalidInput
 from parley.v1 import audio_pb2, llm_pb2, llm_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
 SERVICE = "parley.v1.LlmService"
+
+MAX_TOOLS: Final = 64
+"""Most functions that a model may be offered."""
+
+_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NO_ARGUMENTS: Final = '{"type": "object", "properties": {}}'
 
 
 class Role(enum.Enum):
@@ -44,6 +53,57 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call."""
+
+    name: str
+    """Letters, digits, `_` and `-`, at most 64."""
+    description: str
+    """What it does, for the model."""
+    parameters_json_schema: str = ""
+    """JSON Schema of its arguments; empty: it takes none."""
+
+
+def read_tools(tools: Iterable[Tool], where: str) -> dict[str, Mapping[str, object]]:
+    """The schema of the arguments of each function by its name; `where` is the field that has them.
+
+    Raises:
+        InvalidInput: a name or schema cannot be used, or there are too many.
+    """
+    found: dict[str, Mapping[str, object]] = {}
+    for place, tool in enumerate(tools):
+        if place == MAX_TOOLS:
+            raise InvalidInput(f"more than {MAX_TOOLS} functions", field=where)
+        if not _TOOL_NAME.fullmatch(tool.name) or tool.name in found:
+            raise InvalidInput(
+                f"the function name {tool.name!r}: letters, digits, _ and -, at most 64, each name once",
+                field=f"{where}[{place}].name",
+            )
+        try:
+            schema = json.loads(tool.parameters_json_schema or _NO_ARGUMENTS)
+        except json.JSONDecodeError as error:
+            field = f"{where}[{place}].parameters_json_schema"
+            raise InvalidInput(f"the schema of {tool.name} is no JSON: {error}", field=field) from error
+        if not isinstance(schema, dict):
+            field = f"{where}[{place}].parameters_json_schema"
+            raise InvalidInput(f"the schema of {tool.name} is no JSON object", field=field)
+        found[tool.name] = schema
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """Answer to a `ToolCall`."""
+
+    tool_call_id: str
+    """The call that is answered."""
+    content: str
+    """What the function gave, text or JSON."""
+    failed: bool = False
+    """It failed, and `content` says why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What is to be answered, and how."""
 
@@ -57,6 +117,8 @@ class Config:
     """Parent of the server's spans."""
     session_id: str = ""
     """Name for the server's logs."""
+    tools: tuple[Tool, ...] = ()
+    """Functions that the model may call; `chat` must then be given their results."""
 
     def to_proto(self) -> llm_pb2.ChatConfig:
         """The same on the wire."""
@@ -72,6 +134,14 @@ class Config:
             temperature=self.temperature,
             trace=audio_pb2.TraceContext(traceparent=self.traceparent),
             session_id=self.session_id,
+            tools=[
+                llm_pb2.ToolDefinition(
+                    name=tool.name,
+                    description=tool.description,
+                    parameters_json_schema=tool.parameters_json_schema,
+                )
+                for tool in self.tools
+            ],
         )
 
 
@@ -124,6 +194,8 @@ class Finished:
     """Tokens of the conversation; 0: not counted."""
     completion_tokens: int
     """Tokens of the reply; 0: not counted."""
+    cached_tokens: int
+    """Tokens of the conversation that needed no computing."""
     queue_ms: float
     """Wait for the engine."""
     first_token_ms: float
@@ -158,18 +230,30 @@ class LlmClient:
         await self._channel.close()
 
     @asynccontextmanager
-    async def chat(self, config: Config) -> AsyncIterator[AsyncIterator[Event]]:
+    async def chat(
+        self, config: Config, results: AsyncIterable[ToolResult] | None = None
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         """Ask for a reply; leaving the block ends the model's work. The first event is `Ready`.
+
+        `results` answers each `ToolCall` that comes, in any order; it may go on until the block is left.
 
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        async with duplex(self._stub.Chat, _requests(config), "llm") as responses:
+        async with duplex(self._stub.Chat, _requests(config, results), "llm") as responses:
             yield _events(responses)
 
 
-async def _requests(config: Config) -> AsyncIterator[llm_pb2.ChatRequest]:
+async def _requests(config: Config, results: AsyncIterable[ToolResult] | None) -> AsyncIterator[llm_pb2.ChatRequest]:
     yield llm_pb2.ChatRequest(config=config.to_proto())
+    if results is None:
+        return
+    async for result in results:
+        yield llm_pb2.ChatRequest(
+            tool_result=llm_pb2.ToolResult(
+                tool_call_id=result.tool_call_id, content=result.content, failed=result.failed
+            )
+        )
 
 
 async def _events(responses: AsyncIterator[llm_pb2.ChatResponse]) -> AsyncIterator[Event]:
@@ -194,6 +278,7 @@ def _from_proto(response: llm_pb2.ChatResponse) -> Event | None:
                 reason=FinishReason(end.reason),
                 prompt_tokens=end.prompt_tokens,
                 completion_tokens=end.completion_tokens,
+                cached_tokens=end.cached_tokens,
                 queue_ms=times.queue_ms,
                 first_token_ms=times.first_token_ms,
                 total_ms=times.total_ms,

@@ -28,6 +28,19 @@ def open_engine(config: LlmConfig) -> Engine:
 
             first = Endpoint(config.url, config.model, config.api_key, config.first_token_seconds)
             return EndpointsEngine(endpoints(first, config.fallbacks, config.fallback_api_keys))
+        case "ctranslate2":
+            from llm_server.engines.ctranslate2 import CTranslate2Engine, ModelConfig
+
+            return CTranslate2Engine(
+                ModelConfig(
+                    config.model,
+                    config.device,
+                    config.compute_type,
+                    config.threads,
+                    config.parallel,
+                    config.context_tokens,
+                )
+            )
         case "scripted":
             from llm_server.engines.scripted import ScriptedEngine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from llm_server.engine import Conversation, Delta, Finish, StopReason
+from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
 from llm_server.engines.pieces import pieces
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ class ScriptedEngine:
     name = "scripted"
     model = ""
     context_tokens = 0
+    calls_tools = False
 
     def __init__(self, text: str, delay_seconds: float, delta_seconds: float) -> None:
         """Say `text`: the first piece after `delay_seconds`, then one every `delta_seconds`."""
@@ -31,7 +32,7 @@ class ScriptedEngine:
     async def close(self) -> None:
         """Nothing is held."""
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
         """The script, as far as the longest reply goes."""
         count = 0
         for piece in self._pieces[: conversation.max_tokens]:

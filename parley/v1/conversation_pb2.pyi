@@ -1180,6 +1180,7 @@ class TurnReport(_message.Message):
     WAITED_MS_FIELD_NUMBER: _builtins.int
     BEYOND_NEED_MS_FIELD_NUMBER: _builtins.int
     TOO_EARLY_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn. 0: a greeting."""
     transcript: _builtins.str
@@ -1208,6 +1209,8 @@ class TurnReport(_message.Message):
     """How much less silence would have done, in milliseconds: as long as the turn's own longest pause, and 200 ms."""
     too_early: _builtins.bool
     """The user went on within a second of that decision: it came too early."""
+    model: _builtins.str
+    """Model that wrote the reply, where there are several to take turns. Empty: the one that is configured."""
     @_builtins.property
     def waterfall(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaterfallSlice]:
         """Where that time went."""
@@ -1230,10 +1233,11 @@ class TurnReport(_message.Message):
         waited_ms: _builtins.float = ...,
         beyond_need_ms: _builtins.float = ...,
         too_early: _builtins.bool = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "mic_to_speaker_ms", b"mic_to_speaker_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "beyond_need_ms", b"beyond_need_ms", "clock_uncertainty_ms", b"clock_uncertainty_ms", "explained", b"explained", "head_start", b"head_start", "heard", b"heard", "mic_to_speaker_ms", b"mic_to_speaker_ms", "outcome", b"outcome", "reply", b"reply", "reply_text", b"reply_text", "too_early", b"too_early", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waited_ms", b"waited_ms", "waterfall", b"waterfall"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "beyond_need_ms", b"beyond_need_ms", "clock_uncertainty_ms", b"clock_uncertainty_ms", "explained", b"explained", "head_start", b"head_start", "heard", b"heard", "mic_to_speaker_ms", b"mic_to_speaker_ms", "model", b"model", "outcome", b"outcome", "reply", b"reply", "reply_text", b"reply_text", "too_early", b"too_early", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waited_ms", b"waited_ms", "waterfall", b"waterfall"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mic_to_speaker_ms: _TypeAlias = _typing.Literal["mic_to_speaker_ms"]  # noqa: Y015
     _WhichOneofArgType__mic_to_speaker_ms: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms"]  # noqa: Y015

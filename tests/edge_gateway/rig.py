@@ -24,6 +24,7 @@ from edge_gateway.replies import Means
 from edge_gateway.reply import Servers
 from edge_gateway.reports import Reports
 from edge_gateway.session import Services
+from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
-    from llm_server.engine import Conversation, Delta, Finish
+    from llm_server.engine import Conversation
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10
@@ -70,10 +71,28 @@ class Writer(ScriptedLlm):
         super().__init__(text, delay_seconds, 0.0)
         self.asked: list[Conversation] = []
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
         self.asked.append(conversation)
         async for event in super().reply(conversation):
             yield event
+
+
+class Caller(Writer):
+    """An LLM that writes what it is told, round by round, and may want functions called."""
+
+    calls_tools = True
+
+    def __init__(self, *rounds: tuple[Delta | ToolCall, ...]) -> None:
+        super().__init__("")
+        self.rounds = list(rounds)
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+        self.asked.append(conversation)
+        events = self.rounds.pop(0) if len(self.rounds) > 1 else self.rounds[0]
+        for event in events:
+            yield event
+        calls = any(isinstance(event, ToolCall) for event in events)
+        yield Finish(StopReason.TOOL_CALLS if calls else StopReason.STOP, model="small@here")
 
 
 @dataclass(slots=True)
@@ -140,7 +159,9 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         tts.TtsClient(addresses[2]) as speaking,
     ):
         reports = Reports(telemetry, script.max_sessions)
-        means = Means(Servers(writing, speaking), Codecs(Libopus(find_libopus())), reports, "Be brief.", 400)
+        means = Means(
+            Servers(writing, speaking), Codecs(Libopus(find_libopus())), reports, "Be brief.", 400, "One moment."
+        )
         lobby = Lobby(Services(listening, means), script.max_sessions)
         runner = web.AppRunner(new_app(lobby, telemetry.registry, "https://friend.example"), shutdown_timeout=0.2)
         await runner.setup()

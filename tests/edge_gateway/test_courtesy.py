@@ -32,8 +32,9 @@ async def test_two_turns_said_quickly_after_each_other_both_reach_the_model() ->
     async with house(script) as parley, listening(parley) as listener:
         await listener.speak(0.2, SILENCE)
         await listener.speak(0.8)
-        await listener.speak(0.9, SILENCE)
-        await listener.speak(0.8)
+        await listener.speak(1.2, SILENCE)
+        # Shorter than the first, by which the scripted engine knows that another utterance has begun.
+        await listener.speak(0.5)
         await listener.speak(1.4, SILENCE)
         await listener.until(UserUtterance, lambda event: event.turn == 2)
         await listener.until(ReplyStarted, lambda event: event.turn == 2)

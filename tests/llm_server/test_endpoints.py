@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_server.config import LlmConfig
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
+from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, Tool, ToolCall
 from llm_server.engines import open_engine
 from llm_server.engines.endpoints import EndpointsEngine, endpoints
 from llm_server.engines.endpoints.endpoint import Endpoint
@@ -111,6 +111,7 @@ async def whole(engine: EndpointsEngine, conversation: Conversation = HELLO) -> 
         async for each in reply:
             if isinstance(each, Finish):
                 return text, each
+            assert isinstance(each, Delta)
             text += each.text
     pytest.fail("the reply had no end")
 
@@ -156,7 +157,7 @@ async def over_quota(_: web.Request) -> web.StreamResponse:
 
 async def test_a_reply_comes_piece_by_piece_with_its_usage_and_who_wrote_it() -> None:
     async with serving(writes("Hel", "lo", " there.")) as (engine, [asked]):
-        assert await whole(engine) == ("Hello there.", Finish(StopReason.STOP, 12, 3, f"a@{asked.host}"))
+        assert await whole(engine) == ("Hello there.", Finish(StopReason.STOP, 12, 3, model=f"a@{asked.host}"))
     assert asked.keys == ["Bearer key-a"]
     assert asked.bodies[0] == {
         "model": "a",
@@ -327,3 +328,65 @@ def test_fallbacks_have_their_own_keys() -> None:
         ("user/o", "https://three/v1", ""),
     ]
     assert "k'" not in repr(found[1])
+
+
+def calls(*fragments: dict[str, object]) -> bytes:
+    return f"data: {json.dumps({'choices': [{'delta': {'tool_calls': list(fragments)}}]})}\n\n".encode()
+
+
+WEATHER = Tool("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+EARLIER = ToolCall("x0", "time", "{}")
+MESSAGES = (
+    Message(Role.USER, "hello"),
+    Message(Role.ASSISTANT, "", tool_calls=(EARLIER,)),
+    Message(Role.TOOL, "noon", tool_call_id="x0"),
+)
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "stop"])
+async def test_calls_of_functions_are_put_together_from_their_fragments(reason: str) -> None:
+    answer = says(
+        event("I look."),
+        calls({"index": 0, "id": "x1", "function": {"name": "weather", "arguments": ""}}),
+        calls(
+            {"index": 0, "function": {"arguments": '{"city": '}}, {"index": 1, "id": "x2", "function": {"name": "time"}}
+        ),
+        calls({"index": 0, "function": {"arguments": '"Rome"}'}}),
+        event(reason=reason),
+    )
+    async with serving(answer) as (engine, [asked]):
+        events = [each async for each in engine.reply(Conversation(MESSAGES, 50, tools=(WEATHER,)))]
+    assert events[:-1] == [
+        Delta("I look."),
+        ToolCall("x1", "weather", '{"city": "Rome"}'),
+        ToolCall("x2", "time", ""),
+    ]
+    assert isinstance(events[-1], Finish)
+    assert events[-1].reason is StopReason.TOOL_CALLS
+    body = asked.bodies[0]
+    assert body["tools"] == [
+        {
+            "type": "function",
+            "function": {"name": "weather", "description": "Tells the weather.", "parameters": WEATHER.parameters},
+        }
+    ]
+    assert body["messages"] == [
+        {"role": "user", "content": "hello"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "x0", "type": "function", "function": {"name": "time", "arguments": "{}"}}],
+        },
+        {"role": "tool", "content": "noon", "tool_call_id": "x0"},
+    ]
+
+
+@pytest.mark.parametrize("fragment", [{"index": 0, "id": "x", "function": {"arguments": "{}"}}, "weather", 3])
+async def test_calls_that_cannot_be_read_are_an_endpoints_failure(fragment: object) -> None:
+    answer = says(
+        f"data: {json.dumps({'choices': [{'delta': {'tool_calls': [fragment]}}]})}\n\n".encode(), event(reason="stop")
+    )
+    async with serving(answer, writes("Well.")) as (engine, _):
+        assert (await whole(engine))[0] == "Well."

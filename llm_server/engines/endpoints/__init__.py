@@ -20,7 +20,7 @@ from parley.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from llm_server.engine import Conversation, Delta, Finish
+    from llm_server.engine import Conversation, Delta, Finish, ToolCall
 
 _SCHEMES = ("http://", "https://")
 
@@ -32,6 +32,7 @@ class EndpointsEngine:
 
     name = "openai"
     context_tokens = 0
+    calls_tools = True
 
     def __init__(self, endpoints: tuple[Endpoint, ...]) -> None:
         """Ask `endpoints`, the first one first."""
@@ -48,7 +49,7 @@ class EndpointsEngine:
         if self._session is not None:
             await self._session.close()
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
         """Write a reply, by the first endpoint that begins one.
 
         Raises:

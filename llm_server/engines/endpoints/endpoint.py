@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
+from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
 from llm_server.engines.endpoints.sse import EventReader
+from llm_server.engines.messages import as_dict, tool_as_dict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -62,7 +63,7 @@ class Endpoint:
 
     async def answer(
         self, session: aiohttp.ClientSession, conversation: Conversation
-    ) -> AsyncGenerator[Delta | Finish, None]:
+    ) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
         """Write a reply; closing the generator closes the connection, which ends the endpoint's work.
 
         Raises:
@@ -77,22 +78,31 @@ class Endpoint:
         except aiohttp.ClientError as error:
             raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
         try:
-            usage, reason, written = _Usage(), None, False
+            usage, reason, written, calls = _Usage(), None, False, _Calls()
             async for data in self._events(response, patience):
                 piece = _piece(data, self.name)
                 usage = piece.usage or usage
                 reason = piece.reason or reason
+                calls.add(piece.calls)
+                if piece.text or piece.calls:
+                    written, patience.until = True, asyncio.get_running_loop().time() + _BETWEEN_WORDS_SECONDS
                 if piece.text:
-                    written = True
-                    patience.until = asyncio.get_running_loop().time() + _BETWEEN_WORDS_SECONDS
                     yield Delta(piece.text)
             if reason is None:
                 raise EndpointFailed(f"{self.name} broke off in the middle of a reply")
             if not written:
                 raise EndpointFailed(f"{self.name} wrote nothing")
-            yield Finish(reason, usage.prompt_tokens, usage.completion_tokens, self.name)
+            for call in calls.whole(self.name):
+                yield call
+            # Some call functions and say that they have stopped.
+            yield self._finish(StopReason.TOOL_CALLS if calls.begun else reason, usage)
         finally:
             response.close()
+
+    def _finish(self, reason: StopReason, usage: _Usage) -> Finish:
+        return Finish(
+            reason, usage.prompt_tokens, usage.completion_tokens, cached_tokens=usage.cached_tokens, model=self.name
+        )
 
     async def _post(self, session: aiohttp.ClientSession, conversation: Conversation) -> aiohttp.ClientResponse:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
@@ -132,11 +142,13 @@ class Endpoint:
     def _body(self, conversation: Conversation) -> dict[str, object]:
         body: dict[str, object] = {
             "model": self.model,
-            "messages": [{"role": each.role.value, "content": _content(each)} for each in conversation.messages],
+            "messages": [as_dict(each, arguments_as_text=True) for each in conversation.messages],
             "max_tokens": conversation.max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if conversation.tools:
+            body["tools"] = [tool_as_dict(tool) for tool in conversation.tools]
         if conversation.temperature is not None:
             body["temperature"] = conversation.temperature
         if conversation.seed is not None:
@@ -155,6 +167,53 @@ class _Patience:
 class _Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """A piece of a call of a function."""
+
+    place: int | None
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A call of a function, as far as it has been written."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class _Calls:
+    """Calls of functions, which come in fragments with the place of each."""
+
+    def __init__(self) -> None:
+        self.begun: dict[int, _Begun] = {}
+
+    def add(self, fragments: list[_Fragment]) -> None:
+        for fragment in fragments:
+            # Endpoints that send each call whole may leave its place out.
+            place = len(self.begun) if fragment.place is None else fragment.place
+            call = self.begun.setdefault(place, _Begun())
+            call.id = call.id or fragment.id
+            call.name += fragment.name
+            call.arguments += fragment.arguments
+
+    def whole(self, endpoint: str) -> list[ToolCall]:
+        """The calls.
+
+        Raises:
+            EndpointFailed: one has no name.
+        """
+        found = [ToolCall(each.id or f"call-{place}", each.name, each.arguments) for place, each in self.begun.items()]
+        if not all(call.name for call in found):
+            raise EndpointFailed(f"{endpoint} wants a function called that it does not name")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +223,7 @@ class _Piece:
     text: str = ""
     reason: StopReason | None = None
     usage: _Usage | None = None
+    calls: list[_Fragment] = field(default_factory=list)
 
 
 def _piece(data: str, name: str) -> _Piece:
@@ -185,21 +245,27 @@ def _piece(data: str, name: str) -> _Piece:
 
 
 def _read(event: dict[str, Any]) -> _Piece:
-    counted = event.get("usage")
-    usage = _Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0)) if counted else None
     # The last event of some endpoints has the usage and no choice.
     choice = (event.get("choices") or [{}])[0]
-    text = (choice.get("delta") or {}).get("content") or ""
+    delta = choice.get("delta") or {}
     ended = choice.get("finish_reason")
-    return _Piece(text, _REASONS.get(ended, StopReason.STOP) if ended else None, usage)
+    reason = _REASONS.get(ended, StopReason.STOP) if ended else None
+    calls = [_fragment(each) for each in delta.get("tool_calls") or []]
+    return _Piece(delta.get("content") or "", reason, _usage(event.get("usage")), calls)
 
 
-def _content(message: Message) -> str:
-    """The words of a message; of a reply that was interrupted, what was heard and what was not."""
-    if message.role is Role.ASSISTANT and message.interrupted:
-        unheard = f"; not heard: {message.unheard}" if message.unheard else ""
-        return f"{message.text} [interrupted by the user{unheard}]".strip()
-    return message.text
+def _fragment(call: dict[str, Any]) -> _Fragment:
+    function = call.get("function") or {}
+    return _Fragment(
+        call.get("index"), call.get("id") or "", function.get("name") or "", function.get("arguments") or ""
+    )
+
+
+def _usage(counted: dict[str, Any] | None) -> _Usage | None:
+    if not counted:
+        return None
+    cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return _Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0), cached)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -31,6 +31,7 @@ class RulesEngine:
     name = "rules"
     model = "eliza"
     context_tokens = 0
+    calls_tools = False
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         """Tell the time by `now`."""

@@ -1,0 +1,302 @@
+"""A language model on the CPU, or a GPU, through CTranslate2, which faster-whisper brings along.
+
+The model is a folder that `ct2-transformers-converter` made, with the tokenizer's files in it. Each reply runs on a
+thread of its own; as many run at once as were asked for, and the others wait their turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import time
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, Tool, ToolCall
+from llm_server.engines.local.files import read_json
+from llm_server.engines.local.fitting import fit
+from llm_server.engines.local.markup import Markup
+from parley.errors import TooLarge, Unavailable
+from serving.threads import Worker
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import AsyncGenerator, Iterator
+
+    import ctranslate2
+    import tokenizers
+
+    from llm_server.engines.local.template import ChatTemplate
+
+_PACKAGES: Final = ("ctranslate2", "tokenizers", "jinja2")
+_FILES: Final = ("model.bin", "tokenizer.json")
+_CONVERT: Final = (
+    "make one with: pip install transformers torch && ct2-transformers-converter --model HUB_ID_OR_FOLDER "
+    "--output_dir FOLDER --quantization int8 --copy_files tokenizer.json tokenizer_config.json"
+)
+# Where a model's configuration does not say how long a conversation may be.
+_USUAL_CONTEXT: Final = 4096
+_TEMPERATURE: Final = 0.7
+_TOP_P: Final = 0.9
+# Beginnings of prompts that are kept ready-read, one for each set of instructions; each takes memory.
+_MOST_BEGINNINGS: Final = 8
+_WAITING_TOKENS: Final = 64
+
+_log = logging.getLogger("parley.llm")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which model, and how it is run."""
+
+    folder: str
+    """The converted model."""
+    device: str = "cpu"
+    """"cpu" or "cuda"."""
+    compute_type: str = "default"
+    """Numbers that it computes with, such as "int8"; "default": those that it was saved with."""
+    threads: int = 0
+    """Processor threads for each reply; 0: what there are, shared among the replies."""
+    parallel: int = 2
+    """Replies written at once."""
+    context_tokens: int = 0
+    """Longest conversation with its reply; 0: what the model's files say."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What `load` makes."""
+
+    generator: ctranslate2.Generator
+    tokenizer: tokenizers.Tokenizer
+    template: ChatTemplate
+    ends: frozenset[int]
+    """Tokens that end a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """A conversation as the model reads it."""
+
+    beginning: list[str]
+    """Tokens of the instructions, which are the same in every turn; may be empty."""
+    rest: list[str]
+    """All other tokens."""
+    kept: bool = False
+    """The model has read that beginning before."""
+
+
+class CTranslate2Engine:
+    """One model, shared by all replies."""
+
+    name = "ctranslate2"
+    calls_tools = True
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Load nothing yet."""
+        self._config = config
+        self._loaded: _Loaded | None = None
+        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._workers = tuple(Worker(f"llm-{place}") for place in range(config.parallel))
+        self._beginnings: set[str] = set()
+        for worker in self._workers:
+            self._idle.put_nowait(worker)
+        self.model = Path(config.folder).name
+        self.context_tokens = config.context_tokens
+
+    def load(self) -> None:
+        """Load the model and write one token with it.
+
+        Raises:
+            Unavailable: a package, a file or a device is missing, or there is not enough memory.
+        """
+        for package in _PACKAGES:
+            if importlib.util.find_spec(package) is None:
+                raise Unavailable(f"{package} is not installed: pip install 'parley[ctranslate2]'")
+        import tokenizers
+
+        from llm_server.engines.local.template import read_template
+
+        folder = _model_folder(self._config.folder)
+        template = read_template(folder)
+        generator = self._open(folder)
+        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._loaded = _Loaded(generator, tokenizer, template, _ends(folder, tokenizer))
+        self.context_tokens = self.context_tokens or _context(folder)
+        hello = Conversation((Message(Role.USER, "Hello"),), max_tokens=1)
+        for _ in self._tokens(self._prompt(hello), hello):
+            pass
+
+    def _open(self, folder: Path) -> ctranslate2.Generator:
+        import ctranslate2
+
+        config = self._config
+        threads = config.threads or max(1, (os.cpu_count() or 1) // config.parallel)
+        try:
+            return ctranslate2.Generator(
+                str(folder),
+                device=config.device,
+                compute_type=config.compute_type,
+                inter_threads=config.parallel,
+                intra_threads=threads,
+            )
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise Unavailable(
+                f"{folder} cannot be loaded on PARLEY_LLM_DEVICE={config.device} "
+                f"with PARLEY_LLM_COMPUTE_TYPE={config.compute_type}: {error}"
+            ) from error
+
+    async def close(self) -> None:
+        """End the threads."""
+        for worker in self._workers:
+            worker.close()
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+        """Write a reply; closing the generator ends the work after the token that is being written.
+
+        Raises:
+            TooLarge: not even the last message fits the model.
+        """
+        assert self._loaded is not None  # noqa: S101 - the server loads before it serves
+        asked = time.monotonic()
+        worker = await self._idle.get()
+        try:
+            prompt = await worker.run(self._prompt, conversation)
+            waited = time.monotonic() - asked
+            counted, calls = 0, False
+            markup = Markup(sum(len(message.tool_calls) for message in conversation.messages))
+            stream = _Words(self._loaded.tokenizer)
+
+            def tokens(_: threading.Event) -> Iterator[int]:
+                return self._tokens(prompt, conversation)
+
+            async with worker.iterate(tokens, bound=_WAITING_TOKENS) as written:
+                async for token in written:
+                    counted += 1
+                    for event in markup.feed(stream.add(token)):
+                        calls = calls or isinstance(event, ToolCall)
+                        yield event  # noqa: ASYNC119 - whoever asks closes the generator
+            for event in markup.finish():
+                calls = calls or isinstance(event, ToolCall)
+                yield event
+        finally:
+            self._idle.put_nowait(worker)
+        reason = StopReason.LENGTH if counted >= conversation.max_tokens else StopReason.STOP
+        yield Finish(
+            StopReason.TOOL_CALLS if calls else reason,
+            prompt_tokens=len(prompt.beginning) + len(prompt.rest),
+            completion_tokens=counted,
+            cached_tokens=len(prompt.beginning) if prompt.kept else 0,
+            queue_ms=waited * 1000,
+        )
+
+    def _tokens(self, prompt: _Prompt, conversation: Conversation) -> Iterator[int]:
+        """The tokens of a reply as they are chosen, without the one that ends it; blocks."""
+        assert self._loaded is not None  # noqa: S101 - the server loads before it serves
+        temperature = _TEMPERATURE if conversation.temperature is None else conversation.temperature
+        for step in self._loaded.generator.generate_tokens(
+            prompt.rest,
+            max_length=conversation.max_tokens,
+            end_token=sorted(self._loaded.ends),
+            # The best token, or any: what is left of them is cut by their probability.
+            sampling_topk=0 if temperature else 1,
+            sampling_topp=_TOP_P if temperature else 1,
+            sampling_temperature=temperature or 1,
+            static_prompt=prompt.beginning or None,
+            cache_static_prompt=bool(prompt.beginning),
+        ):
+            if step.token_id not in self._loaded.ends:
+                yield step.token_id
+
+    def _prompt(self, conversation: Conversation) -> _Prompt:
+        """The conversation as tokens, without its oldest turns where it is too long; blocks for some milliseconds."""
+        assert self._loaded is not None  # noqa: S101 - the server loads before it serves
+        template, tokenizer = self._loaded.template, self._loaded.tokenizer
+
+        def encode(text: str) -> list[str]:
+            return tokenizer.encode(text, add_special_tokens=False).tokens
+
+        def count(messages: tuple[Message, ...]) -> int:
+            return len(encode(template.render(messages, conversation.tools)))
+
+        room = self.context_tokens - min(conversation.max_tokens, self.context_tokens // 2)
+        messages = fit(conversation.messages, room, count)
+        if len(messages) < len(conversation.messages):
+            _log.info("left out the %d oldest messages", len(conversation.messages) - len(messages))
+        text = template.render(messages, conversation.tools)
+        tokens = encode(text)
+        if len(tokens) > room:
+            raise TooLarge(f"a conversation of {len(tokens)} tokens: at most {room}", field="config.messages")
+        beginning = self._beginning(messages, conversation.tools, text)
+        known = encode(beginning)
+        if not known or known != tokens[: len(known)]:
+            return _Prompt([], tokens)
+        is_kept = beginning in self._beginnings
+        self._beginnings.add(beginning)
+        return _Prompt(known, tokens[len(known) :], is_kept)
+
+    def _beginning(self, messages: tuple[Message, ...], tools: tuple[Tool, ...], text: str) -> str:
+        """The text of the instructions, where they stand alone at the beginning and may be kept."""
+        assert self._loaded is not None  # noqa: S101 - the server loads before it serves
+        instructions = tuple(message for message in messages if message.role is Role.SYSTEM)
+        if not instructions or messages[: len(instructions)] != instructions:
+            return ""
+        # What two conversations have in common that differ in all but the instructions.
+        render = self._loaded.template.render
+        others = [render((*instructions, Message(Role.USER, word)), tools) for word in ("a", "b")]
+        common = "".join(
+            each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(text, *others, strict=False))
+        )
+        return common if common in self._beginnings or len(self._beginnings) < _MOST_BEGINNINGS else ""
+
+
+class _Words:
+    """Text out of tokens: what is not yet a whole character waits for the next token."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        from tokenizers.decoders import DecodeStream
+
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def add(self, token: int) -> str:
+        """What the token completes; may be empty."""
+        return self._stream.step(self._tokenizer, token) or ""
+
+
+def _model_folder(name: str) -> Path:
+    """The folder of a converted model.
+
+    Raises:
+        Unavailable: it is not there, or something else is.
+    """
+    if not name:
+        raise Unavailable(f"PARLEY_LLM_MODEL is empty: name the folder of a converted model; {_CONVERT}")
+    folder = Path(name).expanduser()
+    missing = [each for each in _FILES if not (folder / each).is_file()]
+    if missing:
+        raise Unavailable(f"PARLEY_LLM_MODEL={name}: no {' and no '.join(missing)} there; {_CONVERT}")
+    return folder
+
+
+def _ends(folder: Path, tokenizer: tokenizers.Tokenizer) -> frozenset[int]:
+    """The tokens that end a reply, as the model's files name them."""
+    named = read_json(folder / "generation_config.json").get("eos_token_id", [])
+    found = {each for each in (named if isinstance(named, list) else [named]) if isinstance(each, int)}
+    for file in ("tokenizer_config.json", "config.json"):
+        name = read_json(folder / file).get("eos_token")
+        token = tokenizer.token_to_id(name) if isinstance(name, str) else None
+        found |= set() if token is None else {token}
+    if not found:
+        raise Unavailable(f"{folder} does not say which token ends a reply: its tokenizer_config.json is missing")
+    return frozenset(found)
+
+
+def _context(folder: Path) -> int:
+    """How long a conversation may be: on a processor what is usual is already slow to read."""
+    longest = read_json(folder / "tokenizer_config.json").get("model_max_length")
+    return min(_USUAL_CONTEXT, int(longest)) if isinstance(longest, int | float) else _USUAL_CONTEXT

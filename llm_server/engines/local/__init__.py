@@ -1,0 +1,1 @@
+"""What models in our own process share: templates, the length of conversations, what they write between words."""

@@ -1,0 +1,40 @@
+"""Messages as models are given them. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from llm_server.engine import Message, Role
+
+if TYPE_CHECKING:
+    from llm_server.engine import Tool, ToolCall
+
+
+def content(message: Message) -> str:
+    """The words of a message; of a reply that was interrupted, what was heard and what was not."""
+    if message.role is Role.ASSISTANT and message.interrupted:
+        unheard = f"; not heard: {message.unheard}" if message.unheard else ""
+        return f"{message.text} [interrupted by the user{unheard}]".strip()
+    return message.text
+
+
+def as_dict(message: Message, *, arguments_as_text: bool) -> dict[str, object]:
+    """A message in the form of the chat completions API; templates want the arguments of calls as objects instead."""
+    found: dict[str, object] = {"role": message.role.value, "content": content(message)}
+    if message.tool_calls:
+        found["tool_calls"] = [_call(each, as_text=arguments_as_text) for each in message.tool_calls]
+    if message.tool_call_id:
+        found["tool_call_id"] = message.tool_call_id
+    return found
+
+
+def tool_as_dict(tool: Tool) -> dict[str, object]:
+    """A function in the same form."""
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
+
+
+def _call(call: ToolCall, *, as_text: bool) -> dict[str, object]:
+    arguments: object = call.arguments_json if as_text else json.loads(call.arguments_json)
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
