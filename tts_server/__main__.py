@@ -8,7 +8,7 @@ from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
 from tts_server.config import TtsConfig
-from tts_server.engines import open_engine
+from tts_server.engines import default_voice, open_engine
 from tts_server.service import SERVICE, TtsServicer
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ _MAX_MESSAGE_BYTES = 64 * 1024
 
 async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
-    worker = Worker("tts-engine")
-    servicer = TtsServicer(open_engine(config), worker, telemetry, config.max_calls)
+    engine = open_engine(config)
+    worker = Worker("tts-engine", engine.parallel)
+    servicer = TtsServicer(engine, worker, telemetry, config.max_calls)
     listen = Listen(
         config.host, config.port, "PARLEY_TTS_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
     )
@@ -29,7 +30,7 @@ async def main(config: TtsConfig, telemetry: Telemetry) -> None:
             SERVICE,
             lambda server: add_TtsServiceServicer_to_server(servicer, server),
             listen,
-            load=lambda: servicer.load(config.voice),
+            load=lambda: servicer.load(default_voice(config)),
             telemetry=telemetry,
         )
     finally:

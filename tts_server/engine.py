@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
-# Languages that are asked for by another code than the one voices carry.
+# Languages that go by two codes.
 _ALIASES: Final = {"zh": "cmn", "no": "nb", "iw": "he", "in": "id"}
 _SHOWN_CHOICES: Final = 12
 
@@ -48,6 +48,8 @@ class WordMark:
     """Character after its last one."""
     sample: int
     """Samples from the first one of this text, at the voice's rate."""
+    estimated: bool = False
+    """Reckoned from the text's length, not told by the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,14 @@ def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
 
 def speaking(voices: Sequence[Voice], language: str) -> tuple[Voice, ...]:
     """The voices of a language and of its regions, in order; all for an empty one."""
-    wanted = language.lower().replace("_", "-")
-    base, dash, region = wanted.partition("-")
-    wanted = _ALIASES.get(base, base) + dash + region
-    return tuple(voice for voice in voices if f"{voice.language.lower()}-".startswith(f"{wanted}-" if wanted else ""))
+    wanted = _tag(language)
+    return tuple(voice for voice in voices if f"{_tag(voice.language)}-".startswith(f"{wanted}-" if wanted else ""))
+
+
+def _tag(language: str) -> str:
+    """A language as it is compared."""
+    base, dash, region = language.lower().replace("_", "-").partition("-")
+    return _ALIASES.get(base, base) + dash + region
 
 
 def _choices(names: Sequence[str]) -> str:

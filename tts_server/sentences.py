@@ -63,6 +63,7 @@ _TITLES: Final = frozenset(
 _NUMBERED: Final = frozenset(["no", "nr", "nos", "fig", "vol", "p", "pp", "ch", "sec", "art", "para"])
 # The end of a sentence only where a capital follows.
 _MAYBE: Final = frozenset(["etc", "inc", "ltd", "co", "corp", "jr", "sr", "approx", "est", "dept", "usw", "min", "max"])
+_SHORT = re.compile(r"""(?<![^\s"'“‘«(\[{])([^\s."'“‘«(\[{][^\s.]*)\.(?=\s+(\S))""")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}$")
 _LAST_TOKEN = re.compile(r"""[\s"'“‘«(\[{*_]*(\S*)$""")
@@ -231,6 +232,11 @@ class Cutter:
         while place > 1 and (unicodedata.combining(self._text[place]) or self._text[place] in "\u200d\ufe0f"):
             place -= 1
         return place
+
+
+def without_short_stops(text: str) -> str:
+    """`text` with spaces for full stops that end no sentence, as in "Dr. No", at which some engines would pause."""
+    return _SHORT.sub(lambda found: found[0] if _ends_sentence(found[1], found[2]) else f"{found[1]} ", text)
 
 
 def _ends_sentence(token: str, following: str) -> bool:

@@ -175,7 +175,10 @@ def _to_proto(event: Event) -> tts_pb2.SynthesizeResponse:
     match event:
         case Mark():
             mark = tts_pb2.WordMark(
-                first_character=event.start_char, end_character=event.end_char, first_sample=event.sample
+                first_character=event.start_char,
+                end_character=event.end_char,
+                first_sample=event.sample,
+                estimated=event.estimated,
             )
             return tts_pb2.SynthesizeResponse(word=mark)
         case Chunk():

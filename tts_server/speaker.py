@@ -47,6 +47,8 @@ class Mark:
     """Character after its last one."""
     sample: int
     """Sample of the reply."""
+    estimated: bool
+    """Reckoned from the text's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class Speaker:
                     if isinstance(event, WordMark):
                         start, end = said.source(event.start_char, event.end_char)
                         sample = base + event.sample * self._rate_hz // self._voice.sample_rate_hz
-                        await emit(Mark(piece.start_char + start, piece.start_char + end, sample))
+                        await emit(Mark(piece.start_char + start, piece.start_char + end, sample, event.estimated))
                         continue
                     first = first or clock_ns()
                     waiting += resampler.push(event.pcm)

@@ -35,6 +35,11 @@ def test_without_any_marks_words_are_spread_by_their_letters() -> None:
     assert words("ab cd", mark_words("ab cd", [], 500)) == [("ab", 0), ("cd", 300)]
 
 
+def test_marks_that_the_engine_did_not_give_are_called_estimated() -> None:
+    marks = mark_words("to be honest", [WordMark(0, 2, 0), WordMark(6, 12, 600)], 1200)
+    assert [mark.estimated for mark in marks] == [False, True, False]
+
+
 MARKS = st.lists(st.builds(WordMark, st.integers(0, 30), st.integers(0, 30), st.integers(0, 1000)), max_size=10)
 
 

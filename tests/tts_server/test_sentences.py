@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.sentences import Cutter
+from tts_server.sentences import Cutter, without_short_stops
 
 TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'", max_size=400)
 
@@ -66,3 +66,16 @@ def test_a_stall_speaks_what_can_be_said_without_breaking_a_word() -> None:
     cutter = Cutter()
     assert cutter.add("I am thinking abou") == []
     assert [piece.text for piece in cutter.pause()] == ["I am thinking"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Dr. Smith met J. Doe.", "Dr  Smith met J  Doe."),
+        ("No. 5 is alive. No. Never.", "No  5 is alive. No. Never."),
+        ("It is late. Go.", "It is late. Go."),
+        ("(Mr. X)", "(Mr  X)"),
+    ],
+)
+def test_full_stops_that_end_no_sentence_can_be_left_out_in_place(text: str, shown: str) -> None:
+    assert without_short_stops(text) == shown

@@ -53,11 +53,11 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(engine: Engine) -> AsyncIterator[Serving]:
-    worker = Worker("test")
+async def serving(engine: Engine, voice: str = "") -> AsyncIterator[Serving]:
+    worker = Worker("test", engine.parallel)
     telemetry = Telemetry(new_provider("tts"), CollectorRegistry())
     servicer = TtsServicer(engine, worker, telemetry, 10)
-    await servicer.load("")
+    await servicer.load(voice)
     listen = Listen("127.0.0.1", 0, "PARLEY_TTS_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), listen) as (
         port,
