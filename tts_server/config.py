@@ -24,6 +24,12 @@ class TtsConfig:
         help="piper: folder of NAME.onnx and NAME.onnx.json; empty: parley/voices in $XDG_DATA_HOME or ~/.local/share.",
     )
     device: str = setting("PARLEY_TTS_DEVICE", "cpu", choices=("cpu", "cuda"), help="piper: where it computes.")
+    cache_mb: int = setting(
+        "PARLEY_TTS_CACHE_MB", 64, help="Megabytes of speech kept to be said again; 0: none, nor in Redis.", minimum=0
+    )
+    redis_url: str = setting(
+        "PARLEY_REDIS_URL", "", help="A Redis that also keeps that speech, for a week: redis://HOST:PORT."
+    )
     max_calls: int = setting("PARLEY_TTS_MAX_CALLS", 1000, help="Replies spoken at once.", minimum=1)
     drain_seconds: float = setting(
         "PARLEY_DRAIN_SECONDS", 5.0, help="How long calls may go on after the signal to stop.", minimum=0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parley.errors import InvalidInput
@@ -28,6 +28,8 @@ class Voice:
     """What a person would want to know of it."""
     sample_rate_hz: int
     """Samples per second that the engine makes."""
+    fingerprint: str = field(default="", compare=False)
+    """Tells it from another that goes by the same name, in another version perhaps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,8 @@ class PiperEngine:
         for suffix, number in who.items():
             self._speakers[loaded.name + suffix] = _Speaker(piper, number, gain, alone)
             description = loaded.description + (f", speaker {suffix[1:]}" if suffix else "")
-            voices.append(Voice(loaded.name + suffix, loaded.language, description, piper.config.sample_rate))
+            rate = piper.config.sample_rate
+            voices.append(Voice(loaded.name + suffix, loaded.language, description, rate, loaded.fingerprint))
         return voices
 
     def _run(self, speaker: _Speaker, phonemes: Sequence[str], speed: float, stop: threading.Event) -> Outputs | None:

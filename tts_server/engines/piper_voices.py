@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import re
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +57,8 @@ class LoadedVoice:
     """Who speaks when none is asked for; None where there is one."""
     piper: PiperVoice
     """Piper's own."""
+    fingerprint: str
+    """Changes with its files."""
 
 
 def name_of(voice: str) -> str:
@@ -121,6 +125,7 @@ def load_voice(model: Path, device: str, threads: int) -> LoadedVoice:
         speakers=speakers if config.num_speakers > 1 else {},
         speaker=config.default_speaker_id if config.num_speakers > 1 else None,
         piper=PiperVoice(session=_session(model, device, threads), config=config),
+        fingerprint=_fingerprint(model),
     )
 
 
@@ -157,6 +162,12 @@ def _description(model: Path, known: Mapping[str, object]) -> str:
     quality = _inner(known, "audio", "quality")
     parts = (_inner(known, "dataset") or model.stem, language, region, quality and f"{quality} quality")
     return ", ".join(part for part in parts if part)
+
+
+def _fingerprint(model: Path) -> str:
+    digest = hashlib.sha256(version("piper-tts").encode() + model.read_bytes())
+    digest.update(Path(f"{model}.json").read_bytes())
+    return digest.hexdigest()
 
 
 def _session(model: Path, device: str, threads: int) -> InferenceSession:
