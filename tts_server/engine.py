@@ -99,6 +99,8 @@ class Engine(Protocol):
 def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
     """The voice called `name`, or the first one of `language` (BCP 47, any case), or the first of all.
 
+    Where a land has no voice of its own, another of its language speaks: German for "de-AT".
+
     Raises:
         InvalidInput: there is none; names the field and the choices.
     """
@@ -107,7 +109,7 @@ def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
         if not named:
             raise InvalidInput(f"no voice {name}: {_choices([voice.name for voice in voices])}", field="voice")
         return named[0]
-    of_language = speaking(voices, language)
+    of_language = speaking(voices, language) or speaking(voices, _tag(language).partition("-")[0])
     if not of_language:
         languages = list(dict.fromkeys(voice.language for voice in voices))
         raise InvalidInput(f"no voice for language {language}: {_choices(languages)}", field="language")
@@ -115,9 +117,17 @@ def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
 
 
 def speaking(voices: Sequence[Voice], language: str) -> tuple[Voice, ...]:
-    """The voices of a language and of its regions, in order; all for an empty one."""
+    """The voices of a language and of its regions; all for an empty one.
+
+    The default, which is the first of all, stays first; then come those of exactly that language, and of its own land:
+    French of France before that of Belgium.
+    """
     wanted = _tag(language)
-    return tuple(voice for voice in voices if f"{_tag(voice.language)}-".startswith(f"{wanted}-" if wanted else ""))
+    if not wanted:
+        return tuple(voices)
+    home = (wanted, f"{wanted}-{wanted}")
+    found = [voice for voice in voices if f"{_tag(voice.language)}-".startswith(f"{wanted}-")]
+    return tuple(sorted(found, key=lambda voice: voice != voices[0] and _tag(voice.language) not in home))
 
 
 def _tag(language: str) -> str:

@@ -10,7 +10,10 @@ from itertools import pairwise
 
 from tts_server.engine import WordMark
 
-_WORD = re.compile(r"\S*\w\S*")
+# Scripts that put no space between words: each character is marked, and a small kana with the one before it.
+_WIDE = r"\u3041-\u3096\u30a1-\u30fa\u30fc\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_SMALL = r"ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー"
+_WORD = re.compile(rf"[^\s\w]*[{_WIDE}][{_SMALL}]*[^\s\w]*|[^\s{_WIDE}]*[^\W{_WIDE}][^\s{_WIDE}]*")
 
 
 def words_of(text: str) -> list[tuple[int, int]]:

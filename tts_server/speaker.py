@@ -103,6 +103,7 @@ class Speaker:
         self._rate_hz = sample_rate_hz
         self._speed = speed
         self._sentences = 0
+        self._in_code = False
         self._chunks = 0
         self.samples = 0
         """Samples made so far."""
@@ -147,7 +148,8 @@ class Speaker:
         await pieces.put(_End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
-        said = spoken(piece.text)
+        said = spoken(piece.text, in_code=self._in_code)
+        self._in_code = said.in_code
         if not said.text:
             return
         begun, first = Begun(ready_ns, cached=False), 0

@@ -266,3 +266,11 @@ async def test_what_was_said_before_is_said_again_from_the_cache_and_seen_to_be(
     ends = [event.cached for event in made + again if isinstance(event, tts.SentenceEnd)]
     assert ends == spans == [False, False, True, True]
     assert counted == [2, 2]
+
+
+async def test_code_is_not_read_aloud_however_many_sentences_it_has() -> None:
+    text = "Here is how. ```\nFirst line of it. Second line of it.\nThird line of it.\n``` That is all of it."
+    async with serving(ScriptedEngine(0, 0.001)) as server:
+        events = await spoken(server.client, tts.Config(), text)
+    said = [text[event.first_character : event.end_character] for event in events if isinstance(event, tts.WordMark)]
+    assert said == ["Here", "is", "how.", "That", "is", "all", "of", "it."]
