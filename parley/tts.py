@@ -113,6 +113,8 @@ class SentenceEnd:
     """From the sentence being complete to its first audio."""
     total_ms: float
     """From the sentence being complete to its last audio."""
+    cached: bool
+    """The audio came from the server's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ def _from_proto(response: tts_pb2.SynthesizeResponse) -> Event | None:
                 queue_ms=times.queue_ms,
                 first_audio_ms=times.first_audio_ms,
                 total_ms=times.total_ms,
+                cached=times.cached,
             )
         case "finished":
             return Finished(response.finished.samples)

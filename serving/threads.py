@@ -21,11 +21,11 @@ Args = TypeVarTuple("Args")
 
 
 class Worker:
-    """One thread that does one thing at a time, in the order asked."""
+    """One thread that does one thing at a time, or a few that do as many, in the order asked."""
 
-    def __init__(self, name: str) -> None:
-        """Start nothing yet: the thread begins with the first work."""
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+    def __init__(self, name: str, threads: int = 1) -> None:
+        """Start nothing yet: a thread begins with the first work."""
+        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
 
     async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Result of `function(*args)`, called on the worker's thread. Work not yet begun is dropped on cancellation."""

@@ -2,38 +2,80 @@
 
 from __future__ import annotations
 
+import importlib.util
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from prometheus_client import Gauge
+
+from parley.errors import Unavailable
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
 from tts_server.config import TtsConfig
-from tts_server.engines import open_engine
+from tts_server.engines import default_voice, open_engine
 from tts_server.service import SERVICE, TtsServicer
+from tts_server.stores import MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from serving.telemetry import Telemetry
+    from tts_server.redis_store import RedisStore
+    from tts_server.stores import Store
 
 _MAX_MESSAGE_BYTES = 64 * 1024
+_MB = 1_000_000
 
 
 async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
-    worker = Worker("tts-engine")
-    servicer = TtsServicer(open_engine(config), worker, telemetry, config.max_calls)
+    engine = open_engine(config)
+    worker = Worker("tts-engine", engine.parallel)
     listen = Listen(
         config.host, config.port, "PARLEY_TTS_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
     )
     try:
-        await serve(
-            SERVICE,
-            lambda server: add_TtsServiceServicer_to_server(servicer, server),
-            listen,
-            load=lambda: servicer.load(config.voice),
-            telemetry=telemetry,
-        )
+        async with open_store(config, telemetry) as store:
+            servicer = TtsServicer(engine, worker, telemetry, config.max_calls, store)
+            await serve(
+                SERVICE,
+                lambda server: add_TtsServiceServicer_to_server(servicer, server),
+                listen,
+                load=lambda: servicer.load(default_voice(config)),
+                telemetry=telemetry,
+            )
     finally:
         worker.close()
+
+
+@asynccontextmanager
+async def open_store(config: TtsConfig, telemetry: Telemetry) -> AsyncIterator[Store | None]:
+    """Where speech is kept to be said again; None: nowhere.
+
+    Raises:
+        Unavailable: the package for Redis is missing, or its URL is none.
+    """
+    if not config.cache_mb:
+        yield None
+        return
+    redis = _open_redis(config.redis_url) if config.redis_url else None
+    store = MemoryStore(config.cache_mb * _MB, redis)
+    size = Gauge("parley_tts_cache_bytes", "Speech kept in memory to be said again.", registry=telemetry.registry)
+    size.set_function(lambda: store.size_bytes)
+    try:
+        yield store
+    finally:
+        if redis is not None:
+            await redis.close()
+
+
+def _open_redis(url: str) -> RedisStore:
+    if importlib.util.find_spec("redis") is None:
+        raise Unavailable("PARLEY_REDIS_URL needs redis, which is not installed: pip install 'parley[redis]'")
+    from tts_server.redis_store import RedisStore  # noqa: PLC0415 - most servers have no Redis
+
+    return RedisStore(url)
 
 
 if __name__ == "__main__":

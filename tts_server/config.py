@@ -16,8 +16,20 @@ class TtsConfig:
     metrics_port: int = setting(
         "PARLEY_TTS_METRICS_PORT", 9103, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
     )
-    engine: str = setting("PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "scripted"), help="Engine to use.")
-    voice: str = setting("PARLEY_TTS_VOICE", "", help="Default voice; empty: the engine's.")
+    engine: str = setting("PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "piper", "scripted"), help="Engine to use.")
+    voice: str = setting("PARLEY_TTS_VOICE", "", help="Default voice; empty: the engine's. piper: a path does too.")
+    voices_dir: str = setting(
+        "PARLEY_TTS_VOICES_DIR",
+        "",
+        help="piper: folder of NAME.onnx and NAME.onnx.json; empty: parley/voices in $XDG_DATA_HOME or ~/.local/share.",
+    )
+    device: str = setting("PARLEY_TTS_DEVICE", "cpu", choices=("cpu", "cuda"), help="piper: where it computes.")
+    cache_mb: int = setting(
+        "PARLEY_TTS_CACHE_MB", 64, help="Megabytes of speech kept to be said again; 0: none, nor in Redis.", minimum=0
+    )
+    redis_url: str = setting(
+        "PARLEY_REDIS_URL", "", help="A Redis that also keeps that speech, for a week: redis://HOST:PORT."
+    )
     max_calls: int = setting("PARLEY_TTS_MAX_CALLS", 1000, help="Replies spoken at once.", minimum=1)
     drain_seconds: float = setting(
         "PARLEY_DRAIN_SECONDS", 5.0, help="How long calls may go on after the signal to stop.", minimum=0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parley.errors import InvalidInput
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
-# Languages that are asked for by another code than the one voices carry.
+# Languages that go by two codes.
 _ALIASES: Final = {"zh": "cmn", "no": "nb", "iw": "he", "in": "id"}
 _SHOWN_CHOICES: Final = 12
 
@@ -28,6 +28,8 @@ class Voice:
     """What a person would want to know of it."""
     sample_rate_hz: int
     """Samples per second that the engine makes."""
+    fingerprint: str = field(default="", compare=False)
+    """Tells it from another that goes by the same name, in another version perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class WordMark:
     """Character after its last one."""
     sample: int
     """Samples from the first one of this text, at the voice's rate."""
+    estimated: bool = False
+    """Reckoned from the text's length, not told by the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Engine(Protocol):
 def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
     """The voice called `name`, or the first one of `language` (BCP 47, any case), or the first of all.
 
+    Where a land has no voice of its own, another of its language speaks: German for "de-AT".
+
     Raises:
         InvalidInput: there is none; names the field and the choices.
     """
@@ -103,7 +109,7 @@ def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
         if not named:
             raise InvalidInput(f"no voice {name}: {_choices([voice.name for voice in voices])}", field="voice")
         return named[0]
-    of_language = speaking(voices, language)
+    of_language = speaking(voices, language) or speaking(voices, _tag(language).partition("-")[0])
     if not of_language:
         languages = list(dict.fromkeys(voice.language for voice in voices))
         raise InvalidInput(f"no voice for language {language}: {_choices(languages)}", field="language")
@@ -111,11 +117,23 @@ def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
 
 
 def speaking(voices: Sequence[Voice], language: str) -> tuple[Voice, ...]:
-    """The voices of a language and of its regions, in order; all for an empty one."""
-    wanted = language.lower().replace("_", "-")
-    base, dash, region = wanted.partition("-")
-    wanted = _ALIASES.get(base, base) + dash + region
-    return tuple(voice for voice in voices if f"{voice.language.lower()}-".startswith(f"{wanted}-" if wanted else ""))
+    """The voices of a language and of its regions; all for an empty one.
+
+    The default, which is the first of all, stays first; then come those of exactly that language, and of its own land:
+    French of France before that of Belgium.
+    """
+    wanted = _tag(language)
+    if not wanted:
+        return tuple(voices)
+    home = (wanted, f"{wanted}-{wanted}")
+    found = [voice for voice in voices if f"{_tag(voice.language)}-".startswith(f"{wanted}-")]
+    return tuple(sorted(found, key=lambda voice: voice != voices[0] and _tag(voice.language) not in home))
+
+
+def _tag(language: str) -> str:
+    """A language as it is compared."""
+    base, dash, region = language.lower().replace("_", "-").partition("-")
+    return _ALIASES.get(base, base) + dash + region
 
 
 def _choices(names: Sequence[str]) -> str:

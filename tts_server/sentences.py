@@ -63,6 +63,12 @@ _TITLES: Final = frozenset(
 _NUMBERED: Final = frozenset(["no", "nr", "nos", "fig", "vol", "p", "pp", "ch", "sec", "art", "para"])
 # The end of a sentence only where a capital follows.
 _MAYBE: Final = frozenset(["etc", "inc", "ltd", "co", "corp", "jr", "sr", "approx", "est", "dept", "usw", "min", "max"])
+_SHORT = re.compile(r"""(?<![^\s"'“‘«(\[{])([^\s."'“‘«(\[{]\S*)\.(?=\s+(\w+|\S))""")
+# With one of these a sentence begins, even after "U.S."
+_STARTER = re.compile(
+    r"An?|And|As|At|But|For|He|How|I|If|In|It|My|No|On|Or|She|So|That|The|Then|There|These|They|This|We|Wh(?:at|en|ere|o|y)"
+    r"|Yes|You"
+)
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}$")
 _LAST_TOKEN = re.compile(r"""[\s"'“‘«(\[{*_]*(\S*)$""")
@@ -233,6 +239,17 @@ class Cutter:
         return place
 
 
+def without_short_stops(text: str) -> str:
+    """`text` with spaces for full stops that end no sentence, as in "Dr. No", at which some engines would pause."""
+    return _SHORT.sub(lambda found: f"{found[1]} " if _is_short(found[1], found[2]) else found[0], text)
+
+
+def _is_short(token: str, next_word: str) -> bool:
+    """True if the full stop after `token` only says that it is short."""
+    starts = _DOTTED.fullmatch(token) and _STARTER.fullmatch(next_word)
+    return not starts and not _ends_sentence(token, next_word[0])
+
+
 def _ends_sentence(token: str, following: str) -> bool:
     """True if the full stop after `token` ends a sentence."""
     word = token.lower()
@@ -240,6 +257,9 @@ def _ends_sentence(token: str, following: str) -> bool:
         return False
     if word in _NUMBERED:
         return not following.isdigit()
+    if _DOTTED.fullmatch(token) and token.isupper():
+        # "U.S.", "J.R.R.": a name mostly goes on, and two sentences in one breath do less harm than half a one.
+        return False
     if word in _MAYBE or _DOTTED.fullmatch(token):
         return following.isupper()
     return True

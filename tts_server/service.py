@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from parley._duplex import first_of
 from parley.errors import InvalidInput, Overloaded, WrongState
@@ -13,6 +13,7 @@ from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.grpc_server import statuses
 from tts_server.engine import choose, speaking
+from tts_server.lines import CachedLines, EngineLines
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from serving.telemetry import Telemetry
     from serving.threads import Worker
     from tts_server.engine import Engine, Voice
+    from tts_server.lines import Lines
+    from tts_server.stores import Store
 
     Requests = AsyncIterable[tts_pb2.SynthesizeRequest]
     Context = grpc.aio.ServicerContext[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]
@@ -39,10 +42,19 @@ _CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 
 class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     """Speaks replies."""
 
-    def __init__(self, engine: Engine, worker: Worker, telemetry: Telemetry, max_calls: int) -> None:
-        """Share `engine`, on `worker`, among at most `max_calls` calls; `load` comes before the first."""
+    def __init__(
+        self, engine: Engine, worker: Worker, telemetry: Telemetry, max_calls: int, store: Store | None = None
+    ) -> None:
+        """Share `engine`, on `worker`, among at most `max_calls` calls; `load` comes before the first.
+
+        What was spoken is kept in `store`.
+        """
         self._engine = engine
         self._worker = worker
+        self._lines: Lines = EngineLines(engine, worker)
+        if store is not None:
+            asked = Counter("parley_tts_cache", "Sentences by cache.", ["result"], registry=telemetry.registry)
+            self._lines = CachedLines(engine.name, self._lines, store, asked)
         self._telemetry = telemetry
         self._max_calls = max_calls
         self._calls = 0
@@ -111,7 +123,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         speed = config.speed if config.HasField("speed") else 1.0
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await context.write(tts_pb2.SynthesizeResponse(ready=ready))
-        speaker = Speaker(self._engine, self._worker, voice, rate, speed)
+        speaker = Speaker(self._lines, voice, rate, speed)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):
@@ -139,6 +151,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
                 "parley.engine": self._engine.name,
                 "parley.sentence": sentence.number,
                 "parley.characters": sentence.end_char - sentence.start_char,
+                "parley.cached": sentence.cached,
                 "parley.queue_ms": (sentence.begun_ns - sentence.ready_ns) / 1e6,
             },
         )
@@ -175,7 +188,10 @@ def _to_proto(event: Event) -> tts_pb2.SynthesizeResponse:
     match event:
         case Mark():
             mark = tts_pb2.WordMark(
-                first_character=event.start_char, end_character=event.end_char, first_sample=event.sample
+                first_character=event.start_char,
+                end_character=event.end_char,
+                first_sample=event.sample,
+                estimated=event.estimated,
             )
             return tts_pb2.SynthesizeResponse(word=mark)
         case Chunk():
@@ -190,6 +206,7 @@ def _sentence_end(sentence: Sentence) -> tts_pb2.SynthesizeResponse:
         queue_ms=(sentence.begun_ns - sentence.ready_ns) / 1e6,
         first_audio_ms=(sentence.first_audio_ns - sentence.ready_ns) / 1e6,
         total_ms=(sentence.end_ns - sentence.ready_ns) / 1e6,
+        cached=sentence.cached,
     )
     end = tts_pb2.SentenceEnd(
         sentence=sentence.number, end_character=sentence.end_char, end_sample=sentence.end_sample, timings=timings

@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING, Final
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
 from tts_server.engine import Audio, Line, WordMark
+from tts_server.lines import Begun
 from tts_server.sentences import Cutter, Piece
 from tts_server.spoken import spoken
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from serving.threads import Worker
-    from tts_server.engine import Engine, Voice
+    from tts_server.engine import Voice
+    from tts_server.lines import Lines
 
 # A writer who stalls for so long has what there is spoken.
 _STALL_SECONDS: Final = 0.3
 _FIRST_CHUNK_SECONDS: Final = 0.04
 _CHUNK_SECONDS: Final = 0.2
-# Chunks that an engine may be ahead of the caller: more than the longest sentence has, so that a listener who takes
-# sound at the pace of time never keeps the engine from others. Between sentences the caller holds us back.
-_AHEAD: Final = 4_096
 _BETWEEN_SENTENCES_SECONDS: Final = 0.12
 # Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
 _DELTAS: Final = 256
@@ -47,6 +44,8 @@ class Mark:
     """Character after its last one."""
     sample: int
     """Sample of the reply."""
+    estimated: bool
+    """Reckoned from the text's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,8 @@ class Sentence:
     """When its first sound was there."""
     end_ns: int
     """When its last sound was there."""
+    cached: bool
+    """The engine had no part in it."""
 
 
 Event = Mark | Chunk | Sentence
@@ -95,14 +96,14 @@ class _End(enum.Enum):
 class Speaker:
     """One reply."""
 
-    def __init__(self, engine: Engine, worker: Worker, voice: Voice, sample_rate_hz: int, speed: float) -> None:
-        """Speak with `voice` at `sample_rate_hz`, on `worker`."""
-        self._engine = engine
-        self._worker = worker
+    def __init__(self, lines: Lines, voice: Voice, sample_rate_hz: int, speed: float) -> None:
+        """Speak with `voice` at `sample_rate_hz`."""
+        self._lines = lines
         self._voice = voice
         self._rate_hz = sample_rate_hz
         self._speed = speed
         self._sentences = 0
+        self._in_code = False
         self._chunks = 0
         self.samples = 0
         """Samples made so far."""
@@ -147,31 +148,28 @@ class Speaker:
         await pieces.put(_End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
-        said = spoken(piece.text)
+        said = spoken(piece.text, in_code=self._in_code)
+        self._in_code = said.in_code
         if not said.text:
             return
-        line = Line(said.text, self._voice, self._speed)
-        began = first = 0
+        begun, first = Begun(ready_ns, cached=False), 0
         resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
-
-        def make(stop: threading.Event) -> Iterator[Audio | WordMark]:
-            nonlocal began
-            began = clock_ns()
-            return self._engine.speak(line, stop)
-
-        async with self._worker.iterate(make, bound=_AHEAD) as events:
+        async with self._lines.say(Line(said.text, self._voice, self._speed)) as events:
             try:
                 async for event in events:
-                    if isinstance(event, WordMark):
-                        start, end = said.source(event.start_char, event.end_char)
-                        sample = base + event.sample * self._rate_hz // self._voice.sample_rate_hz
-                        await emit(Mark(piece.start_char + start, piece.start_char + end, sample))
-                        continue
-                    first = first or clock_ns()
-                    waiting += resampler.push(event.pcm)
-                    await self._send(waiting, emit, whole=False)
+                    match event:
+                        case Begun():
+                            begun = event
+                        case WordMark():
+                            start, end = said.source(event.start_char, event.end_char)
+                            sample = base + event.sample * self._rate_hz // self._voice.sample_rate_hz
+                            await emit(Mark(piece.start_char + start, piece.start_char + end, sample, event.estimated))
+                        case Audio():
+                            first = first or clock_ns()
+                            waiting += resampler.push(event.pcm)
+                            await self._send(waiting, emit, whole=False)
             except asyncio.CancelledError:
                 self.left_seconds = time.monotonic()
                 raise
@@ -180,7 +178,7 @@ class Speaker:
         end = clock_ns()
         number, self._sentences = self._sentences, self._sentences + 1
         places = (piece.start_char, piece.end_char, self.samples)
-        await emit(Sentence(number, *places, ready_ns, began, first or end, end))
+        await emit(Sentence(number, *places, ready_ns, begun.unix_ns, first or end, end, begun.cached))
 
     def _pause(self) -> bytes:
         """The silence before a sentence; none before the first."""

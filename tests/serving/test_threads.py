@@ -114,3 +114,14 @@ async def test_work_not_yet_begun_never_begins_once_its_caller_has_left(worker: 
         gate.set()
         await first
     assert not ran.is_set()
+
+
+async def test_a_worker_of_two_threads_does_two_things_at_once() -> None:
+    both = threading.Barrier(2)
+    worker = Worker("test", 2)
+    try:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            for _ in range(2):
+                tasks.create_task(worker.run(both.wait))
+    finally:
+        worker.close()

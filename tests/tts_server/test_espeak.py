@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from parley.audio import resample, to_float32
-from tts_server.engine import Audio, Line, Voice, WordMark
+from tts_server.engine import Audio, Line, Voice, WordMark, choose
 from tts_server.engines.espeak import EspeakEngine
 
 SENTENCES = (
@@ -71,6 +71,44 @@ def test_every_word_has_a_mark_in_its_place(espeak: tuple[EspeakEngine, tuple[Vo
     level = np.abs(to_float32(pcm))
     for start, end in zip(samples, [*samples[1:], len(level)], strict=True):
         assert level[start:end].max() > 0.05
+
+
+def test_chinese_and_japanese_are_marked_by_their_characters(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    engine, voices = espeak
+    text = "今天天气很好，我们去公园玩吧。"
+    _, marks = say(engine, Line(text, choose(voices, "", "zh-CN"), 1.0))
+    assert [text[mark.start_char : mark.end_char] for mark in marks][:6] == ["今", "天", "天", "气", "很", "好，"]
+    # The library itself marks all but one of them.
+    assert sum(mark.estimated for mark in marks) <= 1
+    pcm, marks = say(engine, Line("今日はいい天気ですね。", choose(voices, "", "ja"), 1.0))
+    assert len({mark.sample for mark in marks}) == len("今日はいい天気ですね")
+    assert len(pcm) // 2 > marks[-1].sample > 0
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("fr", "fr-fr"),
+        ("fr-BE", "fr-be"),
+        ("es", "es"),
+        ("pt", "pt"),
+        ("en", "en-us"),
+        ("en-GB", "en-gb"),
+        ("zh-CN", "cmn"),
+        ("de-AT", "de"),
+    ],
+)
+def test_a_language_is_spoken_as_in_its_own_land(
+    espeak: tuple[EspeakEngine, tuple[Voice, ...]], language: str, name: str
+) -> None:
+    assert choose(espeak[1], "", language).name == name
+
+
+def test_the_default_voice_comes_before_that_of_its_languages_own_land(
+    espeak: tuple[EspeakEngine, tuple[Voice, ...]],
+) -> None:
+    belgian = choose(espeak[1], "fr-be", "")
+    assert choose((belgian, *espeak[1]), "", "fr") is belgian
 
 
 def test_a_slower_speaker_takes_longer(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tts_server.engine import WordMark
-from tts_server.marks import mark_words
+from tts_server.marks import mark_words, words_of
 
 
 def words(text: str, marks: list[WordMark]) -> list[tuple[str, int]]:
@@ -33,6 +33,25 @@ def test_a_number_of_several_spoken_words_has_one_mark() -> None:
 
 def test_without_any_marks_words_are_spread_by_their_letters() -> None:
     assert words("ab cd", mark_words("ab cd", [], 500)) == [("ab", 0), ("cd", 300)]
+
+
+def test_marks_that_the_engine_did_not_give_are_called_estimated() -> None:
+    marks = mark_words("to be honest", [WordMark(0, 2, 0), WordMark(6, 12, 600)], 1200)
+    assert [mark.estimated for mark in marks] == [False, True, False]
+
+
+def test_scripts_without_spaces_are_marked_by_their_characters() -> None:
+    text = "「ラーメンだ」Hello 今天，好。"
+    assert [text[start:end] for start, end in words_of(text)] == [
+        "「ラー",
+        "メ",
+        "ン",
+        "だ」",
+        "Hello",
+        "今",
+        "天，",
+        "好。",
+    ]
 
 
 MARKS = st.lists(st.builds(WordMark, st.integers(0, 30), st.integers(0, 30), st.integers(0, 1000)), max_size=10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.sentences import Cutter
+from tts_server.sentences import Cutter, without_short_stops
 
 TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'", max_size=400)
 
@@ -43,6 +43,11 @@ def test_no_piece_ends_within_an_abbreviation_or_a_number(text: str) -> None:
         assert not piece.rstrip().endswith(("Dr.", "3.", "1,", "e.", "e.g."))
 
 
+def test_a_name_of_letters_and_full_stops_is_not_cut_off_from_what_follows() -> None:
+    assert cut("Well, the U.S. Senate met. It was late.")[0] == "Well, the U.S. Senate met."
+    assert cut("It leaves at 2.30 p.m. Please be there.")[0] == "It leaves at 2.30 p.m."
+
+
 def test_full_width_marks_end_sentences() -> None:
     text = "今天天气很好我们去公园玩吧。明天可能会下雨所以我们最好待在家里看书。好的。"
     assert cut(text)[0].endswith("。")
@@ -66,3 +71,19 @@ def test_a_stall_speaks_what_can_be_said_without_breaking_a_word() -> None:
     cutter = Cutter()
     assert cutter.add("I am thinking abou") == []
     assert [piece.text for piece in cutter.pause()] == ["I am thinking"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Dr. Smith met J. Doe.", "Dr  Smith met J  Doe."),
+        ("No. 5 is alive. No. Never.", "No  5 is alive. No. Never."),
+        ("It is late. Go.", "It is late. Go."),
+        ("(Mr. X)", "(Mr  X)"),
+        ("the U.S. Senate, J.R.R. Tolkien", "the U.S  Senate, J.R.R  Tolkien"),
+        ("I live in the U.S. It is large.", "I live in the U.S. It is large."),
+        ("at 5 p.m. We left", "at 5 p.m. We left"),
+    ],
+)
+def test_full_stops_that_end_no_sentence_can_be_left_out_in_place(text: str, shown: str) -> None:
+    assert without_short_stops(text) == shown

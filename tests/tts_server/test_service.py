@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
 from parley import tts
@@ -22,12 +24,14 @@ from tts_server.engine import Audio, Line, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
 from tts_server.service import SERVICE, TtsServicer
+from tts_server.stores import MemoryStore
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import AsyncIterator, Iterator
 
     from tts_server.engine import Engine
+    from tts_server.stores import Store
 
 TEXT = ("Well, ", "to be honest, ", "I do not know. ", "But I can ", "find it out for you tomorrow.")
 
@@ -47,17 +51,20 @@ class Endless(ScriptedEngine):
 
 
 class Serving:
-    def __init__(self, client: tts.TtsClient, telemetry: Telemetry) -> None:
+    def __init__(self, client: tts.TtsClient, telemetry: Telemetry, spans: InMemorySpanExporter) -> None:
         self.client = client
         self.telemetry = telemetry
+        self.spans = spans
 
 
 @asynccontextmanager
-async def serving(engine: Engine) -> AsyncIterator[Serving]:
-    worker = Worker("test")
-    telemetry = Telemetry(new_provider("tts"), CollectorRegistry())
-    servicer = TtsServicer(engine, worker, telemetry, 10)
-    await servicer.load("")
+async def serving(engine: Engine, voice: str = "", store: Store | None = None) -> AsyncIterator[Serving]:
+    worker = Worker("test", engine.parallel)
+    provider, spans = new_provider("tts"), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    telemetry = Telemetry(provider, CollectorRegistry())
+    servicer = TtsServicer(engine, worker, telemetry, 10, store)
+    await servicer.load(voice)
     listen = Listen("127.0.0.1", 0, "PARLEY_TTS_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), listen) as (
         port,
@@ -65,7 +72,7 @@ async def serving(engine: Engine) -> AsyncIterator[Serving]:
     ):
         await ready()
         async with tts.TtsClient(f"127.0.0.1:{port}") as client:
-            yield Serving(client, telemetry)
+            yield Serving(client, telemetry, spans)
     worker.close()
 
 
@@ -81,6 +88,12 @@ async def spoken(client: tts.TtsClient, config: tts.Config, *pieces: tts.Request
 
 def sound(events: list[tts.Event]) -> bytes:
     return b"".join(event.pcm for event in events if isinstance(event, tts.Audio))
+
+
+def same_sound(one: bytes, other: bytes) -> bool:
+    """True when both are the same but for the noise of a bit or two that the resampler rounds with."""
+    close = len(one) == len(other) and np.abs(to_float32(one) - to_float32(other)).max() <= 2 / 32_768
+    return bool(close)
 
 
 async def test_a_reply_is_spoken_with_marks_sentences_and_an_end() -> None:
@@ -235,3 +248,29 @@ async def test_voices_can_be_listed_by_language() -> None:
         voices = await server.client.voices("en")
     assert voices[0] == tts.Voice("en-us", "en-us", voices[0].description, 22_050)
     assert all(voice.language.startswith("en") for voice in voices)
+
+
+async def test_what_was_said_before_is_said_again_from_the_cache_and_seen_to_be() -> None:
+    async with serving(EspeakEngine(), store=MemoryStore(10_000_000)) as server:
+        made = await spoken(server.client, tts.Config(), *TEXT)
+        again = await spoken(server.client, tts.Config(), *TEXT)
+        counted = [
+            server.telemetry.registry.get_sample_value("parley_tts_cache_total", {"result": result})
+            for result in ("miss", "hit")
+        ]
+        spans = [span.attributes["parley.cached"] for span in server.spans.get_finished_spans() if span.attributes]
+    assert same_sound(sound(again), sound(made))
+    assert [event for event in again if isinstance(event, tts.WordMark)] == [
+        event for event in made if isinstance(event, tts.WordMark)
+    ]
+    ends = [event.cached for event in made + again if isinstance(event, tts.SentenceEnd)]
+    assert ends == spans == [False, False, True, True]
+    assert counted == [2, 2]
+
+
+async def test_code_is_not_read_aloud_however_many_sentences_it_has() -> None:
+    text = "Here is how. ```\nFirst line of it. Second line of it.\nThird line of it.\n``` That is all of it."
+    async with serving(ScriptedEngine(0, 0.001)) as server:
+        events = await spoken(server.client, tts.Config(), text)
+    said = [text[event.first_character : event.end_character] for event in events if isinstance(event, tts.WordMark)]
+    assert said == ["Here", "is", "how.", "That", "is", "all", "of", "it."]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.spoken import spoken
+from tts_server.spoken import Spoken, spoken
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,14 @@ from tts_server.spoken import spoken
         ("Go to https://www.example.org/a/b?c=d now", "Go to example.org now"),
         ("Use `make run` now", "Use make run now"),
         ("snake_case stays", "snake_case stays"),
-        ("salt & pepper", "salt  and  pepper"),
+        ("salt & pepper", "salt & pepper"),
+        ("AT&amp;T&nbsp;is", "AT&T is"),
+        ("5*3 and 5 * 3 are x*y", "5 × 3 and 5 × 3 are x × y"),
+        ("(1+2)*3, 1*2*3, 2**3", "(1+2) × 3, 1 × 2 × 3, 2 3"),
+        ("*a* b, **5** and *3*, un*believ*able", "a b, 5 and 3, unbelievable"),
+        ("20°C or 68 ℉", "20°C or 68 °F"),
         ("Great! 🎉", "Great!  "),
-        ("```\ncode()\n```Done.", " Done."),
+        ("```\ncode()\n```Done.", "  Done."),
         ("2 < 3 and 5 > 4", "2 < 3 and 5 > 4"),
     ],
 )
@@ -49,9 +54,24 @@ def test_a_spoken_word_is_found_in_the_text_as_written() -> None:
         assert written[first:end] == word
 
 
+def test_code_that_comes_in_several_pieces_is_left_out_whole() -> None:
+    pieces = ["Try this:\n```python\nprint(1).", " Two.\nreturn x", "\n``` And then", " rest. ```a``` End."]
+    said, in_code = [], False
+    for piece in pieces:
+        part = spoken(piece, in_code=in_code)
+        in_code = part.in_code
+        said.append(" ".join(part.text.split()))
+    assert said == ["Try this:", "", "And then", "rest. End."]
+    assert not in_code
+
+
 @given(st.text(alphabet="ab *_`#[]()&<>🎉\n.:/https", max_size=60))
 def test_every_spoken_character_knows_a_place_that_never_goes_back(written: str) -> None:
-    said = spoken(written)
+    for said in (spoken(written), spoken(written, in_code=True)):
+        check_places(written, said)
+
+
+def check_places(written: str, said: Spoken) -> None:
     assert list(said.origin) == sorted(said.origin)
     assert len(said.origin) == len(said.text) + 1
     assert all(0 <= place <= len(written) for place in said.origin)

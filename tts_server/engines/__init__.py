@@ -22,9 +22,23 @@ def open_engine(config: TtsConfig) -> Engine:
             from tts_server.engines.espeak import EspeakEngine
 
             return EspeakEngine()
+        case "piper":
+            from tts_server.engines.piper import PiperEngine
+            from tts_server.engines.piper_voices import PiperOptions
+
+            return PiperEngine(PiperOptions(config.voices_dir, config.voice, config.device))
         case "scripted":
             from tts_server.engines.scripted import ScriptedEngine
 
             return ScriptedEngine(config.scripted_delay_ms / 1000, config.scripted_character_ms / 1000)
         case name:
             raise Unavailable(f"PARLEY_TTS_ENGINE={name}: there is no such engine")
+
+
+def default_voice(config: TtsConfig) -> str:
+    """The default voice by its name, which `config` may give as a path where the engine's voices are files."""
+    if config.engine != "piper":
+        return config.voice
+    from tts_server.engines.piper_voices import name_of
+
+    return name_of(config.voice)

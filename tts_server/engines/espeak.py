@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from parley.errors import EngineFailed, Unavailable
@@ -167,17 +168,18 @@ class EspeakEngine:
 
     def _voices(self, library: ctypes.CDLL) -> tuple[Voice, ...]:
         found: list[Voice] = []
+        made_by = f"{version('espeakng-loader')} {_WORDS_A_MINUTE} {_WORD_GAP_TENS_OF_MS}"
         voices = library.espeak_ListVoices(None)
         place = 0
         while voices[place]:
             info = voices[place].contents
             language = info.languages[1:].split(b"\0")[0].decode()
-            found.append(Voice(language, language, info.name.decode(), self._rate_hz))
+            found.append(Voice(language, language, info.name.decode(), self._rate_hz, made_by))
             place += 1
         found.sort(key=lambda voice: voice.name != _DEFAULT_VOICE)
         default = found[0]
         variants = [
-            Voice(f"{default.name}{suffix}", default.language, f"{default.description}, {what}", self._rate_hz)
+            replace(default, name=f"{default.name}{suffix}", description=f"{default.description}, {what}")
             for suffix, what in _VARIANTS
         ]
         return (default, *variants, *found[1:])
