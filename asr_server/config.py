@@ -32,6 +32,11 @@ class AsrConfig:
         "PARLEY_ASR_LANGUAGE", "en", help="faster-whisper: language of sessions that name none, BCP 47."
     )
     prompt: str = setting("PARLEY_ASR_PROMPT", "", help="faster-whisper: text in the style that is wanted.")
+    context: bool = setting(
+        "PARLEY_ASR_CONTEXT",
+        default=True,
+        help="faster-whisper: lead into the rest of a long turn with its words so far; off for distilled models.",
+    )
     words: bool = setting("PARLEY_ASR_WORDS", default=False, help="faster-whisper: say where each word sounds.")
     download: bool = setting(
         "PARLEY_ASR_DOWNLOAD", default=False, help="faster-whisper: fetch a model that is not on this machine."

@@ -33,6 +33,7 @@ def open_engine(config: AsrConfig) -> Engine:
                     compute_type=config.compute_type,
                     language=config.language,
                     prompt=config.prompt,
+                    context=config.context,
                     words=config.words,
                     download=config.download,
                 )

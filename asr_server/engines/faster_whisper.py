@@ -1,39 +1,42 @@
 """Whisper through CTranslate2: any size, many languages, on a CPU or a GPU.
 
 Whisper makes up sentences where nobody speaks, and falls into loops. So the voice detector gates what comes here,
-nothing is conditioned on earlier text, temperature stays at 0 (a fallback to higher ones would multiply the time at
-random), and segments that the model itself calls silence, or that repeat themselves, are dropped.
+temperature stays at 0 (a fallback to higher ones would multiply the time at random), and what the model itself calls
+silence, or repeats itself, is dropped. Of a long utterance only the end is transcribed anew (`asr_server.window`).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from asr_server.engine import Transcript, Word
-from asr_server.hygiene import loops
+from asr_server.engines.whisper_heard import Sound
 from asr_server.vad import SileroVad, load_silero
+from asr_server.window import Limits, Window
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
     from faster_whisper import WhisperModel
-    from faster_whisper.transcribe import Segment
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
+    from asr_server.engines.whisper_heard import Heard
+    from asr_server.engines.whisper_network import WhisperNetwork
+
+    Work: TypeAlias = Generator[Sound, Heard, Transcript]
+
 _RATE_HZ: Final = 16_000
 _ENGLISH: Final = "en"
-# Above this the model thinks that nobody speaks; believed when it is unsure of its words as well.
-_NO_SPEECH: Final = 0.6
-_UNSURE_LOG_PROBABILITY: Final = -1.0
-# Text that gzip makes so much smaller repeats itself (the value of OpenAI's reference implementation).
-_MOST_COMPRESSION: Final = 2.4
-_FINAL_BEAMS: Final = 5
+# So many words before the open part of an utterance lead into it.
+_WORDS_BEFORE: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +53,83 @@ class WhisperOptions:
     """Language of streams that name none, BCP 47."""
     prompt: str = ""
     """Text in the style that is wanted, which the model takes for what was said before."""
+    context: bool = True
+    """Lead into what is still open of a long utterance with the words before it; some distilled models cannot."""
     words: bool = False
     """Say where each word sounds; takes the model a little longer."""
     download: bool = False
     """A model that is not on this machine may be fetched."""
+    limits: Limits = field(default_factory=Limits)
+    """How much of an utterance is transcribed anew with every look."""
 
 
 class WhisperRecognizer:
-    """Transcribes for one stream; the model itself is shared."""
+    """Transcribes for one stream; the model itself is shared, and of a long utterance only its end is decoded anew."""
 
-    def __init__(self, model: WhisperModel, options: WhisperOptions, language: str, hints: tuple[str, ...]) -> None:
+    def __init__(self, network: WhisperNetwork, options: WhisperOptions, language: str, hints: tuple[str, ...]) -> None:
         """Use the shared model; `hints` are words that are likely."""
-        self._model = model
+        self._network = network
         self._options = options
         self._language = language
-        self._hotwords = ", ".join(hints) or None
+        self._hints = ", ".join(hints)
+        self._window = Window(options.limits)
+        self._audio: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
     def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
-        """What is said in `audio`; partials are searched less thoroughly, and have no word times."""
-        wants_words = self._options.words and final
-        segments, _ = self._model.transcribe(
-            audio,
-            language=self._language,
-            beam_size=_FINAL_BEAMS if final else 1,
-            temperature=0.0,
-            condition_on_previous_text=False,
-            initial_prompt=self._options.prompt or None,
-            hotwords=self._hotwords,
-            word_timestamps=wants_words,
-            without_timestamps=not wants_words,
-        )
-        kept = [segment for segment in segments if is_trusted(segment)]
-        text = " ".join(segment.text.strip() for segment in kept)
-        words = tuple(
-            Word(word.word.strip(), round(word.start * _RATE_HZ), round(word.end * _RATE_HZ), float(word.probability))
-            for segment in kept
-            for word in segment.words or ()
-        )
-        return Transcript(" ".join(text.split()), words)
+        """What is said in `audio`, an utterance so far; partials are searched less thoroughly, and have no word times.
+
+        Words that were cut off in an earlier look at the same utterance stay as they are.
+        """
+        work = self.work(audio, final=final)
+        try:
+            sound = next(work)
+            while True:
+                [heard] = self._network.hear([sound])
+                sound = work.send(heard)
+        except StopIteration as done:
+            transcript: Transcript = done.value
+            return transcript
+
+    def work(self, audio: NDArray[np.float32], *, final: bool) -> Work:
+        """The same in steps: gives one window after the other, takes what is heard in it, and ends with the whole."""
+        self._follow(audio)
+        window = self._window
+        while (end := window.overflow(audio)) is not None:
+            _, words = yield from self._open_part(audio, end, thorough=True)
+            window.close(words, end)
+        text, words = yield from self._open_part(audio, len(audio), thorough=final)
+        whole = (*window.kept, *words)
+        text = "".join(word.text for word in window.kept) + text
+        window.look(words, audio)
+        return Transcript(" ".join(text.split()), _stripped(whole) if self._options.words and final else ())
+
+    def _follow(self, audio: NDArray[np.float32]) -> None:
+        """Begin anew unless `audio` is the utterance of the last look, with more or less of its end."""
+        common = min(len(self._audio), len(audio))
+        if len(audio) <= self._window.first_sample or not np.array_equal(self._audio[:common], audio[:common]):
+            self._window = Window(self._options.limits)
+        self._audio = audio
+
+    def _open_part(
+        self, audio: NDArray[np.float32], end: int, *, thorough: bool
+    ) -> Generator[Sound, Heard, tuple[str, Sequence[Word]]]:
+        """The text of what is open of `audio` up to `end`, and its words where they are needed."""
+        window, first = self._window, self._window.first_sample
+        slides = end - first > self._options.limits.slide_seconds * _RATE_HZ
+        timed = self._options.words or bool(window.kept) or slides or end < len(audio)
+        led = "".join(word.text for word in window.kept[-_WORDS_BEFORE:]) if self._options.context else ""
+        before = f"{self._options.prompt} {led}".strip()
+        sound = Sound(audio[first:end], self._language, before, self._hints, thorough=thorough, timed=timed)
+        heard = yield sound
+        if not heard.is_trusted and before:
+            # Now and then it is the text before that leads into a loop.
+            heard = yield replace(sound, before="")
+        if not heard.is_trusted:
+            return "", ()
+        if not timed:
+            return heard.text, ()
+        words = window.fresh([_moved(word, first) for word in heard.words])
+        return "".join(word.text for word in words), words
 
 
 class WhisperEngine:
@@ -98,7 +140,7 @@ class WhisperEngine:
     def __init__(self, options: WhisperOptions) -> None:
         """Load nothing yet."""
         self._options = options
-        self._model: WhisperModel | None = None
+        self._network: WhisperNetwork | None = None
         self._silero: InferenceSession | None = None
         self.model = options.model
         self.languages: tuple[str, ...] = (options.language,)
@@ -113,15 +155,19 @@ class WhisperEngine:
             raise Unavailable("faster-whisper is not installed: pip install 'parley[asr]'")
         device, compute_type = placement(self._options)
         self._silero = load_silero()
-        self._model = _load(self._options, device, compute_type)
+        # With it comes the whole of faster-whisper, which other engines do without.
+        from asr_server.engines.whisper_network import WhisperNetwork
+
+        model = _load(self._options, device, compute_type)
         self.model = Path(self._options.model).name
-        self.languages = _languages(self._model, self._options.language)
+        self.languages = _languages(model, self._options.language)
+        self._network = WhisperNetwork(model)
         self.recognizer(self.languages[0], ()).transcribe(np.zeros(_RATE_HZ, dtype=np.float32), final=True)
 
     def recognizer(self, language: str, hints: tuple[str, ...]) -> WhisperRecognizer:
         """A recogniser over the shared model."""
-        assert self._model is not None  # noqa: S101 - the server loads before it serves
-        return WhisperRecognizer(self._model, self._options, language, hints)
+        assert self._network is not None  # noqa: S101 - the server loads before it serves
+        return WhisperRecognizer(self._network, self._options, language, hints)
 
     def vad(self) -> SileroVad:
         """A voice detector over the shared network."""
@@ -129,10 +175,12 @@ class WhisperEngine:
         return SileroVad(self._silero)
 
 
-def is_trusted(segment: Segment) -> bool:
-    """False for what Whisper makes up: words over silence that it is unsure of, and text that repeats itself."""
-    unsure = segment.avg_logprob < _UNSURE_LOG_PROBABILITY and segment.no_speech_prob > _NO_SPEECH
-    return not unsure and segment.compression_ratio <= _MOST_COMPRESSION and not loops(segment.text)
+def _moved(word: Word, samples: int) -> Word:
+    return replace(word, first_sample=word.first_sample + samples, end_sample=word.end_sample + samples)
+
+
+def _stripped(words: Sequence[Word]) -> tuple[Word, ...]:
+    return tuple(replace(word, text=word.text.strip()) for word in words)
 
 
 def placement(options: WhisperOptions) -> tuple[str, str]:
