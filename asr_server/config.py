@@ -29,7 +29,9 @@ class AsrConfig:
         "PARLEY_ASR_COMPUTE_TYPE", "auto", help="faster-whisper: int8, float16 and so on; auto: by the device."
     )
     language: str = setting(
-        "PARLEY_ASR_LANGUAGE", "en", help="faster-whisper: language of sessions that name none, BCP 47."
+        "PARLEY_ASR_LANGUAGE",
+        "en",
+        help="faster-whisper: language of streams that name none, BCP 47; auto: it is found out.",
     )
     prompt: str = setting("PARLEY_ASR_PROMPT", "", help="faster-whisper: text in the style that is wanted.")
     context: bool = setting(

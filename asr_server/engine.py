@@ -6,11 +6,14 @@ Knows nothing of turns, streams or scheduling.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+AUTO: Final = "auto"
+"""Stands for a language that is to be found out, utterance by utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Transcript:
     """The words; empty when there are none."""
     words: tuple[Word, ...] = ()
     """Where each word sounds; empty when the model does not say."""
+    language: str = ""
+    """Language that was found, BCP 47; empty: it was not looked for."""
+    language_confidence: float | None = None
+    """How sure that is, 0 to 1; None: it was not looked for."""
 
 
 class Recognizer(Protocol):
@@ -61,7 +68,7 @@ class Engine(Protocol):
     model: str
     """Name of the model."""
     languages: tuple[str, ...]
-    """BCP 47 languages that it transcribes, the default first."""
+    """BCP 47 languages that it transcribes, the default first; among them `AUTO` where it can find the language out."""
 
     def load(self) -> None:
         """Load the model and warm it up; blocks.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from asr_server.engine import Transcript, Word
+from asr_server.engine import AUTO, Transcript, Word
 from asr_server.engines.whisper_heard import Sound
 from asr_server.vad import SileroVad, load_silero
 from asr_server.window import Limits, Window
@@ -37,6 +37,8 @@ _RATE_HZ: Final = 16_000
 _ENGLISH: Final = "en"
 # So many words before the open part of an utterance lead into it.
 _WORDS_BEFORE: Final = 30
+# What a speaker has spoken with so much certainty is what they are taken to speak where it cannot be told.
+_SURE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class WhisperOptions:
     compute_type: str = "auto"
     """CTranslate2's, such as "int8" or "float16"; "auto": int8 on a CPU, float16 on a GPU."""
     language: str = _ENGLISH
-    """Language of streams that name none, BCP 47."""
+    """Language of streams that name none, BCP 47; `AUTO`: found out utterance by utterance."""
     prompt: str = ""
     """Text in the style that is wanted, which the model takes for what was said before."""
     context: bool = True
@@ -63,6 +65,14 @@ class WhisperOptions:
     """How much of an utterance is transcribed anew with every look."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The language that an utterance was found to be in, if it was looked for."""
+
+    language: str = ""
+    confidence: float = 0.0
+
+
 class WhisperRecognizer:
     """Transcribes for one stream; the model itself is shared, and of a long utterance only its end is decoded anew."""
 
@@ -70,7 +80,9 @@ class WhisperRecognizer:
         """Use the shared model; `hints` are words that are likely."""
         self._network = network
         self._options = options
-        self._language = language
+        self._language = "" if language == AUTO else language
+        self._likely = ""
+        self._found = _Found()
         self._hints = ", ".join(hints)
         self._window = Window(options.limits)
         self._audio: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
@@ -95,41 +107,58 @@ class WhisperRecognizer:
         self._follow(audio)
         window = self._window
         while (end := window.overflow(audio)) is not None:
-            _, words = yield from self._open_part(audio, end, thorough=True)
+            words = yield from self._open_part(audio, end, thorough=True)
             window.close(words, end)
-        text, words = yield from self._open_part(audio, len(audio), thorough=final)
+        words = yield from self._open_part(audio, len(audio), thorough=final)
         whole = (*window.kept, *words)
-        text = "".join(word.text for word in window.kept) + text
         window.look(words, audio)
-        return Transcript(" ".join(text.split()), _stripped(whole) if self._options.words and final else ())
+        return self._transcript(whole, final=final)
 
     def _follow(self, audio: NDArray[np.float32]) -> None:
         """Begin anew unless `audio` is the utterance of the last look, with more or less of its end."""
         common = min(len(self._audio), len(audio))
         if len(audio) <= self._window.first_sample or not np.array_equal(self._audio[:common], audio[:common]):
             self._window = Window(self._options.limits)
+            if self._found.confidence >= _SURE:
+                self._likely = self._found.language
+            self._found = _Found()
         self._audio = audio
 
     def _open_part(
         self, audio: NDArray[np.float32], end: int, *, thorough: bool
-    ) -> Generator[Sound, Heard, tuple[str, Sequence[Word]]]:
-        """The text of what is open of `audio` up to `end`, and its words where they are needed."""
+    ) -> Generator[Sound, Heard, Sequence[Word]]:
+        """The words of what is open of `audio` up to `end`; those whose places are not needed are one long word."""
         window, first = self._window, self._window.first_sample
         slides = end - first > self._options.limits.slide_seconds * _RATE_HZ
         timed = self._options.words or bool(window.kept) or slides or end < len(audio)
         led = "".join(word.text for word in window.kept[-_WORDS_BEFORE:]) if self._options.context else ""
-        before = f"{self._options.prompt} {led}".strip()
-        sound = Sound(audio[first:end], self._language, before, self._hints, thorough=thorough, timed=timed)
+        sound = Sound(
+            audio[first:end],
+            # An utterance that began in one language goes on in it.
+            self._language or (self._found.language if window.kept else ""),
+            likely=self._likely,
+            before=f"{self._options.prompt} {led}".strip(),
+            hints=self._hints,
+            thorough=thorough,
+            timed=timed,
+        )
         heard = yield sound
-        if not heard.is_trusted and before:
+        if not heard.is_trusted and sound.before:
             # Now and then it is the text before that leads into a loop.
             heard = yield replace(sound, before="")
+        if heard.language_confidence is not None:
+            self._found = _Found(heard.language, heard.language_confidence)
         if not heard.is_trusted:
-            return "", ()
+            return ()
         if not timed:
-            return heard.text, ()
-        words = window.fresh([_moved(word, first) for word in heard.words])
-        return "".join(word.text for word in words), words
+            return (Word(heard.text, first, end),)
+        return window.fresh([_moved(word, first) for word in heard.words])
+
+    def _transcript(self, words: Sequence[Word], *, final: bool) -> Transcript:
+        text = " ".join("".join(word.text for word in words).split())
+        places = tuple(replace(word, text=word.text.strip()) for word in words) if self._options.words and final else ()
+        found = self._found
+        return Transcript(text, places, found.language, found.confidence if found.language else None)
 
 
 class WhisperEngine:
@@ -177,10 +206,6 @@ class WhisperEngine:
 
 def _moved(word: Word, samples: int) -> Word:
     return replace(word, first_sample=word.first_sample + samples, end_sample=word.end_sample + samples)
-
-
-def _stripped(words: Sequence[Word]) -> tuple[Word, ...]:
-    return tuple(replace(word, text=word.text.strip()) for word in words)
 
 
 def placement(options: WhisperOptions) -> tuple[str, str]:
@@ -232,7 +257,9 @@ def _languages(model: WhisperModel, first: str) -> tuple[str, ...]:
     Raises:
         Unavailable: the default is none of them.
     """
-    known = list(model.supported_languages) if model.model.is_multilingual else [_ENGLISH]
+    # A model knows the languages that its vocabulary has a token for.
+    codes = [code for code in model.supported_languages if model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None]
+    known = [*codes, AUTO] if model.model.is_multilingual else [_ENGLISH]
     if first not in known:
         raise Unavailable(f"PARLEY_ASR_LANGUAGE={first}: this model has {', '.join(known)}")
     return (first, *(each for each in known if each != first))

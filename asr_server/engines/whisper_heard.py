@@ -28,7 +28,9 @@ class Sound:
     audio: NDArray[np.float32]
     """Of shape (samples,) at 16 kHz, at most 30 s."""
     language: str
-    """Its language, BCP 47."""
+    """Its language, BCP 47; empty: to be found out."""
+    likely: str = ""
+    """Language where what is found out is too unsure; empty: what is found out all the same."""
     before: str = ""
     """What was said before, or might have been: its style is gone on with."""
     hints: str = ""
@@ -51,6 +53,10 @@ class Heard:
     """Mean of the tokens."""
     no_speech: float
     """Probability that nobody speaks, 0 to 1."""
+    language: str
+    """The language that it was taken for, BCP 47."""
+    language_confidence: float | None = None
+    """Probability of that language, 0 to 1; None: it was given."""
 
     @property
     def is_trusted(self) -> bool:

@@ -41,6 +41,10 @@ _MOST_PROMPT_TOKENS: Final = 64
 _OPENING: Final = "\"'“¿([{-"
 _CLOSING: Final = "\"'.。,，!！?？:：”)]}、"
 _ENGLISH: Final = "en"
+# A language is believed from this probability on; in a word or two it is often the wrong one.
+_SURE: Final = 0.5
+_SURE_OF_BRIEF: Final = 0.8
+_BRIEF_SECONDS: Final = 2.0
 
 
 class WhisperNetwork:
@@ -57,12 +61,11 @@ class WhisperNetwork:
         heard: dict[int, Heard] = {}
         # The decoder takes prompts of one length and one width of search at a time.
         alike: dict[tuple[int, bool], list[int]] = defaultdict(list)
-        prompts = [self._prompt(sound) for sound in sounds]
-        for number, (sound, prompt) in enumerate(zip(sounds, prompts, strict=True)):
-            alike[len(prompt), sound.thorough].append(number)
+        for number, sound in enumerate(sounds):
+            # The prompt is as long in any language.
+            alike[len(self._prompt(sound, _ENGLISH)), sound.thorough].append(number)
         for numbers in alike.values():
-            group = [sounds[number] for number in numbers]
-            heard |= zip(numbers, self._hear_alike(group, [prompts[number] for number in numbers]), strict=True)
+            heard |= zip(numbers, self._hear_alike([sounds[number] for number in numbers]), strict=True)
         return [heard[number] for number in range(len(sounds))]
 
     def _tokenizer(self, language: str) -> Tokenizer:
@@ -73,16 +76,18 @@ class WhisperNetwork:
             )
         return self._tokenizers[language]
 
-    def _prompt(self, sound: Sound) -> list[int]:
-        tokenizer = self._tokenizer(sound.language)
+    def _prompt(self, sound: Sound, language: str) -> list[int]:
+        tokenizer = self._tokenizer(language)
         before = tokenizer.encode(" " + sound.before.strip())[-_MOST_PROMPT_TOKENS:] if sound.before.strip() else []
         prompt: list[int] = self._model.get_prompt(
             tokenizer, before, without_timestamps=True, hotwords=sound.hints or None
         )
         return prompt
 
-    def _hear_alike(self, sounds: Sequence[Sound], prompts: list[list[int]]) -> list[Heard]:
+    def _hear_alike(self, sounds: Sequence[Sound]) -> list[Heard]:
         encoded = self._model.encode(np.stack([self._features(sound.audio) for sound in sounds]))
+        languages = self._languages(sounds, encoded)
+        prompts = [self._prompt(sound, language) for sound, (language, _) in zip(sounds, languages, strict=True)]
         seconds = max(len(sound.audio) for sound in sounds) / _RATE_HZ
         most = len(prompts[0]) + _LEAST_TOKENS + round(_MOST_TOKENS_A_SECOND * seconds)
         results = self._model.model.generate(
@@ -94,28 +99,37 @@ class WhisperNetwork:
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
         )
-        heard = [self._heard(sound, result) for sound, result in zip(sounds, results, strict=True)]
-        for language in {sound.language for sound in sounds if sound.timed}:
-            # The language is part of what the alignment begins with, one for all.
-            tokens = [result.sequences_ids[0] for result in results]
-            words = self._words(encoded, language, sounds, tokens)
+        heard = [self._heard(result, *language) for result, language in zip(results, languages, strict=True)]
+        # The language is part of what an alignment begins with, one for all.
+        for language in {one.language for one, sound in zip(heard, sounds, strict=True) if sound.timed}:
+            words = self._words(encoded, language, sounds, [result.sequences_ids[0] for result in results])
             heard = [
-                replace(one, words=its) if sound.timed and sound.language == language else one
+                replace(one, words=its) if sound.timed and one.language == language else one
                 for one, its, sound in zip(heard, words, sounds, strict=True)
             ]
         return heard
+
+    def _languages(self, sounds: Sequence[Sound], encoded: StorageView) -> list[tuple[str, float | None]]:
+        """The language of each sound, and how sure it is where it had to be found out."""
+        if not any(not sound.language for sound in sounds):
+            return [(sound.language, None) for sound in sounds]
+        found = self._model.model.detect_language(encoded)
+        return [
+            (sound.language, None) if sound.language else _language(sound, {token[2:-2]: p for token, p in ranked})
+            for sound, ranked in zip(sounds, found, strict=True)
+        ]
 
     def _features(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
         padded = np.pad(audio, (0, max(0, _LEAST_SAMPLES - len(audio))))
         features: NDArray[np.float32] = self._model.feature_extractor(padded)[:, :-1][:, :_FRAMES]
         return np.pad(features, ((0, 0), (0, _FRAMES - features.shape[1])))
 
-    def _heard(self, sound: Sound, result: WhisperGenerationResult) -> Heard:
+    def _heard(self, result: WhisperGenerationResult, language: str, confidence: float | None) -> Heard:
         tokens = result.sequences_ids[0]
-        text = self._tokenizer(sound.language).decode(tokens)
+        text = self._tokenizer(language).decode(tokens)
         # The score is the mean over the tokens without the end, which the model has chosen as well.
         log_probability = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Heard(text, (), log_probability, result.no_speech_prob)
+        return Heard(text, (), log_probability, result.no_speech_prob, language, confidence)
 
     def _words(
         self, encoded: StorageView, language: str, sounds: Sequence[Sound], tokens: list[list[int]]
@@ -138,3 +152,11 @@ class WhisperNetwork:
                 )
             )
         return found
+
+
+def _language(sound: Sound, probabilities: dict[str, float]) -> tuple[str, float]:
+    """The language to take a sound for, and its probability."""
+    best = max(probabilities, key=probabilities.__getitem__)
+    needed = _SURE_OF_BRIEF if len(sound.audio) < _BRIEF_SECONDS * _RATE_HZ else _SURE
+    language = best if probabilities[best] >= needed else sound.likely or best
+    return language, probabilities.get(language, 0.0)

@@ -202,7 +202,7 @@ def test_the_settings_reach_the_engine(model: str) -> None:
 def test_what_whisper_makes_up_is_dropped(
     no_speech: float, log_probability: float, text: str, *, trusted: bool
 ) -> None:
-    assert Heard(text, (), log_probability, no_speech).is_trusted is trusted
+    assert Heard(text, (), log_probability, no_speech, "en").is_trusted is trusted
 
 
 def test_a_loop_is_told_from_a_word_said_twice() -> None:
