@@ -43,6 +43,20 @@ class AsrConfig:
     download: bool = setting(
         "PARLEY_ASR_DOWNLOAD", default=False, help="faster-whisper: fetch a model that is not on this machine."
     )
+    batch: int = setting(
+        "PARLEY_ASR_BATCH",
+        0,
+        help="faster-whisper: streams transcribed in one call, at most; 0: 16 on a GPU, 1 on a CPU.",
+        minimum=0,
+        maximum=256,
+    )
+    batch_wait_ms: float = setting(
+        "PARLEY_ASR_BATCH_WAIT_MS",
+        0.0,
+        help="How long a busy engine waits for more streams to transcribe in one call.",
+        minimum=0,
+        maximum=100,
+    )
     turn_model: str = setting(
         "PARLEY_ASR_TURN_MODEL",
         "",

@@ -6,9 +6,11 @@ Knows nothing of turns, streams or scheduling.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -52,6 +54,18 @@ class Recognizer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stream's sound that is to be transcribed."""
+
+    recognizer: Recognizer
+    """The stream's."""
+    audio: NDArray[np.float32]
+    """Of shape (samples,) at 16 kHz."""
+    final: bool
+    """False: a rough answer will do."""
+
+
 class Vad(Protocol):
     """Tells voice from silence, window by window, for one stream."""
 
@@ -84,4 +98,18 @@ class Engine(Protocol):
 
     def vad(self) -> Vad:
         """What finds the voice of one stream."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """An engine that transcribes for several streams at once."""
+
+    @property
+    def most(self) -> int:
+        """Streams at once, at most; known when it is loaded."""
+        ...
+
+    def transcribe_together(self, jobs: Sequence[Job]) -> Sequence[Transcript | Exception]:
+        """An answer to each job, of recognisers of its own, all different; what one fails with fails no other."""
         ...

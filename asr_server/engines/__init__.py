@@ -36,6 +36,7 @@ def open_engine(config: AsrConfig) -> Engine:
                     context=config.context,
                     words=config.words,
                     download=config.download,
+                    batch=config.batch,
                 )
             )
         case "scripted":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
+    from asr_server.engine import Job
     from asr_server.engines.whisper_heard import Heard
     from asr_server.engines.whisper_network import WhisperNetwork
 
@@ -39,6 +40,9 @@ _ENGLISH: Final = "en"
 _WORDS_BEFORE: Final = 30
 # What a speaker has spoken with so much certainty is what they are taken to speak where it cannot be told.
 _SURE: Final = 0.5
+
+# A GPU has room for that many; on a CPU a call takes as long as its windows one by one.
+_MOST_ON_A_GPU: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class WhisperOptions:
     """Say where each word sounds; takes the model a little longer."""
     download: bool = False
     """A model that is not on this machine may be fetched."""
+    batch: int = 0
+    """Streams transcribed in one call, at most; 0: by the device."""
     limits: Limits = field(default_factory=Limits)
     """How much of an utterance is transcribed anew with every look."""
 
@@ -92,15 +98,10 @@ class WhisperRecognizer:
 
         Words that were cut off in an earlier look at the same utterance stay as they are.
         """
-        work = self.work(audio, final=final)
-        try:
-            sound = next(work)
-            while True:
-                [heard] = self._network.hear([sound])
-                sound = work.send(heard)
-        except StopIteration as done:
-            transcript: Transcript = done.value
-            return transcript
+        [answer] = do_together(self._network, [self.work(audio, final=final)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def work(self, audio: NDArray[np.float32], *, final: bool) -> Work:
         """The same in steps: gives one window after the other, takes what is heard in it, and ends with the whole."""
@@ -171,6 +172,7 @@ class WhisperEngine:
         self._options = options
         self._network: WhisperNetwork | None = None
         self._silero: InferenceSession | None = None
+        self._device = ""
         self.model = options.model
         self.languages: tuple[str, ...] = (options.language,)
 
@@ -182,12 +184,12 @@ class WhisperEngine:
         """
         if importlib.util.find_spec("faster_whisper") is None:
             raise Unavailable("faster-whisper is not installed: pip install 'parley[asr]'")
-        device, compute_type = placement(self._options)
+        self._device, compute_type = placement(self._options)
         self._silero = load_silero()
         # With it comes the whole of faster-whisper, which other engines do without.
         from asr_server.engines.whisper_network import WhisperNetwork
 
-        model = _load(self._options, device, compute_type)
+        model = _load(self._options, self._device, compute_type)
         self.model = Path(self._options.model).name
         self.languages = _languages(model, self._options.language)
         self._network = WhisperNetwork(model)
@@ -198,10 +200,57 @@ class WhisperEngine:
         assert self._network is not None  # noqa: S101 - the server loads before it serves
         return WhisperRecognizer(self._network, self._options, language, hints)
 
+    @property
+    def most(self) -> int:
+        """Streams at once, at most."""
+        return self._options.batch or (_MOST_ON_A_GPU if self._device == "cuda" else 1)
+
+    def transcribe_together(self, jobs: Sequence[Job]) -> list[Transcript | Exception]:
+        """An answer to each job; a window of each goes through the networks at once."""
+        assert self._network is not None  # noqa: S101 - the server loads before it serves
+        works = []
+        for job in jobs:
+            assert isinstance(job.recognizer, WhisperRecognizer)  # noqa: S101 - this engine has made it
+            works.append(job.recognizer.work(job.audio, final=job.final))
+        return do_together(self._network, works)
+
     def vad(self) -> SileroVad:
         """A voice detector over the shared network."""
         assert self._silero is not None  # noqa: S101 - as above
         return SileroVad(self._silero)
+
+
+def do_together(network: WhisperNetwork, works: Sequence[Work]) -> list[Transcript | Exception]:
+    """How each of `works` ends; they go on step by step, the windows of each step in one call."""
+    answers: dict[int, Transcript | Exception] = {}
+    heard: dict[int, Heard | None] = dict.fromkeys(range(len(works)))
+    while heard:
+        sounds: dict[int, Sound] = {}
+        for number, one in heard.items():
+            try:
+                sounds[number] = next(works[number]) if one is None else works[number].send(one)
+            except StopIteration as done:
+                answers[number] = done.value
+        heard = {}
+        for number, result in zip(sounds, _hear_each(network, list(sounds.values())), strict=True):
+            if isinstance(result, Exception):
+                answers[number] = result
+            else:
+                heard[number] = result
+    return [answers[number] for number in range(len(works))]
+
+
+def _hear_each(network: WhisperNetwork, sounds: Sequence[Sound]) -> Sequence[Heard | Exception]:
+    """What is heard in each sound; when all at once fails, each is tried alone."""
+    if not sounds:
+        return ()
+    try:
+        return network.hear(sounds)
+    except (RuntimeError, ValueError) as error:
+        # CTranslate2 has one error for a call: a sound that it cannot take, too little memory for so many.
+        if len(sounds) == 1:
+            return [error]
+    return [answer for sound in sounds for answer in _hear_each(network, [sound])]
 
 
 def _moved(word: Word, samples: int) -> Word:

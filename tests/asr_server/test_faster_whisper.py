@@ -13,6 +13,7 @@ import pytest
 from faster_whisper import WhisperModel
 
 from asr_server.config import AsrConfig
+from asr_server.engine import Batching, Job, Transcript
 from asr_server.engines import open_engine
 from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer, placement
 from asr_server.engines.whisper_heard import Heard, Sound
@@ -151,6 +152,32 @@ def test_another_utterance_begins_anew(engine: WhisperEngine, spoken: dict[str, 
     assert all(word.end_sample <= len(spoken[SAID[0]]) for word in heard.words)
 
 
+def test_streams_that_are_transcribed_together_hear_what_each_hears_alone(
+    model: str, engine: WhisperEngine, spoken: dict[str, NDArray[np.float32]]
+) -> None:
+    # One of them takes two windows, one of them none.
+    sounds = [spoken[SAID[0]], np.tile(spoken[SAID[1]], 8), np.zeros(0, dtype=np.float32), spoken[SAID[2]]]
+    alone = [engine.recognizer("en", ()).transcribe(sound, final=True).text for sound in sounds]
+    together = engine.transcribe_together([Job(engine.recognizer("en", ()), sound, final=True) for sound in sounds])
+    assert [answer.text for answer in together if isinstance(answer, Transcript)] == alone
+    assert words(alone[0]) == SAID[0]
+    assert engine.most == 1
+    assert WhisperEngine(WhisperOptions(model, batch=8)).most == 8
+
+
+def test_sound_that_cannot_be_transcribed_fails_alone(
+    engine: WhisperEngine, spoken: dict[str, NDArray[np.float32]]
+) -> None:
+    sounds = [spoken[SAID[0]], np.zeros((2, 100), dtype=np.float32), spoken[SAID[2]]]
+    first, bad, last = engine.transcribe_together(
+        [Job(engine.recognizer("en", ()), sound, final=True) for sound in sounds]
+    )
+    assert isinstance(bad, ValueError)
+    assert isinstance(first, Transcript)
+    assert isinstance(last, Transcript)
+    assert (words(first.text), words(last.text)) == (SAID[0], SAID[2])
+
+
 def test_an_english_model_has_english_alone(engine: WhisperEngine) -> None:
     assert engine.languages == ("en",)
     assert (engine.name, engine.model) == ("faster-whisper", "whisper-tiny-commands")
@@ -185,8 +212,11 @@ def test_a_device_that_is_not_there_is_named() -> None:
 
 
 def test_the_settings_reach_the_engine(model: str) -> None:
-    config = read(AsrConfig, {"PARLEY_ASR_ENGINE": "faster-whisper", "PARLEY_ASR_MODEL": model})
-    assert isinstance(open_engine(config), WhisperEngine)
+    settings = {"PARLEY_ASR_ENGINE": "faster-whisper", "PARLEY_ASR_MODEL": model, "PARLEY_ASR_BATCH": "4"}
+    made = open_engine(read(AsrConfig, settings))
+    assert isinstance(made, WhisperEngine)
+    assert isinstance(made, Batching)
+    assert made.most == 4
 
 
 @pytest.mark.parametrize(
