@@ -41,7 +41,7 @@ _WORDS_BEFORE: Final = 30
 # What a speaker has spoken with so much certainty is what they are taken to speak where it cannot be told.
 _SURE: Final = 0.5
 
-# A GPU has room for that many; on a CPU a call takes as long as its windows one by one.
+# A GPU has room for that many; on a CPU a call takes longer than its windows one by one.
 _MOST_ON_A_GPU: Final = 16
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from pathlib import Path
@@ -20,10 +21,12 @@ from asr_server.engines.whisper_heard import Heard, Sound
 from asr_server.engines.whisper_network import WhisperNetwork
 from asr_server.hygiene import loops
 from asr_server.window import Limits
-from parley.audio import resample, to_float32
+from parley import asr
+from parley.audio import resample, to_float32, to_s16le
 from parley.errors import Unavailable
 from serving.config import read
 from tests.asr_server.test_recordings import words
+from tests.asr_server.test_service import heard, serving
 from tts_server.engine import Audio, Line
 from tts_server.engines.espeak import EspeakEngine
 
@@ -163,6 +166,32 @@ def test_streams_that_are_transcribed_together_hear_what_each_hears_alone(
     assert words(alone[0]) == SAID[0]
     assert engine.most == 1
     assert WhisperEngine(WhisperOptions(model, batch=8)).most == 8
+
+
+async def test_streams_that_speak_at_once_get_their_own_words(
+    model: str, spoken: dict[str, NDArray[np.float32]]
+) -> None:
+    several = WhisperEngine(WhisperOptions(model, batch=8))
+    several.load()
+    async with serving(engine=several) as client:
+        alone = {text: await turns_of(client, audio) for text, audio in spoken.items()}
+        said = [text for text in SAID for _ in range(2)]
+        async with asyncio.TaskGroup() as tasks:
+            streams = [tasks.create_task(turns_of(client, spoken[text])) for text in said]
+    assert [stream.result() for stream in streams] == [alone[text] for text in said]
+    assert alone[SAID[0]] == [SAID[0]]
+
+
+async def turns_of(client: asr.AsrClient, audio: NDArray[np.float32]) -> list[str]:
+    """The words of each turn in what is said."""
+    events = await heard(client, asr.Config(), *microphone(audio))
+    return [words(event.text) for event in events if isinstance(event, asr.EndOfTurn)]
+
+
+def microphone(audio: NDArray[np.float32]) -> list[asr.Request]:
+    """What is said, between silences."""
+    pcm = bytes(16_000) + to_s16le(audio) + bytes(64_000)
+    return [asr.Audio(pcm[at : at + 1280], at // 2) for at in range(0, len(pcm) - 1279, 1280)]
 
 
 def test_sound_that_cannot_be_transcribed_fails_alone(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from asr_server.engine import AUTO, Transcript
+from asr_server.engine import AUTO, Batching, Transcript
 from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
@@ -43,7 +43,8 @@ async def serving(
     worker = Worker("test")
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
     engine = engine or ScriptedEngine(texts, delay_seconds)
-    servicer = AsrServicer(engine, Scheduler(worker), telemetry, max_streams)
+    scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None)
+    servicer = AsrServicer(engine, scheduler, telemetry, max_streams)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
         port,
