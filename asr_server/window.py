@@ -26,8 +26,8 @@ _RATE_HZ: Final = 16_000
 _QUIET_SAMPLES: Final = 800
 # The last words before the end of the sound may be halves.
 _MARGIN_SECONDS: Final = 1.0
-# Where more words are said to have sounded, their times are wrong.
-_MOST_WORDS_A_SECOND: Final = 7
+# Where more words are said to have sounded, their times are wrong; in some languages a word is one character.
+_MOST_WORDS_A_SECOND: Final = 12
 # Word times are that far off: a cut is looked for so far around the gap between two words.
 _SLACK_SAMPLES: Final = 2_400
 # What a cut left of a word sounds at most so long.
