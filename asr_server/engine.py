@@ -6,11 +6,16 @@ Knows nothing of turns, streams or scheduling.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
+
+AUTO: Final = "auto"
+"""Stands for a language that is to be found out, utterance by utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class Transcript:
     """The words; empty when there are none."""
     words: tuple[Word, ...] = ()
     """Where each word sounds; empty when the model does not say."""
+    language: str = ""
+    """Language that was found, BCP 47; empty: it was not looked for."""
+    language_confidence: float | None = None
+    """How sure that is, 0 to 1; None: it was not looked for."""
 
 
 class Recognizer(Protocol):
@@ -43,6 +52,18 @@ class Recognizer(Protocol):
     def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
         """What is said in `audio`, float32 of shape (samples,) at 16 kHz; not `final`: a rough answer will do."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stream's sound that is to be transcribed."""
+
+    recognizer: Recognizer
+    """The stream's."""
+    audio: NDArray[np.float32]
+    """Of shape (samples,) at 16 kHz."""
+    final: bool
+    """False: a rough answer will do."""
 
 
 class Vad(Protocol):
@@ -61,7 +82,7 @@ class Engine(Protocol):
     model: str
     """Name of the model."""
     languages: tuple[str, ...]
-    """BCP 47 languages that it transcribes, the default first."""
+    """BCP 47 languages that it transcribes, the default first; among them `AUTO` where it can find the language out."""
 
     def load(self) -> None:
         """Load the model and warm it up; blocks.
@@ -77,4 +98,18 @@ class Engine(Protocol):
 
     def vad(self) -> Vad:
         """What finds the voice of one stream."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """An engine that transcribes for several streams at once."""
+
+    @property
+    def most(self) -> int:
+        """Streams at once, at most; known when it is loaded."""
+        ...
+
+    def transcribe_together(self, jobs: Sequence[Job]) -> Sequence[Transcript | Exception]:
+        """An answer to each job, of recognisers of its own, all different; what one fails with fails no other."""
         ...

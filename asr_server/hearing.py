@@ -210,7 +210,8 @@ class Hearing:
         result = await self._scheduler.final(self._recognizer, audio)
         look.result.set_result(result)
         said = result.transcript.text
-        whole = await self._judge.completeness(audio, said, self._config.language) if said else None
+        language = result.transcript.language or self._config.language
+        whole = await self._judge.completeness(audio, said, language) if said else None
         async with self._lock:
             if self._look is not look:
                 return
@@ -320,7 +321,8 @@ class Hearing:
                     )
                     for w in result.transcript.words
                 ),
-                language=self._config.language,
+                language=result.transcript.language or self._config.language,
+                language_confidence=result.transcript.language_confidence,
                 longest_pause_ms=longest_pause_ms,
             )
         )

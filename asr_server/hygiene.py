@@ -67,7 +67,7 @@ def is_credible(text: str, voiced_seconds: float, mean_probability: float) -> bo
 
 def _is_loop(words: list[str]) -> bool:
     """True when a run of one to four words is repeated over and over."""
-    for length in range(1, 5):
+    for length in range(1, min(4, len(words)) + 1):
         run = words[:length]
         repeats = 0
         while words[repeats * length : (repeats + 1) * length] == run:

@@ -81,7 +81,7 @@ class Config:
     """How a session is to be transcribed."""
 
     language: str = ""
-    """BCP 47; empty: the engine's first language."""
+    """BCP 47; empty: the engine's first language; "auto": the engine finds it out."""
     hints: tuple[str, ...] = ()
     """Words and names to expect."""
     endpointing: Endpointing = field(default_factory=Endpointing)
@@ -313,6 +313,8 @@ class EndOfTurn:
     """Language that was heard."""
     longest_pause_ms: int = 0
     """The longest silence within the turn."""
+    language_confidence: float | None = None
+    """How sure the engine is of the language, 0 to 1; None: it was given."""
 
 
 class DiscardReason(enum.Enum):

@@ -29,7 +29,11 @@ class Worker:
 
     async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Result of `function(*args)`, called on the worker's thread. Work not yet begun is dropped on cancellation."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+        return await self.start(function, *args)
+
+    def start(self, function: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
+        """The same for who does not wait: it is done whatever becomes of those who asked."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
 
     @asynccontextmanager
     async def iterate(

@@ -33,8 +33,10 @@ def open_engine(config: AsrConfig) -> Engine:
                     compute_type=config.compute_type,
                     language=config.language,
                     prompt=config.prompt,
+                    context=config.context,
                     words=config.words,
                     download=config.download,
+                    batch=config.batch,
                 )
             )
         case "scripted":

@@ -71,12 +71,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     return asyncio.run(evaluate(options.url, options.server, plan, as_json=options.json))
 
 
+_PROFILES = ("embedded", "cpu", "gpu", "scripted")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="parley", description="Talk with an AI by voice, on your own machines.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
-    up.add_argument("--profile", choices=("embedded", "scripted"), default="embedded", help="engines to use (embedded)")
+    up.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="engines to use (embedded)")
 
     talk = commands.add_parser("talk", help="speak a recording to the gateway, as the browser would")
     talk.add_argument("file", nargs="?", help="any audio file; without it, a recording that comes with Parley")
@@ -98,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     say.add_argument("--voice", default="", help="name of a voice")
     say.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
 
+    _add_bench(commands)
+    _add_eval(commands)
+    return parser
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = commands.add_parser("bench", help="hold many sessions at once with a gateway of the scripted profile")
     bench.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
     bench.add_argument("--sessions", type=int, default=10, help="sessions at once (10)")
@@ -106,8 +115,6 @@ def _parser() -> argparse.ArgumentParser:
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )
     bench.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_eval(commands)
-    return parser
 
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

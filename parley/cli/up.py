@@ -54,6 +54,21 @@ PROCESSES: Final = (
 
 _PROFILES: Final = {
     "embedded": {},
+    "cpu": {
+        "PARLEY_ASR_ENGINE": "faster-whisper",
+        "PARLEY_ASR_DEVICE": "cpu",
+        "PARLEY_ASR_COMPUTE_TYPE": "int8",
+        "PARLEY_LLM_ENGINE": "openai",
+        "PARLEY_TTS_ENGINE": "piper",
+    },
+    "gpu": {
+        "PARLEY_ASR_ENGINE": "faster-whisper",
+        "PARLEY_ASR_DEVICE": "cuda",
+        "PARLEY_ASR_COMPUTE_TYPE": "float16",
+        "PARLEY_LLM_ENGINE": "vllm",
+        "PARLEY_TTS_ENGINE": "piper",
+        "PARLEY_TTS_DEVICE": "cuda",
+    },
     "scripted": {"PARLEY_ASR_ENGINE": "scripted", "PARLEY_LLM_ENGINE": "scripted", "PARLEY_TTS_ENGINE": "scripted"},
 }
 

@@ -176,7 +176,9 @@ class TranscribeConfig(_message.Message):
     TRACE_FIELD_NUMBER: _builtins.int
     FIRST_TURN_FIELD_NUMBER: _builtins.int
     language: _builtins.str
-    """BCP 47 language, such as "en". Empty: the engine's first language. One it does not know is INVALID_ARGUMENT."""
+    """BCP 47 language, such as "en". Empty: the engine's first language. "auto": the engine finds it out, turn by turn.
+    One it does not know, or "auto" where it cannot, is INVALID_ARGUMENT.
+    """
     sample_rate_hz: _builtins.int
     """Samples per second of the chunks. Default 16000, the only rate that every engine takes; others are INVALID_ARGUMENT."""
     no_partials: _builtins.bool
@@ -527,7 +529,7 @@ class TranscribeReady(_message.Message):
     model: _builtins.str
     """Name of the model."""
     language: _builtins.str
-    """Language that will be transcribed, BCP 47."""
+    """Language that will be transcribed, BCP 47, or "auto"."""
     sample_rate_hz: _builtins.int
     """Samples per second that the server expects."""
     max_chunk_bytes: _builtins.int
@@ -742,6 +744,7 @@ class EndOfTurn(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     VOICED_MS_FIELD_NUMBER: _builtins.int
     LONGEST_PAUSE_MS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn."""
     text: _builtins.str
@@ -760,6 +763,8 @@ class EndOfTurn(_message.Message):
     """Voiced milliseconds of the turn."""
     longest_pause_ms: _builtins.int
     """The longest silence within the turn; what was waited beyond it was waited in vain."""
+    language_confidence: _builtins.float
+    """How sure the engine is of the language, 0 to 1; absent: the language was given."""
     @_builtins.property
     def words(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]:
         """Where each word sounds; empty when the engine does not say."""
@@ -782,12 +787,15 @@ class EndOfTurn(_message.Message):
         language: _builtins.str = ...,
         voiced_ms: _builtins.int = ...,
         longest_pause_ms: _builtins.int = ...,
+        language_confidence: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_confidence", b"_language_confidence", "language_confidence", b"language_confidence", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_sample", b"end_sample", "first_sample", b"first_sample", "language", b"language", "longest_pause_ms", b"longest_pause_ms", "reason", b"reason", "speech_end_sample", b"speech_end_sample", "text", b"text", "timings", b"timings", "turn", b"turn", "voiced_ms", b"voiced_ms", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_confidence", b"_language_confidence", "end_sample", b"end_sample", "first_sample", b"first_sample", "language", b"language", "language_confidence", b"language_confidence", "longest_pause_ms", b"longest_pause_ms", "reason", b"reason", "speech_end_sample", b"speech_end_sample", "text", b"text", "timings", b"timings", "turn", b"turn", "voiced_ms", b"voiced_ms", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__language_confidence: _TypeAlias = _typing.Literal["language_confidence"]  # noqa: Y015
+    _WhichOneofArgType__language_confidence: _TypeAlias = _typing.Literal["_language_confidence", b"_language_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language_confidence) -> _WhichOneofReturnType__language_confidence | None: ...
 
 Global___EndOfTurn: _TypeAlias = EndOfTurn  # noqa: Y015
 

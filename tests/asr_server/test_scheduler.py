@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from asr_server.engine import Transcript
+from asr_server.engine import Job, Transcript
 from asr_server.scheduler import Scheduler
 from serving.threads import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,3 +102,130 @@ async def test_the_wait_and_the_work_are_told_apart(worker: Worker) -> None:
     result = await scheduler.final(recorder.named("a"), AUDIO)
     assert result.queue_seconds < 0.5
     assert result.work_seconds < 0.5
+
+
+class Together:
+    """An engine that notes who was transcribed with whom."""
+
+    def __init__(self, recorder: Recorder, most: int) -> None:
+        self.most = most
+        self.recorder = recorder
+        self.calls: list[list[str]] = []
+
+        self.pairs = threading.Event()
+        self.may_pair = threading.Event()
+        self.may_pair.set()
+
+    def transcribe_together(self, jobs: Sequence[Job]) -> list[Transcript | Exception]:
+        self.calls.append([])
+        if len(jobs) > 1:
+            self.pairs.set()
+            self.may_pair.wait()
+        return [self._transcribe(job) for job in jobs]
+
+    def _transcribe(self, job: Job) -> Transcript | Exception:
+        said = job.recognizer.transcribe(job.audio, final=job.final)
+        self.calls[-1].append(said.text)
+        return ValueError("bad") if said.text == "bad" else said
+
+
+async def test_what_waits_is_done_in_one_call_finals_before_partials(worker: Worker) -> None:
+    recorder = Recorder()
+    engine = Together(recorder, 3)
+    scheduler = Scheduler(worker, engine)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("first"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        partials = [tasks.create_task(scheduler.partial(name, recorder.named(name), AUDIO)) for name in "pq"]
+        finals = [tasks.create_task(scheduler.final(recorder.named(name), AUDIO)) for name in "abcd"]
+        await asyncio.sleep(0)
+        recorder.gate.set()
+    assert engine.calls == [["first"], ["a", "b", "c"], ["d"], ["p", "q"]]
+    assert [(await final).transcript.text for final in finals] == ["a", "b", "c", "d"]
+    assert [result and result.transcript.text for result in [await partial for partial in partials]] == ["p", "q"]
+
+
+async def test_one_that_fails_fails_alone(worker: Worker) -> None:
+    recorder = Recorder()
+    scheduler = Scheduler(worker, Together(recorder, 3))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("first"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        good = tasks.create_task(scheduler.final(recorder.named("good"), AUDIO))
+        failing = tasks.create_task(failure(scheduler, recorder.named("bad")))
+        await asyncio.sleep(0)
+        recorder.gate.set()
+    assert (await good).transcript.text == "good"
+    assert await failing == "bad"
+
+
+async def failure(scheduler: Scheduler, recognizer: Named) -> str:
+    with pytest.raises(ValueError, match="bad") as raised:
+        await scheduler.final(recognizer, AUDIO)
+    return str(raised.value)
+
+
+async def test_who_leaves_takes_nobodys_words_along(worker: Worker) -> None:
+    recorder = Recorder()
+    engine = Together(recorder, 2)
+    engine.may_pair.clear()
+    scheduler = Scheduler(worker, engine)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("first"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        leaver = tasks.create_task(scheduler.final(recorder.named("leaver"), AUDIO))
+        stayer = tasks.create_task(scheduler.final(recorder.named("stayer"), AUDIO))
+        await asyncio.sleep(0)
+        recorder.gate.set()
+        await asyncio.to_thread(engine.pairs.wait)
+        leaver.cancel()
+        await asyncio.wait([leaver])
+        engine.may_pair.set()
+        assert (await stayer).transcript.text == "stayer"
+    assert leaver.cancelled()
+
+
+async def test_a_recogniser_does_one_thing_at_a_time(worker: Worker) -> None:
+    recorder = Recorder()
+    engine = Together(recorder, 4)
+    scheduler, same = Scheduler(worker, engine), recorder.named("same")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("first"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        for recognizer in (same, same, recorder.named("other")):
+            tasks.create_task(scheduler.final(recognizer, AUDIO))
+        await asyncio.sleep(0)
+        recorder.gate.set()
+    assert engine.calls == [["first"], ["same", "other"], ["same"]]
+
+
+async def test_a_busy_engine_waits_for_companions_and_an_idle_one_does_not(worker: Worker) -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    engine = Together(recorder, 2)
+    scheduler = Scheduler(worker, engine, companions_seconds=30.0)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        await scheduler.final(recorder.named("idle"), AUDIO)
+        recorder.gate.clear()
+        recorder.began.clear()
+        busy = tasks.create_task(scheduler.final(recorder.named("busy"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        tasks.create_task(scheduler.final(recorder.named("a"), AUDIO))
+        await asyncio.sleep(0)
+        recorder.gate.set()
+        await busy
+        tasks.create_task(scheduler.final(recorder.named("b"), AUDIO))
+    assert engine.calls == [["idle"], ["busy"], ["a", "b"]]
+
+
+async def test_who_waits_for_companions_that_do_not_come_goes_alone(worker: Worker) -> None:
+    recorder = Recorder()
+    engine = Together(recorder, 2)
+    scheduler = Scheduler(worker, engine, companions_seconds=0.005)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("busy"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        tasks.create_task(scheduler.final(recorder.named("alone"), AUDIO))
+        await asyncio.sleep(0)
+        recorder.gate.set()
+    assert engine.calls == [["busy"], ["alone"]]

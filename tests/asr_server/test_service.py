@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from asr_server.engines.scripted import ScriptedEngine
+from asr_server.engine import AUTO, Batching, Transcript
+from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
 from parley import asr
@@ -23,17 +25,26 @@ from serving.threads import Worker
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from numpy.typing import NDArray
+
+    from asr_server.engine import Engine
+
 LOUD = (np.sin(np.arange(640) * 0.3) * 8000).astype("<i2").tobytes()
 QUIET = bytes(1280)
 
 
 @asynccontextmanager
 async def serving(
-    texts: tuple[str, ...] = ("turn on the lamp",), max_streams: int = 10, delay_seconds: float = 0.0
+    texts: tuple[str, ...] = ("turn on the lamp",),
+    max_streams: int = 10,
+    delay_seconds: float = 0.0,
+    engine: Engine | None = None,
 ) -> AsyncIterator[asr.AsrClient]:
     worker = Worker("test")
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    servicer = AsrServicer(ScriptedEngine(texts, delay_seconds), Scheduler(worker), telemetry, max_streams)
+    engine = engine or ScriptedEngine(texts, delay_seconds)
+    scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None)
+    servicer = AsrServicer(engine, scheduler, telemetry, max_streams)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
         port,
@@ -253,3 +264,35 @@ async def test_a_word_too_short_for_speech_is_heard_while_the_assistant_speaks()
         )
     assert [event.text for event in events if isinstance(event, asr.Partial)][:1] == ["stop"]
     assert [event.text for event in events if isinstance(event, asr.EndOfTurn)] == ["stop"]
+
+
+class German(ScriptedRecognizer):
+    def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
+        return replace(super().transcribe(audio, final=final), language="de", language_confidence=0.75)
+
+
+class Polyglot(ScriptedEngine):
+    """Finds out what language it hears."""
+
+    languages: tuple[str, ...] = ("en", "de", AUTO)
+
+    def recognizer(self, language: str, hints: tuple[str, ...]) -> ScriptedRecognizer:
+        return German(("wie spät ist es?",), 0.0) if language == AUTO else super().recognizer(language, hints)
+
+
+async def test_a_language_that_is_found_out_is_said_with_its_confidence() -> None:
+    async with serving(engine=Polyglot(("hello",), 0.0)) as client:
+        events = await heard(client, asr.Config(language="auto"), *chunks((LOUD, 1.0), (QUIET, 1.0)))
+        given = await heard(client, asr.Config(), *chunks((LOUD, 1.0), (QUIET, 1.0)))
+    assert isinstance(events[0], asr.Ready)
+    assert events[0].language == "auto"
+    end = next(event for event in events if isinstance(event, asr.EndOfTurn))
+    assert (end.language, end.language_confidence) == ("de", 0.75)
+    end = next(event for event in given if isinstance(event, asr.EndOfTurn))
+    assert (end.language, end.language_confidence) == ("en", None)
+
+
+async def test_an_engine_that_cannot_find_the_language_out_is_not_asked_to() -> None:
+    async with serving() as client:
+        with pytest.raises(InvalidInput, match="language 'auto': scripted has en"):
+            await heard(client, asr.Config(language="auto"))

@@ -16,7 +16,8 @@ from parley.cli.up import PROCESSES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-START_SECONDS = 60
+# Large models take their time; the others are ready after one second or two.
+START_SECONDS = 200
 
 
 @dataclass(frozen=True, slots=True)

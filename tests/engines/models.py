@@ -21,6 +21,12 @@ SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 def make_llama(folder: Path) -> Path:
     """A Hugging Face folder with weights, a tokenizer of bytes, and a chat template."""
+    make_weights(folder, make_tokenizer(folder))
+    return folder
+
+
+def make_tokenizer(folder: Path) -> dict[str, int]:
+    """Write the tokenizer and its settings; gives its vocabulary."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: number for number, token in enumerate((*SPECIAL, *alphabet))}
     tokenizer = Tokenizer(models.BPE(vocabulary, []))
@@ -36,6 +42,11 @@ def make_llama(folder: Path) -> Path:
         "chat_template": TEMPLATE,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return vocabulary
+
+
+def make_weights(folder: Path, vocabulary: dict[str, int]) -> None:
+    """Write the weights and their configuration."""
     torch.manual_seed(7)
     config = LlamaConfig(
         vocab_size=len(vocabulary) + 5,
@@ -60,4 +71,3 @@ def make_llama(folder: Path) -> Path:
     with torch.no_grad():
         llama.lm_head.weight[[*others, *range(len(vocabulary), config.vocab_size)]] = 0
     llama.to(torch.bfloat16).save_pretrained(folder)
-    return folder

@@ -78,7 +78,7 @@ async def test_a_conversation_that_goes_on_is_not_computed_anew(engine: VllmEngi
 
 
 async def test_a_reply_that_nobody_wants_is_aborted_within_a_step(engine: VllmEngine) -> None:
-    taken, began = 0, time.monotonic()
+    taken, began, step_seconds = 0, time.monotonic(), 0.0
     async with aclosing(engine.reply(asks("Tell me everything.", max_tokens=800))) as reply:
         async for _ in reply:
             taken += 1

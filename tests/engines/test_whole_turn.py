@@ -1,0 +1,68 @@
+"""A spoken turn through faster-whisper, vLLM and Piper, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from parley.audio import Resampler, to_float32
+from parley.cli.socket import converse
+from parley.cli.talk import Talker
+from parley.conversation import Event, Outcome, TurnReport
+from tests.end_to_end.whole import open_house
+from tests.engines.test_vllm import ARGUMENTS
+from tests.tts_server.piper_voice import make_voice
+from tts_server.engine import Audio, Line
+from tts_server.engines.espeak import EspeakEngine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUESTION = "hello how are you"
+ANSWER = "Hello! I am fine, thank you. How can I help you?"
+
+
+def spoken(text: str) -> bytes:
+    """espeak's voice, s16le at 48 kHz, with a second of silence before it."""
+    engine = EspeakEngine()
+    voices = engine.load()
+    voice = next(each for each in voices if each.name == "en-us")
+    resampler = Resampler(voice.sample_rate_hz, 48_000)
+    sounds = engine.speak(Line(text, voice, 1.0), threading.Event())
+    pcm = b"".join(resampler.push(each.pcm) for each in sounds if isinstance(each, Audio))
+    return bytes(2 * 48_000) + pcm + resampler.finish() + bytes(2 * 4_800)
+
+
+@pytest.mark.timeout(300)
+async def test_a_spoken_question_gets_a_spoken_answer(models_dir: Path, tmp_path: Path) -> None:
+    make_voice(tmp_path, "en_US-hum-low")
+    settings = {
+        "PARLEY_ASR_MODEL": str(models_dir / "whisper-tiny-commands"),
+        "PARLEY_LLM_ENGINE": "vllm",
+        "PARLEY_LLM_MODEL": str(models_dir / "llama-tiny-chat"),
+        "PARLEY_LLM_CONTEXT_TOKENS": "1024",
+        "PARLEY_LLM_VLLM_ARGS": json.dumps(ARGUMENTS),
+        "PARLEY_TTS_VOICES_DIR": str(tmp_path),
+        "PARLEY_INSTRUCTIONS": "Be brief.",
+    }
+    reports: list[TurnReport] = []
+
+    def show(event: Event) -> None:
+        if isinstance(event, TurnReport):
+            reports.append(event)
+
+    async with open_house("cpu", **settings) as house, converse(house.url) as conversation:
+        talker = Talker(conversation, spoken(QUESTION))
+        await talker.run(show)
+    (report,) = reports
+    assert report.outcome is Outcome.COMPLETED
+    assert report.transcript.lower().strip(".?! ") == QUESTION
+    assert report.heard == report.reply_text
+    assert report.heard.startswith("Hello!")
+    assert report.mic_to_speaker_ms is not None
+    heard = to_float32(talker.heard())
+    assert float(np.sqrt(np.mean(heard**2))) > 0.01, "the answer cannot be heard"
