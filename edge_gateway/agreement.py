@@ -38,7 +38,7 @@ def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
     """
     audio_in = _format(given.input, DEFAULT_INPUT, _INPUT_RATES, "configure.input")
     audio_out = _format(given.output, DEFAULT_OUTPUT, _OUTPUT_RATES, "configure.output")
-    language = given.language or DEFAULT_LANGUAGE
+    language = given.language or (before.language if before is not None else "")
     if before is not None and (audio_in, audio_out) != (before.input, before.output):
         raise WrongState("the audio formats of a session cannot change: open another session", field="configure.input")
     if before is not None and language != before.language:
@@ -54,6 +54,11 @@ def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
             raise TooLarge(f"{name} of {len(text)} characters: at most {_MOST_CHARACTERS}", field=f"configure.{name}")
     read_tools(given.tools, "configure.tools")
     return replace(given, input=audio_in, output=audio_out, language=language)
+
+
+def spoken(language: str) -> str:
+    """A language that is settled: empty for one that the recogniser is to find out."""
+    return "" if language.lower() == "auto" else language
 
 
 def check_voice(name: str, voices: tuple[Voice, ...]) -> None:
@@ -84,7 +89,7 @@ def check_text(text: str) -> str:
 
 def policy_of(config: SessionConfig) -> TurnPolicy:
     """The policy that a session asks for, with the defaults for what it leaves out."""
-    given, default = config.turn_taking, TurnPolicy(language=config.language)
+    given, default = config.turn_taking, TurnPolicy(language=spoken(config.language) or DEFAULT_LANGUAGE)
     if given is None:
         return default
 

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.agreement import DEFAULT_OUTPUT
+from edge_gateway.agreement import DEFAULT_OUTPUT, spoken
 from edge_gateway.history import History, Role
 from edge_gateway.reply import Brief, Reply, Servers
 from edge_gateway.waterfall import Marks
@@ -93,6 +93,8 @@ class Replies:
         self._clock = clock
         self._notify = notify
         self._config = SessionConfig()
+        self.language = ""
+        """What replies are spoken in; empty: what the voice speaks."""
         self._history = History()
         self._current: Reply | None = None
         self._task: asyncio.Task[None] | None = None
@@ -120,6 +122,7 @@ class Replies:
     def configure(self, config: SessionConfig) -> None:
         """Make the replies from now on as `config` says."""
         self._config = config
+        self.language = spoken(config.language) or self.language
         self._history.instructions = config.instructions or self._means.instructions
 
     def next_turn(self, marks: Marks | None = None) -> SpanIdentity:
@@ -256,7 +259,7 @@ class Replies:
         self._count += 1
         voice = tts.Config(
             voice=self._config.voice,
-            language=self._config.language,
+            language=self.language,
             sample_rate_hz=output.sample_rate_hz,
             speed=self._config.speed,
             traceparent=self.identity.traceparent,

@@ -10,11 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from edge_gateway import turns
-from edge_gateway.agreement import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_text, check_voice, error_event, policy_of
+from edge_gateway.agreement import (
+    DEFAULT_INPUT,
+    DEFAULT_OUTPUT,
+    agree,
+    check_text,
+    check_voice,
+    error_event,
+    policy_of,
+    spoken,
+)
 from edge_gateway.clock import ClientClock
 from edge_gateway.ear import Ear, EarEvent, HopFailed, TurnEnded
 from edge_gateway.echo import DuckProbe
@@ -331,6 +340,9 @@ class Session:
         if self._ready or config is None:
             return
         self._ready = True
+        # A session that named no language speaks the recogniser's.
+        self._replies.language = self._replies.language or spoken(asr_ready.language)
+        self._turns.policy = policy_of(replace(config, language=self._replies.language))
         await self._peer.send(
             SessionReady(
                 session_id=self.id,
