@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from llm_server.engine import Delta, Role, ToolCall
@@ -9,15 +12,15 @@ from parley import llm
 from parley.conversation import (
     ErrorCode,
     ErrorEvent,
+    Event,
     FlushPlayback,
     ReplyStarted,
     SessionConfig,
     ToolRequest,
     TurnReport,
     UserText,
-    UserUtterance,
 )
-from tests.edge_gateway.rig import Caller, Script, house, listening
+from tests.edge_gateway.rig import SILENCE, Caller, Listener, Script, house, listening
 
 LIGHT = llm.Tool("light", "Switches a light.", '{"type": "object", "properties": {"on": {"type": "boolean"}}}')
 WITH_LIGHT = SessionConfig(tools=(LIGHT,))
@@ -77,12 +80,23 @@ async def test_no_function_is_called_in_secret() -> None:
     writer = Caller((SWITCH,), (Delta("The light is on."),))
     script = Script(heard=("turn on the light",), writer=writer)
     async with house(script) as parley, listening(parley, WITH_LIGHT) as listener:
-        await listener.say_something()
+        await listener.speak(0.2, SILENCE)
+        await listener.speak(0.8)
+        # Silence enough for a head start, and not for the end of the turn.
+        await listener.speak(0.4, SILENCE)
+        await nothing_of(ToolRequest, listener, 1.0)
+        assert writer.asked, "the model has been asked in secret"
+        await listener.speak(1.4, SILENCE)
         request = await listener.until(ToolRequest)
-        names = [type(event) for event in listener.events]
-        assert names.index(UserUtterance) < names.index(ToolRequest)
         await listener.send(llm.ToolResult(request.call.id, "done"))
         assert (await listener.until(TurnReport)).head_start
+
+
+async def nothing_of(kind: type[Event], listener: Listener, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await listener.until(kind)
+            pytest.fail(f"{kind.__name__} came")
 
 
 async def test_a_result_that_comes_after_an_interruption_changes_nothing() -> None:
