@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 
 # Shorter gaps lie between the words of everybody.
 _LEAST_PAUSE_SECONDS: Final = 0.2
-# A short pause announces longer ones: so many times as long, up to the patience of a session's beginning.
+# A short pause announces longer ones: so many times as long, up to the patience of a session's beginning, and more so
+# in the first turns, where nothing else is known of the speaker.
 _GROWTH: Final = 2.4
+_GROWTH_AT_FIRST: Final = 3.3
+_FIRST_TURNS: Final = 2
 # Beyond that, a little longer than the last; a detector's windows are 32 ms.
 _MARGIN: Final = 1.1
 _MARGIN_SECONDS: Final = 0.04
 # A pause as long as this is no gap between words: the speaker is one who pauses.
 _HESITATION_SECONDS: Final = 0.32
-# What a turn in one breath leaves of the patience beyond the least: little, or most of it with one who pauses.
+# What a turn in one breath leaves of the patience beyond the least: little, half of it when it is the first (one may be
+# chance), or most of it with one who pauses.
 _KEPT: Final = 0.1
+_KEPT_AT_FIRST: Final = 0.5
 _KEPT_WITH_PAUSES: Final = 0.7
 
 
@@ -47,6 +52,8 @@ class Patience:
     """The longest pause within the turn under way."""
     pauses: bool = False
     """The speaker is known to pause."""
+    turns: int = 0
+    """Turns so far."""
 
     @classmethod
     def of(cls, config: EndpointConfig) -> Self:
@@ -65,6 +72,7 @@ class Patience:
             question_seconds=min(max(self.question_seconds, fresh.least_seconds), fresh.most_seconds),
             longest_pause_seconds=self.longest_pause_seconds,
             pauses=self.pauses,
+            turns=self.turns,
         )
 
     def paused(self, seconds: float) -> Patience:
@@ -76,16 +84,18 @@ class Patience:
 
     def ended(self) -> Patience:
         """A turn is over."""
+        known = replace(self, longest_pause_seconds=0.0, turns=self.turns + 1)
         if self.longest_pause_seconds:
-            return replace(self, longest_pause_seconds=0.0)
+            return known
 
-        kept = _KEPT_WITH_PAUSES if self.pauses else _KEPT
+        kept = _KEPT if self.turns else _KEPT_AT_FIRST
+        kept = _KEPT_WITH_PAUSES if self.pauses else kept
 
         def less(seconds: float) -> float:
             return self.least_seconds + (seconds - self.least_seconds) * kept
 
         return replace(
-            self, statement_seconds=less(self.statement_seconds), question_seconds=less(self.question_seconds)
+            known, statement_seconds=less(self.statement_seconds), question_seconds=less(self.question_seconds)
         )
 
     def cut_off(self, seconds: float) -> Patience:
@@ -94,7 +104,8 @@ class Patience:
 
     def _after(self, pause_seconds: float) -> Patience:
         longer = pause_seconds * _MARGIN + _MARGIN_SECONDS
-        wanted = max(min(self.patient_seconds, pause_seconds * _GROWTH), longer)
+        growth = _GROWTH_AT_FIRST if self.turns < _FIRST_TURNS else _GROWTH
+        wanted = max(min(self.patient_seconds, pause_seconds * growth), longer)
         return replace(
             self,
             pauses=self.pauses or pause_seconds >= _HESITATION_SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,18 @@ def test_a_pause_makes_patient_at_once_and_with_questions_too() -> None:
 def test_a_short_pause_announces_longer_ones() -> None:
     assert 0.45 < fluent(5).paused(0.2).statement_seconds < 0.5
     assert 0.55 < fluent(5).paused(0.25).statement_seconds < CONFIG.patient_silence_seconds
+
+
+def test_of_a_speaker_who_is_not_known_yet_a_short_pause_says_more() -> None:
+    assert fluent(1).paused(0.2).statement_seconds == CONFIG.patient_silence_seconds
+    assert fluent(2).paused(0.2).statement_seconds < 0.5
+
+
+def test_one_turn_in_one_breath_may_be_chance() -> None:
+    beyond = CONFIG.patient_silence_seconds - CONFIG.finished_silence_seconds
+    left = [fluent(turns).statement_seconds - CONFIG.finished_silence_seconds for turns in (1, 2)]
+    assert left[0] == pytest.approx(0.5 * beyond)
+    assert left[1] < 0.06 * beyond
 
 
 def test_a_longer_pause_is_waited_out_the_next_time() -> None:
