@@ -293,11 +293,19 @@ def _load(options: WhisperOptions, device: str, compute_type: str) -> WhisperMod
     except (OSError, ValueError) as error:
         # A hub that was not asked, a size that there is none of, a folder that holds something else.
         raise Unavailable(
-            f"PARLEY_ASR_MODEL={options.model}: {error}. Name a folder with a Whisper model for CTranslate2, or let it "
-            "be fetched once with PARLEY_ASR_DOWNLOAD=true"
+            f"PARLEY_ASR_MODEL={options.model}: {error}. Name a folder with a Whisper model for CTranslate2, or fetch "
+            f"one: parley models pull whisper:{_fetched(options.model)}; PARLEY_ASR_DOWNLOAD=true has the server do it"
         ) from error
     except RuntimeError as error:
         raise Unavailable(f"PARLEY_ASR_MODEL={options.model} cannot be loaded: {error}") from error
+
+
+def _fetched(model: str) -> str:
+    """What would be fetched in the place of a model that is not here."""
+    from faster_whisper import available_models
+
+    on_the_hub = model in available_models() or (model.count("/") == 1 and model[0] not in "/.~")
+    return model if on_the_hub else "small"
 
 
 def _languages(model: WhisperModel, first: str) -> tuple[str, ...]:

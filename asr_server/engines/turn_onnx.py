@@ -114,4 +114,4 @@ def _find(name: str) -> Path:
         # Never fetched here: a server that starts must not wait for the network, nor depend on it.
         return Path(hf_hub_download(repository, file, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError) as error:
-        raise Unavailable(f"turn model {name} is not on this machine: hf download {repository} {file}") from error
+        raise Unavailable(f"turn model {name} is not on this machine: parley models pull turn:{name}") from error

@@ -87,7 +87,8 @@ class VllmEngine:
             )
         except (OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
             raise Unavailable(
-                f"vLLM cannot load PARLEY_LLM_MODEL={self._config.model}: {error}. If memory is short, lower "
+                f"vLLM cannot load PARLEY_LLM_MODEL={self._config.model}: {error}. A model of the hub comes to this "
+                "machine with parley models pull llm:OWNER/REPOSITORY. If memory is short, lower "
                 "PARLEY_LLM_CONTEXT_TOKENS, or gpu_memory_utilization in PARLEY_LLM_VLLM_ARGS"
             ) from error
         self.context_tokens = self._engine.model_config.max_model_len

@@ -1,9 +1,10 @@
-"""The command line: `parley up|talk|transcribe|chat|say|bench|eval`. Each command is also an example of the SDK."""
+"""The command line: `parley up|models|talk|transcribe|chat|say|bench|eval`. Those that talk are examples of the SDK."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
             from parley.cli.single import say
 
             return asyncio.run(say(options.server, options.text, options.out, options.voice))
+        case "models":
+            return _models(options)
         case "eval":
             return _evaluate(options)
         case _:
@@ -62,6 +65,23 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
                     options.url, options.sessions, options.seconds, as_json=options.json, head_start=options.head_start
                 )
             )
+
+
+def _models(options: argparse.Namespace) -> int:
+    from parley.cli.models.commands import pull, verify
+    from parley.cli.models.hub import find_hub
+    from parley.cli.models.listing import list_models
+    from parley.cli.models.store import find_store
+
+    hub = find_hub()
+    store = find_store(hub.cache)
+    match options.action:
+        case "pull":
+            return pull(hub, store, options.names, offline=options.offline)
+        case "list":
+            return list_models(store, os.environ, as_json=options.json)
+        case _:
+            return verify(store, options.names)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -80,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
     up.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="engines to use (embedded)")
+
+    _add_models(commands)
 
     talk = commands.add_parser("talk", help="speak a recording to the gateway, as the browser would")
     talk.add_argument("file", nargs="?", help="any audio file; without it, a recording that comes with Parley")
@@ -104,6 +126,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands)
     _add_eval(commands)
     return parser
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    models = commands.add_parser("models", help="fetch models, and see which are here and whether they are whole")
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    examples = "whisper:small, llm:Qwen/Qwen3-0.6B, piper:en_US-lessac-medium, turn:OWNER/REPOSITORY:FILE"
+    pull = actions.add_parser("pull", help="fetch models, go on where it broke off, and repair what is corrupted")
+    pull.add_argument("names", nargs="+", metavar="NAME", help=examples)
+    pull.add_argument("--offline", action="store_true", help="fetch nothing, and say what is missing")
+    listed = actions.add_parser("list", help="say which models are here, where, and which settings use them")
+    listed.add_argument("--json", action="store_true", help="print one JSON array")
+    verify = actions.add_parser("verify", help="compare files with the hub's checksums; status 1 if one is not whole")
+    verify.add_argument("names", nargs="*", metavar="NAME", help=f"all that are here, or some: {examples}")
 
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -216,7 +216,8 @@ def test_an_english_model_has_english_alone(engine: WhisperEngine) -> None:
     ("options", "why"),
     [
         (WhisperOptions("/nowhere/at/all"), "PARLEY_ASR_MODEL=/nowhere/at/all.*PARLEY_ASR_DOWNLOAD=true"),
-        (WhisperOptions("gigantic"), "PARLEY_ASR_MODEL=gigantic"),
+        (WhisperOptions("no-such/model"), "PARLEY_ASR_MODEL=no-such/model.*parley models pull whisper:no-such/model;"),
+        (WhisperOptions("gigantic"), "PARLEY_ASR_MODEL=gigantic.*parley models pull whisper:small;"),
         (WhisperOptions("small", compute_type="int3"), "PARLEY_ASR_COMPUTE_TYPE=int3: cpu has .*int8"),
     ],
 )

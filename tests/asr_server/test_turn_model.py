@@ -130,7 +130,7 @@ async def test_the_threshold_decides_what_counts_as_a_yes(tmp_path: Path) -> Non
     ("name", "remedy"),
     [
         ("nowhere.onnx", "there is no such file"),
-        ("someone/some-turns:model.onnx", "hf download someone/some-turns model.onnx"),
+        ("someone/some-turns:model.onnx", "parley models pull turn:someone/some-turns:model.onnx"),
     ],
 )
 def test_a_model_that_is_not_there_is_named_with_the_remedy(

@@ -273,7 +273,7 @@ def refusal(options: PiperOptions) -> str:
 def test_no_voice_at_all_is_told_with_where_to_put_one(tmp_path: Path) -> None:
     told = refusal(PiperOptions(str(tmp_path / "voices")))
     assert told.startswith(f"no voice in {tmp_path / 'voices'}: put NAME.onnx and NAME.onnx.json there")
-    assert told.endswith(f"python -m piper.download_voices --download-dir {tmp_path / 'voices'} en_US-lessac-medium")
+    assert told.endswith("parley models pull piper:en_US-lessac-medium")
 
 
 def test_a_voice_that_is_not_there_is_told_with_those_that_are(folder: Path) -> None:

@@ -90,8 +90,7 @@ def find_models(options: PiperOptions) -> list[Path]:
         there = f"; there are {', '.join(model.stem for model in models)}" if models else ""
         raise Unavailable(
             f"{wanted} in {folder}{there}: put NAME.onnx and NAME.onnx.json there (PARLEY_TTS_VOICES_DIR names another "
-            f"folder), or fetch one: python -m piper.download_voices --download-dir {folder} "
-            f"{name or 'en_US-lessac-medium'}"
+            f"folder), or fetch one: parley models pull piper:{name or 'en_US-lessac-medium'}"
         )
     return sorted(models, key=lambda model: model.stem != name)
 
