@@ -125,6 +125,10 @@ class Replies:
         self.language = spoken(config.language) or self.language
         self._history.instructions = config.instructions or self._means.instructions
 
+    def speak_as_heard(self, language: str) -> None:
+        """Speak in the recogniser's language, where the session named none."""
+        self.language = self.language or spoken(language)
+
     def next_turn(self, marks: Marks | None = None) -> SpanIdentity:
         """Begin the marks and the trace of another turn; gives its root."""
         self.marks = marks or Marks()

@@ -14,16 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from edge_gateway import turns
-from edge_gateway.agreement import (
-    DEFAULT_INPUT,
-    DEFAULT_OUTPUT,
-    agree,
-    check_text,
-    check_voice,
-    error_event,
-    policy_of,
-    spoken,
-)
+from edge_gateway.agreement import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_text, check_voice, error_event, policy_of
 from edge_gateway.clock import ClientClock
 from edge_gateway.ear import Ear, EarEvent, HopFailed, TurnEnded
 from edge_gateway.echo import DuckProbe
@@ -341,7 +332,7 @@ class Session:
             return
         self._ready = True
         # A session that named no language speaks the recogniser's.
-        self._replies.language = self._replies.language or spoken(asr_ready.language)
+        self._replies.speak_as_heard(asr_ready.language)
         self._turns.policy = policy_of(replace(config, language=self._replies.language))
         await self._peer.send(
             SessionReady(

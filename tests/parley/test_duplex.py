@@ -74,6 +74,8 @@ async def test_every_request_is_written_and_the_end_of_requests_ends_the_call() 
 async def test_an_exception_among_the_requests_is_the_one_that_the_block_raises() -> None:
     async def broken() -> AsyncIterator[llm_pb2.ChatRequest]:
         yield llm_pb2.ChatRequest()
+        # A call that ends before its handler has begun has none to end.
+        await servicer.began.wait()
         raise LookupError("the microphone is gone")
 
     servicer = Servicer()
