@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from parley import llm, tts
@@ -29,6 +29,16 @@ _TOOL_SECONDS: Final = 35.0
 _FILLER_SECONDS: Final = (0.7, 3.0)
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A call that the listener has not answered yet."""
+
+    what: tuple[str, str]
+    """Its function and arguments."""
+    calls: list[str]
+    """The model's names for it: who wants the same twice gets one result twice."""
+
+
 class ToolDesk:
     """Functions that a model wants called on their way to the listener, and their results on the way back."""
 
@@ -36,33 +46,46 @@ class ToolDesk:
         """Serve the reply with this `number`; `ask` brings a call to the listener."""
         self._number = number
         self._ask = ask
-        self._waiting: dict[str, llm.ToolCall] = {}
+        self._asked = 0
+        self._waiting: dict[str, _Waiting] = {}
         self._results: asyncio.Queue[llm.ToolResult] = asyncio.Queue()
         self._known: dict[tuple[str, str], llm.ToolResult] = {}
+
+    def begin(self) -> None:
+        """The model is asked, perhaps once more: nobody waits any longer for what was asked before."""
+        self._results = asyncio.Queue()
+        for waiting in self._waiting.values():
+            waiting.calls.clear()
 
     @property
     def waits(self) -> bool:
         """True while a result is missing."""
-        return bool(self._waiting)
+        return any(waiting.calls for waiting in self._waiting.values())
 
     async def ask(self, call: llm.ToolCall) -> None:
-        """Have a function called; what was already called for this reply is not called again."""
-        known = self._known.get((call.name, call.arguments_json))
-        if known is not None:
+        """Have a function called, unless the same call was made, or is being made, for this reply."""
+        what = (call.name, call.arguments_json)
+        if (known := self._known.get(what)) is not None:
             self._results.put_nowait(replace(known, tool_call_id=call.id))
             return
-        # The listener may have calls of several replies at hand, and models number those of each from one.
-        name = f"{self._number}:{call.id}"
-        self._waiting[name] = call
+        for waiting in self._waiting.values():
+            if waiting.what == what:
+                waiting.calls.append(call.id)
+                return
+        # The listener may have calls of several replies at hand, and models number those of each round from one.
+        self._asked += 1
+        name = f"{self._number}:{self._asked}"
+        self._waiting[name] = _Waiting(what, [call.id])
         await self._ask(replace(call, id=name))
 
     def take(self, result: llm.ToolResult) -> bool:
-        """Hand in a result; False when nobody waits for it."""
-        call = self._waiting.pop(result.tool_call_id, None)
-        if call is None:
+        """Hand in a result; False when nothing was asked by that name."""
+        waiting = self._waiting.pop(result.tool_call_id, None)
+        if waiting is None:
             return False
-        self._known[call.name, call.arguments_json] = result
-        self._results.put_nowait(replace(result, tool_call_id=call.id))
+        self._known[waiting.what] = result
+        for call in waiting.calls:
+            self._results.put_nowait(replace(result, tool_call_id=call))
         return True
 
     async def results(self) -> AsyncIterator[llm.ToolResult]:
@@ -75,6 +98,7 @@ class ToolDesk:
 async def asked(client: llm.LlmClient, chat: llm.Config, desk: ToolDesk) -> AsyncIterator[News]:
     """Ask for a reply; what comes of it is in the queue, None at its end, and an error where it failed."""
     news: News = asyncio.Queue()
+    desk.begin()
     try:
         async with (
             client.chat(chat, desk.results() if chat.tools else None) as events,

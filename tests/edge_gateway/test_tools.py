@@ -54,6 +54,36 @@ async def test_two_functions_run_side_by_side_and_may_answer_in_any_order() -> N
     assert told == ["Error: light failed", "fan done"]
 
 
+async def test_the_same_call_twice_is_made_once_and_answered_twice() -> None:
+    writer = Caller((SWITCH, ToolCall("b", SWITCH.name, SWITCH.arguments_json)), (Delta("It is on."),))
+    async with house(Script(writer=writer)) as parley, listening(parley, WITH_LIGHT) as listener:
+        await listener.send(UserText("turn on the light"))
+        request = await listener.until(ToolRequest)
+        await nothing_of(ToolRequest, listener, 0.3)
+        await listener.send(llm.ToolResult(request.call.id, "done"))
+        await listener.until(TurnReport)
+    assert [m.text for m in writer.asked[1].messages if m.role is Role.TOOL] == ["done", "done"]
+
+
+@pytest.mark.parametrize("answered_before", [True, False])
+async def test_a_reply_that_is_written_again_calls_nothing_again(answered_before: bool) -> None:  # noqa: FBT001 - pytest names it
+    again = (Delta("I look."), SWITCH), (Delta("It is on."),)
+    script = Script(writer=Caller(*again, *again), sound_delay_seconds=60)
+    async with house(script) as parley, listening(parley, WITH_LIGHT) as listener:
+        await listener.send(UserText("turn on the light"))
+        request = await listener.until(ToolRequest)
+        if answered_before:
+            await listener.send(llm.ToolResult(request.call.id, "done"))
+        error = await listener.until(ErrorEvent)
+        if not answered_before:
+            await listener.until(ReplyStarted)
+            await listener.send(llm.ToolResult(request.call.id, "done"))
+        report = await listener.until(TurnReport)
+    assert error.hop == "tts"
+    assert report.heard.endswith("It is on.")
+    assert len([event for event in listener.events if isinstance(event, ToolRequest)]) == 1
+
+
 async def test_who_waits_long_for_a_function_is_told_that_there_is_something_to_wait_for() -> None:
     writer = Caller((SWITCH,), (Delta("The light is on."),))
     async with house(Script(writer=writer)) as parley, listening(parley, WITH_LIGHT) as listener:
