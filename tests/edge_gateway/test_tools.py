@@ -67,8 +67,9 @@ async def test_the_same_call_twice_is_made_once_and_answered_twice() -> None:
 
 @pytest.mark.parametrize("answered_before", [True, False])
 async def test_a_reply_that_is_written_again_calls_nothing_again(answered_before: bool) -> None:  # noqa: FBT001 - pytest names it
-    again = (Delta("I look."), SWITCH), (Delta("It is on."),)
-    script = Script(writer=Caller(*again, *again), sound_delay_seconds=60)
+    asks, ends = (Delta("I look."), SWITCH), (Delta("It is on."),)
+    rounds = (asks, ends, asks, ends) if answered_before else (asks, asks, ends)
+    script = Script(writer=Caller(*rounds), sound_delay_seconds=60)
     async with house(script) as parley, listening(parley, WITH_LIGHT) as listener:
         await listener.send(UserText("turn on the light"))
         request = await listener.until(ToolRequest)
