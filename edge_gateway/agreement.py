@@ -87,9 +87,9 @@ def check_text(text: str) -> str:
     return text.strip()
 
 
-def policy_of(config: SessionConfig) -> TurnPolicy:
-    """The policy that a session asks for, with the defaults for what it leaves out."""
-    given, default = config.turn_taking, TurnPolicy(language=spoken(config.language) or DEFAULT_LANGUAGE)
+def policy_of(config: SessionConfig, language: str) -> TurnPolicy:
+    """The policy that a session asks for, with the defaults for what it leaves out; `language` is spoken in it."""
+    given, default = config.turn_taking, TurnPolicy(language=language or DEFAULT_LANGUAGE)
     if given is None:
         return default
 

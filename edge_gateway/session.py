@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from edge_gateway import turns
@@ -310,8 +310,8 @@ class Session:
         self._config = config
         audio_in, audio_out = config.input or DEFAULT_INPUT, config.output or DEFAULT_OUTPUT
         self._peer.encoding, self._peer.reply_encoding = audio_in.encoding, audio_out.encoding
-        self._turns.policy = policy_of(config)
         self._replies.configure(config)
+        self._turns.policy = policy_of(config, self._replies.language)
         listening = asr.Config(
             language=config.language,
             hints=config.hints,
@@ -333,7 +333,7 @@ class Session:
         self._ready = True
         # A session that named no language speaks the recogniser's.
         self._replies.speak_as_heard(asr_ready.language)
-        self._turns.policy = policy_of(replace(config, language=self._replies.language))
+        self._turns.policy = policy_of(config, self._replies.language)
         await self._peer.send(
             SessionReady(
                 session_id=self.id,

@@ -12,7 +12,8 @@ from parley.errors import WrongState
 def test_a_session_that_names_no_language_leaves_it_to_the_recogniser() -> None:
     agreed = agree(SessionConfig(), None)
     assert agreed.language == ""
-    assert policy_of(agreed).language == "en"
+    assert policy_of(agreed, "").language == "en"
+    assert policy_of(agreed, "de").language == "de"
 
 
 def test_a_language_that_is_to_be_found_out_is_none_to_speak_in() -> None:
