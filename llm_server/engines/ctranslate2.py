@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import logging
 import os
 import time
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, Tool, ToolCall
 from llm_server.engines.local.files import read_json
-from llm_server.engines.local.fitting import fit
 from llm_server.engines.local.markup import Markup
-from parley.errors import TooLarge, Unavailable
+from llm_server.engines.local.prompts import read_prompt
+from parley.errors import Unavailable
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ _TOP_P: Final = 0.9
 # Beginnings of prompts that are kept ready-read, one for each set of instructions; each takes memory.
 _MOST_BEGINNINGS: Final = 8
 _WAITING_TOKENS: Final = 64
-
-_log = logging.getLogger("parley.llm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,18 +217,11 @@ class CTranslate2Engine:
         def encode(text: str) -> list[str]:
             return tokenizer.encode(text, add_special_tokens=False).tokens
 
-        def count(messages: tuple[Message, ...]) -> int:
-            return len(encode(template.render(messages, conversation.tools)))
+        def tokens_of(messages: tuple[Message, ...]) -> list[str]:
+            return encode(template.render(messages, conversation.tools))
 
-        room = self.context_tokens - min(conversation.max_tokens, self.context_tokens // 2)
-        messages = fit(conversation.messages, room, count)
-        if len(messages) < len(conversation.messages):
-            _log.info("left out the %d oldest messages", len(conversation.messages) - len(messages))
-        text = template.render(messages, conversation.tools)
-        tokens = encode(text)
-        if len(tokens) > room:
-            raise TooLarge(f"a conversation of {len(tokens)} tokens: at most {room}", field="config.messages")
-        beginning = self._beginning(messages, conversation.tools, text)
+        messages, tokens = read_prompt(conversation, self.context_tokens, tokens_of)
+        beginning = self._beginning(messages, conversation.tools)
         known = encode(beginning)
         if not known or known != tokens[: len(known)]:
             return _Prompt([], tokens)
@@ -239,7 +229,7 @@ class CTranslate2Engine:
         self._beginnings.add(beginning)
         return _Prompt(known, tokens[len(known) :], is_kept)
 
-    def _beginning(self, messages: tuple[Message, ...], tools: tuple[Tool, ...], text: str) -> str:
+    def _beginning(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> str:
         """The text of the instructions, where they stand alone at the beginning and may be kept."""
         assert self._loaded is not None  # noqa: S101 - the server loads before it serves
         instructions = tuple(message for message in messages if message.role is Role.SYSTEM)
@@ -248,9 +238,7 @@ class CTranslate2Engine:
         # What two conversations have in common that differ in all but the instructions.
         render = self._loaded.template.render
         others = [render((*instructions, Message(Role.USER, word)), tools) for word in ("a", "b")]
-        common = "".join(
-            each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(text, *others, strict=False))
-        )
+        common = "".join(each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(*others, strict=False)))
         return common if common in self._beginnings or len(self._beginnings) < _MOST_BEGINNINGS else ""
 
 

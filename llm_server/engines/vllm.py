@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import logging
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, ToolCall
-from llm_server.engines.local.fitting import fit
 from llm_server.engines.local.markup import Markup
+from llm_server.engines.local.prompts import read_prompt
 from llm_server.engines.messages import as_dict, tool_as_dict
-from parley.errors import TooLarge, Unavailable
+from parley.errors import Unavailable
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 _WARM_UP_SECONDS: Final = 300.0
 _TEMPERATURE: Final = 0.7
-
-_log = logging.getLogger("parley.llm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +72,10 @@ class VllmEngine:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.engine.async_llm_engine import AsyncLLMEngine
 
-        more = _more(self._config.more)
+        usual = {"max_model_len": self._config.context_tokens or None, "enable_prefix_caching": True}
+        arguments = {**usual, **_more(self._config.more), "model": self._config.model}
         try:
-            self._engine = AsyncLLMEngine.from_engine_args(
-                AsyncEngineArgs(
-                    model=self._config.model,
-                    max_model_len=self._config.context_tokens or None,
-                    enable_prefix_caching=True,
-                    **more,
-                )
-            )
+            self._engine = AsyncLLMEngine.from_engine_args(AsyncEngineArgs(**arguments))
         except (OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
             raise Unavailable(
                 f"vLLM cannot load PARLEY_LLM_MODEL={self._config.model}: {error}. A model of the hub comes to this "
@@ -164,14 +155,7 @@ class VllmEngine:
             )
             return found
 
-        room = self.context_tokens - min(conversation.max_tokens, self.context_tokens // 2)
-        messages = fit(conversation.messages, room, lambda some: len(tokens_of(some)))
-        if len(messages) < len(conversation.messages):
-            _log.info("left out the %d oldest messages", len(conversation.messages) - len(messages))
-        tokens = tokens_of(messages)
-        if len(tokens) > room:
-            raise TooLarge(f"a conversation of {len(tokens)} tokens: at most {room}", field="config.messages")
-        return tokens
+        return read_prompt(conversation, self.context_tokens, tokens_of)[1]
 
 
 def _sampling(conversation: Conversation) -> SamplingParams:

@@ -32,7 +32,7 @@ from tts_server.engines.piper import PiperEngine
 from tts_server.engines.piper_voices import PiperOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
 SMALL: Final = "Systran/faster-whisper-small"
@@ -317,7 +317,9 @@ async def test_what_comes_with_another_checksum_is_not_taken(desk: Desk) -> None
     ],
     ids=["corrupted", "truncated", "unlinked", "without its blob"],
 )
-async def test_a_file_that_is_not_right_is_named_and_pulling_again_repairs_it(desk: Desk, harm, says: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+async def test_a_file_that_is_not_right_is_named_and_pulling_again_repairs_it(
+    desk: Desk, harm: Callable[[Path], object], says: str
+) -> None:
     assert (await desk.run("pull", "whisper:small", f"piper:{VOICE}"))[0] == 0
     harm(desk.snapshot / "model.bin")
     status, out, _ = await desk.run("verify")

@@ -11,6 +11,7 @@ import json
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -122,7 +123,7 @@ def refuse(status: int, wanted: str) -> None:
             f"the hub does not give out {wanted} ({status}): either there is no such repository, or one must agree "
             "to its terms on its page, and name an access token in HF_TOKEN"
         )
-    if status == 404:  # noqa: PLR2004
+    if status == HTTPStatus.NOT_FOUND:
         raise NotFound(f"the hub has no {wanted} (404)")
     if status not in {200, 206}:
         raise Unavailable(f"the hub answers {status} when it is asked for {wanted}: try again later")
