@@ -32,7 +32,6 @@ from parley.conversation import (
     EndUtterance,
     Outcome,
     Ping,
-    PlaybackCredit,
     Played,
     Pong,
     Request,
@@ -195,7 +194,7 @@ class Session:
                 await self._turn_ended(news)
             case HopFailed():
                 await self._asr_failed(news)
-            case AudioPacket() | Pong() | PlaybackCredit():
+            case AudioPacket() | Pong():
                 pass
             case _:
                 await self._heard(news)

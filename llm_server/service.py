@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     Requests = AsyncIterable[llm_pb2.ChatRequest]
     Context = grpc.aio.ServicerContext[llm_pb2.ChatRequest, llm_pb2.ChatResponse]
+    ListContext = grpc.aio.ServicerContext[llm_pb2.ListModelsRequest, llm_pb2.ListModelsResponse]
 
 SERVICE: Final = LLM_SERVICE
 
@@ -116,6 +117,13 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
             finally:
                 self._calls -= 1
                 self._active.dec()
+
+    async def ListModels(  # noqa: N802 - the name in the proto
+        self, request: llm_pb2.ListModelsRequest, context: ListContext
+    ) -> llm_pb2.ListModelsResponse:
+        """The engine and its models."""
+        del request, context
+        return llm_pb2.ListModelsResponse(engine=self._engine.name, models=[llm_pb2.Model(name=self._engine.model)])
 
     async def _reply(self, config: llm_pb2.ChatConfig, answers: Answers, context: Context) -> None:
         engine = self._engine
@@ -273,7 +281,14 @@ def _conversation(config: llm_pb2.ChatConfig) -> Conversation:
         raise InvalidInput(f"temperature {temperature:g}: from 0 to 2", field="config.temperature")
     return Conversation(
         messages=tuple(
-            Message(_ROLES[message.role], message.text, message.interrupted, message.unheard)
+            Message(
+                _ROLES[message.role],
+                message.text,
+                message.interrupted,
+                message.unheard,
+                tuple(ToolCall(call.id, call.name, call.arguments_json) for call in message.tool_calls),
+                message.tool_call_id,
+            )
             for message in config.messages
         ),
         max_tokens=config.max_tokens or _DEFAULT_MAX_TOKENS,

@@ -173,6 +173,8 @@ class Ready:
     """Name of the model."""
     language: str
     """Language that will be transcribed."""
+    ack_samples: int = 0
+    """Sound received after which an `AudioAck` is due, in samples; 0: the server does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,7 @@ class DiscardReason(enum.Enum):
     TOO_SHORT = asr_pb2.DISCARD_REASON_TOO_SHORT
     NO_WORDS = asr_pb2.DISCARD_REASON_NO_WORDS
     NOISE = asr_pb2.DISCARD_REASON_NOISE
+    ENGINE_FAILED = asr_pb2.DISCARD_REASON_ENGINE_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +349,8 @@ class AudioAck:
 
     end_sample: int
     """First sample not yet accounted for."""
+    received_samples: int = 0
+    """Samples received on this stream."""
 
 
 Event = (

@@ -59,13 +59,15 @@ class MarkKind(enum.Enum):
 
 
 class Outcome(enum.Enum):
-    """How a reply ended."""
+    """How a reply ended, and with it the turn that it answers."""
 
     UNSPECIFIED = conversation_pb2.REPLY_OUTCOME_UNSPECIFIED
     COMPLETED = conversation_pb2.REPLY_OUTCOME_COMPLETED
     INTERRUPTED = conversation_pb2.REPLY_OUTCOME_INTERRUPTED
     FAILED = conversation_pb2.REPLY_OUTCOME_FAILED
     CANCELLED = conversation_pb2.REPLY_OUTCOME_CANCELLED
+    MERGED = conversation_pb2.REPLY_OUTCOME_MERGED
+    LISTENER_LEFT = conversation_pb2.REPLY_OUTCOME_LISTENER_LEFT
 
 
 class ErrorCode(enum.Enum):
@@ -218,25 +220,8 @@ class ClientMark:
     """When."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackCredit:
-    """The client can take more audio."""
-
-    milliseconds: int
-    """How much more."""
-
-
 Request = (
-    SessionConfig
-    | AudioPacket
-    | UserText
-    | EndUtterance
-    | CancelReply
-    | Played
-    | Pong
-    | ClientMark
-    | PlaybackCredit
-    | llm.ToolResult
+    SessionConfig | AudioPacket | UserText | EndUtterance | CancelReply | Played | Pong | ClientMark | llm.ToolResult
 )
 
 
@@ -385,6 +370,22 @@ class ReplyFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyDelayed:
+    """A reply takes long, and who is waited for."""
+
+    turn: int
+    """The turn that waits for it; 0: a greeting."""
+    hop: str
+    """The server that is waited for: "llm" or "tts"."""
+    model: str
+    """The model that is waited for; empty: not known."""
+    kind: llm.ProgressKind
+    """What it is doing."""
+    waited_ms: int
+    """How long has been waited."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaterfallSlice:
     """One slice of a turn's waterfall."""
 
@@ -528,6 +529,7 @@ Event = (
     | Ping
     | AssistantActivity
     | ToolRequest
+    | ReplyDelayed
 )
 
 _REQUESTS: dict[str, type[Request]] = {
@@ -539,7 +541,6 @@ _REQUESTS: dict[str, type[Request]] = {
     "played": Played,
     "pong": Pong,
     "mark": ClientMark,
-    "credit": PlaybackCredit,
     "tool_result": llm.ToolResult,
 }
 _REQUEST_FIELDS = {kind: name for name, kind in _REQUESTS.items()}
@@ -563,6 +564,7 @@ _EVENTS: dict[str, type[Event]] = {
     "ping": Ping,
     "assistant": AssistantActivity,
     "tool_request": ToolRequest,
+    "reply_delayed": ReplyDelayed,
 }
 _EVENT_FIELDS = {kind: name for name, kind in _EVENTS.items()}
 

@@ -12,9 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+import grpc.aio
+
 from parley._channel import MAX_CHAT_MESSAGE_BYTES, open_channel
 from parley._duplex import duplex
-from parley.errors import InvalidInput
+from parley.errors import InvalidInput, from_rpc
 from parley.v1 import audio_pb2, llm_pb2, llm_pb2_grpc
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ class Message:
     """The user interrupted this reply."""
     unheard: str = ""
     """What was written of it and not heard."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of the assistant's: the functions that it wanted called."""
+    tool_call_id: str = ""
+    """Of a tool's: the call that it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,15 @@ class Config:
         """The same on the wire."""
         messages = [
             llm_pb2.ChatMessage(
-                role=message.role.value, text=message.text, interrupted=message.interrupted, unheard=message.unheard
+                role=message.role.value,
+                text=message.text,
+                interrupted=message.interrupted,
+                unheard=message.unheard,
+                tool_call_id=message.tool_call_id,
+                tool_calls=[
+                    llm_pb2.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+                    for call in message.tool_calls
+                ],
             )
             for message in self.messages
         ]
@@ -175,6 +189,27 @@ class ToolCall:
     """Arguments as a JSON object."""
 
 
+class ProgressKind(enum.Enum):
+    """What is waited for."""
+
+    UNSPECIFIED = llm_pb2.PROGRESS_KIND_UNSPECIFIED
+    QUEUED = llm_pb2.PROGRESS_KIND_QUEUED
+    WAITING = llm_pb2.PROGRESS_KIND_WAITING
+    REASONING = llm_pb2.PROGRESS_KIND_REASONING
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Nothing to say yet, and why; comes at least once a second while the model is waited for."""
+
+    kind: ProgressKind
+    """What is waited for."""
+    model: str = ""
+    """Model that is waited for; empty: the one of `Ready`."""
+    waited_ms: float = 0.0
+    """Since the request."""
+
+
 class FinishReason(enum.Enum):
     """Why a reply ended."""
 
@@ -206,7 +241,17 @@ class Finished:
     """Who answered, where the engine has several; empty: the model of `Ready`."""
 
 
-Event = Ready | Delta | ToolCall | Finished
+Event = Ready | Delta | ToolCall | Progress | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What can answer."""
+
+    engine: str
+    """Name of the engine."""
+    names: tuple[str, ...]
+    """Models, in the order in which they are asked."""
 
 
 class LlmClient:
@@ -243,6 +288,18 @@ class LlmClient:
         async with duplex(self._stub.Chat, _requests(config, results), "llm") as responses:
             yield _events(responses)
 
+    async def models(self) -> Models:
+        """The engine and the models that can answer.
+
+        Raises:
+            ParleyError: the server cannot be reached within 3 seconds.
+        """
+        try:
+            answer = await self._stub.ListModels(llm_pb2.ListModelsRequest(), timeout=3)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, "llm") from error
+        return Models(answer.engine, tuple(model.name for model in answer.models))
+
 
 async def _requests(config: Config, results: AsyncIterable[ToolResult] | None) -> AsyncIterator[llm_pb2.ChatRequest]:
     yield llm_pb2.ChatRequest(config=config.to_proto())
@@ -272,6 +329,9 @@ def _from_proto(response: llm_pb2.ChatResponse) -> Event | None:
         case "tool_call":
             call = response.tool_call
             return ToolCall(call.id, call.name, call.arguments_json)
+        case "progress":
+            progress = response.progress
+            return Progress(ProgressKind(progress.kind), progress.model, progress.waited_ms)
         case "finished":
             end, times = response.finished, response.finished.timings
             return Finished(

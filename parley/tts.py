@@ -142,6 +142,16 @@ class Voice:
     """Samples per second that the engine makes by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """What can speak."""
+
+    engine: str
+    """Name of the engine."""
+    voices: tuple[Voice, ...]
+    """The voices, the default first."""
+
+
 class TtsClient:
     """Client of one TTS server, or of several behind one name."""
 
@@ -180,11 +190,20 @@ class TtsClient:
         Raises:
             ParleyError: the server cannot be reached within 3 seconds.
         """
+        return (await self.list_voices(language)).voices
+
+    async def list_voices(self, language: str = "") -> Voices:
+        """The same, with the name of the engine.
+
+        Raises:
+            ParleyError: the server cannot be reached within 3 seconds.
+        """
         try:
             answer = await self._stub.ListVoices(tts_pb2.ListVoicesRequest(language=language), timeout=3)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, "tts") from error
-        return tuple(Voice(v.name, v.language, v.description, v.sample_rate_hz) for v in answer.voices)
+        voices = tuple(Voice(v.name, v.language, v.description, v.sample_rate_hz) for v in answer.voices)
+        return Voices(answer.engine, voices)
 
 
 async def _requests(

@@ -87,6 +87,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     ) -> tts_pb2.ListVoicesResponse:
         """The voices of a language, or all."""
         return tts_pb2.ListVoicesResponse(
+            engine=self._engine.name,
             voices=[
                 tts_pb2.Voice(
                     name=voice.name,
@@ -95,7 +96,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
                     sample_rate_hz=voice.sample_rate_hz,
                 )
                 for voice in speaking(self._voices, request.language)
-            ]
+            ],
         )
 
     async def Synthesize(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes

@@ -94,6 +94,8 @@ class _DiscardReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Discard
     """Voice in which the engine found no words."""
     DISCARD_REASON_NOISE: _DiscardReason.ValueType  # 3
     """The engine gave words, but what was heard does not bear them out."""
+    DISCARD_REASON_ENGINE_FAILED: _DiscardReason.ValueType  # 4
+    """The engine failed on it, also when it was asked again: what was said is lost, and the stream goes on."""
 
 class DiscardReason(_DiscardReason, metaclass=_DiscardReasonEnumTypeWrapper):
     """Why sound was discarded."""
@@ -106,6 +108,8 @@ DISCARD_REASON_NO_WORDS: DiscardReason.ValueType  # 2
 """Voice in which the engine found no words."""
 DISCARD_REASON_NOISE: DiscardReason.ValueType  # 3
 """The engine gave words, but what was heard does not bear them out."""
+DISCARD_REASON_ENGINE_FAILED: DiscardReason.ValueType  # 4
+"""The engine failed on it, also when it was asked again: what was said is lost, and the stream goes on."""
 Global___DiscardReason: _TypeAlias = DiscardReason  # noqa: Y015
 
 @_typing.final
@@ -524,6 +528,7 @@ class TranscribeReady(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
     MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
+    ACK_SAMPLES_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine."""
     model: _builtins.str
@@ -534,6 +539,8 @@ class TranscribeReady(_message.Message):
     """Samples per second that the server expects."""
     max_chunk_bytes: _builtins.int
     """Largest chunk in bytes of PCM."""
+    ack_samples: _builtins.int
+    """Sound after which an AudioAck is due, in samples received since the last one. 0: this server does not say."""
     def __init__(
         self,
         *,
@@ -542,10 +549,11 @@ class TranscribeReady(_message.Message):
         language: _builtins.str = ...,
         sample_rate_hz: _builtins.int = ...,
         max_chunk_bytes: _builtins.int = ...,
+        ack_samples: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "language", b"language", "max_chunk_bytes", b"max_chunk_bytes", "model", b"model", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_samples", b"ack_samples", "engine", b"engine", "language", b"language", "max_chunk_bytes", b"max_chunk_bytes", "model", b"model", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -877,7 +885,9 @@ Global___TurnDiscarded: _TypeAlias = TurnDiscarded  # noqa: Y015
 
 @_typing.final
 class AudioAck(_message.Message):
-    """All sound before `end_sample` is accounted for by a turn, a discard or silence. Sent about once a second of audio."""
+    """All sound before `end_sample` is accounted for by a turn, a discard or silence. Sent whenever `ack_samples` of
+    TranscribeReady have come in, also while the engine works on a turn: without one the server is not listening.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -86,9 +86,15 @@ class _ReplyOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplyOut
     """A server failed; what could be said was said."""
     REPLY_OUTCOME_CANCELLED: _ReplyOutcome.ValueType  # 4
     """The client cancelled it."""
+    REPLY_OUTCOME_MERGED: _ReplyOutcome.ValueType  # 5
+    """The user went on before a word of it was heard: what they said is answered together with the next turn. Of a turn
+    only, for such a reply never was.
+    """
+    REPLY_OUTCOME_LISTENER_LEFT: _ReplyOutcome.ValueType  # 6
+    """The listener left while it was being made or heard. In traces and metrics only."""
 
 class ReplyOutcome(_ReplyOutcome, metaclass=_ReplyOutcomeEnumTypeWrapper):
-    """How a reply ended."""
+    """How a reply ended, and with it the turn that it answers: every turn that was not discarded ends in one of these."""
 
 REPLY_OUTCOME_UNSPECIFIED: ReplyOutcome.ValueType  # 0
 """Not said."""
@@ -100,6 +106,12 @@ REPLY_OUTCOME_FAILED: ReplyOutcome.ValueType  # 3
 """A server failed; what could be said was said."""
 REPLY_OUTCOME_CANCELLED: ReplyOutcome.ValueType  # 4
 """The client cancelled it."""
+REPLY_OUTCOME_MERGED: ReplyOutcome.ValueType  # 5
+"""The user went on before a word of it was heard: what they said is answered together with the next turn. Of a turn
+only, for such a reply never was.
+"""
+REPLY_OUTCOME_LISTENER_LEFT: ReplyOutcome.ValueType  # 6
+"""The listener left while it was being made or heard. In traces and metrics only."""
 Global___ReplyOutcome: _TypeAlias = ReplyOutcome  # noqa: Y015
 
 class _ErrorCode:
@@ -173,7 +185,6 @@ class ConverseRequest(_message.Message):
     PONG_FIELD_NUMBER: _builtins.int
     MARK_FIELD_NUMBER: _builtins.int
     TOOL_RESULT_FIELD_NUMBER: _builtins.int
-    CREDIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def configure(self) -> Global___SessionConfig:
         """First message. A later one changes voice, instructions, turn-taking and endpointing from the next turn on;
@@ -212,10 +223,6 @@ class ConverseRequest(_message.Message):
     def tool_result(self) -> _llm_pb2.ToolResult:
         """Answer to a ToolRequest."""
 
-    @_builtins.property
-    def credit(self) -> Global___PlaybackCredit:
-        """The client can take more audio. Without any, pacing goes by Played and the clock."""
-
     def __init__(
         self,
         *,
@@ -228,13 +235,12 @@ class ConverseRequest(_message.Message):
         pong: Global___Pong | None = ...,
         mark: Global___ClientMark | None = ...,
         tool_result: _llm_pb2.ToolResult | None = ...,
-        credit: Global___PlaybackCredit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancel_reply", b"cancel_reply", "configure", b"configure", "credit", b"credit", "end_utterance", b"end_utterance", "mark", b"mark", "played", b"played", "pong", b"pong", "request", b"request", "tool_result", b"tool_result", "user_text", b"user_text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancel_reply", b"cancel_reply", "configure", b"configure", "end_utterance", b"end_utterance", "mark", b"mark", "played", b"played", "pong", b"pong", "request", b"request", "tool_result", b"tool_result", "user_text", b"user_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancel_reply", b"cancel_reply", "configure", b"configure", "credit", b"credit", "end_utterance", b"end_utterance", "mark", b"mark", "played", b"played", "pong", b"pong", "request", b"request", "tool_result", b"tool_result", "user_text", b"user_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancel_reply", b"cancel_reply", "configure", b"configure", "end_utterance", b"end_utterance", "mark", b"mark", "played", b"played", "pong", b"pong", "request", b"request", "tool_result", b"tool_result", "user_text", b"user_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["configure", "audio", "user_text", "end_utterance", "cancel_reply", "played", "pong", "mark", "tool_result", "credit"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["configure", "audio", "user_text", "end_utterance", "cancel_reply", "played", "pong", "mark", "tool_result"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -582,28 +588,6 @@ class ClientMark(_message.Message):
 Global___ClientMark: _TypeAlias = ClientMark  # noqa: Y015
 
 @_typing.final
-class PlaybackCredit(_message.Message):
-    """The client can take more audio."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MILLISECONDS_FIELD_NUMBER: _builtins.int
-    milliseconds: _builtins.int
-    """Milliseconds more."""
-    def __init__(
-        self,
-        *,
-        milliseconds: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["milliseconds", b"milliseconds"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PlaybackCredit: _TypeAlias = PlaybackCredit  # noqa: Y015
-
-@_typing.final
 class ConverseResponse(_message.Message):
     """What the gateway sends. A client ignores a response with none of these set."""
 
@@ -628,6 +612,7 @@ class ConverseResponse(_message.Message):
     TOOL_REQUEST_FIELD_NUMBER: _builtins.int
     ASSISTANT_FIELD_NUMBER: _builtins.int
     TURN_TIMES_FIELD_NUMBER: _builtins.int
+    REPLY_DELAYED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___SessionReady:
         """First message: the session is admitted and the models are warm."""
@@ -704,6 +689,10 @@ class ConverseResponse(_message.Message):
     def turn_times(self) -> Global___TurnTimes:
         """The reply can be heard: where the time until then went."""
 
+    @_builtins.property
+    def reply_delayed(self) -> Global___ReplyDelayed:
+        """A reply takes long, and who is waited for."""
+
     def __init__(
         self,
         *,
@@ -726,12 +715,13 @@ class ConverseResponse(_message.Message):
         tool_request: Global___ToolRequest | None = ...,
         assistant: _asr_pb2.AssistantActivity | None = ...,
         turn_times: Global___TurnTimes | None = ...,
+        reply_delayed: Global___ReplyDelayed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -1102,6 +1092,44 @@ class ReplyFinished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplyFinished: _TypeAlias = ReplyFinished  # noqa: Y015
+
+@_typing.final
+class ReplyDelayed(_message.Message):
+    """A reply takes long. Sent when that is noticed, and again when something else is waited for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_FIELD_NUMBER: _builtins.int
+    HOP_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    turn: _builtins.int
+    """The turn that waits for it. 0: a greeting."""
+    hop: _builtins.str
+    """The server that is waited for: "llm" or "tts"."""
+    model: _builtins.str
+    """The model that is waited for; empty where that is not known."""
+    kind: _llm_pb2.ProgressKind.ValueType
+    """What it is doing, as far as the LLM server can tell."""
+    waited_ms: _builtins.int
+    """How long has been waited, milliseconds."""
+    def __init__(
+        self,
+        *,
+        turn: _builtins.int = ...,
+        hop: _builtins.str = ...,
+        model: _builtins.str = ...,
+        kind: _llm_pb2.ProgressKind.ValueType = ...,
+        waited_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hop", b"hop", "kind", b"kind", "model", b"model", "turn", b"turn", "waited_ms", b"waited_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplyDelayed: _TypeAlias = ReplyDelayed  # noqa: Y015
 
 @_typing.final
 class TurnTimes(_message.Message):

@@ -52,6 +52,34 @@ CHAT_ROLE_TOOL: ChatRole.ValueType  # 4
 """What a tool answered."""
 Global___ChatRole: _TypeAlias = ChatRole  # noqa: Y015
 
+class _ProgressKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProgressKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProgressKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROGRESS_KIND_UNSPECIFIED: _ProgressKind.ValueType  # 0
+    """Not said."""
+    PROGRESS_KIND_QUEUED: _ProgressKind.ValueType  # 1
+    """The engine is busy with others."""
+    PROGRESS_KIND_WAITING: _ProgressKind.ValueType  # 2
+    """The model has been asked and has not answered, as when it is being loaded."""
+    PROGRESS_KIND_REASONING: _ProgressKind.ValueType  # 3
+    """The model thinks aloud; what it thinks is not passed on."""
+
+class ProgressKind(_ProgressKind, metaclass=_ProgressKindEnumTypeWrapper):
+    """What is waited for."""
+
+PROGRESS_KIND_UNSPECIFIED: ProgressKind.ValueType  # 0
+"""Not said."""
+PROGRESS_KIND_QUEUED: ProgressKind.ValueType  # 1
+"""The engine is busy with others."""
+PROGRESS_KIND_WAITING: ProgressKind.ValueType  # 2
+"""The model has been asked and has not answered, as when it is being loaded."""
+PROGRESS_KIND_REASONING: ProgressKind.ValueType  # 3
+"""The model thinks aloud; what it thinks is not passed on."""
+Global___ProgressKind: _TypeAlias = ProgressKind  # noqa: Y015
+
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -182,6 +210,7 @@ class ChatMessage(_message.Message):
     INTERRUPTED_FIELD_NUMBER: _builtins.int
     UNHEARD_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
     role: Global___ChatRole.ValueType
     """Who speaks."""
     text: _builtins.str
@@ -194,6 +223,10 @@ class ChatMessage(_message.Message):
     """
     tool_call_id: _builtins.str
     """For a tool's message: the call that it answers."""
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
+        """For an assistant's message: the functions that it wanted called. A tool's message answers each of them."""
+
     def __init__(
         self,
         *,
@@ -202,10 +235,11 @@ class ChatMessage(_message.Message):
         interrupted: _builtins.bool = ...,
         unheard: _builtins.str = ...,
         tool_call_id: _builtins.str = ...,
+        tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interrupted", b"interrupted", "role", b"role", "text", b"text", "tool_call_id", b"tool_call_id", "unheard", b"unheard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interrupted", b"interrupted", "role", b"role", "text", b"text", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "unheard", b"unheard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,6 +315,7 @@ class ChatResponse(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___ChatReady:
         """First message: the call is admitted and the model is warm."""
@@ -297,6 +332,10 @@ class ChatResponse(_message.Message):
     def finished(self) -> Global___ChatFinished:
         """Last message."""
 
+    @_builtins.property
+    def progress(self) -> Global___ChatProgress:
+        """Nothing to say yet, and why: a sign of life."""
+
     def __init__(
         self,
         *,
@@ -304,12 +343,13 @@ class ChatResponse(_message.Message):
         delta: Global___TextDelta | None = ...,
         tool_call: Global___ToolCall | None = ...,
         finished: Global___ChatFinished | None = ...,
+        progress: Global___ChatProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "ready", b"ready", "response", b"response", "tool_call", b"tool_call"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "ready", b"ready", "response", b"response", "tool_call", b"tool_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "delta", "tool_call", "finished"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "delta", "tool_call", "finished", "progress"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -344,6 +384,38 @@ class ChatReady(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChatReady: _TypeAlias = ChatReady  # noqa: Y015
+
+@_typing.final
+class ChatProgress(_message.Message):
+    """Nothing to say yet, and why. Sent at least once a second while the server waits for its model, so that a caller can
+    tell a model that needs long from a server that is gone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    kind: Global___ProgressKind.ValueType
+    """What is waited for."""
+    model: _builtins.str
+    """Model that is waited for. Empty: the one of ChatReady."""
+    waited_ms: _builtins.float
+    """Milliseconds since the request."""
+    def __init__(
+        self,
+        *,
+        kind: Global___ProgressKind.ValueType = ...,
+        model: _builtins.str = ...,
+        waited_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "model", b"model", "waited_ms", b"waited_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChatProgress: _TypeAlias = ChatProgress  # noqa: Y015
 
 @_typing.final
 class TextDelta(_message.Message):
@@ -470,3 +542,70 @@ class LlmTimings(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LlmTimings: _TypeAlias = LlmTimings  # noqa: Y015
+
+@_typing.final
+class ListModelsRequest(_message.Message):
+    """Asks which models can answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsResponse(_message.Message):
+    """The engine and its models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    engine: _builtins.str
+    """Name of the engine."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
+        """The models, in the order in which they are asked; at least one."""
+
+    def __init__(
+        self,
+        *,
+        engine: _builtins.str = ...,
+        models: _abc.Iterable[Global___Model] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class Model(_message.Message):
+    """A model that can answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, as in ChatReady."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Model: _TypeAlias = Model  # noqa: Y015

@@ -40,6 +40,11 @@ class LlmServiceStub(object):
                 request_serializer=parley_dot_v1_dot_llm__pb2.ChatRequest.SerializeToString,
                 response_deserializer=parley_dot_v1_dot_llm__pb2.ChatResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/parley.v1.LlmService/ListModels',
+                request_serializer=parley_dot_v1_dot_llm__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_llm__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
 
 
 class LlmServiceServicer(object):
@@ -54,6 +59,13 @@ class LlmServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """The engine and the models that can answer, the first choice first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LlmServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +73,11 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.Chat,
                     request_deserializer=parley_dot_v1_dot_llm__pb2.ChatRequest.FromString,
                     response_serializer=parley_dot_v1_dot_llm__pb2.ChatResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=parley_dot_v1_dot_llm__pb2.ListModelsRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_llm__pb2.ListModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +108,33 @@ class LlmService(object):
             '/parley.v1.LlmService/Chat',
             parley_dot_v1_dot_llm__pb2.ChatRequest.SerializeToString,
             parley_dot_v1_dot_llm__pb2.ChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.LlmService/ListModels',
+            parley_dot_v1_dot_llm__pb2.ListModelsRequest.SerializeToString,
+            parley_dot_v1_dot_llm__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

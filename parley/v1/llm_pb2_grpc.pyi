@@ -37,6 +37,8 @@ class LlmServiceStub:
     """One call for each reply. The first request is the configuration with the messages; the first response is Ready.
     Leaving the call ends the model's work at once. Without tools the caller closes its half after the first request.
     """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_llm_pb2.ListModelsRequest, _llm_pb2.ListModelsResponse]
+    """The engine and the models that can answer, the first choice first."""
 
 @_typing.type_check_only
 class LlmServiceAsyncStub(LlmServiceStub):
@@ -47,6 +49,8 @@ class LlmServiceAsyncStub(LlmServiceStub):
     """One call for each reply. The first request is the configuration with the messages; the first response is Ready.
     Leaving the call ends the model's work at once. Without tools the caller closes its half after the first request.
     """
+    ListModels: _aio.UnaryUnaryMultiCallable[_llm_pb2.ListModelsRequest, _llm_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """The engine and the models that can answer, the first choice first."""
 
 class LlmServiceServicer(metaclass=_abc_1.ABCMeta):
     """Writes replies."""
@@ -60,5 +64,13 @@ class LlmServiceServicer(metaclass=_abc_1.ABCMeta):
         """One call for each reply. The first request is the configuration with the messages; the first response is Ready.
         Leaving the call ends the model's work at once. Without tools the caller closes its half after the first request.
         """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _llm_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_llm_pb2.ListModelsResponse, _abc.Awaitable[_llm_pb2.ListModelsResponse]]:
+        """The engine and the models that can answer, the first choice first."""
 
 def add_LlmServiceServicer_to_server(servicer: LlmServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

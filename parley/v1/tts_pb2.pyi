@@ -409,6 +409,9 @@ class ListVoicesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VOICES_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    engine: _builtins.str
+    """Name of the engine."""
     @_builtins.property
     def voices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Voice]:
         """The voices, the default first."""
@@ -417,10 +420,11 @@ class ListVoicesResponse(_message.Message):
         self,
         *,
         voices: _abc.Iterable[Global___Voice] | None = ...,
+        engine: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

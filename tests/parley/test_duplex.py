@@ -28,6 +28,11 @@ class Servicer(llm_pb2_grpc.LlmServiceServicer):
         self.requests = 0
         self.refusal: InvalidInput | None = None
 
+    async def ListModels(  # noqa: N802
+        self, request: llm_pb2.ListModelsRequest, context: object
+    ) -> llm_pb2.ListModelsResponse:
+        raise NotImplementedError
+
     async def Chat(  # noqa: N802
         self, request_iterator: AsyncIterable[llm_pb2.ChatRequest], context: Context
     ) -> AsyncIterator[llm_pb2.ChatResponse]:
