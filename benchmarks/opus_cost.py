@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_gateway.libopus import Libopus, find_libopus
-from edge_gateway.opus import MAX_PACKET_BYTES, Decoder, Encoder
+from edge_gateway.audio.libopus import Libopus, find_libopus
+from edge_gateway.audio.opus import MAX_PACKET_BYTES, Decoder, Encoder
 from parley.audio import decode_file
 
 if TYPE_CHECKING:

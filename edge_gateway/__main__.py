@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from edge_gateway.app import new_app
-from edge_gateway.codecs import Codecs
+from edge_gateway.admission import Lobby
+from edge_gateway.audio.codecs import Codecs
+from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.config import GatewayConfig
-from edge_gateway.facts import add_facts
-from edge_gateway.libopus import Libopus, find_libopus
-from edge_gateway.lobby import Lobby
-from edge_gateway.replies import Means
-from edge_gateway.reply import Servers
-from edge_gateway.reports import Reports
+from edge_gateway.latency.turn_metrics import Reports
+from edge_gateway.reply.manager import Means
+from edge_gateway.reply.reply import Servers
 from edge_gateway.session import Services
 from edge_gateway.transports.grpc_stream import ConversationServicer
+from edge_gateway.transports.page_facts import add_facts
+from edge_gateway.transports.web_app import new_app
 from parley.asr import AsrClient
 from parley.conversation import SERVICE
 from parley.llm import LlmClient

@@ -13,14 +13,22 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from edge_gateway import turns
-from edge_gateway.agreement import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_text, check_voice, error_event, policy_of
-from edge_gateway.clock import ClientClock
-from edge_gateway.ear import Ear, EarEvent, HopFailed, TurnEnded
-from edge_gateway.echo import DuckProbe
-from edge_gateway.marking import Regret, mark_end
-from edge_gateway.replies import Audible, Means, Over, Replies
-from edge_gateway.waterfall import Marks
+from edge_gateway.input.recognition import Ear, EarEvent, HopFailed, TurnEnded
+from edge_gateway.latency.client_clock import ClientClock
+from edge_gateway.latency.endpointing_quality import Regret, mark_end
+from edge_gateway.latency.timeline import Marks
+from edge_gateway.reply.manager import Audible, Means, Over, Replies
+from edge_gateway.session_config import (
+    DEFAULT_INPUT,
+    DEFAULT_OUTPUT,
+    agree,
+    check_text,
+    check_voice,
+    error_event,
+    policy_of,
+)
+from edge_gateway.turn_taking import floor as turns
+from edge_gateway.turn_taking.echo import DuckProbe
 from parley import asr, llm
 from parley.conversation import (
     MAX_OPUS_BYTES,
@@ -46,7 +54,7 @@ from parley.errors import ParleyError, WrongState
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from edge_gateway.peer import Peer
+    from edge_gateway.connection import Peer
 
 _log = logging.getLogger("parley.gateway")
 

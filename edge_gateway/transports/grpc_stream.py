@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
-    from edge_gateway.lobby import Lobby
+    from edge_gateway.admission import Lobby
     from parley.v1 import conversation_pb2
 
     Context = grpc.aio.ServicerContext[conversation_pb2.ConverseRequest, conversation_pb2.ConverseResponse]

@@ -16,14 +16,14 @@ from prometheus_client import CollectorRegistry
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
 from asr_server.scheduler import Scheduler
 from asr_server.service import AsrServicer
-from edge_gateway.app import new_app
-from edge_gateway.codecs import Codecs
-from edge_gateway.libopus import Libopus, find_libopus
-from edge_gateway.lobby import Lobby
-from edge_gateway.replies import Means
-from edge_gateway.reply import Servers
-from edge_gateway.reports import Reports
+from edge_gateway.admission import Lobby
+from edge_gateway.audio.codecs import Codecs
+from edge_gateway.audio.libopus import Libopus, find_libopus
+from edge_gateway.latency.turn_metrics import Reports
+from edge_gateway.reply.manager import Means
+from edge_gateway.reply.reply import Servers
 from edge_gateway.session import Services
+from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from edge_gateway.turns import (
+from edge_gateway.turn_taking.floor import (
     Action,
     Answer,
     Audible,

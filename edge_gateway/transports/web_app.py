@@ -10,8 +10,8 @@ from aiohttp import WSCloseCode, web
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from edge_gateway.agreement import error_event
-from edge_gateway.lobby import Lobby
+from edge_gateway.admission import Lobby
+from edge_gateway.session_config import error_event
 from edge_gateway.transports.websocket import WebSocketPeer, new_socket
 from parley.errors import ParleyError
 

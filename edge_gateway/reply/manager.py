@@ -9,10 +9,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.agreement import DEFAULT_OUTPUT, spoken
-from edge_gateway.history import History, Role
-from edge_gateway.reply import Brief, Reply, Servers
-from edge_gateway.waterfall import Marks
+from edge_gateway.latency.timeline import Marks
+from edge_gateway.reply.chat_history import History, Role
+from edge_gateway.reply.reply import Brief, Reply, Servers
+from edge_gateway.session_config import DEFAULT_OUTPUT, spoken
 from parley import llm, tts
 from parley.conversation import (
     ClientMark,
@@ -31,10 +31,10 @@ from serving.telemetry import SpanIdentity, clock_ns
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from edge_gateway.clock import ClientClock
-    from edge_gateway.codecs import Codecs
-    from edge_gateway.peer import Peer
-    from edge_gateway.reports import Reports
+    from edge_gateway.audio.codecs import Codecs
+    from edge_gateway.connection import Peer
+    from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.latency.turn_metrics import Reports
 
 # How long an interrupted listener has to say what was really heard.
 _SETTLE_SECONDS: Final = 0.3

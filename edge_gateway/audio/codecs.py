@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.opus import Decoder, Encoder
+from edge_gateway.audio.opus import Decoder, Encoder
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, Resampler
 from parley.conversation import AudioFormat, Encoding
 from parley.errors import InvalidInput
@@ -12,9 +12,9 @@ from parley.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_gateway.ear import PacketDecoder
-    from edge_gateway.libopus import Libopus
-    from edge_gateway.reply import PacketEncoder
+    from edge_gateway.audio.libopus import Libopus
+    from edge_gateway.input.recognition import PacketDecoder
+    from edge_gateway.reply.reply import PacketEncoder
 
 _BITRATE_BPS: Final = {24_000: 32_000, 48_000: 48_000}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gateway.heard import ReplyText
+from edge_gateway.reply.spoken_text import ReplyText
 
 WORD_SAMPLES = 1_000
 

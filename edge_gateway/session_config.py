@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.turns import TurnPolicy
+from edge_gateway.turn_taking.floor import TurnPolicy
 from parley.conversation import AudioFormat, Encoding, ErrorCode, ErrorEvent, SessionConfig
 from parley.errors import InvalidInput, ParleyError, TooLarge, WrongState
 from parley.llm import read_tools

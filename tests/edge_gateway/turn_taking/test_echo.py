@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_gateway.echo import DuckProbe
+from edge_gateway.turn_taking.echo import DuckProbe
 
 ROOM_DB = -66.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gateway.waterfall import Marks, Sentence, Slice, end_ns, explained, mic_to_speaker_ms, slices
+from edge_gateway.latency.timeline import Marks, Sentence, Slice, end_ns, explained, mic_to_speaker_ms, slices
 
 MS = 1_000_000
 START = 1_700_000_000_000 * MS

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edge_gateway.history import DEFAULT_LIMIT_CHARS, History, Message, Role
+from edge_gateway.reply.chat_history import DEFAULT_LIMIT_CHARS, History, Message, Role
 
 INSTRUCTIONS = "Answer briefly."
 

@@ -9,9 +9,9 @@ from parley.audio import LISTENING_RATE_HZ
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from edge_gateway.clock import ClientClock
-    from edge_gateway.ear import TurnEnded
-    from edge_gateway.waterfall import Marks
+    from edge_gateway.input.recognition import TurnEnded
+    from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.latency.timeline import Marks
 
 # Nobody can tell the end of a turn from the gap between two words sooner.
 _LEAST_NEED_MS: Final = 200.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from edge_gateway.waterfall import Marks, end_ns, explained, mic_to_speaker_ms, slices
+from edge_gateway.latency.timeline import Marks, end_ns, explained, mic_to_speaker_ms, slices
 from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import TurnReport, TurnTimes, WaterfallSlice
 from serving.telemetry import SpanEvent, SpanIdentity, Telemetry
@@ -18,8 +18,8 @@ from serving.telemetry import SpanEvent, SpanIdentity, Telemetry
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
-    from edge_gateway.clock import ClientClock
-    from edge_gateway.reply import Reply
+    from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.reply.reply import Reply
     from parley import asr
 
 _log = logging.getLogger("parley.gateway")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from edge_gateway.libopus import (
+from edge_gateway.audio.libopus import (
     APPLICATION_RESTRICTED_LOWDELAY,
     GET_LOOKAHEAD_REQUEST,
     OPUS_OK,

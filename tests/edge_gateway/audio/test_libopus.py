@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_gateway.libopus import Libopus, find_libopus
+from edge_gateway.audio.libopus import Libopus, find_libopus
 from parley.errors import Unavailable
 
 
@@ -18,7 +18,9 @@ def test_the_library_in_pyavs_wheel_is_found_and_works() -> None:
 
 
 def test_looking_for_the_library_does_not_import_pyav() -> None:
-    program = "import sys; from edge_gateway.libopus import find_libopus; find_libopus(); print('av' in sys.modules)"
+    program = (
+        "import sys; from edge_gateway.audio.libopus import find_libopus; find_libopus(); print('av' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert ran.stdout.strip() == "False"
 

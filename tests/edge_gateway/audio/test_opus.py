@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gateway.libopus import Libopus, find_libopus
-from edge_gateway.opus import MAX_PACKET_BYTES, Decoder, Encoder
+from edge_gateway.audio.libopus import Libopus, find_libopus
+from edge_gateway.audio.opus import MAX_PACKET_BYTES, Decoder, Encoder
 from parley.audio import decode_file
 from parley.errors import InvalidInput
 

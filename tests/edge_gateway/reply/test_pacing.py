@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edge_gateway.pacing import Pacer, PacingConfig
+from edge_gateway.reply.pacing import Pacer, PacingConfig
 
 RATE_HZ = 24_000
 PACKET = 480

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_gateway.words import is_backchannel, is_echo, is_stop, normalise, same_words
+from edge_gateway.turn_taking.phrases import is_backchannel, is_echo, is_stop, normalise, same_words
 
 
 def test_the_same_speech_transcribed_twice_compares_equal() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_gateway.agreement import agree, policy_of, spoken
+from edge_gateway.session_config import agree, policy_of, spoken
 from parley.conversation import SessionConfig
 from parley.errors import WrongState
 

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from edge_gateway.words import is_backchannel, is_echo, is_stop, normalise, same_words
+from edge_gateway.turn_taking.phrases import is_backchannel, is_echo, is_stop, normalise, same_words
 
 _MOST_HEAD_STARTS: Final = 3
 # Head starts that the share of wasted ones is taken of, and as many as it takes to speak of a share.

@@ -21,7 +21,7 @@ from serving.telemetry import clock_ns
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from edge_gateway.echo import DuckProbe
+    from edge_gateway.turn_taking.echo import DuckProbe
     from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from edge_gateway.agreement import error_event
-from edge_gateway.heard import ReplyText as HeardText
-from edge_gateway.pacing import Pacer, PacingConfig
-from edge_gateway.waterfall import Marks, Sentence
-from edge_gateway.writing import ToolDesk, asked, written
+from edge_gateway.latency.timeline import Marks, Sentence
+from edge_gateway.reply.generation import ToolDesk, asked, written
+from edge_gateway.reply.pacing import Pacer, PacingConfig
+from edge_gateway.reply.spoken_text import ReplyText as HeardText
+from edge_gateway.session_config import error_event
 from parley import llm, tts
 from parley.audio import SAMPLE_BYTES
 from parley.conversation import (
@@ -35,8 +35,8 @@ from serving.telemetry import SpanIdentity, clock_ns
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from edge_gateway.peer import Peer
-    from edge_gateway.writing import News
+    from edge_gateway.connection import Peer
+    from edge_gateway.reply.generation import News
 
 _FIRST_AUDIO_SECONDS: Final = 2.0
 # From the end of the text, or from the last sound after it, to the next sound.

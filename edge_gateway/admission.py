@@ -9,7 +9,7 @@ from edge_gateway.session import Services, Session
 from parley.errors import Overloaded, Unavailable
 
 if TYPE_CHECKING:
-    from edge_gateway.peer import Peer
+    from edge_gateway.connection import Peer
 
 _RETRY_AFTER_MS: Final = 2_000
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
-from edge_gateway.facts import add_facts
+from edge_gateway.transports.page_facts import add_facts
 from parley.tts import TtsClient
 from tests.edge_gateway.rig import Script, serve_tts
 

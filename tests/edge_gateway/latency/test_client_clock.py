@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gateway.clock import ClientClock
+from edge_gateway.latency.client_clock import ClientClock
 
 DELAYS = st.integers(0, 400_000)
 

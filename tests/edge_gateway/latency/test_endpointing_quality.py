@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_gateway.marking import Regret
-from edge_gateway.waterfall import Marks
+from edge_gateway.latency.endpointing_quality import Regret
+from edge_gateway.latency.timeline import Marks
 from parley import asr
 
 RATE_HZ = 16_000

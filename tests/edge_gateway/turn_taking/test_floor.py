@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edge_gateway.turns import (
+from edge_gateway.turn_taking.floor import (
     Answer,
     Audible,
     Cancel,
@@ -36,7 +36,7 @@ from edge_gateway.turns import (
 )
 
 if TYPE_CHECKING:
-    from edge_gateway import turns
+    from edge_gateway.turn_taking import floor as turns
 
 REPLY = "Seven times eight is fifty-six."
 

@@ -1,0 +1,1 @@
+"""Codecs: libopus, and PCM as it is."""
