@@ -4,7 +4,7 @@ import { listenToKeys } from "./view/keys.js";
 import { part } from "./view/dom.js";
 import { facts, save } from "./view/browser.js";
 import { Page } from "./page.js";
-import { missing } from "./conversation.js";
+import { missing } from "./client/conversation.js";
 
 const page = new Page();
 

@@ -1,23 +1,23 @@
 /** Joins the conversation, what is known of it, and what shows it. Decides nothing that a pure module could. */
 
-import { apply } from "./apply.js";
-import { Conversation, missing } from "./conversation.js";
-import { NOTHING_KNOWN, learn } from "./face.js";
-import { keep, record, reportsOf } from "./record.js";
-import { DEFAULTS, sessionConfig } from "./settings.js";
-import { EMPTY, cutOff, hear, take } from "./transcript.js";
+import { apply } from "./client/live-settings.js";
+import { Conversation, missing } from "./client/conversation.js";
+import { NOTHING_KNOWN, learn } from "./model/status.js";
+import { keep, record, reportsOf } from "./model/session-export.js";
+import { DEFAULTS, sessionConfig } from "./model/settings.js";
+import { EMPTY, cutOff, hear, take } from "./model/transcript.js";
 import { ScreenLight, keepSettings, keptSettings, showTheme } from "./view/browser.js";
 import { Controls } from "./view/controls.js";
 import { Notice } from "./view/notice.js";
 import { SettingsView } from "./view/settings.js";
 import { TimingView } from "./view/timing.js";
 import { TranscriptView } from "./view/transcript.js";
-import { about, sentence } from "./words.js";
+import { about, sentence } from "./model/wording.js";
 
-/** @typedef {import("./settings.js").Settings} Settings */
-/** @typedef {import("./waterfall.js").Report} Report */
-/** @typedef {import("./face.js").Known} Known */
-/** @typedef {import("./transcript.js").Transcript} Transcript */
+/** @typedef {import("./model/settings.js").Settings} Settings */
+/** @typedef {import("./model/waterfall.js").Report} Report */
+/** @typedef {import("./model/status.js").Known} Known */
+/** @typedef {import("./model/transcript.js").Transcript} Transcript */
 
 const INTERRUPTED_MS = 1400;
 
@@ -29,7 +29,7 @@ export class Page {
     /** True when the server has said why it ends the session. */
     this.explained = false;
     this.transcript = EMPTY;
-    /** @type {import("./record.js").Session[]} */
+    /** @type {import("./model/session-export.js").Session[]} */
     this.sessions = [];
     this.settings = keptSettings();
     this.notice = new Notice();

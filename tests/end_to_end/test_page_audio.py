@@ -154,7 +154,7 @@ async def test_every_browser_is_heard_and_hears(browser: str, speech_dir: Path, 
     async with open_house(**TONE, PARLEY_SCRIPTED_LLM_TEXT=SHORT) as house, browsing(visitor) as context:
         page = await context.new_page()
         if browser == "without codecs":
-            await page.route("**/web/downlink.js", without_codecs)
+            await page.route("**/web/worker/downlink.js", without_codecs)
         if browser == "device's rate only":
             await page.add_init_script(DEVICE_RATE_ONLY)
         await page.goto(f"{house.url}/?tap=1")

@@ -1,10 +1,10 @@
 /** What the page asks of its browser and server beside the conversation: kept settings, facts, a file, the screen's light. */
 
-import { fileName } from "../record.js";
-import { KEY, read, write } from "../settings.js";
+import { fileName } from "../model/session-export.js";
+import { KEY, read, write } from "../model/settings.js";
 import { make } from "./dom.js";
 
-/** @typedef {import("../settings.js").Settings} Settings */
+/** @typedef {import("../model/settings.js").Settings} Settings */
 /** @typedef {{voices: import("./settings.js").Voice[], voices_problem: string, trace_url: string}} Facts */
 
 /** Settings of earlier visits. */

@@ -1,10 +1,10 @@
 /** The large button and the small ones around it: what they look like for a face, and what a press of them means. */
 
-import { faceOf, wordsOf } from "../face.js";
+import { faceOf, wordsOf } from "../model/status.js";
 import { part } from "./dom.js";
 import { Orb } from "./orb.js";
 
-/** @typedef {import("../face.js").Known} Known */
+/** @typedef {import("../model/status.js").Known} Known */
 
 /**
  * What a person can want. `talk` begins or ends; `hold` is push-to-talk going down or up.

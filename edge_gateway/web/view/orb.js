@@ -5,7 +5,7 @@
 
 import { bars, body, dots, halo, ring } from "./orb-shapes.js";
 
-/** @typedef {import("../face.js").Face} Face */
+/** @typedef {import("../model/status.js").Face} Face */
 /** @typedef {import("./orb-shapes.js").Colour} Colour */
 
 const FRAME_MS = 30;

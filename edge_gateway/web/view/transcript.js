@@ -1,10 +1,10 @@
 /** Shows the transcript's lines, touching only those that changed, and keeps the newest in sight while nobody reads back. */
 
-import { pieces } from "../transcript.js";
+import { pieces } from "../model/transcript.js";
 import { make, part } from "./dom.js";
 
-/** @typedef {import("../transcript.js").Line} Line */
-/** @typedef {import("../transcript.js").Transcript} Transcript */
+/** @typedef {import("../model/transcript.js").Line} Line */
+/** @typedef {import("../model/transcript.js").Transcript} Transcript */
 
 const NEAR_END_PIXELS = 80;
 const SPEAKERS = { user: "You", assistant: "Parley", note: "" };

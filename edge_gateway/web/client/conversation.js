@@ -5,16 +5,16 @@
 
 import { Devices, listDevices } from "./devices.js";
 import { latencyOf, microphone, missing } from "./microphone.js";
-import { Sound } from "./sound.js";
+import { Sound } from "./audio-graph.js";
 
 export { missing };
 
 /** @typedef {import("./microphone.js").Processing} Processing */
-/** @typedef {import("./messages.js").State} State */
+/** @typedef {import("../model/messages.js").State} State */
 
 /**
  * @typedef {object} Options
- * @property {import("./messages.js").SessionConfig} config
+ * @property {import("../model/messages.js").SessionConfig} config
  * @property {string} inputDeviceId "": the system's
  * @property {string} outputDeviceId "": the system's
  * @property {number} volume 0 to 1
@@ -43,7 +43,7 @@ export class Conversation extends EventTarget {
     /** @type {State} */
     this.state = "idle";
     this.muted = false;
-    /** Orders from before there was a worker. @type {import("./messages.js").Order[]} */
+    /** Orders from before there was a worker. @type {import("../model/messages.js").Order[]} */
     this.early = [];
     this.timer = 0;
     this.woken = () => this.wake();
@@ -82,7 +82,7 @@ export class Conversation extends EventTarget {
     const { tap = false, config, pushToTalk } = this.options;
     this.tap = tap ? await (await import("./tap.js")).tap(sound) : undefined;
     if (this.over) return sound.close();
-    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.worker = new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => this.hear(data);
     this.worker.onerror = () => this.fail("A part of this page could not be loaded. Reload it.");
     const url = new URL("/v1/conversation", location.href.replace(/^http/, "ws")).href;
@@ -139,7 +139,7 @@ export class Conversation extends EventTarget {
     this.sound = undefined;
   }
 
-  /** @param {import("./messages.js").SessionConfig} part new values within the session */
+  /** @param {import("../model/messages.js").SessionConfig} part new values within the session */
   configure(part) {
     this.options.config = { ...this.options.config, ...part };
     this.order({ do: "configure", config: part });
@@ -206,13 +206,13 @@ export class Conversation extends EventTarget {
     return listDevices();
   }
 
-  /** @param {import("./messages.js").Order} order */
+  /** @param {import("../model/messages.js").Order} order */
   order(order) {
     if (this.worker) this.worker.postMessage(order);
     else if (!this.over && (order.do === "say" || order.do === "pushToTalk" || order.do === "configure")) this.early.push(order);
   }
 
-  /** @param {import("./messages.js").News} news */
+  /** @param {import("../model/messages.js").News} news */
   hear({ name, detail, context = 0 }) {
     if (this.over) return;
     if (name === "server") this.tap?.events.push({ kind: detail.kind, at: context, detail });

@@ -3,8 +3,8 @@
  * ramps, fades where the sound runs out, and counts what was played. Pure: the play worklet gives it blocks to fill.
  */
 
-import { Jitter } from "./jitter.js";
-import { Ring } from "./ring.js";
+import { Jitter } from "./jitter-buffer.js";
+import { Ring } from "./ring-buffer.js";
 
 export const RAMP_SECONDS = 0.005;
 const DRAIN_SECONDS = 0.01;

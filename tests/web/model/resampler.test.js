@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Resampler } from "../../edge_gateway/web/resample.js";
+import { Resampler } from "../../../edge_gateway/web/model/resampler.js";
 
 /** @param {number} hertz @param {number} rate @param {number} seconds */
 const tone = (hertz, rate, seconds) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MIC_OPUS, REPLY_OPUS, REPLY_PCM, fromS16le, packMic, toS16le, unpackReply } from "../../edge_gateway/web/frames.js";
+import { MIC_OPUS, REPLY_OPUS, REPLY_PCM, fromS16le, packMic, toS16le, unpackReply } from "../../../edge_gateway/web/worker/frames.js";
 
 /** @param {number} kind @param {number[]} payload */
 const reply = (kind, payload) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Jitter, LEAST_SECONDS, MOST_SECONDS } from "../../edge_gateway/web/jitter.js";
+import { Jitter, LEAST_SECONDS, MOST_SECONDS } from "../../../edge_gateway/web/model/jitter-buffer.js";
 
 const RATE = 48_000;
 

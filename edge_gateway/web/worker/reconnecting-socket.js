@@ -3,7 +3,7 @@
  * that a gateway which says nothing for long is gone.
  */
 
-import { waitSeconds } from "./backoff.js";
+import { waitSeconds } from "../model/backoff.js";
 
 const PROTOCOL = "parley.v1";
 /** The gateway pings every five seconds once it is ready; before that its models may be loading. */

@@ -8,12 +8,12 @@
  * @property {{kind: string, at: number, detail: object}[]} events `at`: seconds of the audio context
  */
 
-/** @param {import("./sound.js").Sound} sound @returns {Promise<Tap>} */
+/** @param {import("./audio-graph.js").Sound} sound @returns {Promise<Tap>} */
 export async function tap(sound) {
   const { context, source, loudness } = sound;
   /** @type {Tap} */
   const kept = { context, rate: context.sampleRate, blocks: [], events: [] };
-  await context.audioWorklet.addModule(new URL("tap-worklet.js", import.meta.url));
+  await context.audioWorklet.addModule(new URL("../worklets/tap.js", import.meta.url));
   const node = new AudioWorkletNode(context, "tap", { numberOfInputs: 2, numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
   source?.connect(node, 0, 0);
   loudness?.connect(node, 0, 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Playback } from "../../edge_gateway/web/playback.js";
+import { Playback } from "../../../edge_gateway/web/model/playback.js";
 
 const RATE = 48_000;
 const BLOCK = 128;

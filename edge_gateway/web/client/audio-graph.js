@@ -23,7 +23,7 @@ export class Sound {
   async open(stream, outputDeviceId) {
     if (stream && !fits(this.context, stream)) await this.useDeviceRate();
     const { context } = this;
-    await Promise.all(["capture-worklet.js", "play-worklet.js"].map((name) => context.audioWorklet.addModule(new URL(name, import.meta.url))));
+    await Promise.all(["../worklets/capture.js", "../worklets/player.js"].map((name) => context.audioWorklet.addModule(new URL(name, import.meta.url))));
     this.capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
     this.player = new AudioWorkletNode(context, "play", { numberOfInputs: 0, outputChannelCount: [1] });
     this.loudness = new GainNode(context, { gain: this.volume });

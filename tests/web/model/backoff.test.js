@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { waitSeconds } from "../../edge_gateway/web/backoff.js";
+import { waitSeconds } from "../../../edge_gateway/web/model/backoff.js";
 
 test("tries come further and further apart, never further than eight seconds", () => {
   assert.deepEqual([0, 1, 2, 3, 4, 5, 1000].map((tries) => waitSeconds(tries, 1)), [0.5, 1, 2, 4, 8, 8, 8]);

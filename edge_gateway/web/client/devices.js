@@ -19,7 +19,7 @@ export async function listDevices() {
 
 export class Devices {
   /**
-   * @param {import("./sound.js").Sound} sound
+   * @param {import("./audio-graph.js").Sound} sound
    * @param {{inputDeviceId: string, processing: Processing, microphone: boolean}} options may change later
    * @param {(name: "microphone" | "devices", detail: object) => void} tell
    * @param {(message: string) => void} remark something that people should know

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NOTHING_KNOWN, faceOf, learn, wordsOf } from "../../edge_gateway/web/face.js";
+import { NOTHING_KNOWN, faceOf, learn, wordsOf } from "../../../edge_gateway/web/model/status.js";
 
 const READY = { ...NOTHING_KNOWN, phase: /** @type {const} */ ("ready") };
 /** @param {[string, object][]} events @param {any} [from] */

@@ -1,8 +1,8 @@
 /** The worker's door: takes the page's orders to the conversation, and its news back to the page. */
 
-import { Talk } from "./talk.js";
+import { Talk } from "./session.js";
 
-/** @typedef {import("./messages.js").Order} Order */
+/** @typedef {import("../model/messages.js").Order} Order */
 
 /** Orders wait here until the conversation can take them. @type {Promise<Talk> | undefined} */
 let talk;

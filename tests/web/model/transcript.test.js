@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EMPTY, cutOff, hear, pieces, take } from "../../edge_gateway/web/transcript.js";
+import { EMPTY, cutOff, hear, pieces, take } from "../../../edge_gateway/web/model/transcript.js";
 
 /** @param {[string, object][]} events @param {any} [from] */
 const after = (events, from = EMPTY) => events.reduce((transcript, [kind, event]) => take(transcript, kind, event), from);

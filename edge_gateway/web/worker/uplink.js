@@ -4,7 +4,7 @@
  */
 
 import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
-import { Resampler } from "./resample.js";
+import { Resampler } from "../model/resampler.js";
 
 const OPUS_RATE = 48000;
 const PCM_RATE = 16000;
@@ -42,7 +42,7 @@ export async function inputFormat() {
 export class Uplink {
   /**
    * @param {number} contextRate
-   * @param {import("./messages.js").Format} format from `inputFormat`
+   * @param {import("../model/messages.js").Format} format from `inputFormat`
    * @param {Way} way
    * @param {() => void} letGo push-to-talk was let go, and its last packet has gone
    */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Speaker } from "../../edge_gateway/web/speaker.js";
+import { Speaker } from "../../../edge_gateway/web/model/playback-reports.js";
 
 const STATUS = { kind: /** @type {const} */ ("status"), at: 10, reply: 1, played: 48_000, waiting: 0, underruns: 0, level: 0.1, playing: true, over: false, silent: false };
 

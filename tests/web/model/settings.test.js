@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DEFAULTS, read, sessionConfig, write } from "../../edge_gateway/web/settings.js";
+import { DEFAULTS, read, sessionConfig, write } from "../../../edge_gateway/web/model/settings.js";
 
 test("what was chosen comes back", () => {
   const chosen = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DUCKED, Ducker } from "../../edge_gateway/web/ducker.js";
+import { DUCKED, Ducker } from "../../../edge_gateway/web/model/ducker.js";
 
 /** Blocks of 10 ms. @param {Ducker} ducker @param {number} seconds @param {number} input @param {number} output */
 function hear(ducker, seconds, input, output) {

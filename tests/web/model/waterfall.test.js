@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layout, percentile, summary, traceAddress, wasSpoken } from "../../edge_gateway/web/waterfall.js";
+import { layout, percentile, summary, traceAddress, wasSpoken } from "../../../edge_gateway/web/model/waterfall.js";
 
 /** @param {[string, number, number][]} slices @param {number} [total] @returns {any} */
 const report = (slices, total) => ({

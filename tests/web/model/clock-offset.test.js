@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ClockOffset } from "../../edge_gateway/web/clock.js";
+import { ClockOffset } from "../../../edge_gateway/web/model/clock-offset.js";
 
 /**
  * News every 10 ms for some seconds, each later than it was said by up to 30 ms.

@@ -1,6 +1,6 @@
 /** Plays what the worker sends, and tells it what was played. */
 
-import { Playback } from "./playback.js";
+import { Playback } from "../model/playback.js";
 
 const STATUS_SECONDS = 0.05;
 
@@ -19,7 +19,7 @@ class Play extends AudioWorkletProcessor {
     };
   }
 
-  /** @param {import("./messages.js").PlayerOrder} order */
+  /** @param {import("../model/messages.js").PlayerOrder} order */
   take(order) {
     const { playback } = this;
     if (order.do === "samples") playback.push(order.reply, order.samples);
@@ -39,7 +39,7 @@ class Play extends AudioWorkletProcessor {
     return true;
   }
 
-  /** @param {import("./messages.js").PlayerNews["kind"]} kind @param {number} at @param {boolean} [silent] */
+  /** @param {import("../model/messages.js").PlayerNews["kind"]} kind @param {number} at @param {boolean} [silent] */
   tell(kind, at, silent = false) {
     const { reply, played, underruns, over, playing, ring } = this.playback;
     const level = kind === "status" ? Math.sqrt(this.power / (sampleRate * Math.max(1e-3, currentTime - this.told))) : 0;
@@ -47,7 +47,7 @@ class Play extends AudioWorkletProcessor {
       this.told = currentTime;
       this.power = 0;
     }
-    /** @type {import("./messages.js").PlayerNews} */
+    /** @type {import("../model/messages.js").PlayerNews} */
     const news = { kind, at, reply, played, underruns, level, playing, waiting: ring.length, over, silent };
     this.worker?.postMessage(news);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Ring } from "../../edge_gateway/web/ring.js";
+import { Ring } from "../../../edge_gateway/web/model/ring-buffer.js";
 
 /** @param {number} from @param {number} count */
 const counting = (from, count) => Float32Array.from({ length: count }, (_, place) => from + place);

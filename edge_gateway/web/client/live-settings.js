@@ -2,7 +2,7 @@
 
 /**
  * @param {import("./conversation.js").Conversation} conversation
- * @param {Partial<import("./settings.js").Settings>} changed
+ * @param {Partial<import("../model/settings.js").Settings>} changed
  */
 export function apply(conversation, changed) {
   const { pushToTalk, inputDeviceId, outputDeviceId, volume, processing, voice, speed, instructions } = changed;

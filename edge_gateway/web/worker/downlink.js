@@ -4,7 +4,7 @@
  */
 
 import { REPLY_OPUS, fromS16le } from "./frames.js";
-import { Resampler } from "./resample.js";
+import { Resampler } from "../model/resampler.js";
 
 const DECODED_RATE = 48000;
 const PCM_RATE = 24000;
@@ -21,8 +21,8 @@ export async function outputFormat() {
 export class Downlink {
   /**
    * @param {number} contextRate
-   * @param {import("./messages.js").Format} format what the session sends
-   * @param {(order: import("./messages.js").PlayerOrder) => void} order to the play worklet
+   * @param {import("../model/messages.js").Format} format what the session sends
+   * @param {(order: import("../model/messages.js").PlayerOrder) => void} order to the play worklet
    */
   constructor(contextRate, format, order) {
     this.contextRate = contextRate;

@@ -1,16 +1,16 @@
 /** One conversation away from the page's thread: joins microphone, gateway and loudspeaker. Knows nothing of the page. */
 
-import { ClockOffset } from "./clock.js";
+import { ClockOffset } from "../model/clock-offset.js";
 import { Downlink, outputFormat } from "./downlink.js";
-import { Ducker } from "./ducker.js";
+import { Ducker } from "../model/ducker.js";
 import { unpackReply } from "./frames.js";
-import { Link } from "./link.js";
-import { microseconds, readEvent, remedy } from "./messages.js";
-import { Speaker } from "./speaker.js";
+import { Link } from "./reconnecting-socket.js";
+import { microseconds, readEvent, remedy } from "../model/messages.js";
+import { Speaker } from "../model/playback-reports.js";
 import { Uplink, inputFormat } from "./uplink.js";
 
-/** @typedef {import("./messages.js").Order} Order */
-/** @typedef {import("./messages.js").ServerEvent} ServerEvent */
+/** @typedef {import("../model/messages.js").Order} Order */
+/** @typedef {import("../model/messages.js").ServerEvent} ServerEvent */
 
 /** Seconds since the Unix epoch; a worker's own clock has another origin than the page's. */
 const now = () => (performance.timeOrigin + performance.now()) / 1000;
@@ -18,7 +18,7 @@ const now = () => (performance.timeOrigin + performance.now()) / 1000;
 export class Talk {
   /**
    * @param {Extract<Order, {do: "start"}>} start
-   * @param {(news: import("./messages.js").News) => void} tell
+   * @param {(news: import("../model/messages.js").News) => void} tell
    */
   static async open(start, tell) {
     const talk = new Talk(start, { input: await inputFormat(), output: await outputFormat() }, tell);
@@ -28,8 +28,8 @@ export class Talk {
 
   /**
    * @param {Extract<Order, {do: "start"}>} start
-   * @param {{input: import("./messages.js").Format, output: import("./messages.js").Format}} formats
-   * @param {(news: import("./messages.js").News) => void} tell
+   * @param {{input: import("../model/messages.js").Format, output: import("../model/messages.js").Format}} formats
+   * @param {(news: import("../model/messages.js").News) => void} tell
    */
   constructor(start, formats, tell) {
     this.start = start;
@@ -68,12 +68,12 @@ export class Talk {
     this.downlink.close();
   }
 
-  /** @param {import("./messages.js").News["name"]} name @param {object} detail */
+  /** @param {import("../model/messages.js").News["name"]} name @param {object} detail */
   tell(name, detail) {
     this.tellPage({ name, detail, ...(this.start.tap ? { context: this.clock.toTheirs(now()) } : {}) });
   }
 
-  /** @param {import("./messages.js").State} state @param {string} [message] @param {number} [retrySeconds] */
+  /** @param {import("../model/messages.js").State} state @param {string} [message] @param {number} [retrySeconds] */
   state(state, message = "", retrySeconds = 0) {
     this.tell("state", { state, message, retrySeconds });
   }
@@ -154,7 +154,7 @@ export class Talk {
     if (packet && this.downlink.take(packet)) this.speaker.mark("CLIENT_MARK_KIND_FIRST_PACKET", now());
   }
 
-  /** @param {import("./messages.js").Captured} captured */
+  /** @param {import("../model/messages.js").Captured} captured */
   captured({ samples, at }) {
     this.clock.see(at + samples.length / this.start.rate, now());
     this.inputLevel = Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length);
@@ -163,14 +163,14 @@ export class Talk {
     this.uplink.hear(samples, (this.clock.toOurs(at) - this.inputLatency) * 1e6);
   }
 
-  /** @param {import("./messages.js").PlayerNews} news */
+  /** @param {import("../model/messages.js").PlayerNews} news */
   played(news) {
     this.clock.see(news.at, now());
     this.speaker.hear(news);
     if (news.kind === "status") this.tell("levels", { input: this.inputLevel, output: news.level });
   }
 
-  /** @param {import("./messages.js").PlayerOrder} order */
+  /** @param {import("../model/messages.js").PlayerOrder} order */
   order(order) {
     this.start.play.postMessage(order, order.do === "samples" ? [order.samples.buffer] : []);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fileName, keep, record, reportsOf } from "../../edge_gateway/web/record.js";
+import { fileName, keep, record, reportsOf } from "../../../edge_gateway/web/model/session-export.js";
 
 const NOW = "2026-11-20T14:32:10.000Z";
 const READY = { kind: "ready", session_id: "a1", voice: "en-us", language: "en", engines: ["moonshine tiny-en"] };

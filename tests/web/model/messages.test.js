@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { microseconds, readEvent, remedy } from "../../edge_gateway/web/messages.js";
+import { microseconds, readEvent, remedy } from "../../../edge_gateway/web/model/messages.js";
 
 test("an event is its fields and its name", () => {
   assert.deepEqual(readEvent('{"duck": {"reply": 3, "gain_db": -18.0}}'), { kind: "duck", reply: 3, gain_db: -18 });
