@@ -1,8 +1,8 @@
-/** The audio graph: microphone to capture worklet, play worklet to loudspeaker. Knows nothing of the gateway. */
+/** The audio graph: microphone to capture worklet, player worklet to loudspeaker. Knows nothing of the gateway. */
 
 const RATE = 48000;
 
-export class Sound {
+export class AudioGraph {
   /** To be called while a user's click is being handled: only then may a page make sound. @param {number} volume 0 to 1 */
   constructor(volume) {
     this.volume = volume;
@@ -25,10 +25,10 @@ export class Sound {
     const { context } = this;
     await Promise.all(["../worklets/capture.js", "../worklets/player.js"].map((name) => context.audioWorklet.addModule(new URL(name, import.meta.url))));
     this.capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
-    this.player = new AudioWorkletNode(context, "play", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.player = new AudioWorkletNode(context, "player", { numberOfInputs: 0, outputChannelCount: [1] });
     this.loudness = new GainNode(context, { gain: this.volume });
     this.player.connect(this.loudness).connect(context.destination);
-    if (stream) this.listen(stream);
+    if (stream) this.useMicrophone(stream);
     if (outputDeviceId) await this.setOutput(outputDeviceId).catch(() => {});
     await context.resume();
     return { capture: handOver(this.capture), play: handOver(this.player) };
@@ -42,15 +42,15 @@ export class Sound {
   }
 
   /** Takes another microphone in the place of the one before. @param {MediaStream} stream */
-  listen(stream) {
-    this.deafen();
+  useMicrophone(stream) {
+    this.releaseMicrophone();
     this.stream = stream;
     this.source = new MediaStreamAudioSourceNode(this.context, { mediaStream: stream });
     if (this.capture) this.source.connect(this.capture);
   }
 
   /** Lets go of the microphone. */
-  deafen() {
+  releaseMicrophone() {
     this.source?.disconnect();
     this.source = undefined;
     for (const track of this.stream?.getTracks() ?? []) {
@@ -83,7 +83,7 @@ export class Sound {
   }
 
   close() {
-    this.deafen();
+    this.releaseMicrophone();
     void this.context.close();
   }
 }

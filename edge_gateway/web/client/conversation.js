@@ -5,12 +5,12 @@
 
 import { Devices, listDevices } from "./devices.js";
 import { latencyOf, microphone, missing } from "./microphone.js";
-import { Sound } from "./audio-graph.js";
+import { AudioGraph } from "./audio-graph.js";
 
 export { missing };
 
 /** @typedef {import("./microphone.js").Processing} Processing */
-/** @typedef {import("../model/messages.js").State} State */
+/** @typedef {import("../model/messages.js").ConnectionState} ConnectionState */
 
 /**
  * @typedef {object} Options
@@ -40,10 +40,10 @@ export class Conversation extends EventTarget {
   constructor(options) {
     super();
     this.options = { ...options };
-    /** @type {State} */
+    /** @type {ConnectionState} */
     this.state = "idle";
     this.muted = false;
-    /** Orders from before there was a worker. @type {import("../model/messages.js").Order[]} */
+    /** Commands from before there was a worker. @type {import("../model/messages.js").Command[]} */
     this.early = [];
     this.timer = 0;
     this.woken = () => this.wake();
@@ -56,11 +56,11 @@ export class Conversation extends EventTarget {
     if (problem) return this.fail(problem);
     try {
       // Before anything is waited for: only a click allows sound.
-      this.sound = new Sound(this.options.volume);
+      this.audio = new AudioGraph(this.options.volume);
       const stream = this.options.microphone ? await this.ask() : undefined;
       if (this.over) return stream?.getTracks().forEach((track) => track.stop());
       this.tellState("connecting");
-      await this.connect(this.sound, stream);
+      await this.connect(this.audio, stream);
     } catch (error) {
       this.fail(error instanceof Error ? error.message : String(error));
     }
@@ -76,43 +76,43 @@ export class Conversation extends EventTarget {
     return microphone(this.options.inputDeviceId, this.options.processing);
   }
 
-  /** @param {Sound} sound @param {MediaStream | undefined} stream */
-  async connect(sound, stream) {
-    const ports = await sound.open(stream, this.options.outputDeviceId);
+  /** @param {AudioGraph} audio @param {MediaStream | undefined} stream */
+  async connect(audio, stream) {
+    const ports = await audio.open(stream, this.options.outputDeviceId);
     const { tap = false, config, pushToTalk } = this.options;
-    this.tap = tap ? await (await import("./tap.js")).tap(sound) : undefined;
-    if (this.over) return sound.close();
+    this.tap = tap ? await (await import("./tap.js")).tap(audio) : undefined;
+    if (this.over) return audio.close();
     this.worker = new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module" });
-    this.worker.onmessage = ({ data }) => this.hear(data);
+    this.worker.onmessage = ({ data }) => this.receive(data);
     this.worker.onerror = () => this.fail("A part of this page could not be loaded. Reload it.");
     const url = new URL("/v1/conversation", location.href.replace(/^http/, "ws")).href;
-    const rate = sound.context.sampleRate;
+    const rate = audio.context.sampleRate;
     this.worker.postMessage({ do: "start", url, config, rate, pushToTalk, tap, ...ports }, [ports.capture, ports.play]);
-    for (const order of this.early.splice(0)) this.order(order);
-    this.watch(sound);
+    for (const command of this.early.splice(0)) this.command(command);
+    this.watch(audio);
   }
 
-  /** @param {Sound} sound */
-  watch(sound) {
-    this.devicesInUse = new Devices(sound, this.options, (name, detail) => this.tell(name, detail), (message) => this.remark(message));
+  /** @param {AudioGraph} audio */
+  watch(audio) {
+    this.devicesInUse = new Devices(audio, this.options, (name, detail) => this.tell(name, detail), (message) => this.remark(message));
     this.devicesInUse.mute(this.muted);
     void this.devicesInUse.look();
-    const latency = () => this.order({ do: "latency", input: latencyOf(sound.stream), output: sound.latency });
+    const latency = () => this.command({ do: "latency", input: latencyOf(audio.stream), output: audio.latency });
     latency();
     this.timer = setInterval(latency, LATENCY_MS);
-    sound.context.onstatechange = () => this.wake();
+    audio.context.onstatechange = () => this.wake();
     document.addEventListener("visibilitychange", this.woken);
   }
 
   /** The page is looked at again, or the system has taken its sound away: both may be put right by trying. */
   wake() {
-    const context = this.sound?.context;
+    const context = this.audio?.context;
     if (!context || context.state === "closed") return;
     if (context.state !== "running") {
       this.remark("The system has paused the sound. It goes on as soon as it may.");
       void context.resume().catch(() => {});
     }
-    if (!document.hidden) this.order({ do: "again" });
+    if (!document.hidden) this.command({ do: "again" });
   }
 
   close() {
@@ -134,15 +134,15 @@ export class Conversation extends EventTarget {
     this.devicesInUse?.close();
     this.worker?.postMessage({ do: "close" });
     this.worker = undefined;
-    if (this.sound) this.sound.context.onstatechange = null;
-    this.sound?.close();
-    this.sound = undefined;
+    if (this.audio) this.audio.context.onstatechange = null;
+    this.audio?.close();
+    this.audio = undefined;
   }
 
   /** @param {import("../model/messages.js").SessionConfig} part new values within the session */
   configure(part) {
     this.options.config = { ...this.options.config, ...part };
-    this.order({ do: "configure", config: part });
+    this.command({ do: "configure", config: part });
   }
 
   /** @param {boolean} muted the microphone sends silence, nothing else changes */
@@ -154,12 +154,12 @@ export class Conversation extends EventTarget {
   /** @param {boolean} on */
   setPushToTalk(on) {
     this.options.pushToTalk = on;
-    this.order({ do: "pushToTalk", on });
+    this.command({ do: "pushToTalk", on });
   }
 
   /** @param {boolean} down push-to-talk: sound goes only while it is down */
   hold(down) {
-    this.order({ do: "hold", down });
+    this.command({ do: "hold", down });
   }
 
   /** @param {string} deviceId "": the system's */
@@ -178,7 +178,7 @@ export class Conversation extends EventTarget {
   async setOutput(deviceId) {
     this.options.outputDeviceId = deviceId;
     try {
-      await this.sound?.setOutput(deviceId);
+      await this.audio?.setOutput(deviceId);
     } catch {
       this.remark("This loudspeaker cannot be used; the sound stays where it was.");
     }
@@ -187,33 +187,33 @@ export class Conversation extends EventTarget {
   /** @param {number} volume 0 to 1 */
   setVolume(volume) {
     this.options.volume = volume;
-    this.sound?.setVolume(volume);
+    this.audio?.setVolume(volume);
   }
 
   /** @param {string} text what the user typed */
   say(text) {
-    this.order({ do: "say", text });
+    this.command({ do: "say", text });
     if (this.state !== "idle") return;
     this.options.microphone = false;
     void this.open();
   }
 
   cancelReply() {
-    this.order({ do: "cancel" });
+    this.command({ do: "cancel" });
   }
 
   devices() {
     return listDevices();
   }
 
-  /** @param {import("../model/messages.js").Order} order */
-  order(order) {
-    if (this.worker) this.worker.postMessage(order);
-    else if (!this.over && (order.do === "say" || order.do === "pushToTalk" || order.do === "configure")) this.early.push(order);
+  /** @param {import("../model/messages.js").Command} command */
+  command(command) {
+    if (this.worker) this.worker.postMessage(command);
+    else if (!this.over && (command.do === "say" || command.do === "pushToTalk" || command.do === "configure")) this.early.push(command);
   }
 
-  /** @param {import("../model/messages.js").News} news */
-  hear({ name, detail, context = 0 }) {
+  /** @param {import("../model/messages.js").WorkerMessage} message */
+  receive({ name, detail, context = 0 }) {
     if (this.over) return;
     if (name === "server") this.tap?.events.push({ kind: detail.kind, at: context, detail });
     if (name !== "state") this.tell(name, detail);
@@ -226,7 +226,7 @@ export class Conversation extends EventTarget {
     if (!this.over) this.tellState(this.state, message);
   }
 
-  /** @param {State} state @param {string} [message] @param {number} [retrySeconds] */
+  /** @param {ConnectionState} state @param {string} [message] @param {number} [retrySeconds] */
   tellState(state, message = "", retrySeconds = 0) {
     this.state = state;
     this.tell("state", { state, message, retrySeconds });

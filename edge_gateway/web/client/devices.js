@@ -19,13 +19,13 @@ export async function listDevices() {
 
 export class Devices {
   /**
-   * @param {import("./audio-graph.js").Sound} sound
+   * @param {import("./audio-graph.js").AudioGraph} audio
    * @param {{inputDeviceId: string, processing: Processing, microphone: boolean}} options may change later
    * @param {(name: "microphone" | "devices", detail: object) => void} tell
    * @param {(message: string) => void} remark something that people should know
    */
-  constructor(sound, options, tell, remark) {
-    this.sound = sound;
+  constructor(audio, options, tell, remark) {
+    this.audio = audio;
     this.options = options;
     this.tell = tell;
     this.remark = remark;
@@ -49,7 +49,7 @@ export class Devices {
 
   /** The microphone that is in use now. */
   follow() {
-    const track = this.sound.stream?.getAudioTracks()[0];
+    const track = this.audio.stream?.getAudioTracks()[0];
     if (!track) return;
     track.onended = () => void this.reopen(TAKEN_OVER);
     const settings = track.getSettings();
@@ -59,7 +59,7 @@ export class Devices {
   /** @param {boolean} muted */
   mute(muted) {
     this.muted = muted;
-    this.sound.mute(muted);
+    this.audio.mute(muted);
     this.follow();
   }
 
@@ -68,10 +68,10 @@ export class Devices {
     if (!this.options.microphone) return;
     try {
       // Some systems give a microphone only once, so the old one goes first.
-      this.sound.deafen();
+      this.audio.releaseMicrophone();
       const stream = await microphone(this.options.inputDeviceId, this.options.processing);
       if (this.closed) return stream.getTracks().forEach((track) => track.stop());
-      this.sound.listen(stream);
+      this.audio.useMicrophone(stream);
       this.lost = false;
       this.follow();
       if (said) this.remark(said);

@@ -4,7 +4,7 @@
  * @param {import("./conversation.js").Conversation} conversation
  * @param {Partial<import("../model/settings.js").Settings>} changed
  */
-export function apply(conversation, changed) {
+export function applySettings(conversation, changed) {
   const { pushToTalk, inputDeviceId, outputDeviceId, volume, processing, voice, speed, instructions } = changed;
   if (pushToTalk !== undefined) conversation.setPushToTalk(pushToTalk);
   if (inputDeviceId !== undefined) void conversation.setInput(inputDeviceId);

@@ -8,9 +8,9 @@
  * @property {{kind: string, at: number, detail: object}[]} events `at`: seconds of the audio context
  */
 
-/** @param {import("./audio-graph.js").Sound} sound @returns {Promise<Tap>} */
-export async function tap(sound) {
-  const { context, source, loudness } = sound;
+/** @param {import("./audio-graph.js").AudioGraph} audio @returns {Promise<Tap>} */
+export async function tap(audio) {
+  const { context, source, loudness } = audio;
   /** @type {Tap} */
   const kept = { context, rate: context.sampleRate, blocks: [], events: [] };
   await context.audioWorklet.addModule(new URL("../worklets/tap.js", import.meta.url));

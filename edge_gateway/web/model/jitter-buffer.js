@@ -14,7 +14,7 @@ const SLACK_SECONDS = 0.06;
 const PATIENCE_SECONDS = 2;
 const BETWEEN_DRAINS_SECONDS = 0.05;
 
-export class Jitter {
+export class JitterBuffer {
   /** @param {number} rate samples a second */
   constructor(rate) {
     this.rate = rate;

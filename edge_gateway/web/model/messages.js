@@ -7,32 +7,32 @@
 
 /** A form of sound, as in conversation.proto. @typedef {{encoding: string, sample_rate_hz: number}} Format */
 
-/** @typedef {"idle" | "asking" | "connecting" | "ready" | "reconnecting" | "failed" | "closed"} State */
+/** @typedef {"idle" | "asking" | "connecting" | "ready" | "reconnecting" | "failed" | "closed"} ConnectionState */
 
-/** @typedef {{state: State, message: string, retrySeconds: number}} StateDetail */
+/** @typedef {{state: ConnectionState, message: string, retrySeconds: number}} StateDetail */
 
 /** One of the gateway's events: `kind` is its name in the oneof. @typedef {{kind: string} & Record<string, any>} ServerEvent */
 
 /** Page to worker. `input` and `output` are latencies of the devices in seconds.
  * @typedef {{do: "start", url: string, config: SessionConfig, rate: number, pushToTalk: boolean, tap: boolean, capture: MessagePort, play: MessagePort}
  *   | {do: "configure", config: SessionConfig} | {do: "say", text: string} | {do: "cancel"} | {do: "pushToTalk", on: boolean}
- *   | {do: "hold", down: boolean} | {do: "latency", input: number, output: number} | {do: "again"} | {do: "close"}} Order
+ *   | {do: "hold", down: boolean} | {do: "latency", input: number, output: number} | {do: "again"} | {do: "close"}} Command
  */
 
 /** Worker to page: an event of the Conversation. `context` is when it came, in seconds of the audio context, for tests.
- * @typedef {{name: "state" | "server" | "levels" | "position", detail: any, context?: number}} News
+ * @typedef {{name: "state" | "server" | "levels" | "position", detail: any, context?: number}} WorkerMessage
  */
 
-/** Capture worklet to worker: 10 ms of sound, and the context's time of its first sample. @typedef {{samples: Float32Array<ArrayBuffer>, at: number}} Captured */
+/** Capture worklet to worker: 10 ms of sound, and the context's time of its first sample. @typedef {{samples: Float32Array<ArrayBuffer>, at: number}} CapturedBlock */
 
-/** Worker to play worklet.
+/** Worker to player worklet.
  * @typedef {{do: "begin", reply: number} | {do: "end", reply: number} | {do: "flush", reply: number} | {do: "samples", reply: number, samples: Float32Array<ArrayBuffer>}
- *   | {do: "gain", gain: number} | {do: "lead", seconds: number}} PlayerOrder
+ *   | {do: "gain", gain: number} | {do: "lead", seconds: number}} PlayerCommand
  */
 
-/** Play worklet to worker. `at` is the context's time; `played` and `waiting` are samples at the context's rate.
- * @typedef {object} PlayerNews
- * @property {"status" | import("./playback.js").Happening["kind"]} kind
+/** Player worklet to worker. `at` is the context's time; `played` and `waiting` are samples at the context's rate.
+ * @typedef {object} PlayerReport
+ * @property {"status" | import("./playback.js").PlaybackEvent["kind"]} kind
  * @property {number} at
  * @property {number} reply
  * @property {number} played

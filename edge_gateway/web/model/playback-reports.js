@@ -1,14 +1,14 @@
 /**
- * What the play worklet says, made known: to the gateway as marks and reports on the Unix clock, to the page as the
+ * What the player worklet says, made known: to the gateway as marks and reports on the Unix clock, to the page as the
  * place that was heard. Reads no clock itself; knows nothing of sockets.
  */
 
 import { microseconds } from "./messages.js";
 
-/** @typedef {import("./messages.js").PlayerNews} PlayerNews */
+/** @typedef {import("./messages.js").PlayerReport} PlayerReport */
 
 /**
- * @typedef {object} Ways
+ * @typedef {object} Callbacks
  * @property {(seconds: number) => number} unix turns the context's time into seconds since the Unix epoch
  * @property {(request: object) => void} send to the gateway
  * @property {(position: {reply: number, samples: number, seconds: number}) => void} tell to the page
@@ -17,16 +17,16 @@ import { microseconds } from "./messages.js";
 const STATUSES_A_REPORT = 2;
 const LEVELS_KEPT = 8;
 
-export class Speaker {
+export class PlaybackReports {
   /**
    * @param {number} contextRate
    * @param {number} rate in which the session counts a reply's samples
-   * @param {Ways} ways
+   * @param {Callbacks} callbacks
    */
-  constructor(contextRate, rate, ways) {
+  constructor(contextRate, rate, callbacks) {
     this.contextRate = contextRate;
     this.rate = rate;
-    this.ways = ways;
+    this.callbacks = callbacks;
     /** Latency of the loudspeaker, seconds. */
     this.latency = 0;
     this.statuses = 0;
@@ -46,47 +46,47 @@ export class Speaker {
     this.statuses = 0;
   }
 
-  /** @param {PlayerNews} news */
-  hear(news) {
-    if (news.kind === "status") this.levels = [...this.levels.slice(1 - LEVELS_KEPT), news.level];
-    if (!this.reply || news.reply !== this.reply) return;
-    const audible = this.ways.unix(news.at + this.latency);
-    if (news.kind === "rendered") {
-      this.mark("CLIENT_MARK_KIND_FIRST_RENDERED", this.ways.unix(news.at));
+  /** @param {PlayerReport} report */
+  hear(report) {
+    if (report.kind === "status") this.levels = [...this.levels.slice(1 - LEVELS_KEPT), report.level];
+    if (!this.reply || report.reply !== this.reply) return;
+    const audible = this.callbacks.unix(report.at + this.latency);
+    if (report.kind === "rendered") {
+      this.mark("CLIENT_MARK_KIND_FIRST_RENDERED", this.callbacks.unix(report.at));
       this.mark("CLIENT_MARK_KIND_FIRST_AUDIBLE", audible);
-    } else if (news.kind === "ducked") this.mark("CLIENT_MARK_KIND_DUCKED", audible);
-    else if (news.kind === "over") this.over(news, audible);
-    else if (news.kind === "status" && news.played > 0 && !news.over) this.status(news);
+    } else if (report.kind === "ducked") this.mark("CLIENT_MARK_KIND_DUCKED", audible);
+    else if (report.kind === "over") this.over(report, audible);
+    else if (report.kind === "status" && report.played > 0 && !report.over) this.status(report);
   }
 
   /** @param {string} kind @param {number} at seconds since the Unix epoch */
   mark(kind, at) {
-    this.ways.send({ mark: { kind, reply: this.reply, unix_us: microseconds(at) } });
+    this.callbacks.send({ mark: { kind, reply: this.reply, unix_us: microseconds(at) } });
   }
 
-  /** @param {PlayerNews} news */
-  status(news) {
-    const samples = this.count(news.played - this.latency * this.contextRate);
-    this.ways.tell({ reply: this.reply, samples, seconds: samples / this.rate });
-    if (this.statuses++ % STATUSES_A_REPORT === 0) this.played(samples, news, this.ways.unix(news.at), false);
+  /** @param {PlayerReport} report */
+  status(report) {
+    const samples = this.count(report.played - this.latency * this.contextRate);
+    this.callbacks.tell({ reply: this.reply, samples, seconds: samples / this.rate });
+    if (this.statuses++ % STATUSES_A_REPORT === 0) this.played(samples, report, this.callbacks.unix(report.at), false);
   }
 
   /**
    * What was rendered has been heard one latency later, and nothing after it will be.
-   * @param {PlayerNews} news
+   * @param {PlayerReport} report
    * @param {number} audible when, seconds since the Unix epoch
    */
-  over(news, audible) {
-    const samples = this.count(news.played);
-    if (news.silent) this.mark("CLIENT_MARK_KIND_SILENT", audible);
-    this.played(samples, news, audible, true);
-    this.ways.tell({ reply: this.reply, samples, seconds: samples / this.rate });
+  over(report, audible) {
+    const samples = this.count(report.played);
+    if (report.silent) this.mark("CLIENT_MARK_KIND_SILENT", audible);
+    this.played(samples, report, audible, true);
+    this.callbacks.tell({ reply: this.reply, samples, seconds: samples / this.rate });
     this.reply = 0;
   }
 
-  /** @param {number} samples @param {PlayerNews} news @param {number} at Unix seconds @param {boolean} final */
+  /** @param {number} samples @param {PlayerReport} report @param {number} at Unix seconds @param {boolean} final */
   played(samples, { reply, underruns }, at, final) {
-    this.ways.send({ played: { reply, samples, unix_us: microseconds(at), underruns, final } });
+    this.callbacks.send({ played: { reply, samples, unix_us: microseconds(at), underruns, final } });
   }
 
   /** Samples of the context as the session counts them. @param {number} samples */

@@ -1,10 +1,10 @@
 /**
  * Plays replies, one after the other, sample by sample: waits for a little sound, ducks and falls silent along short
- * ramps, fades where the sound runs out, and counts what was played. Pure: the play worklet gives it blocks to fill.
+ * ramps, fades where the sound runs out, and counts what was played. Pure: the player worklet gives it blocks to fill.
  */
 
-import { Jitter } from "./jitter-buffer.js";
-import { Ring } from "./ring-buffer.js";
+import { JitterBuffer } from "./jitter-buffer.js";
+import { RingBuffer } from "./ring-buffer.js";
 
 export const RAMP_SECONDS = 0.005;
 const DRAIN_SECONDS = 0.01;
@@ -15,7 +15,7 @@ const QUIET = 0.0056;
  * Something that happened within a block, `offset` samples after its first one.
  * "rendered": the first sample of a reply; "dry": it ran out; "ducked": the lower loudness is reached; "over": all has
  * been played, or, when `silent`, the rest was thrown away.
- * @typedef {{kind: "rendered" | "dry" | "ducked" | "over", reply: number, offset: number, silent?: boolean}} Happening
+ * @typedef {{kind: "rendered" | "dry" | "ducked" | "over", reply: number, offset: number, silent?: boolean}} PlaybackEvent
  */
 
 export class Playback {
@@ -37,10 +37,10 @@ export class Playback {
   constructor(rate) {
     this.step = 1 / (RAMP_SECONDS * rate);
     this.drain = Math.round(DRAIN_SECONDS * rate);
-    this.jitter = new Jitter(rate);
-    this.ring = new Ring();
+    this.jitter = new JitterBuffer(rate);
+    this.ring = new RingBuffer();
     this.spare = new Float32Array(0);
-    /** @type {Happening[]} */
+    /** @type {PlaybackEvent[]} */
     this.happened = [];
   }
 
@@ -79,7 +79,7 @@ export class Playback {
   /**
    * Fills a block that holds silence.
    * @param {Float32Array} block
-   * @returns {Happening[]} what happened in it
+   * @returns {PlaybackEvent[]} what happened in it
    */
   render(block) {
     if (!this.playing && !this.over) this.start();
@@ -181,7 +181,7 @@ export class Playback {
     this.over = true;
   }
 
-  /** @param {Happening["kind"]} kind @param {number} offset @param {boolean} [silent] */
+  /** @param {PlaybackEvent["kind"]} kind @param {number} offset @param {boolean} [silent] */
   tell(kind, offset, silent) {
     this.happened.push({ kind, reply: this.reply, offset, ...(silent === undefined ? {} : { silent }) });
   }

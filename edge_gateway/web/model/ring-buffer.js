@@ -3,7 +3,7 @@
 const FIRST_CAPACITY = 1 << 16;
 const LAST_CAPACITY = 1 << 22;
 
-export class Ring {
+export class RingBuffer {
   constructor() {
     this.samples = new Float32Array(FIRST_CAPACITY);
     this.first = 0;

@@ -28,7 +28,7 @@ import { summary } from "./waterfall.js";
  * @param {string} now ISO 8601
  * @returns {Session[]}
  */
-export function keep(sessions, kind, event, now) {
+export function addEvent(sessions, kind, event, now) {
   if (kind === "ready") {
     const { session_id: id, voice, language, engines } = event;
     return [...sessions, { id, began: now, voice, language, engines: engines ?? [], turns: [], failures: [] }];
@@ -60,7 +60,7 @@ export function reportsOf(sessions) {
  * @param {Session[]} sessions
  * @param {string} now ISO 8601
  */
-export function record(sessions, now) {
+export function exportSessions(sessions, now) {
   return {
     format: "parley.conversation",
     version: 1,

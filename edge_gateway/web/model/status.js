@@ -1,14 +1,15 @@
 /**
- * What the page shows of the conversation at a glance: one face out of everything that is known, with its words.
+ * What the page shows of the conversation at a glance: one status out of the conversation's state, with its labels.
  * Pure: knows nothing of the page.
  */
 
-/** @typedef {"idle" | "asking" | "connecting" | "listening" | "hearing" | "waiting" | "thinking" | "speaking" | "interrupted" | "muted" | "reconnecting" | "failed"} Face */
+/** @typedef {"idle" | "asking" | "connecting" | "listening" | "hearing" | "waiting" | "thinking" | "speaking" | "interrupted" | "muted" | "reconnecting" | "failed"} Status */
 
 /**
- * Everything that is known. `phase` is the Conversation's state; `assistant` and what follows come from the gateway.
- * @typedef {object} Known
- * @property {"idle" | "asking" | "connecting" | "ready" | "reconnecting" | "failed" | "closed"} phase
+ * Everything that is known of a conversation. `connection` is the Conversation's own state; `assistant` and what follows
+ * come from the gateway.
+ * @typedef {object} ConversationState
+ * @property {"idle" | "asking" | "connecting" | "ready" | "reconnecting" | "failed" | "closed"} connection
  * @property {"idle" | "thinking" | "speaking"} assistant
  * @property {boolean} userSpeaks
  * @property {boolean} ducked
@@ -19,9 +20,9 @@
  * @property {boolean} held
  */
 
-/** @type {Readonly<Known>} */
-export const NOTHING_KNOWN = Object.freeze({
-  phase: "idle", assistant: "idle", userSpeaks: false, ducked: false, interrupted: false, muted: false, microphone: true,
+/** @type {Readonly<ConversationState>} */
+export const INITIAL_STATE = Object.freeze({
+  connection: "idle", assistant: "idle", userSpeaks: false, ducked: false, interrupted: false, muted: false, microphone: true,
   pushToTalk: false, held: false,
 });
 
@@ -31,83 +32,83 @@ const ASSISTANT = /** @type {const} */ ({
 });
 
 /**
- * What is known after one of the gateway's events.
- * @param {Known} known
+ * The state after one of the gateway's events.
+ * @param {ConversationState} state
  * @param {string} kind
  * @param {any} event
- * @returns {Known}
+ * @returns {ConversationState}
  */
-export function learn(known, kind, event) {
+export function reduceState(state, kind, event) {
   switch (kind) {
     case "ready":
-      return { ...known, assistant: "idle", userSpeaks: false, ducked: false, interrupted: false };
+      return { ...state, assistant: "idle", userSpeaks: false, ducked: false, interrupted: false };
     case "assistant":
-      return { ...known, assistant: ASSISTANT[/** @type {keyof typeof ASSISTANT} */ (event.state)] ?? "idle", ducked: false };
+      return { ...state, assistant: ASSISTANT[/** @type {keyof typeof ASSISTANT} */ (event.state)] ?? "idle", ducked: false };
     case "user_speech_started":
     case "user_partial":
-      return { ...known, userSpeaks: true };
+      return { ...state, userSpeaks: true };
     case "user_utterance":
     case "user_discarded":
-      return { ...known, userSpeaks: false };
+      return { ...state, userSpeaks: false };
     case "reply_started":
-      return { ...known, ducked: false, interrupted: false };
+      return { ...state, ducked: false, interrupted: false };
     case "duck":
-      return { ...known, ducked: event.gain_db < 0 };
+      return { ...state, ducked: event.gain_db < 0 };
     case "flush_playback":
-      return { ...known, ducked: false, interrupted: true };
+      return { ...state, ducked: false, interrupted: true };
     default:
-      return known;
+      return state;
   }
 }
 
 /**
- * The face of what is known.
- * @param {Known} known
- * @returns {Face}
+ * The status that a state is shown as.
+ * @param {ConversationState} state
+ * @returns {Status}
  */
-export function faceOf(known) {
-  if (known.phase === "closed" || known.phase === "idle") return "idle";
-  if (known.phase !== "ready") return known.phase;
-  if (known.interrupted) return "interrupted";
-  if (known.assistant === "speaking") return "speaking";
-  if (known.userSpeaks && !known.muted && (known.held || !known.pushToTalk)) return "hearing";
-  if (known.assistant === "thinking") return "thinking";
-  if (!known.microphone) return "waiting";
-  if (known.pushToTalk) return known.held ? "listening" : "waiting";
-  return known.muted ? "muted" : "listening";
+export function statusOf(state) {
+  if (state.connection === "closed" || state.connection === "idle") return "idle";
+  if (state.connection !== "ready") return state.connection;
+  if (state.interrupted) return "interrupted";
+  if (state.assistant === "speaking") return "speaking";
+  if (state.userSpeaks && !state.muted && (state.held || !state.pushToTalk)) return "hearing";
+  if (state.assistant === "thinking") return "thinking";
+  if (!state.microphone) return "waiting";
+  if (state.pushToTalk) return state.held ? "listening" : "waiting";
+  return state.muted ? "muted" : "listening";
 }
 
 /**
- * The face in words: its name, what can be done, and what the large button does.
- * @param {Known} known
+ * The status in words: what it is, what can be done, and what the large button does.
+ * @param {ConversationState} state
  * @returns {{word: string, hint: string, button: string}}
  */
-export function wordsOf(known) {
-  const live = known.phase !== "idle" && known.phase !== "closed" && known.phase !== "failed";
-  const holds = live && known.pushToTalk && known.microphone;
-  const button = !live || !known.microphone ? "Start talking" : holds ? "Hold to talk" : "End the conversation";
-  return { ...sentences(known), button };
+export function labelsOf(state) {
+  const live = state.connection !== "idle" && state.connection !== "closed" && state.connection !== "failed";
+  const holds = live && state.pushToTalk && state.microphone;
+  const button = !live || !state.microphone ? "Start talking" : holds ? "Hold to talk" : "End the conversation";
+  return { ...sentences(state), button };
 }
 
-/** @param {Known} known @returns {{word: string, hint: string}} */
-function sentences(known) {
-  switch (faceOf(known)) {
+/** @param {ConversationState} state @returns {{word: string, hint: string}} */
+function sentences(state) {
+  switch (statusOf(state)) {
     case "asking":
       return { word: "Microphone?", hint: "Allow it in the question of your browser" };
     case "connecting":
       return { word: "Connecting", hint: "" };
     case "listening":
-      return { word: "Listening", hint: known.pushToTalk ? "Let go to send" : "Just speak" };
+      return { word: "Listening", hint: state.pushToTalk ? "Let go to send" : "Just speak" };
     case "hearing":
-      return { word: "Listening", hint: known.pushToTalk ? "Let go to send" : "" };
+      return { word: "Listening", hint: state.pushToTalk ? "Let go to send" : "" };
     case "waiting":
-      return known.microphone
+      return state.microphone
         ? { word: "Ready", hint: "Hold the button while you speak" }
         : { word: "Ready", hint: "Type, or press the button to speak" };
     case "thinking":
       return { word: "Thinking", hint: "" };
     case "speaking":
-      return { word: "Speaking", hint: known.microphone && !known.pushToTalk && !known.muted ? "Speak to interrupt" : "" };
+      return { word: "Speaking", hint: state.microphone && !state.pushToTalk && !state.muted ? "Speak to interrupt" : "" };
     case "interrupted":
       return { word: "Interrupted", hint: "" };
     case "muted":

@@ -44,7 +44,7 @@ const BLANK = {
  * @param {any} event
  * @returns {Transcript}
  */
-export function take(transcript, kind, event) {
+export function reduceTranscript(transcript, kind, event) {
   switch (kind) {
     case "ready":
       return begin(transcript);
@@ -77,7 +77,7 @@ export function take(transcript, kind, event) {
  * @param {number} reply
  * @param {number} samples
  */
-export function hear(transcript, reply, samples) {
+export function markHeard(transcript, reply, samples) {
   return onReply(transcript, reply, (line) => (line.state === "coming" && samples > line.position ? { position: samples } : null));
 }
 
@@ -86,7 +86,7 @@ export function hear(transcript, reply, samples) {
  * @param {Transcript} transcript
  * @returns {Transcript}
  */
-export function cutOff(transcript) {
+export function closeOpenLines(transcript) {
   const kept = without(transcript, (line) => isOpenUser(line) || (line.state === "coming" && !line.text.trim()));
   if (!kept.lines.some((line) => line.state === "coming")) return kept;
   const lines = kept.lines.map((line) =>
@@ -147,7 +147,7 @@ function spoken(line) {
 
 /** @param {Transcript} transcript */
 function begin(transcript) {
-  const kept = { ...cutOff(transcript), sessions: transcript.sessions + 1 };
+  const kept = { ...closeOpenLines(transcript), sessions: transcript.sessions + 1 };
   const last = kept.lines.at(-1);
   return !last || last.who === "note" ? kept : add(kept, { text: "A new conversation begins here." });
 }

@@ -8,7 +8,7 @@ import { make } from "./dom.js";
 /** @typedef {{voices: import("./settings.js").Voice[], voices_problem: string, trace_url: string}} Facts */
 
 /** Settings of earlier visits. */
-export function keptSettings() {
+export function loadSettings() {
   try {
     return read(localStorage.getItem(KEY));
   } catch {
@@ -18,7 +18,7 @@ export function keptSettings() {
 }
 
 /** @param {Settings} settings */
-export function keepSettings(settings) {
+export function saveSettings(settings) {
   try {
     localStorage.setItem(KEY, write(settings));
   } catch {
@@ -55,7 +55,7 @@ export function showTheme(theme) {
 }
 
 /** Keeps a phone's screen on during a conversation. */
-export class ScreenLight {
+export class ScreenWakeLock {
   /** @type {WakeLockSentinel | undefined} */
   lock = undefined;
 

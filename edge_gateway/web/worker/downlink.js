@@ -1,10 +1,10 @@
 /**
- * From the gateway to the loudspeaker: packets of a reply are decoded and handed to the play worklet. Knows nothing of
+ * From the gateway to the loudspeaker: packets of a reply are decoded and handed to the player worklet. Knows nothing of
  * when they are played.
  */
 
-import { REPLY_OPUS, fromS16le } from "./frames.js";
 import { Resampler } from "../model/resampler.js";
+import { REPLY_OPUS, fromS16le } from "./frames.js";
 
 const DECODED_RATE = 48000;
 const PCM_RATE = 24000;
@@ -22,13 +22,13 @@ export class Downlink {
   /**
    * @param {number} contextRate
    * @param {import("../model/messages.js").Format} format what the session sends
-   * @param {(order: import("../model/messages.js").PlayerOrder) => void} order to the play worklet
+   * @param {(command: import("../model/messages.js").PlayerCommand) => void} toPlayer to the player worklet
    */
-  constructor(contextRate, format, order) {
+  constructor(contextRate, format, toPlayer) {
     this.contextRate = contextRate;
     this.rate = format.sample_rate_hz;
     this.opus = format.encoding === "AUDIO_ENCODING_OPUS";
-    this.order = order;
+    this.toPlayer = toPlayer;
     this.reply = 0;
     this.fresh = false;
     /** @type {Resampler | null} */
@@ -44,7 +44,7 @@ export class Downlink {
     this.fresh = true;
     const from = this.opus ? DECODED_RATE : this.rate;
     this.resampler = from === this.contextRate ? null : new Resampler(from, this.contextRate);
-    this.order({ do: "begin", reply });
+    this.toPlayer({ do: "begin", reply });
     if (!this.opus) return;
     this.decoder = new AudioDecoder({ output: (data) => this.decoded(reply, data), error: () => {} });
     this.decoder.configure(OPUS);
@@ -70,12 +70,12 @@ export class Downlink {
   async end() {
     const { reply, decoder } = this;
     await (decoder?.state === "configured" ? decoder.flush() : undefined)?.catch(() => {});
-    this.order({ do: "end", reply });
+    this.toPlayer({ do: "end", reply });
   }
 
   /** What has not been played is thrown away, and what still comes too. */
   flush() {
-    if (this.reply) this.order({ do: "flush", reply: this.reply });
+    if (this.reply) this.toPlayer({ do: "flush", reply: this.reply });
     this.close();
     this.reply = 0;
   }
@@ -94,6 +94,6 @@ export class Downlink {
 
   /** @param {number} reply @param {Float32Array<ArrayBuffer>} sound */
   play(reply, sound) {
-    this.order({ do: "samples", reply, samples: this.resampler ? this.resampler.push(sound) : sound });
+    this.toPlayer({ do: "samples", reply, samples: this.resampler ? this.resampler.push(sound) : sound });
   }
 }

@@ -12,15 +12,15 @@ const LOADING_SECONDS = 90;
 const WATCH_MS = 2000;
 
 /**
- * @typedef {object} LinkEvents
+ * @typedef {object} SocketEvents
  * @property {() => void} opened
  * @property {(text: string) => void} text
  * @property {(frame: ArrayBuffer) => void} frame
  * @property {(retrySeconds: number) => void} lost after it, the next try follows by itself
  */
 
-export class Link {
-  /** @param {string} url @param {LinkEvents} events */
+export class ReconnectingSocket {
+  /** @param {string} url @param {SocketEvents} events */
   constructor(url, events) {
     this.url = url;
     this.events = events;
@@ -31,7 +31,7 @@ export class Link {
     /** @type {WebSocket | undefined} */
     this.socket = undefined;
     this.timer = 0;
-    this.watch = setInterval(() => this.look(), WATCH_MS);
+    this.watch = setInterval(() => this.checkAlive(), WATCH_MS);
   }
 
   open() {
@@ -51,7 +51,7 @@ export class Link {
   }
 
   /** The session stands: failures from now on are new ones. */
-  settled() {
+  sessionReady() {
     this.tries = 0;
     this.ready = true;
   }
@@ -62,7 +62,7 @@ export class Link {
   }
 
   /** Try now instead of waiting, if it is waiting. */
-  again() {
+  retryNow() {
     if (this.timer) this.open();
   }
 
@@ -84,7 +84,7 @@ export class Link {
     return this.socket?.bufferedAmount ?? 0;
   }
 
-  look() {
+  checkAlive() {
     const seconds = (performance.now() - this.heard) / 1000;
     const { socket } = this;
     if (!socket || this.timer || seconds < (this.ready ? QUIET_SECONDS : LOADING_SECONDS)) return;

@@ -1,35 +1,35 @@
-/** One conversation away from the page's thread: joins microphone, gateway and loudspeaker. Knows nothing of the page. */
+/** One session, away from the page's thread: joins microphone, gateway and loudspeaker. Knows nothing of the page. */
 
 import { ClockOffset } from "../model/clock-offset.js";
-import { Downlink, outputFormat } from "./downlink.js";
 import { Ducker } from "../model/ducker.js";
-import { unpackReply } from "./frames.js";
-import { Link } from "./reconnecting-socket.js";
 import { microseconds, readEvent, remedy } from "../model/messages.js";
-import { Speaker } from "../model/playback-reports.js";
+import { PlaybackReports } from "../model/playback-reports.js";
+import { Downlink, outputFormat } from "./downlink.js";
+import { unpackReply } from "./frames.js";
+import { ReconnectingSocket } from "./reconnecting-socket.js";
 import { Uplink, inputFormat } from "./uplink.js";
 
-/** @typedef {import("../model/messages.js").Order} Order */
+/** @typedef {import("../model/messages.js").Command} Command */
 /** @typedef {import("../model/messages.js").ServerEvent} ServerEvent */
 
 /** Seconds since the Unix epoch; a worker's own clock has another origin than the page's. */
 const now = () => (performance.timeOrigin + performance.now()) / 1000;
 
-export class Talk {
+export class Session {
   /**
-   * @param {Extract<Order, {do: "start"}>} start
-   * @param {(news: import("../model/messages.js").News) => void} tell
+   * @param {Extract<Command, {do: "start"}>} start
+   * @param {(message: import("../model/messages.js").WorkerMessage) => void} tell
    */
   static async open(start, tell) {
-    const talk = new Talk(start, { input: await inputFormat(), output: await outputFormat() }, tell);
-    talk.link.open();
-    return talk;
+    const session = new Session(start, { input: await inputFormat(), output: await outputFormat() }, tell);
+    session.socket.open();
+    return session;
   }
 
   /**
-   * @param {Extract<Order, {do: "start"}>} start
+   * @param {Extract<Command, {do: "start"}>} start
    * @param {{input: import("../model/messages.js").Format, output: import("../model/messages.js").Format}} formats
-   * @param {(news: import("../model/messages.js").News) => void} tell
+   * @param {(message: import("../model/messages.js").WorkerMessage) => void} tell
    */
   constructor(start, formats, tell) {
     this.start = start;
@@ -44,43 +44,43 @@ export class Talk {
     this.gain = 1;
     /** Words typed before the session was ready. @type {string[]} */
     this.unsaid = [];
-    this.link = new Link(start.url, {
+    this.socket = new ReconnectingSocket(start.url, {
       opened: () => this.configure(),
       text: (text) => this.event(readEvent(text)),
       frame: (frame) => this.frame(frame),
       lost: (seconds) => this.lost(seconds),
     });
-    this.speaker = new Speaker(start.rate, formats.output.sample_rate_hz, {
+    this.reports = new PlaybackReports(start.rate, formats.output.sample_rate_hz, {
       unix: (seconds) => this.clock.toOurs(seconds),
       send: (request) => this.send(request),
       tell: (position) => this.tell("position", position),
     });
-    this.uplink = new Uplink(start.rate, formats.input, this.link, () => this.send({ end_utterance: {} }));
+    this.uplink = new Uplink(start.rate, formats.input, this.socket, () => this.send({ end_utterance: {} }));
     this.uplink.push(start.pushToTalk);
-    this.downlink = new Downlink(start.rate, formats.output, (order) => this.order(order));
+    this.downlink = new Downlink(start.rate, formats.output, (command) => this.toPlayer(command));
     start.capture.onmessage = ({ data }) => this.captured(data);
     start.play.onmessage = ({ data }) => this.played(data);
   }
 
   close() {
-    this.link.close();
+    this.socket.close();
     this.uplink.close();
     this.downlink.close();
   }
 
-  /** @param {import("../model/messages.js").News["name"]} name @param {object} detail */
+  /** @param {import("../model/messages.js").WorkerMessage["name"]} name @param {object} detail */
   tell(name, detail) {
     this.tellPage({ name, detail, ...(this.start.tap ? { context: this.clock.toTheirs(now()) } : {}) });
   }
 
-  /** @param {import("../model/messages.js").State} state @param {string} [message] @param {number} [retrySeconds] */
+  /** @param {import("../model/messages.js").ConnectionState} state @param {string} [message] @param {number} [retrySeconds] */
   state(state, message = "", retrySeconds = 0) {
     this.tell("state", { state, message, retrySeconds });
   }
 
   /** @param {object} request one ConverseRequest as JSON */
   send(request) {
-    this.link.send(JSON.stringify(request));
+    this.socket.send(JSON.stringify(request));
   }
 
   configure() {
@@ -92,7 +92,7 @@ export class Talk {
     this.ready = false;
     this.uplink.close();
     this.downlink.flush();
-    this.speaker.begin(0);
+    this.reports.begin(0);
     const what = navigator.onLine === false ? "This device is offline." : "The connection to Parley was lost.";
     this.state("reconnecting", `${what} Trying again…`, seconds);
   }
@@ -107,15 +107,15 @@ export class Talk {
     else if (event.kind === "duck") this.ducker.decide(10 ** (event.gain_db / 20));
     else if (event.kind === "flush_playback") this.downlink.flush();
     else if (event.kind === "error") this.failed(event);
-    this.loudness();
+    this.applyGain();
     this.tell("server", event);
   }
 
   /** @param {ServerEvent} ready */
   begin(ready) {
     this.ready = true;
-    this.link.settled();
-    this.order({ do: "lead", seconds: ready.lead_ms / 1000 });
+    this.socket.sessionReady();
+    this.toPlayer({ do: "lead", seconds: ready.lead_ms / 1000 });
     this.uplink.begin();
     this.state("ready");
     for (const text of this.unsaid.splice(0)) this.say(text);
@@ -131,13 +131,13 @@ export class Talk {
   reply(reply) {
     this.ducker.begin();
     this.gain = 1;
-    this.speaker.begin(reply);
+    this.reports.begin(reply);
     this.downlink.begin(reply);
   }
 
   /** @param {ServerEvent} error */
   failed(error) {
-    if (error.retry_after_ms) this.link.wait(error.retry_after_ms / 1000);
+    if (error.retry_after_ms) this.socket.wait(error.retry_after_ms / 1000);
     const what = remedy(error, this.ready);
     if (what === "give up") {
       this.close();
@@ -151,56 +151,56 @@ export class Talk {
   /** @param {ArrayBuffer} frame */
   frame(frame) {
     const packet = unpackReply(frame);
-    if (packet && this.downlink.take(packet)) this.speaker.mark("CLIENT_MARK_KIND_FIRST_PACKET", now());
+    if (packet && this.downlink.take(packet)) this.reports.mark("CLIENT_MARK_KIND_FIRST_PACKET", now());
   }
 
-  /** @param {import("../model/messages.js").Captured} captured */
+  /** @param {import("../model/messages.js").CapturedBlock} captured */
   captured({ samples, at }) {
     this.clock.see(at + samples.length / this.start.rate, now());
     this.inputLevel = Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length);
-    this.ducker.hear(this.inputLevel, this.speaker.reply ? this.speaker.loudest : 0);
-    this.loudness();
+    this.ducker.hear(this.inputLevel, this.reports.reply ? this.reports.loudest : 0);
+    this.applyGain();
     this.uplink.hear(samples, (this.clock.toOurs(at) - this.inputLatency) * 1e6);
   }
 
-  /** @param {import("../model/messages.js").PlayerNews} news */
-  played(news) {
-    this.clock.see(news.at, now());
-    this.speaker.hear(news);
-    if (news.kind === "status") this.tell("levels", { input: this.inputLevel, output: news.level });
+  /** @param {import("../model/messages.js").PlayerReport} report */
+  played(report) {
+    this.clock.see(report.at, now());
+    this.reports.hear(report);
+    if (report.kind === "status") this.tell("levels", { input: this.inputLevel, output: report.level });
   }
 
-  /** @param {import("../model/messages.js").PlayerOrder} order */
-  order(order) {
-    this.start.play.postMessage(order, order.do === "samples" ? [order.samples.buffer] : []);
+  /** @param {import("../model/messages.js").PlayerCommand} command */
+  toPlayer(command) {
+    this.start.play.postMessage(command, command.do === "samples" ? [command.samples.buffer] : []);
   }
 
-  loudness() {
+  applyGain() {
     if (this.ducker.gain === this.gain) return;
     this.gain = this.ducker.gain;
-    this.order({ do: "gain", gain: this.gain });
+    this.toPlayer({ do: "gain", gain: this.gain });
   }
 
-  /** @param {Exclude<Order, {do: "start"}>} order */
-  obey(order) {
-    switch (order.do) {
+  /** @param {Exclude<Command, {do: "start"}>} command */
+  obey(command) {
+    switch (command.do) {
       case "configure":
-        this.config = { ...this.config, ...order.config };
+        this.config = { ...this.config, ...command.config };
         return this.ready ? this.configure() : undefined;
       case "say":
-        return this.say(order.text);
+        return this.say(command.text);
       case "cancel":
         return this.send({ cancel_reply: {} });
       case "pushToTalk":
-        return this.uplink.push(order.on);
+        return this.uplink.push(command.on);
       case "hold":
-        return this.hold(order.down);
+        return this.hold(command.down);
       case "latency":
-        this.inputLatency = order.input;
-        this.speaker.latency = order.output;
+        this.inputLatency = command.input;
+        this.reports.latency = command.output;
         return;
       case "again":
-        return this.link.again();
+        return this.socket.retryNow();
       case "close":
         return this.close();
     }
@@ -215,7 +215,7 @@ export class Talk {
   /** @param {boolean} down */
   hold(down) {
     // Who presses the button wants the floor.
-    if (down && this.uplink.pushToTalk && this.speaker.reply) this.send({ cancel_reply: {} });
+    if (down && this.uplink.pushToTalk && this.reports.reply) this.send({ cancel_reply: {} });
     this.uplink.hold(down);
   }
 }

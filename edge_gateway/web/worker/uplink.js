@@ -3,8 +3,8 @@
  * the browser has an encoder, else PCM. Knows nothing of sockets.
  */
 
-import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
 import { Resampler } from "../model/resampler.js";
+import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
 
 const OPUS_RATE = 48000;
 const PCM_RATE = 16000;

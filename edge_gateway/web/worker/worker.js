@@ -1,20 +1,20 @@
-/** The worker's door: takes the page's orders to the conversation, and its news back to the page. */
+/** The worker's entry: passes the page's commands to the session, and the session's messages to the page. */
 
-import { Talk } from "./session.js";
+import { Session } from "./session.js";
 
-/** @typedef {import("../model/messages.js").Order} Order */
+/** @typedef {import("../model/messages.js").Command} Command */
 
-/** Orders wait here until the conversation can take them. @type {Promise<Talk> | undefined} */
-let talk;
+/** Commands wait here until the session can take them. @type {Promise<Session> | undefined} */
+let session;
 
 self.onmessage = async ({ data }) => {
-  const order = /** @type {Order} */ (data);
-  if (order.do === "start") {
-    talk = Talk.open(order, (news) => self.postMessage(news));
+  const command = /** @type {Command} */ (data);
+  if (command.do === "start") {
+    session = Session.open(command, (message) => self.postMessage(message));
     return;
   }
-  (await talk)?.obey(order);
-  if (order.do === "close") self.close();
+  (await session)?.obey(command);
+  if (command.do === "close") self.close();
 };
 
-self.addEventListener("online", async () => (await talk)?.obey({ do: "again" }));
+self.addEventListener("online", async () => (await session)?.obey({ do: "again" }));

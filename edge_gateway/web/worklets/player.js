@@ -4,7 +4,7 @@ import { Playback } from "../model/playback.js";
 
 const STATUS_SECONDS = 0.05;
 
-class Play extends AudioWorkletProcessor {
+class Player extends AudioWorkletProcessor {
   constructor() {
     super();
     this.playback = new Playback(sampleRate);
@@ -19,15 +19,15 @@ class Play extends AudioWorkletProcessor {
     };
   }
 
-  /** @param {import("../model/messages.js").PlayerOrder} order */
-  take(order) {
+  /** @param {import("../model/messages.js").PlayerCommand} command */
+  take(command) {
     const { playback } = this;
-    if (order.do === "samples") playback.push(order.reply, order.samples);
-    else if (order.do === "begin") playback.begin(order.reply);
-    else if (order.do === "end") playback.end(order.reply);
-    else if (order.do === "gain") playback.duck(order.gain);
-    else if (order.do === "flush") playback.flush(order.reply);
-    else playback.jitter.lead = order.seconds;
+    if (command.do === "samples") playback.push(command.reply, command.samples);
+    else if (command.do === "begin") playback.begin(command.reply);
+    else if (command.do === "end") playback.end(command.reply);
+    else if (command.do === "gain") playback.duck(command.gain);
+    else if (command.do === "flush") playback.flush(command.reply);
+    else playback.jitter.lead = command.seconds;
   }
 
   /** @param {Float32Array[][]} _inputs @param {Float32Array[][]} outputs */
@@ -39,7 +39,7 @@ class Play extends AudioWorkletProcessor {
     return true;
   }
 
-  /** @param {import("../model/messages.js").PlayerNews["kind"]} kind @param {number} at @param {boolean} [silent] */
+  /** @param {import("../model/messages.js").PlayerReport["kind"]} kind @param {number} at @param {boolean} [silent] */
   tell(kind, at, silent = false) {
     const { reply, played, underruns, over, playing, ring } = this.playback;
     const level = kind === "status" ? Math.sqrt(this.power / (sampleRate * Math.max(1e-3, currentTime - this.told))) : 0;
@@ -47,10 +47,10 @@ class Play extends AudioWorkletProcessor {
       this.told = currentTime;
       this.power = 0;
     }
-    /** @type {import("../model/messages.js").PlayerNews} */
-    const news = { kind, at, reply, played, underruns, level, playing, waiting: ring.length, over, silent };
-    this.worker?.postMessage(news);
+    /** @type {import("../model/messages.js").PlayerReport} */
+    const report = { kind, at, reply, played, underruns, level, playing, waiting: ring.length, over, silent };
+    this.worker?.postMessage(report);
   }
 }
 
-registerProcessor("play", Play);
+registerProcessor("player", Player);

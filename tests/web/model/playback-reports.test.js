@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Speaker } from "../../../edge_gateway/web/model/playback-reports.js";
+import { PlaybackReports } from "../../../edge_gateway/web/model/playback-reports.js";
 
 const STATUS = { kind: /** @type {const} */ ("status"), at: 10, reply: 1, played: 48_000, waiting: 0, underruns: 0, level: 0.1, playing: true, over: false, silent: false };
 
@@ -10,39 +10,39 @@ function listening() {
   const sent = [];
   /** @type {any[]} */
   const told = [];
-  const speaker = new Speaker(48_000, 24_000, {
+  const reports = new PlaybackReports(48_000, 24_000, {
     unix: (seconds) => seconds + 1000, send: (request) => sent.push(request), tell: (position) => told.push(position),
   });
-  speaker.latency = 0.05;
-  speaker.begin(1);
-  return { speaker, sent, told };
+  reports.latency = 0.05;
+  reports.begin(1);
+  return { reports, sent, told };
 }
 
 test("what has been heard is what was played less the loudspeaker's latency, at the session's rate", () => {
-  const { speaker, sent, told } = listening();
-  speaker.hear(STATUS);
+  const { reports, sent, told } = listening();
+  reports.hear(STATUS);
   assert.deepEqual(told, [{ reply: 1, samples: 22_800, seconds: 0.95 }]);
   assert.deepEqual(sent, [{ played: { reply: 1, samples: 22_800, unix_us: "1010000000", underruns: 0, final: false } }]);
 });
 
 test("the page is told twice as often as the gateway", () => {
-  const { speaker, sent, told } = listening();
-  for (let place = 0; place < 6; place++) speaker.hear({ ...STATUS, at: 10 + place / 20 });
+  const { reports, sent, told } = listening();
+  for (let place = 0; place < 6; place++) reports.hear({ ...STATUS, at: 10 + place / 20 });
   assert.deepEqual([told.length, sent.length], [6, 3]);
 });
 
 test("the first sample is marked when it is rendered and when it is heard", () => {
-  const { speaker, sent } = listening();
-  speaker.hear({ ...STATUS, kind: "rendered" });
+  const { reports, sent } = listening();
+  reports.hear({ ...STATUS, kind: "rendered" });
   assert.deepEqual(sent.map(({ mark }) => [mark.kind, mark.unix_us]), [
     ["CLIENT_MARK_KIND_FIRST_RENDERED", "1010000000"], ["CLIENT_MARK_KIND_FIRST_AUDIBLE", "1010050000"],
   ]);
 });
 
 test("a reply that was cut off says at once what will have been heard, once", () => {
-  const { speaker, sent } = listening();
-  speaker.hear({ ...STATUS, kind: "over", over: true, silent: true });
-  speaker.hear({ ...STATUS, over: true });
+  const { reports, sent } = listening();
+  reports.hear({ ...STATUS, kind: "over", over: true, silent: true });
+  reports.hear({ ...STATUS, over: true });
   assert.deepEqual(sent, [
     { mark: { kind: "CLIENT_MARK_KIND_SILENT", reply: 1, unix_us: "1010050000" } },
     { played: { reply: 1, samples: 24_000, unix_us: "1010050000", underruns: 0, final: true } },
@@ -50,14 +50,14 @@ test("a reply that was cut off says at once what will have been heard, once", ()
 });
 
 test("news of another reply is old", () => {
-  const { speaker, sent, told } = listening();
-  speaker.begin(2);
-  speaker.hear(STATUS);
+  const { reports, sent, told } = listening();
+  reports.begin(2);
+  reports.hear(STATUS);
   assert.deepEqual([sent, told], [[], []]);
 });
 
 test("nothing has been heard before the latency has passed", () => {
-  const { speaker, told } = listening();
-  speaker.hear({ ...STATUS, played: 100 });
+  const { reports, told } = listening();
+  reports.hear({ ...STATUS, played: 100 });
   assert.equal(told[0].samples, 0);
 });

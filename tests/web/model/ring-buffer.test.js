@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Ring } from "../../../edge_gateway/web/model/ring-buffer.js";
+import { RingBuffer } from "../../../edge_gateway/web/model/ring-buffer.js";
 
 /** @param {number} from @param {number} count */
 const counting = (from, count) => Float32Array.from({ length: count }, (_, place) => from + place);
 
 test("samples come out as they went in, over the edge of the array and while it grows", () => {
-  const ring = new Ring();
+  const ring = new RingBuffer();
   let written = 0;
   let read = 0;
   for (let round = 0; round < 400; round++) {
@@ -24,7 +24,7 @@ test("samples come out as they went in, over the edge of the array and while it 
 });
 
 test("a look ahead passes over samples and leaves them there", () => {
-  const ring = new Ring();
+  const ring = new RingBuffer();
   ring.write(counting(0, 10));
   const into = new Float32Array(4);
   assert.equal(ring.peek(into, 8), 2);
@@ -33,7 +33,7 @@ test("a look ahead passes over samples and leaves them there", () => {
 });
 
 test("what is put in the place of samples comes out instead, over the edge too", () => {
-  const ring = new Ring();
+  const ring = new RingBuffer();
   ring.write(new Float32Array(65530));
   ring.drop(65530);
   ring.write(counting(0, 20));
@@ -44,7 +44,7 @@ test("what is put in the place of samples comes out instead, over the edge too",
 });
 
 test("more than a minute and a half is not kept", () => {
-  const ring = new Ring();
+  const ring = new RingBuffer();
   const second = new Float32Array(48_000);
   let taken = 0;
   for (let seconds = 0; seconds < 100; seconds++) taken += ring.write(second);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EMPTY, cutOff, hear, pieces, take } from "../../../edge_gateway/web/model/transcript.js";
+import { EMPTY, closeOpenLines, markHeard, pieces, reduceTranscript } from "../../../edge_gateway/web/model/transcript.js";
 
 /** @param {[string, object][]} events @param {any} [from] */
-const after = (events, from = EMPTY) => events.reduce((transcript, [kind, event]) => take(transcript, kind, event), from);
+const after = (events, from = EMPTY) => events.reduce((transcript, [kind, event]) => reduceTranscript(transcript, kind, event), from);
 /** @param {any} transcript */
 const texts = (transcript) => transcript.lines.map((/** @type {any} */ line) => line.text);
 /** @param {any} line */
@@ -27,7 +27,7 @@ test("what is being said grows in one line, its sure part apart from the rest", 
     ["user_partial", { turn: 1, text: "what time is", stable_characters: 5 }],
   ]);
   assert.deepEqual(toned(transcript.lines[0]), ["sure:what ", "soft:time is"]);
-  assert.deepEqual(texts(take(transcript, "user_utterance", { turn: 1, text: "What time is it?", typed: false })), ["What time is it?"]);
+  assert.deepEqual(texts(reduceTranscript(transcript, "user_utterance", { turn: 1, text: "What time is it?", typed: false })), ["What time is it?"]);
 });
 
 test("a cough leaves no line, and its turn's number may come again", () => {
@@ -49,13 +49,13 @@ test("typed words are a line of their own, even while somebody speaks", () => {
 test("words are lit as they are heard", () => {
   const transcript = after(REPLY);
   assert.deepEqual(toned(transcript.lines[0]), ["coming:It is late, dear."]);
-  assert.deepEqual(toned(hear(transcript, 1, 60).lines[0]), ["now:It", "coming: is late, dear."]);
-  assert.deepEqual(toned(hear(transcript, 1, 250).lines[0]), ["heard:It is ", "now:late", "coming:, dear."]);
+  assert.deepEqual(toned(markHeard(transcript, 1, 60).lines[0]), ["now:It", "coming: is late, dear."]);
+  assert.deepEqual(toned(markHeard(transcript, 1, 250).lines[0]), ["heard:It is ", "now:late", "coming:, dear."]);
 });
 
 test("what was heard is not taken back", () => {
-  const transcript = hear(after(REPLY), 1, 250);
-  assert.equal(hear(transcript, 1, 100), transcript);
+  const transcript = markHeard(after(REPLY), 1, 250);
+  assert.equal(markHeard(transcript, 1, 100), transcript);
 });
 
 test("the unheard rest of an interrupted reply is struck", () => {
@@ -84,7 +84,7 @@ test("words are counted in characters, not in the units of strings", () => {
     ["reply_text", { reply: 1, text: "🌙🌙 moon now" }],
     ["reply_word", { reply: 1, first_character: 3, end_character: 7, first_sample: 0 }],
   ]);
-  assert.deepEqual(toned(hear(transcript, 1, 10).lines[0]), ["heard:🌙🌙 ", "now:moon", "coming: now"]);
+  assert.deepEqual(toned(markHeard(transcript, 1, 10).lines[0]), ["heard:🌙🌙 ", "now:moon", "coming: now"]);
 });
 
 test("the time of a turn stands at its reply", () => {
@@ -93,25 +93,25 @@ test("the time of a turn stands at its reply", () => {
 });
 
 test("a lost connection leaves nothing open, and keeps what was heard", () => {
-  const transcript = cutOff(hear(after([["user_partial", { turn: 2, text: "but", stable_characters: 0 }]], after(REPLY)), 1, 150));
+  const transcript = closeOpenLines(markHeard(after([["user_partial", { turn: 2, text: "but", stable_characters: 0 }]], after(REPLY)), 1, 150));
   assert.deepEqual(transcript.lines.map(toned), [["heard:It is ", "unheard:late, dear."]]);
 });
 
 test("another session is told apart, and its replies have the old numbers", () => {
-  const transcript = after(REPLY, cutOff(after(REPLY)));
+  const transcript = after(REPLY, closeOpenLines(after(REPLY)));
   assert.deepEqual(texts(transcript), ["It is late, dear.", "A new conversation begins here.", "It is late, dear."]);
-  assert.equal(hear(transcript, 1, 150).lines[0].position, 0);
-  assert.equal(hear(transcript, 1, 150).lines[2].position, 150);
+  assert.equal(markHeard(transcript, 1, 150).lines[0].position, 0);
+  assert.equal(markHeard(transcript, 1, 150).lines[2].position, 150);
 });
 
 test("lines that do not change stay the same objects", () => {
   const before = after([["user_utterance", { turn: 1, text: "Hello", typed: false }]], after(REPLY));
-  const now = hear(before, 1, 50);
+  const now = markHeard(before, 1, 50);
   assert.notEqual(now.lines[0], before.lines[0]);
   assert.equal(now.lines[1], before.lines[1]);
 });
 
 test("what this page does not know changes nothing", () => {
   const transcript = after(REPLY);
-  assert.equal(take(transcript, "weather", {}), transcript);
+  assert.equal(reduceTranscript(transcript, "weather", {}), transcript);
 });
