@@ -78,7 +78,8 @@ export class PlaybackReports {
    */
   over(report, audible) {
     const samples = this.count(report.played);
-    if (report.silent) this.mark("CLIENT_MARK_KIND_SILENT", audible);
+    // What never sounded did not fall silent.
+    if (report.silent && report.played > 0) this.mark("CLIENT_MARK_KIND_SILENT", audible);
     this.played(samples, report, audible, true);
     this.callbacks.tell({ reply: this.reply, samples, seconds: samples / this.rate });
     this.reply = 0;

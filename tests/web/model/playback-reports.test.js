@@ -39,6 +39,24 @@ test("the first sample is marked when it is rendered and when it is heard", () =
   ]);
 });
 
+test("the moment in which a reply was made quieter is told as it was heard", () => {
+  const { reports, sent } = listening();
+  reports.hear({ ...STATUS, kind: "ducked" });
+  assert.deepEqual(sent, [{ mark: { kind: "CLIENT_MARK_KIND_DUCKED", reply: 1, unix_us: "1010050000" } }]);
+});
+
+test("a reply that was cut off before it sounded did not fall silent, and is over", () => {
+  const { reports, sent } = listening();
+  reports.hear({ ...STATUS, kind: "over", played: 0, over: true, silent: true });
+  assert.deepEqual(sent, [{ played: { reply: 1, samples: 0, unix_us: "1010050000", underruns: 0, final: true } }]);
+});
+
+test("a reply that was heard to its end did not fall silent", () => {
+  const { reports, sent } = listening();
+  reports.hear({ ...STATUS, kind: "over", over: true });
+  assert.deepEqual(sent, [{ played: { reply: 1, samples: 24_000, unix_us: "1010050000", underruns: 0, final: true } }]);
+});
+
 test("a reply that was cut off says at once what will have been heard, once", () => {
   const { reports, sent } = listening();
   reports.hear({ ...STATUS, kind: "over", over: true, silent: true });
