@@ -37,7 +37,8 @@ export function addEvent(sessions, kind, event, now) {
   if (!last) return sessions;
   if (kind === "turn_times" || kind === "turn_report") {
     // What is told when a reply is over takes the place of what was told when it began.
-    const others = last.turns.filter((turn) => turn.reply !== event.reply);
+    // Turns that got no reply of their own all have its number 0.
+    const others = last.turns.filter((turn) => turn.reply !== event.reply || turn.turn !== event.turn);
     return [...sessions.slice(0, -1), { ...last, turns: [...others, event] }];
   }
   if (kind === "error") {

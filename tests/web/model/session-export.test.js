@@ -29,6 +29,14 @@ test("a turn that can be heard is kept at once, and replaced when it is over", (
   assert.deepEqual(reportsOf(sessions), [report]);
 });
 
+test("turns that got no reply of their own are kept beside one another", () => {
+  const merged = { turn: 1, reply: 0, transcript: "What is", waterfall: [], outcome: "REPLY_OUTCOME_MERGED" };
+  const cancelled = { turn: 2, reply: 0, transcript: "two plus two", waterfall: [], outcome: "REPLY_OUTCOME_CANCELLED" };
+  const sessions = [merged, cancelled].reduce((kept, turn) => addEvent(kept, "turn_report", turn, NOW), addEvent([], "ready", READY, NOW));
+  assert.deepEqual(reportsOf(sessions), [merged, cancelled]);
+  assert.deepEqual(exportSessions(sessions, NOW).mic_to_speaker_ms, { turns: 0, p50: null, p95: null });
+});
+
 test("an empty record has no figures that JSON could not hold", () => {
   assert.deepEqual(JSON.parse(JSON.stringify(exportSessions([], NOW))).mic_to_speaker_ms, { turns: 0, p50: null, p95: null });
 });

@@ -87,6 +87,18 @@ test("words are counted in characters, not in the units of strings", () => {
   assert.deepEqual(toned(markHeard(transcript, 1, 10).lines[0]), ["heard:🌙🌙 ", "now:moon", "coming: now"]);
 });
 
+test("who goes on before the answer keeps both utterances, and gets one answer", () => {
+  const transcript = after([
+    ["user_utterance", { turn: 1, text: "What is", typed: false }],
+    ["turn_report", { turn: 1, reply: 0, outcome: "REPLY_OUTCOME_MERGED" }],
+    ["user_utterance", { turn: 2, text: "two plus two?", typed: false }],
+    ["reply_started", { reply: 1, turn: 2 }],
+    ["reply_text", { reply: 1, text: "Four." }],
+    ["reply_finished", { reply: 1, outcome: "REPLY_OUTCOME_COMPLETED", heard: "Four.", unheard: "" }],
+  ]);
+  assert.deepEqual(transcript.lines.map(toned), [["sure:What is"], ["sure:two plus two?"], ["heard:Four."]]);
+});
+
 test("the time of a turn stands at its reply", () => {
   const transcript = after([["turn_report", { reply: 1, mic_to_speaker_ms: 412 }]], after(REPLY));
   assert.equal(transcript.lines[0].latencyMs, 412);
