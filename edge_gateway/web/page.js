@@ -6,7 +6,8 @@ import { addEvent, exportSessions, reportsOf } from "./model/session-export.js";
 import { DEFAULTS, sessionConfig } from "./model/settings.js";
 import { INITIAL_STATE, reduceState } from "./model/status.js";
 import { EMPTY, closeOpenLines, markHeard, reduceTranscript } from "./model/transcript.js";
-import { about, sentence } from "./model/wording.js";
+import { about, sentence, waiting } from "./model/wording.js";
+import { Announcer } from "./view/announcer.js";
 import { ScreenWakeLock, loadSettings, saveSettings, showTheme } from "./view/browser.js";
 import { Controls } from "./view/controls.js";
 import { Notice } from "./view/notice.js";
@@ -35,7 +36,8 @@ export class Page {
     this.notice = new Notice();
     this.wakeLock = new ScreenWakeLock();
     this.timing = new TimingView();
-    this.lines = new TranscriptView((key) => this.timing.showLine(key));
+    this.announcer = new Announcer();
+    this.lines = new TranscriptView(this.announcer, (key) => this.timing.showLine(key));
     this.panel = new SettingsView(this.settings, (changed) => this.change(changed));
     this.controls = new Controls({
       talk: () => this.talk(), hold: (down) => this.hold(down), mute: () => this.mute(), end: () => this.end(),
@@ -138,17 +140,17 @@ export class Page {
     void this.wakeLock.keep(false);
   }
 
-  /** @param {{kind: string} & Record<string, any>} event one of the gateway's */
-  told(event) {
-    const { kind } = event;
+  /** @param {import("./model/messages.js").ServerEvent} event */
+  told({ kind, fields: event }) {
     this.sessions = addEvent(this.sessions, kind, event, new Date().toISOString());
     this.rewrite(reduceTranscript(this.transcript, kind, event));
     this.update(reduceState(this.state, kind, event));
     if (kind === "flush_playback") setTimeout(() => this.update({ interrupted: false }), INTERRUPTED_MS);
     if (kind === "ready") this.panel.about(about(event));
     if (kind === "reply_started") this.timing.waits(true);
-    if (kind === "turn_times" || kind === "turn_report") this.reported(/** @type {Report & {kind: string}} */ (event));
+    if (kind === "turn_times" || kind === "turn_report") this.reported(/** @type {Report} */ (event));
     if (kind === "error") this.failed(event);
+    if (kind === "reply_delayed") this.delayed(/** @type {import("./model/wording.js").Delay} */ (event));
   }
 
   /** @param {Report} report */
@@ -156,6 +158,12 @@ export class Page {
     const line = this.transcript.lines.findLast((each) => each.who === "assistant" && each.reply === report.reply);
     if (line) this.timing.belongs(report, line.key);
     this.timing.show(reportsOf(this.sessions));
+  }
+
+  /** @param {import("./model/wording.js").Delay} delay */
+  delayed(delay) {
+    const { word, hint } = waiting(delay);
+    this.announcer.say(hint ? `${word} ${hint}.` : word);
   }
 
   /** @param {Record<string, any>} error */

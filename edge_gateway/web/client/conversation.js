@@ -29,7 +29,7 @@ const LATENCY_MS = 500;
 /**
  * Events (CustomEvent, payload in `detail`):
  * "state" {state, message, retrySeconds}; message: words for people, or "".
- * "server" {kind, ...fields}: every ConverseResponse but audio, by its name in the oneof.
+ * "server" {kind, fields}: every ConverseResponse but audio, by its name in the oneof.
  * "levels" {input, output}: RMS 0 to 1, about 20 a second.
  * "position" {reply, samples, seconds}: what has been heard of a reply, in samples as reply_word counts them.
  * "microphone" {label, deviceId, settings, muted}: whenever it changes.
@@ -215,7 +215,7 @@ export class Conversation extends EventTarget {
   /** @param {import("../model/messages.js").WorkerMessage} message */
   receive({ name, detail, context = 0 }) {
     if (this.over) return;
-    if (name === "server") this.tap?.events.push({ kind: detail.kind, at: context, detail });
+    if (name === "server") this.tap?.events.push({ kind: detail.kind, at: context, detail: detail.fields });
     if (name !== "state") this.tell(name, detail);
     else if (detail.state === "failed") this.fail(detail.message);
     else this.tellState(detail.state, detail.message, detail.retrySeconds);

@@ -11,7 +11,9 @@
 
 /** @typedef {{state: ConnectionState, message: string, retrySeconds: number}} StateDetail */
 
-/** One of the gateway's events: `kind` is its name in the oneof. @typedef {{kind: string} & Record<string, any>} ServerEvent */
+/** One of the gateway's events: `kind` is its name in the oneof; it may have a field of that name itself.
+ * @typedef {{kind: string, fields: Record<string, any>}} ServerEvent
+ */
 
 /** Page to worker. `input` and `output` are latencies of the devices in seconds.
  * @typedef {{do: "start", url: string, config: SessionConfig, rate: number, pushToTalk: boolean, tap: boolean, capture: MessagePort, play: MessagePort}
@@ -52,7 +54,7 @@
 export function readEvent(text) {
   const found = parse(text);
   const kind = found === null ? undefined : Object.keys(found).find((each) => isObject(found[each]));
-  return found && kind ? { ...found[kind], kind } : null;
+  return found && kind ? { kind, fields: found[kind] } : null;
 }
 
 /** @param {string} text @returns {Record<string, any> | null} */
@@ -78,7 +80,7 @@ export function microseconds(seconds) {
 /**
  * What is to be done about an error: nothing, since it passes or the next try follows by itself; ask for the session
  * once more without the voice that is not there; or give up.
- * @param {ServerEvent} error
+ * @param {Record<string, any>} error the fields of an ErrorEvent
  * @param {boolean} ready it came when the session was ready
  * @returns {"nothing" | "without voice" | "give up"}
  */

@@ -3,6 +3,9 @@
  * Pure: knows nothing of the page.
  */
 
+import { waiting } from "./wording.js";
+
+/** @typedef {import("./wording.js").Delay} Delay */
 /** @typedef {"idle" | "asking" | "connecting" | "listening" | "hearing" | "waiting" | "thinking" | "speaking" | "interrupted" | "muted" | "reconnecting" | "failed"} Status */
 
 /**
@@ -11,6 +14,7 @@
  * @typedef {object} ConversationState
  * @property {"idle" | "asking" | "connecting" | "ready" | "reconnecting" | "failed" | "closed"} connection
  * @property {"idle" | "thinking" | "speaking"} assistant
+ * @property {Delay | null} delay what the reply that is being made waits for, once it takes long
  * @property {boolean} userSpeaks
  * @property {boolean} ducked
  * @property {boolean} interrupted a reply was cut off a moment ago
@@ -22,8 +26,8 @@
 
 /** @type {Readonly<ConversationState>} */
 export const INITIAL_STATE = Object.freeze({
-  connection: "idle", assistant: "idle", userSpeaks: false, ducked: false, interrupted: false, muted: false, microphone: true,
-  pushToTalk: false, held: false,
+  connection: "idle", assistant: "idle", delay: null, userSpeaks: false, ducked: false, interrupted: false, muted: false,
+  microphone: true, pushToTalk: false, held: false,
 });
 
 const ASSISTANT = /** @type {const} */ ({
@@ -41,17 +45,24 @@ const ASSISTANT = /** @type {const} */ ({
 export function reduceState(state, kind, event) {
   switch (kind) {
     case "ready":
-      return { ...state, assistant: "idle", userSpeaks: false, ducked: false, interrupted: false };
+      return { ...state, assistant: "idle", delay: null, userSpeaks: false, ducked: false, interrupted: false };
     case "assistant":
-      return { ...state, assistant: ASSISTANT[/** @type {keyof typeof ASSISTANT} */ (event.state)] ?? "idle", ducked: false };
+      return assistantChanged(state, ASSISTANT[/** @type {keyof typeof ASSISTANT} */ (event.state)] ?? "idle");
+    case "reply_delayed":
+      return { ...state, delay: { turn: event.turn, hop: event.hop, model: event.model, kind: event.kind } };
     case "user_speech_started":
     case "user_partial":
       return { ...state, userSpeaks: true };
     case "user_utterance":
+      // A new turn: whatever an earlier one waited for is of no interest any more.
+      return { ...state, userSpeaks: false, delay: state.delay?.turn === event.turn ? state.delay : null };
     case "user_discarded":
       return { ...state, userSpeaks: false };
     case "reply_started":
-      return { ...state, ducked: false, interrupted: false };
+      return { ...state, delay: null, ducked: false, interrupted: false };
+    case "turn_report":
+    case "error":
+      return state.delay?.turn === event.turn ? { ...state, delay: null } : state;
     case "duck":
       return { ...state, ducked: event.gain_db < 0 };
     case "flush_playback":
@@ -59,6 +70,11 @@ export function reduceState(state, kind, event) {
     default:
       return state;
   }
+}
+
+/** @param {ConversationState} state @param {ConversationState["assistant"]} assistant @returns {ConversationState} */
+function assistantChanged(state, assistant) {
+  return { ...state, assistant, delay: assistant === "thinking" ? state.delay : null, ducked: false };
 }
 
 /**
@@ -72,7 +88,8 @@ export function statusOf(state) {
   if (state.interrupted) return "interrupted";
   if (state.assistant === "speaking") return "speaking";
   if (state.userSpeaks && !state.muted && (state.held || !state.pushToTalk)) return "hearing";
-  if (state.assistant === "thinking") return "thinking";
+  // A greeting is waited for while it is the user's turn.
+  if (state.assistant === "thinking" || state.delay) return "thinking";
   if (!state.microphone) return "waiting";
   if (state.pushToTalk) return state.held ? "listening" : "waiting";
   return state.muted ? "muted" : "listening";
@@ -106,7 +123,7 @@ function sentences(state) {
         ? { word: "Ready", hint: "Hold the button while you speak" }
         : { word: "Ready", hint: "Type, or press the button to speak" };
     case "thinking":
-      return { word: "Thinking", hint: "" };
+      return state.delay ? waiting(state.delay) : { word: "Thinking", hint: "" };
     case "speaking":
       return { word: "Speaking", hint: state.microphone && !state.pushToTalk && !state.muted ? "Speak to interrupt" : "" };
     case "interrupted":

@@ -66,9 +66,10 @@ export class Downlink {
     return first;
   }
 
-  /** All packets have come. */
-  async end() {
-    const { reply, decoder } = this;
+  /** No more packets of a reply come, and perhaps none have. @param {number} reply */
+  async end(reply) {
+    if (reply !== this.reply) return;
+    const { decoder } = this;
     await (decoder?.state === "configured" ? decoder.flush() : undefined)?.catch(() => {});
     this.toPlayer({ do: "end", reply });
   }

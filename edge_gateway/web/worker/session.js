@@ -100,42 +100,56 @@ export class Session {
   /** @param {ServerEvent | null} event */
   event(event) {
     if (!event) return;
-    if (event.kind === "ready") this.begin(event);
-    else if (event.kind === "ping") this.pong(event);
-    else if (event.kind === "reply_started") this.reply(event.reply);
-    else if (event.kind === "reply_audio_end") void this.downlink.end();
-    else if (event.kind === "duck") this.ducker.decide(10 ** (event.gain_db / 20));
-    else if (event.kind === "flush_playback") this.downlink.flush();
-    else if (event.kind === "error") this.failed(event);
+    this.react(event);
     this.applyGain();
     this.tell("server", event);
   }
 
-  /** @param {ServerEvent} ready */
-  begin(ready) {
+  /** @param {ServerEvent} event */
+  react({ kind, fields }) {
+    switch (kind) {
+      case "ready":
+        return this.begin(fields.lead_ms);
+      case "ping":
+        return this.pong(fields.id);
+      case "reply_started":
+        return this.beginReply(fields.reply);
+      case "reply_audio_end":
+        return void this.downlink.end(fields.reply);
+      case "duck":
+        return this.ducker.decide(10 ** (fields.gain_db / 20));
+      case "flush_playback":
+        return this.downlink.flush();
+      case "error":
+        return this.failed(fields);
+    }
+  }
+
+  /** @param {number} leadMs how far ahead of the listener the gateway sends */
+  begin(leadMs) {
     this.ready = true;
     this.socket.sessionReady();
-    this.toPlayer({ do: "lead", seconds: ready.lead_ms / 1000 });
+    this.toPlayer({ do: "lead", seconds: leadMs / 1000 });
     this.uplink.begin();
     this.state("ready");
     for (const text of this.unsaid.splice(0)) this.say(text);
   }
 
-  /** @param {ServerEvent} ping */
-  pong({ id }) {
+  /** @param {number} id of the ping */
+  pong(id) {
     const received = microseconds(now());
     this.send({ pong: { id, received_unix_us: received, sent_unix_us: microseconds(now()) } });
   }
 
   /** @param {number} reply */
-  reply(reply) {
+  beginReply(reply) {
     this.ducker.begin();
     this.gain = 1;
     this.reports.begin(reply);
     this.downlink.begin(reply);
   }
 
-  /** @param {ServerEvent} error */
+  /** @param {Record<string, any>} error */
   failed(error) {
     if (error.retry_after_ms) this.socket.wait(error.retry_after_ms / 1000);
     const what = remedy(error, this.ready);

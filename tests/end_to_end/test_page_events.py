@@ -1,0 +1,131 @@
+"""What the page makes of events that whole servers seldom send: slow models, silent replies, merged turns, restarts."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from parley.asr import Assistant
+from parley.conversation import (
+    AssistantActivity,
+    ClientMark,
+    Duck,
+    FlushPlayback,
+    MarkKind,
+    Outcome,
+    Played,
+    ReplyDelayed,
+    ReplyFinished,
+    ReplyStarted,
+    ReplyText,
+    TurnReport,
+    UserSpeechStarted,
+    UserText,
+    UserUtterance,
+)
+from parley.llm import ProgressKind
+from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, status, visiting
+from tests.end_to_end.scripted_gateway import Listener, ScriptedGateway, scripted_gateway
+from tests.end_to_end.test_page_audio import without_codecs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Page
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+
+THINKING: Final = AssistantActivity(Assistant.THINKING)
+SPEAKING: Final = AssistantActivity(Assistant.SPEAKING)
+IDLE: Final = AssistantActivity(Assistant.IDLE)
+# The clocks of the sound device and of the system are put together by when messages come.
+CLOCK_SECONDS: Final = 0.05
+# What is rendered is heard later, so a mark may come before its time has.
+LATENCY_SECONDS: Final = 0.2
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[ScriptedGateway]:
+    async with scripted_gateway() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def page(gateway: ScriptedGateway) -> AsyncIterator[Page]:
+    async with visiting(gateway.url, Visitor(allows=False)) as opened:
+        # Its replies come as PCM, which a test can write by hand.
+        await opened.route("**/web/worker/downlink.js", without_codecs)
+        yield opened
+
+
+def report(turn: int, reply: int, outcome: Outcome, said: str = "") -> TurnReport:
+    """A turn of which nothing was heard."""
+    return TurnReport(turn, said, "", "", None, (), "", outcome, 0.0, reply, head_start=False, explained=0.0)
+
+
+async def asked(gateway: ScriptedGateway, page: Page, words: str) -> Listener:
+    """Type the first words of a session; the page has them back, and is told that the assistant thinks."""
+    await page.fill("#text", words)
+    await page.press("#text", "Enter")
+    listener = await gateway.session()
+    await listener.ready()
+    assert (await listener.expect(UserText)).text == words
+    await listener.send(UserUtterance(1, words, typed=True), THINKING)
+    await status(page, "thinking")
+    return listener
+
+
+async def says(page: Page, words: str, selector: str = "#state") -> None:
+    """Wait until a part of the page says this."""
+    await page.wait_for_function(
+        "([selector, words]) => document.querySelector(selector).textContent === words", arg=[selector, words]
+    )
+
+
+async def test_whoever_takes_long_is_named_until_the_reply_starts(gateway: ScriptedGateway, page: Page) -> None:
+    listener = await asked(gateway, page, "Hello")
+    await says(page, "Thinking")
+    await listener.send(ReplyDelayed(1, "llm", "llama3.2", ProgressKind.WAITING, 1500))
+    await says(page, "Waiting for llama3.2…")
+    await says(page, "It may still be loading", "#hint")
+    await listener.send(ReplyDelayed(1, "llm", "llama3.2", ProgressKind.REASONING, 4000))
+    await says(page, "llama3.2 is thinking…")
+    await listener.send(ReplyDelayed(1, "tts", "", ProgressKind.UNSPECIFIED, 6000))
+    await says(page, "Waiting for the voice…")
+    assert await page.is_visible("#cancel")
+    announced = await page.inner_text("#announce")
+    assert "Waiting for llama3.2… It may still be loading." in announced
+    assert "llama3.2 is thinking… Waiting for the voice…" in announced
+    await listener.send(ReplyStarted(1, 1), SPEAKING)
+    await says(page, "Speaking")
+    assert await page.is_hidden("#notice")
+
+
+async def test_who_goes_on_before_the_answer_keeps_both_utterances(gateway: ScriptedGateway, page: Page) -> None:
+    listener = await asked(gateway, page, "What is")
+    await listener.send(UserSpeechStarted(2), report(1, 0, Outcome.MERGED, "What is"), IDLE)
+    await listener.send(UserUtterance(2, "two plus two?", typed=False), THINKING)
+    await listener.send(ReplyStarted(1, 2), ReplyText(1, "Four."), ReplyFinished(1, Outcome.COMPLETED, "Four.", ""))
+    await page.wait_for_selector(".line.assistant.is-over")
+    assert await lines(page) == ["What is", "two plus two?", "Four."]
+    assert await page.locator("#transcript s").count() == 0
+    assert await page.is_hidden("#notice")
+
+
+async def test_the_gateway_learns_when_a_reply_was_made_quieter_and_when_it_fell_silent(
+    gateway: ScriptedGateway, page: Page
+) -> None:
+    listener = await asked(gateway, page, "Tell me a story")
+    await listener.send(ReplyStarted(1, 1), SPEAKING)
+    await listener.play(1, 10)
+    while (await listener.expect(ClientMark)).kind is not MarkKind.FIRST_AUDIBLE:
+        pass
+    for event, kind in ((Duck(1, -18.0), MarkKind.DUCKED), (FlushPlayback(1), MarkKind.SILENT)):
+        sent = time.time()
+        await listener.send(event)
+        mark = await listener.expect(ClientMark)
+        assert (mark.kind, mark.reply) == (kind, 1)
+        assert sent - CLOCK_SECONDS <= mark.unix_us / 1e6 <= time.time() + CLOCK_SECONDS + LATENCY_SECONDS
+    assert (await listener.expect(Played)).final
