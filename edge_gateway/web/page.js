@@ -6,7 +6,7 @@ import { addEvent, exportSessions, reportsOf } from "./model/session-export.js";
 import { DEFAULTS, sessionConfig } from "./model/settings.js";
 import { INITIAL_STATE, reduceState } from "./model/status.js";
 import { EMPTY, closeOpenLines, markHeard, reduceTranscript } from "./model/transcript.js";
-import { about, sentence, waiting } from "./model/wording.js";
+import { about, failure, loss, sentence, waiting } from "./model/wording.js";
 import { Announcer } from "./view/announcer.js";
 import { ScreenWakeLock, loadSettings, saveSettings, showTheme } from "./view/browser.js";
 import { Controls } from "./view/controls.js";
@@ -150,6 +150,7 @@ export class Page {
     if (kind === "reply_started") this.timing.waits(true);
     if (kind === "turn_times" || kind === "turn_report") this.reported(/** @type {Report} */ (event));
     if (kind === "error") this.failed(event);
+    if (kind === "user_discarded") this.discarded(loss(event));
     if (kind === "reply_delayed") this.delayed(/** @type {import("./model/wording.js").Delay} */ (event));
   }
 
@@ -160,6 +161,11 @@ export class Page {
     this.timing.show(reportsOf(this.sessions));
   }
 
+  /** @param {string} what was lost, or "" */
+  discarded(what) {
+    if (what) this.notice.show(what, { passing: true });
+  }
+
   /** @param {import("./model/wording.js").Delay} delay */
   delayed(delay) {
     const { word, hint } = waiting(delay);
@@ -168,8 +174,8 @@ export class Page {
 
   /** @param {Record<string, any>} error */
   failed(error) {
-    this.explained = error.ends_session;
-    this.notice.show(sentence(error.message), { passing: !error.ends_session });
+    this.explained = error.ends_session || error.code === "ERROR_CODE_SHUTTING_DOWN";
+    this.notice.show(failure(error), { passing: !this.explained });
   }
 
   /** The recogniser may not know the language that was chosen: go back to one that it knows. @param {string} why */

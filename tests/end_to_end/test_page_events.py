@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from parley.asr import Assistant
+from parley.asr import Assistant, DiscardReason
 from parley.conversation import (
     AssistantActivity,
     ClientMark,
     Duck,
+    ErrorCode,
+    ErrorEvent,
     FlushPlayback,
     MarkKind,
     Outcome,
@@ -21,6 +23,7 @@ from parley.conversation import (
     ReplyStarted,
     ReplyText,
     TurnReport,
+    UserDiscarded,
     UserSpeechStarted,
     UserText,
     UserUtterance,
@@ -112,6 +115,48 @@ async def test_who_goes_on_before_the_answer_keeps_both_utterances(gateway: Scri
     assert await lines(page) == ["What is", "two plus two?", "Four."]
     assert await page.locator("#transcript s").count() == 0
     assert await page.is_hidden("#notice")
+
+
+async def test_words_that_were_lost_are_asked_for_again(gateway: ScriptedGateway, page: Page) -> None:
+    listener = await asked(gateway, page, "Hello")
+    await listener.send(UserSpeechStarted(2), UserDiscarded(2, DiscardReason.NOISE))
+    await listener.send(UserSpeechStarted(2), UserDiscarded(2, DiscardReason.ENGINE_FAILED))
+    await says(page, "The last words could not be understood: please say them again.", "#error")
+    await listener.send(ErrorEvent(ErrorCode.AUDIO_LOST, "900 ms are missing", hop="asr"))
+    await says(page, "Some of your words were lost on the way: please say them again.", "#error")
+    await status(page, "thinking")
+
+
+async def test_a_server_that_restarts_is_waited_for(gateway: ScriptedGateway, page: Page) -> None:
+    listener = await asked(gateway, page, "Hello")
+    stopping = ErrorEvent(ErrorCode.SHUTTING_DOWN, "the gateway is stopping", hop="gateway", ends_session=True)
+    await listener.send(stopping)
+    await says(page, "The server is restarting; reconnecting…", "#error")
+    await listener.socket.close()
+    await status(page, "reconnecting")
+    refused = await gateway.session()
+    await refused.send(stopping)
+    await refused.socket.close()
+    again = await gateway.session()
+    assert await page.inner_text("#error") == "The server is restarting; reconnecting…"
+    await again.ready()
+    await status(page, "waiting")
+    assert await page.is_hidden("#notice")
+
+
+async def test_all_three_engines_are_named_also_one_that_is_away(gateway: ScriptedGateway, page: Page) -> None:
+    await page.fill("#text", "Hello")
+    await page.press("#text", "Enter")
+    await (await gateway.session()).ready("moonshine tiny-en", "", "espeak-ng")
+    await status(page, "waiting")
+    await page.click("#open-settings")
+    assert (await page.inner_text("#about")).splitlines() == [
+        "Speech recognition: moonshine tiny-en",
+        "Language model: away",
+        "Speech synthesis: espeak-ng",
+        "Voice: en-us, language: en",
+        "Session: s1",
+    ]
 
 
 async def test_the_gateway_learns_when_a_reply_was_made_quieter_and_when_it_fell_silent(

@@ -85,6 +85,8 @@ export function microseconds(seconds) {
  * @returns {"nothing" | "without voice" | "give up"}
  */
 export function remedy(error, ready) {
+  // Whoever restarts will be back.
+  if (error.code === "ERROR_CODE_SHUTTING_DOWN") return "nothing";
   if (error.retryable || (ready && !error.ends_session)) return "nothing";
   return error.field === "configure.voice" ? "without voice" : "give up";
 }

@@ -2,12 +2,25 @@
 
 /** What is waited for, from the gateway's ReplyDelayed. @typedef {{turn: number, hop: string, model: string, kind: string}} Delay */
 
+/** What the engines of a session do, in the order in which SessionReady names them. */
+const ENGINES = ["Speech recognition", "Language model", "Speech synthesis"];
+
+const SAY_AGAIN = "please say them again.";
+
+/** Failures for which there are better words than the server's. */
+const FAILURES = /** @type {Record<string, string>} */ ({
+  ERROR_CODE_AUDIO_LOST: `Some of your words were lost on the way: ${SAY_AGAIN}`,
+  ERROR_CODE_SHUTTING_DOWN: "The server is restarting; reconnecting…",
+});
+
 /**
- * What is behind a session, from the gateway's SessionReady.
+ * What is behind a session, from the gateway's SessionReady: a line for each engine, and one for the session.
  * @param {Record<string, any>} ready
  */
 export function about({ engines = [], voice, language, session_id: session }) {
-  return `Connected: ${[...engines, voice, language].filter(Boolean).join(" · ")}. Session ${session}.`;
+  const lines = ENGINES.map((name, place) => `${name}: ${engines[place] || "away"}`);
+  const spoken = [voice && `Voice: ${voice}`, language && `language: ${language}`].filter(Boolean).join(", ");
+  return [...lines, spoken, `Session: ${session}`].filter(Boolean).join("\n");
 }
 
 /**
@@ -17,6 +30,22 @@ export function about({ engines = [], voice, language, session_id: session }) {
 export function sentence(message) {
   const words = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?…]$/.test(words) ? words : `${words}.`;
+}
+
+/**
+ * A failure, from the gateway's ErrorEvent.
+ * @param {Record<string, any>} error
+ */
+export function failure({ code, message }) {
+  return FAILURES[code] ?? sentence(message);
+}
+
+/**
+ * What people should know of a turn that was discarded, or "": a cough is nobody's loss.
+ * @param {Record<string, any>} discarded the gateway's UserDiscarded
+ */
+export function loss({ reason }) {
+  return reason === "DISCARD_REASON_ENGINE_FAILED" ? `The last words could not be understood: ${SAY_AGAIN}` : "";
 }
 
 /**

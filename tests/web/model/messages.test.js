@@ -29,3 +29,8 @@ test("a voice that is not there is done without, a passing error is waited out, 
   assert.equal(remedy(error({}), true), "nothing");
   assert.equal(remedy(error({ ends_session: true }), true), "give up");
 });
+
+test("a server that stops is waited for, before and after it was ready", () => {
+  const error = { code: "ERROR_CODE_SHUTTING_DOWN", message: "", field: "", retryable: false, ends_session: true };
+  assert.deepEqual([remedy(error, false), remedy(error, true)], ["nothing", "nothing"]);
+});
