@@ -18,6 +18,7 @@ from parley.conversation import (
     MarkKind,
     Outcome,
     Played,
+    ReplyAudioEnd,
     ReplyDelayed,
     ReplyFinished,
     ReplyStarted,
@@ -30,7 +31,7 @@ from parley.conversation import (
 )
 from parley.llm import ProgressKind
 from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, status, visiting
-from tests.end_to_end.scripted_gateway import Listener, ScriptedGateway, scripted_gateway
+from tests.end_to_end.scripted_gateway import REPLY_RATE_HZ, Listener, ScriptedGateway, scripted_gateway
 from tests.end_to_end.test_page_audio import without_codecs
 
 if TYPE_CHECKING:
@@ -104,6 +105,30 @@ async def test_whoever_takes_long_is_named_until_the_reply_starts(gateway: Scrip
     await listener.send(ReplyStarted(1, 1), SPEAKING)
     await says(page, "Speaking")
     assert await page.is_hidden("#notice")
+
+
+async def test_a_reply_without_sound_can_be_read_and_the_next_one_is_heard(
+    gateway: ScriptedGateway, page: Page
+) -> None:
+    listener = await asked(gateway, page, "A party!")
+    finished = ReplyFinished(1, Outcome.COMPLETED, "", "🎉🎉")
+    await listener.send(ReplyStarted(1, 1), ReplyText(1, "🎉🎉"), finished)
+    played = await listener.expect(Played)
+    assert (played.reply, played.samples, played.final) == (1, 0, True)
+    await listener.send(report(1, 1, Outcome.COMPLETED, "A party!"), IDLE)
+    await status(page, "waiting")
+    assert await lines(page) == ["A party!", "🎉🎉"]
+    assert await page.locator("#transcript s, #transcript .coming, #transcript .foot").count() == 0
+    assert "Parley: 🎉🎉" in await page.inner_text("#announce")
+    assert await page.is_hidden("#notice")
+    await listener.send(ReplyStarted(2, 1), SPEAKING)
+    await listener.play(2, 0.5)
+    await listener.send(ReplyAudioEnd(2, REPLY_RATE_HZ // 2))
+    while not (heard := await listener.expect(Played)).final:
+        pass
+    assert heard.reply == 2
+    # Half a kernel stays in the resampler.
+    assert heard.samples == pytest.approx(REPLY_RATE_HZ // 2, abs=REPLY_RATE_HZ // 1000)
 
 
 async def test_who_goes_on_before_the_answer_keeps_both_utterances(gateway: ScriptedGateway, page: Page) -> None:

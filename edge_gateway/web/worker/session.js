@@ -115,6 +115,8 @@ export class Session {
       case "reply_started":
         return this.beginReply(fields.reply);
       case "reply_audio_end":
+      case "reply_finished":
+        // Text that cannot be spoken comes without sound: nothing will be played, and nobody should wait for it.
         return void this.downlink.end(fields.reply);
       case "duck":
         return this.ducker.decide(10 ** (fields.gain_db / 20));

@@ -106,6 +106,17 @@ test("a reply that is flushed before its first sample is over with none played",
   assert.equal(playback.played, 0);
 });
 
+test("a reply of which no sound comes is over as soon as that is said, and did not fall silent", () => {
+  const playback = new Playback(RATE);
+  playback.begin(1);
+  assert.deepEqual(play(playback, 10).happened, []);
+  playback.end(1);
+  assert.deepEqual(play(playback, 1).happened, [{ kind: "over", reply: 1, offset: 0, silent: false }]);
+  assert.equal(playback.played, 0);
+  playback.end(1);
+  assert.deepEqual(play(playback, 1).happened, []);
+});
+
 test("where the sound runs out it fades, waits for more than before, and goes on with the next sample", () => {
   const playback = new Playback(RATE);
   playback.begin(1);

@@ -99,6 +99,17 @@ test("who goes on before the answer keeps both utterances, and gets one answer",
   assert.deepEqual(transcript.lines.map(toned), [["sure:What is"], ["sure:two plus two?"], ["heard:Four."]]);
 });
 
+test("a reply that cannot be spoken can be read like any other", () => {
+  const transcript = after([
+    ["reply_started", { reply: 1, turn: 1 }],
+    ["reply_text", { reply: 1, text: "🎉🎉" }],
+    ["reply_finished", { reply: 1, outcome: "REPLY_OUTCOME_COMPLETED", heard: "", unheard: "🎉🎉" }],
+    ["turn_report", { turn: 1, reply: 1, outcome: "REPLY_OUTCOME_COMPLETED" }],
+  ]);
+  assert.deepEqual(transcript.lines.map(toned), [["heard:🎉🎉"]]);
+  assert.equal(transcript.lines[0].state, "over");
+});
+
 test("the time of a turn stands at its reply", () => {
   const transcript = after([["turn_report", { reply: 1, mic_to_speaker_ms: 412 }]], after(REPLY));
   assert.equal(transcript.lines[0].latencyMs, 412);
