@@ -1,10 +1,10 @@
 /** Starts the page. */
 
-import { listenToKeys } from "./view/keys.js";
-import { part } from "./view/dom.js";
-import { facts, save } from "./view/browser.js";
+import { missing } from "./client/conversation.js";
 import { Page } from "./page.js";
-import { missing } from "./conversation.js";
+import { facts, save } from "./view/browser.js";
+import { part } from "./view/dom.js";
+import { listenToKeys } from "./view/keys.js";
 
 const page = new Page();
 
@@ -18,9 +18,9 @@ listenToKeys({
 });
 part("export", HTMLButtonElement).addEventListener("click", () => {
   const now = new Date().toISOString();
-  save(page.record(now), now);
+  save(page.exported(now), now);
 });
-document.addEventListener("visibilitychange", () => void page.light.keep(page.live()));
+document.addEventListener("visibilitychange", () => void page.wakeLock.keep(page.live()));
 
 const problem = missing();
 if (problem) page.notice.show(problem);

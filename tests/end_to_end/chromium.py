@@ -86,9 +86,9 @@ async def visiting(url: str, visitor: Visitor) -> AsyncIterator[Page]:
         assert complaints == []
 
 
-async def face(page: Page, name: str, timeout_seconds: float = 15) -> None:
-    """Wait until the page has this face."""
-    await page.wait_for_selector(f'body[data-face="{name}"]', timeout=1000 * timeout_seconds)
+async def status(page: Page, name: str, timeout_seconds: float = 15) -> None:
+    """Wait until the page has this status."""
+    await page.wait_for_selector(f'body[data-status="{name}"]', timeout=1000 * timeout_seconds)
 
 
 async def settle(page: Page, turns: int = 1, timeout_seconds: float = 20) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.chromium import CHROMIUM, Visitor, face, lines, settle, speech, visiting
+from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, settle, speech, status, visiting
 from tests.end_to_end.whole import open_house
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def test_a_question_asked_on_the_page_is_answered_there(speech_dir: Path, 
         assert await page.inner_text("#state") == "Press the button and speak."
         await page.click("#talk")
         for name in ("listening", "hearing", "speaking", "listening"):
-            await face(page, name)
+            await status(page, name)
         await settle(page)
         asked, answered = await lines(page)
         assert asked.lower().strip("?") == "what time is it"

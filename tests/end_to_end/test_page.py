@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.chromium import CHROMIUM, PHONE, Visitor, ask, face, lines, settle, speech, visiting
+from tests.end_to_end.chromium import CHROMIUM, PHONE, Visitor, ask, lines, settle, speech, status, visiting
 from tests.end_to_end.whole import House, open_house
 
 if TYPE_CHECKING:
@@ -113,31 +113,31 @@ async def test_a_language_that_nobody_here_understands_is_given_back(house: Hous
         await page.click("#talk")
         await page.wait_for_selector("#notice:not([hidden])")
         assert "moonshine has en" in await page.inner_text("#error")
-        await face(page, "failed")
+        await status(page, "failed")
         assert await page.input_value("#language") == "en"
         await page.click("#talk")
-        await face(page, "listening")
+        await status(page, "listening")
 
 
 async def test_the_keyboard_talks_mutes_types_and_stops(house: House) -> None:
     async with visiting(house.url, Visitor()) as page:
         await page.keyboard.press("Space")
-        await face(page, "listening")
+        await status(page, "listening")
         await page.keyboard.press("m")
-        await face(page, "muted")
+        await status(page, "muted")
         assert await page.get_attribute("#mute", "aria-pressed") == "true"
         await page.keyboard.press("/")
         await page.keyboard.type("Say after me: m is a letter of the alphabet and so is every other one of them")
         await page.keyboard.press("Enter")
-        await face(page, "speaking")
+        await status(page, "speaking")
         await page.keyboard.press("Escape")
-        await face(page, "interrupted")
+        await status(page, "interrupted")
         await settle(page)
         assert "Stopped" in await page.inner_text("#transcript")
         assert await page.locator("#transcript s").count() == 1
         await page.evaluate("document.activeElement.blur()")
         await page.keyboard.press("Space")
-        await face(page, "idle")
+        await status(page, "idle")
 
 
 async def test_words_are_spoken_only_while_the_button_is_held(house: House, speech_dir: Path, tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ async def test_words_are_spoken_only_while_the_button_is_held(house: House, spee
         await page.check("#push-to-talk")
         await page.keyboard.press("Escape")
         await page.click("#talk")
-        await face(page, "waiting")
+        await status(page, "waiting")
         await page.evaluate("document.activeElement.blur()")
         await page.keyboard.down("Space")
-        await face(page, "listening")
+        await status(page, "listening")
         await page.wait_for_selector(".line.user", timeout=10_000)
         await page.wait_for_function("() => /is it/i.test(document.querySelector('.line.user').textContent)")
         await page.keyboard.up("Space")
@@ -161,7 +161,7 @@ async def test_words_are_spoken_only_while_the_button_is_held(house: House, spee
 async def test_a_denied_microphone_is_explained_and_typing_goes_on(house: House) -> None:
     async with visiting(house.url, Visitor(allows=False)) as page:
         await page.click("#talk")
-        await face(page, "failed")
+        await status(page, "failed")
         assert "microphone" in (await page.inner_text("#error")).lower()
         assert await page.get_attribute("#talk", "aria-pressed") == "false"
         await ask(page, "What is seven times eight?")
@@ -172,7 +172,7 @@ async def test_a_denied_microphone_is_explained_and_typing_goes_on(house: House)
 async def test_a_full_house_says_so() -> None:
     async with open_house(PARLEY_MAX_SESSIONS="1") as house, visiting(house.url, Visitor()) as first:
         await first.click("#talk")
-        await face(first, "listening")
+        await status(first, "listening")
         second = await first.context.new_page()
         await second.goto(house.url, wait_until="networkidle")
         await second.click("#talk")
@@ -186,7 +186,7 @@ async def test_every_word_can_be_read_on_every_screen(house: House, scheme: str)
     async with visiting(house.url, visitor) as page:
         assert await page.evaluate(CONTRAST) == []
         await page.click("#talk")
-        await face(page, "failed")
+        await status(page, "failed")
         assert await page.evaluate(CONTRAST) == []
         await ask(page, "What is seven times eight?")
         for width, height in ((1360, 860), PHONE, (320, 568), (768, 1024)):

@@ -17,7 +17,7 @@ from parley import asr
 from parley.audio import LISTENING_RATE_HZ, decode_file, resample, to_s16le, write_wav
 from tests.asr_server.test_recordings import words
 from tests.end_to_end.barge_in import INTERRUPTIONS, LONG, TONE, interrupt
-from tests.end_to_end.chromium import CHROMIUM, RATE_HZ, Visitor, ask, browsing, face, lines, settle, visiting
+from tests.end_to_end.chromium import CHROMIUM, RATE_HZ, Visitor, ask, browsing, lines, settle, status, visiting
 from tests.end_to_end.tap import recorded, replies
 from tests.end_to_end.whole import House, free_ports, open_house
 
@@ -105,7 +105,7 @@ async def test_what_the_page_plays_is_the_reply(speech_dir: Path, tmp_path: Path
         heard = await transcript(house, recording.speaker, recording.rate_hz)
         await page.goto(house.url)
         await page.click("#talk")
-        await face(page, "listening")
+        await status(page, "listening")
         assert await page.evaluate("'__parleyTap' in window") is False
     assert [words(line) for line in said] == ["what time is it", words(PLAIN)]
     assert jiwer.wer(words(PLAIN), words(heard)) <= 0.2, heard
@@ -154,7 +154,7 @@ async def test_every_browser_is_heard_and_hears(browser: str, speech_dir: Path, 
     async with open_house(**TONE, PARLEY_SCRIPTED_LLM_TEXT=SHORT) as house, browsing(visitor) as context:
         page = await context.new_page()
         if browser == "without codecs":
-            await page.route("**/web/downlink.js", without_codecs)
+            await page.route("**/web/worker/downlink.js", without_codecs)
         if browser == "device's rate only":
             await page.add_init_script(DEVICE_RATE_ONLY)
         await page.goto(f"{house.url}/?tap=1")
@@ -180,12 +180,12 @@ async def test_a_microphone_that_is_unplugged_is_missed_and_used_again(speech_di
         await page.add_init_script(UNPLUGGED)
         await page.goto(house.url)
         await page.click("#talk")
-        await face(page, "listening")
+        await status(page, "listening")
         await page.evaluate("window.unplug()")
         await page.wait_for_function(
             "document.getElementById('error').textContent.startsWith('The microphone is gone')"
         )
-        assert await page.get_attribute("body", "data-face") == "listening"
+        assert await page.get_attribute("body", "data-status") == "listening"
         await page.evaluate("window.plug()")
         await settle(page)
         assert words((await lines(page))[0]) == "what time is it"
@@ -200,10 +200,10 @@ async def test_a_killed_server_is_missed_found_again_and_talked_to(speech_dir: P
             await page.goto(url)
             await page.click("#talk")
             await settle(page)
-        await face(page, "reconnecting")
+        await status(page, "reconnecting")
         assert "connection to Parley was lost" in await page.inner_text("#error")
         async with gateway.running():
-            await face(page, "listening", timeout_seconds=30)
+            await status(page, "listening", timeout_seconds=30)
             assert not await page.is_visible("#error")
             await ask(page, "What is two plus two?", turns=2)
             assert "4" in (await lines(page))[-1] or "four" in (await lines(page))[-1]

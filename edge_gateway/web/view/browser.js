@@ -1,14 +1,14 @@
 /** What the page asks of its browser and server beside the conversation: kept settings, facts, a file, the screen's light. */
 
-import { fileName } from "../record.js";
-import { KEY, read, write } from "../settings.js";
+import { fileName } from "../model/session-export.js";
+import { KEY, read, write } from "../model/settings.js";
 import { make } from "./dom.js";
 
-/** @typedef {import("../settings.js").Settings} Settings */
+/** @typedef {import("../model/settings.js").Settings} Settings */
 /** @typedef {{voices: import("./settings.js").Voice[], voices_problem: string, trace_url: string}} Facts */
 
 /** Settings of earlier visits. */
-export function keptSettings() {
+export function loadSettings() {
   try {
     return read(localStorage.getItem(KEY));
   } catch {
@@ -18,7 +18,7 @@ export function keptSettings() {
 }
 
 /** @param {Settings} settings */
-export function keepSettings(settings) {
+export function saveSettings(settings) {
   try {
     localStorage.setItem(KEY, write(settings));
   } catch {
@@ -55,7 +55,7 @@ export function showTheme(theme) {
 }
 
 /** Keeps a phone's screen on during a conversation. */
-export class ScreenLight {
+export class ScreenWakeLock {
   /** @type {WakeLockSentinel | undefined} */
   lock = undefined;
 

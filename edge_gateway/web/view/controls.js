@@ -1,31 +1,31 @@
-/** The large button and the small ones around it: what they look like for a face, and what a press of them means. */
+/** The large button and the small ones around it: what they look like for a status, and what a press of them means. */
 
-import { faceOf, wordsOf } from "../face.js";
+import { labelsOf, statusOf } from "../model/status.js";
 import { part } from "./dom.js";
 import { Orb } from "./orb.js";
 
-/** @typedef {import("../face.js").Known} Known */
+/** @typedef {import("../model/status.js").ConversationState} ConversationState */
 
 /**
  * What a person can want. `talk` begins or ends; `hold` is push-to-talk going down or up.
- * @typedef {{talk: () => void, hold: (down: boolean) => void, mute: () => void, end: () => void, cancel: () => void, say: (text: string) => void}} Wishes
+ * @typedef {{talk: () => void, hold: (down: boolean) => void, mute: () => void, end: () => void, cancel: () => void, say: (text: string) => void}} Actions
  */
 
 const TITLES = { interrupted: "Interrupted", reconnecting: "Reconnecting", failed: "Not connected", muted: "Muted" };
 
 export class Controls {
-  /** @param {Wishes} wishes */
-  constructor(wishes) {
-    this.wishes = wishes;
+  /** @param {Actions} actions */
+  constructor(actions) {
+    this.actions = actions;
     this.holds = false;
     this.held = false;
     this.talk = part("talk", HTMLButtonElement);
     this.mute = part("mute", HTMLButtonElement);
     this.cancel = part("cancel", HTMLButtonElement);
     this.orb = new Orb(part("orb", HTMLCanvasElement));
-    this.mute.addEventListener("click", () => wishes.mute());
-    this.cancel.addEventListener("click", () => wishes.cancel());
-    part("end", HTMLButtonElement).addEventListener("click", () => wishes.end());
+    this.mute.addEventListener("click", () => actions.mute());
+    this.cancel.addEventListener("click", () => actions.cancel());
+    part("end", HTMLButtonElement).addEventListener("click", () => actions.end());
     this.press();
     this.type();
   }
@@ -42,7 +42,7 @@ export class Controls {
     }
     talk.addEventListener("contextmenu", (event) => this.holds && event.preventDefault());
     talk.addEventListener("click", (event) => {
-      if (!this.holds) this.wishes.talk();
+      if (!this.holds) this.actions.talk();
       // A click without a pointer, as a screen reader makes it, cannot be held: it begins, and the next one ends.
       else if (event.detail === 0) this.hold(!this.held);
     });
@@ -58,7 +58,7 @@ export class Controls {
       if (!words) return;
       text.value = "";
       send.disabled = true;
-      this.wishes.say(words);
+      this.actions.say(words);
     });
   }
 
@@ -66,30 +66,30 @@ export class Controls {
   hold(down) {
     if (down === this.held || (down && !this.holds)) return;
     this.held = down;
-    this.wishes.hold(down);
+    this.actions.hold(down);
   }
 
-  /** @param {Known} known */
-  show(known) {
-    const face = faceOf(known);
-    const { word, hint, button } = wordsOf(known);
-    const live = known.phase !== "idle" && known.phase !== "closed" && known.phase !== "failed";
+  /** @param {ConversationState} state */
+  show(state) {
+    const status = statusOf(state);
+    const { word, hint, button } = labelsOf(state);
+    const live = state.connection !== "idle" && state.connection !== "closed" && state.connection !== "failed";
     const { body } = document;
-    body.dataset.face = face;
-    body.toggleAttribute("data-live", live && known.microphone);
-    body.toggleAttribute("data-muted", known.muted && live);
-    this.holds = known.phase === "ready" && known.pushToTalk && known.microphone;
+    body.dataset.status = status;
+    body.toggleAttribute("data-live", live && state.microphone);
+    body.toggleAttribute("data-muted", state.muted && live);
+    this.holds = state.connection === "ready" && state.pushToTalk && state.microphone;
     if (!this.holds) this.hold(false);
     words("state", word);
     words("hint", hint);
     words("talk-label", button);
-    this.talk.setAttribute("aria-pressed", String(this.holds ? known.held : live && known.microphone));
+    this.talk.setAttribute("aria-pressed", String(this.holds ? state.held : live && state.microphone));
     this.talk.title = button;
-    this.mute.setAttribute("aria-pressed", String(known.muted));
-    this.mute.title = known.muted ? "Unmute (M)" : "Mute (M)";
-    this.cancel.hidden = known.phase !== "ready" || known.assistant === "idle" || face === "interrupted";
-    document.title = live ? `${TITLES[/** @type {keyof typeof TITLES} */ (face)] ?? word} · Parley` : "Parley";
-    this.orb.show(face, known.ducked);
+    this.mute.setAttribute("aria-pressed", String(state.muted));
+    this.mute.title = state.muted ? "Unmute (M)" : "Mute (M)";
+    this.cancel.hidden = state.connection !== "ready" || state.assistant === "idle" || status === "interrupted";
+    document.title = live ? `${TITLES[/** @type {keyof typeof TITLES} */ (status)] ?? word} · Parley` : "Parley";
+    this.orb.show(status, state.ducked);
   }
 }
 

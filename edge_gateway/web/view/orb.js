@@ -1,11 +1,11 @@
 /**
- * The orb: shows who speaks, and how loud, without a word. Each face differs in shape as well as in colour. With reduced
+ * The orb: shows who speaks, and how loud, without a word. Each status differs in shape as well as in colour. With reduced
  * motion nothing moves by itself; rings and bars still follow the sound, since that is what they are for.
  */
 
 import { bars, body, dots, halo, ring } from "./orb-shapes.js";
 
-/** @typedef {import("../face.js").Face} Face */
+/** @typedef {import("../model/status.js").Status} Status */
 /** @typedef {import("./orb-shapes.js").Colour} Colour */
 
 const FRAME_MS = 30;
@@ -23,8 +23,8 @@ export class Orb {
     if (!context) throw new Error("this browser has no canvas");
     this.context = context;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
-    /** @type {Face} */
-    this.face = "idle";
+    /** @type {Status} */
+    this.status = "idle";
     this.ducked = false;
     this.sound = { input: 0, output: 0 };
     this.level = this.echo = 0;
@@ -37,9 +37,9 @@ export class Orb {
     this.run();
   }
 
-  /** @param {Face} face @param {boolean} ducked */
-  show(face, ducked) {
-    this.face = face;
+  /** @param {Status} status @param {boolean} ducked */
+  show(status, ducked) {
+    this.status = status;
     this.ducked = ducked;
     this.run();
   }
@@ -61,7 +61,7 @@ export class Orb {
   frame(now) {
     if (now - this.last >= FRAME_MS) {
       this.last = now;
-      this.moves = STILL.has(this.face) ? (this.moves ?? 0) - 1 : 40;
+      this.moves = STILL.has(this.status) ? (this.moves ?? 0) - 1 : 40;
       this.follow();
       this.paint(now / 1000);
     }
@@ -71,15 +71,15 @@ export class Orb {
 
   /** Let level and colours go after what they should be. */
   follow() {
-    const speaking = this.face === "speaking" || this.face === "interrupted";
-    const heard = STILL.has(this.face) ? 0 : loudness(speaking ? this.sound.output : this.sound.input);
+    const speaking = this.status === "speaking" || this.status === "interrupted";
+    const heard = STILL.has(this.status) ? 0 : loudness(speaking ? this.sound.output : this.sound.input);
     this.level += (heard - this.level) * (heard > this.level ? 0.55 : 0.18);
     this.echo += (this.level - this.echo) * 0.09;
     const wanted = this.wanted();
     this.colours = [blend(this.colours[0], wanted[0]), blend(this.colours[1], wanted[1])];
   }
 
-  /** The colours that the style sheet gives this face. @returns {[Colour, Colour]} */
+  /** The colours that the style sheet gives this status. @returns {[Colour, Colour]} */
   wanted() {
     const style = getComputedStyle(this.canvas);
     return [colour(style.color), colour(style.outlineColor)];
@@ -87,38 +87,38 @@ export class Orb {
 
   /** @param {number} seconds */
   paint(seconds) {
-    const { context: canvas, face, level } = this;
+    const { context: canvas, status, level } = this;
     const time = this.calm.matches ? 0 : seconds;
     const radius = PIXELS / 2 / MARGIN;
-    const size = face === "interrupted" || this.ducked ? 0.84 : face === "speaking" ? 0.94 + 0.06 * level : 0.94;
+    const size = status === "interrupted" || this.ducked ? 0.84 : status === "speaking" ? 0.94 + 0.06 * level : 0.94;
     canvas.setTransform(1, 0, 0, 1, 0, 0);
     canvas.clearRect(0, 0, PIXELS, PIXELS);
     canvas.setTransform(1, 0, 0, 1, PIXELS / 2, PIXELS / 2);
-    if (face !== "idle" && face !== "failed" && face !== "muted") halo(canvas, radius, this.colours[1], this.level);
+    if (status !== "idle" && status !== "failed" && status !== "muted") halo(canvas, radius, this.colours[1], this.level);
     this.around(radius, time);
-    const swells = face === "speaking" || face === "hearing" || face === "listening" || face === "thinking";
+    const swells = status === "speaking" || status === "hearing" || status === "listening" || status === "thinking";
     body(canvas, radius * size, this.colours, this.calm.matches || !swells ? 0 : 0.25 + 0.75 * level, time);
-    if (face === "speaking") bars(canvas, radius, this.ducked ? level * 0.3 : level, time);
-    if (face === "thinking") dots(canvas, radius, time);
+    if (status === "speaking") bars(canvas, radius, this.ducked ? level * 0.3 : level, time);
+    if (status === "thinking") dots(canvas, radius, time);
   }
 
   /** What is drawn around the body. @param {number} radius @param {number} time */
   around(radius, time) {
-    const { context: canvas, face, level, echo } = this;
+    const { context: canvas, status, level, echo } = this;
     const bright = this.colours[0];
-    if (face === "listening" || face === "hearing") {
+    if (status === "listening" || status === "hearing") {
       ring(canvas, radius * (1.02 + 0.5 * echo), bright, { alpha: 0.22, width: 4 });
       ring(canvas, radius * (1.02 + 0.34 * level), bright, { alpha: 0.5, width: 4 });
-    } else if (face === "thinking") {
+    } else if (status === "thinking") {
       ring(canvas, radius * 1.12, bright, { alpha: 0.75, width: 5, dashes: [0.2, 0.8], turn: time * 3.2 });
       ring(canvas, radius * 1.12, bright, { alpha: 0.15, width: 5 });
-    } else if (face === "asking" || face === "connecting" || face === "reconnecting") {
+    } else if (status === "asking" || status === "connecting" || status === "reconnecting") {
       ring(canvas, radius * 1.12, bright, { alpha: 0.8, width: 5, dashes: [0.06, 0.065], turn: time * 0.9 });
-    } else if (face === "interrupted") {
+    } else if (status === "interrupted") {
       ring(canvas, radius * 1.12, bright, { alpha: 0.85, width: 6, dashes: [0.17, 0.08], turn: 0.4 });
-    } else if (face === "waiting") {
+    } else if (status === "waiting") {
       ring(canvas, radius * 1.1, bright, { alpha: 0.6, width: 3 });
-    } else if (face === "muted" || face === "failed") {
+    } else if (status === "muted" || status === "failed") {
       ring(canvas, radius * 1.1, bright, { alpha: 0.6, width: 3, dashes: [0.02, 0.02] });
     }
   }

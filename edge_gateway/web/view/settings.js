@@ -2,7 +2,7 @@
 
 import { make, part } from "./dom.js";
 
-/** @typedef {import("../settings.js").Settings} Settings */
+/** @typedef {import("../model/settings.js").Settings} Settings */
 /** @typedef {{name: string, language: string, description: string, gender: string}} Voice */
 /** @typedef {{deviceId: string, label: string}} Device */
 

@@ -1,11 +1,11 @@
 /** The waterfall of a turn with its large figure, and the figures and turns of the visit. */
 
-import { layout, summary, traceAddress, wasSpoken } from "../waterfall.js";
+import { layout, summary, traceAddress, wasSpoken } from "../model/waterfall.js";
 import { draw, make, part } from "./dom.js";
 
-/** @typedef {import("../waterfall.js").Report} Report */
-/** @typedef {import("../waterfall.js").Layout} Layout */
-/** @typedef {import("../waterfall.js").Row} Row */
+/** @typedef {import("../model/waterfall.js").Report} Report */
+/** @typedef {import("../model/waterfall.js").Layout} Layout */
+/** @typedef {import("../model/waterfall.js").Row} Row */
 
 const HISTORY = 50;
 

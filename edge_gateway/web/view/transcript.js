@@ -1,10 +1,10 @@
 /** Shows the transcript's lines, touching only those that changed, and keeps the newest in sight while nobody reads back. */
 
-import { pieces } from "../transcript.js";
+import { pieces } from "../model/transcript.js";
 import { make, part } from "./dom.js";
 
-/** @typedef {import("../transcript.js").Line} Line */
-/** @typedef {import("../transcript.js").Transcript} Transcript */
+/** @typedef {import("../model/transcript.js").Line} Line */
+/** @typedef {import("../model/transcript.js").Transcript} Transcript */
 
 const NEAR_END_PIXELS = 80;
 const SPEAKERS = { user: "You", assistant: "Parley", note: "" };
@@ -15,13 +15,16 @@ const ENDINGS = /** @type {Record<string, string>} */ ({
 });
 
 export class TranscriptView {
-  /** @param {(key: number) => void} onLatency when the time of a line is pressed */
-  constructor(onLatency) {
+  /**
+   * @param {import("./announcer.js").Announcer} announcer
+   * @param {(key: number) => void} onLatency when the time of a line is pressed
+   */
+  constructor(announcer, onLatency) {
+    this.announcer = announcer;
     this.onLatency = onLatency;
     this.list = part("transcript", HTMLOListElement);
     this.scroller = part("scroll", HTMLElement);
     this.latest = part("latest", HTMLButtonElement);
-    this.announcer = part("announce", HTMLElement);
     /** @type {Map<number, {line: Line, item: HTMLLIElement}>} */
     this.shown = new Map();
     this.follows = true;
@@ -84,8 +87,7 @@ export class TranscriptView {
     if (line.who === "note") return;
     const unheard = line.state === "over" && line.outcome !== "REPLY_OUTCOME_COMPLETED" ? ` ${ENDINGS[line.outcome] ?? ""}.` : "";
     const said = line.state === "over" && unheard ? line.heard : line.text;
-    this.announcer.append(make("span", "", `${SPEAKERS[line.who]}: ${said}${unheard} `));
-    while (this.announcer.childElementCount > 4) this.announcer.firstElementChild?.remove();
+    this.announcer.say(`${SPEAKERS[line.who]}: ${said}${unheard}`);
   }
 
   scrolled() {

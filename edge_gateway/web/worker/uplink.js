@@ -1,0 +1,164 @@
+/**
+ * From the microphone to the gateway: blocks of sound become packets of 20 ms, each with its capture time. Opus where
+ * the browser has an encoder, else PCM. Knows nothing of sockets.
+ */
+
+import { Resampler } from "../model/resampler.js";
+import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
+
+const OPUS_RATE = 48000;
+const PCM_RATE = 16000;
+const PACKETS_A_SECOND = 50;
+/** Sound that is still sent after push-to-talk was let go, so that the last word keeps its end. */
+const TAIL_PACKETS = 8;
+/** What may wait for the network: a few seconds of sound. Older words are of no use to a conversation. */
+const MOST_WAITING_BYTES = 128 * 1024;
+
+/** @type {AudioEncoderConfig} */
+const OPUS = {
+  codec: "opus",
+  sampleRate: OPUS_RATE,
+  numberOfChannels: 1,
+  bitrate: 24000,
+  // Without silence in the stream the session's clock would stand still (usedtx).
+  opus: { application: "voip", signal: "voice", frameDuration: 20000, usedtx: false },
+};
+
+/**
+ * Where packets go.
+ * @typedef {object} Way
+ * @property {(frame: ArrayBuffer) => void} send
+ * @property {number} waiting bytes that the network has not taken yet
+ */
+
+/** The form that this browser can send, as the gateway wants it named. */
+export async function inputFormat() {
+  const opus = typeof AudioEncoder !== "undefined" && (await AudioEncoder.isConfigSupported(OPUS).catch(() => null))?.supported;
+  return opus
+    ? { encoding: "AUDIO_ENCODING_OPUS", sample_rate_hz: OPUS_RATE }
+    : { encoding: "AUDIO_ENCODING_PCM_S16LE", sample_rate_hz: PCM_RATE };
+}
+
+export class Uplink {
+  /**
+   * @param {number} contextRate
+   * @param {import("../model/messages.js").Format} format from `inputFormat`
+   * @param {Way} way
+   * @param {() => void} letGo push-to-talk was let go, and its last packet has gone
+   */
+  constructor(contextRate, format, way, letGo) {
+    this.way = way;
+    this.letGo = letGo;
+    this.opus = format.encoding === "AUDIO_ENCODING_OPUS";
+    this.rate = format.sample_rate_hz;
+    this.resampler = contextRate === this.rate ? null : new Resampler(contextRate, this.rate);
+    this.packet = new Float32Array(this.rate / PACKETS_A_SECOND);
+    this.filled = 0;
+    this.sequence = 0;
+    this.leftOut = false;
+    this.pushToTalk = false;
+    this.held = false;
+    /** There is a session that listens. */
+    this.open = false;
+    /** Packets that may still go; Infinity: as many as come. */
+    this.left = Infinity;
+    /** Capture times of the packets that the encoder has. @type {number[]} */
+    this.times = [];
+    /** @type {AudioEncoder | undefined} */
+    this.encoder = undefined;
+  }
+
+  /** A session listens from now on. */
+  begin() {
+    this.close();
+    this.open = true;
+    this.sequence = 0;
+    this.left = this.pushToTalk && !this.held ? 0 : Infinity;
+  }
+
+  /** Nobody listens any more. */
+  close() {
+    this.open = false;
+    this.times = [];
+    if (this.encoder?.state === "configured") this.encoder.close();
+  }
+
+  /** @param {boolean} on sound goes only while `hold` says so */
+  push(on) {
+    this.pushToTalk = on;
+    this.left = on && !this.held ? 0 : Infinity;
+  }
+
+  /** @param {boolean} down false: what is under way and a little more still goes */
+  hold(down) {
+    this.held = down;
+    if (!this.pushToTalk) return;
+    if (down) this.left = Infinity;
+    else if (this.left === Infinity) this.left = TAIL_PACKETS;
+  }
+
+  /**
+   * Sound of the microphone.
+   * @param {Float32Array} samples at the context's rate
+   * @param {number} capturedUs when the first was captured, microseconds since the Unix epoch
+   */
+  hear(samples, capturedUs) {
+    const sound = this.resampler ? this.resampler.push(samples) : samples;
+    for (let place = 0; place < sound.length; ) {
+      const count = Math.min(sound.length - place, this.packet.length - this.filled);
+      this.packet.set(sound.subarray(place, place + count), this.filled);
+      place += count;
+      this.filled += count;
+      if (this.filled < this.packet.length) return;
+      this.whole(capturedUs + ((place - this.filled) / this.rate) * 1e6);
+      this.filled = 0;
+    }
+  }
+
+  /** @param {number} capturedUs */
+  whole(capturedUs) {
+    if (!this.open || this.left === 0) return;
+    if (this.opus) this.encode(capturedUs);
+    else this.send(MIC_PCM, capturedUs, toS16le(this.packet));
+    if (--this.left === 0) void this.end();
+  }
+
+  async end() {
+    await this.encoder?.flush().catch(() => {});
+    if (this.open && !this.held) this.letGo();
+  }
+
+  /** @param {number} capturedUs */
+  encode(capturedUs) {
+    if (this.encoder?.state !== "configured") this.renew();
+    this.times.push(capturedUs);
+    const form = { sampleRate: this.rate, numberOfFrames: this.packet.length, numberOfChannels: 1 };
+    const data = new AudioData({ ...form, format: "f32-planar", timestamp: Math.round(capturedUs), data: this.packet });
+    this.encoder?.encode(data);
+    data.close();
+  }
+
+  /** A new encoder: the first, or one in place of one that failed. */
+  renew() {
+    this.times = [];
+    this.encoder = new AudioEncoder({ output: (chunk) => this.encoded(chunk), error: () => {} });
+    this.encoder.configure(OPUS);
+  }
+
+  /** @param {EncodedAudioChunk} chunk one of each packet, in their order; its own time takes no account of pauses */
+  encoded(chunk) {
+    const capturedUs = this.times.shift();
+    if (capturedUs === undefined) return;
+    const payload = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(payload);
+    this.send(MIC_OPUS, capturedUs, payload);
+  }
+
+  /** @param {number} kind @param {number} capturedUs @param {Uint8Array} payload */
+  send(kind, capturedUs, payload) {
+    const { leftOut } = this;
+    const sequence = this.sequence++;
+    this.leftOut = this.way.waiting > MOST_WAITING_BYTES;
+    if (!this.leftOut) this.way.send(packMic({ kind, sequence, capturedUs, leftOut, payload }));
+  }
+}
