@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from edge_gateway.admission import Lobby
+from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
+from edge_gateway.backends import Backends
 from edge_gateway.config import GatewayConfig
-from edge_gateway.latency.turn_metrics import Reports
-from edge_gateway.reply.manager import Means
+from edge_gateway.directory import Directory
+from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
-from edge_gateway.session import Services
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.web_app import new_app
@@ -39,11 +39,19 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         llm = await stack.enter_async_context(LlmClient(config.llm))
         tts = await stack.enter_async_context(TtsClient(config.tts))
         codecs = Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", ""))))
-        reports = Reports(telemetry, config.max_sessions)
-        means = Means(Servers(llm, tts), codecs, reports, config.instructions, config.lead_ms, config.tool_filler)
-        services = Services(asr, means)
-        lobby = Lobby(services, config.max_sessions)
-        app = new_app(lobby, telemetry.registry, config.origins)
+        metrics, servers = TurnMetrics(telemetry, config.max_sessions), Servers(llm, tts)
+        backends = Backends(
+            asr,
+            servers,
+            Directory(servers),
+            codecs,
+            metrics,
+            config.instructions,
+            config.lead_ms,
+            config.tool_filler,
+        )
+        admission = Admission(backends, config.max_sessions)
+        app = new_app(admission, telemetry.registry, config.origins)
         add_facts(app, tts, config.trace_url)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
@@ -57,11 +65,11 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
                     f"port {config.port} on {config.host} is taken: stop what uses it, or set PARLEY_GATEWAY_PORT"
                 ) from error
 
-        stack.push_async_callback(lobby.drain, config.drain_seconds)
+        stack.push_async_callback(admission.drain, config.drain_seconds)
         listen = Listen(
             config.host, config.grpc_port, "PARLEY_GATEWAY_GRPC_PORT", 0, config.drain_seconds, _MAX_MESSAGE_BYTES
         )
-        servicer = ConversationServicer(lobby)
+        servicer = ConversationServicer(admission)
         await serve(
             SERVICE,
             lambda server: add_ConversationServiceServicer_to_server(servicer, server),

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.session import Services, Session
-from parley.errors import Overloaded, Unavailable
+from edge_gateway.error_events import error_event
+from edge_gateway.session import Session
+from parley.errors import Overloaded, ShuttingDown
 
 if TYPE_CHECKING:
-    from edge_gateway.connection import Peer
+    from edge_gateway.backends import Backends
+    from edge_gateway.connection import ClientConnection
 
 _RETRY_AFTER_MS: Final = 2_000
 
 
-class Lobby:
+class Admission:
     """The sessions of this process."""
 
-    def __init__(self, services: Services, max_sessions: int) -> None:
+    def __init__(self, backends: Backends, max_sessions: int) -> None:
         """Take at most `max_sessions` at once."""
-        self._services = services
+        self._backends = backends
         self._max = max_sessions
-        self._sessions = 0
+        self._sessions: set[asyncio.Timeout] = set()
         self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -31,31 +33,47 @@ class Lobby:
 
         Raises:
             Overloaded: the gateway is full.
-            Unavailable: the gateway is stopping.
+            ShuttingDown: the gateway is stopping.
         """
         if self._closing:
-            raise Unavailable("the gateway is stopping: connect again", retry_after_ms=_RETRY_AFTER_MS)
-        if self._sessions >= self._max:
+            raise _stopping()
+        if len(self._sessions) >= self._max:
             raise Overloaded(f"all {self._max} sessions are taken: try again soon", retry_after_ms=_RETRY_AFTER_MS)
 
-    async def hold(self, peer: Peer) -> None:
-        """Hold a session with `peer` until it ends."""
-        self._sessions += 1
+    async def hold(self, connection: ClientConnection) -> None:
+        """Hold a session with `connection` until it ends, or the gateway must stop."""
+        until = asyncio.timeout(None)
+        self._sessions.add(until)
         self._empty.clear()
-        self._services.means.reports.session_began()
+        self._backends.metrics.session_began()
         try:
-            await Session(peer, self._services).run()
+            async with until:
+                await Session(connection, self._backends).run()
+        except TimeoutError:
+            if not until.expired():
+                raise
+            await connection.send(error_event(_stopping(), "gateway", ends_session=True))
         finally:
-            self._sessions -= 1
-            self._services.means.reports.session_ended()
+            self._sessions.discard(until)
+            self._backends.metrics.session_ended()
             if not self._sessions:
                 self._empty.set()
 
-    async def drain(self, seconds: float) -> None:
-        """Take nobody in any more, and wait until the last session has ended or the time is over."""
+    def close(self) -> None:
+        """Take nobody in any more."""
         self._closing = True
+
+    async def drain(self, seconds: float) -> None:
+        """Take nobody in any more, let the sessions go on for so long, and then end those that are left."""
+        self.close()
         try:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            return
+            for until in self._sessions:
+                until.reschedule(asyncio.get_running_loop().time())
+            await self._empty.wait()
+
+
+def _stopping() -> ShuttingDown:
+    return ShuttingDown("the gateway is stopping: connect again", retry_after_ms=_RETRY_AFTER_MS)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from parley.errors import ParleyError
 
 
-class Peer(Protocol):
+class ClientConnection(Protocol):
     """One listener's connection."""
 
     encoding: Encoding
@@ -22,6 +22,9 @@ class Peer(Protocol):
 
     reply_encoding: Encoding
     """How the reply's packets are to be read; set by the session once it is configured."""
+
+    half_closed: bool
+    """The client will say no more, but listens; set when `received` ends that way."""
 
     def received(self) -> AsyncIterator[Request | ParleyError]:
         """What comes from the listener, until they leave; an error stands for a message that could not be read."""

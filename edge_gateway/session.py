@@ -1,8 +1,8 @@
-"""One conversation with one listener: joins their microphone, the decisions of `turns`, and the replies.
+"""One conversation with one listener: joins their microphone, the decisions of the floor, and the replies.
 
-Tasks in one group: reading from the listener (this one), listening through the ASR server, deciding, keeping the
-clocks together, and at most one reply. Everything that could change who has the floor goes through one queue, so
-decisions are made one after the other. Knows nothing of WebSockets, codecs' inner workings or models.
+Tasks in one group: reading from the listener (this one), having them transcribed, deciding, keeping the clocks
+together, and at most one reply. Everything that could change who has the floor goes through one queue, so decisions
+are made one after the other. Knows nothing of WebSockets, codecs' inner workings or models.
 """
 
 from __future__ import annotations
@@ -10,98 +10,70 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from edge_gateway.input.recognition import Ear, EarEvent, HopFailed, TurnEnded
+from edge_gateway.error_events import error_event
+from edge_gateway.input.recognition import Heard, HopFailed, RecognitionEvent
 from edge_gateway.latency.client_clock import ClientClock
-from edge_gateway.latency.endpointing_quality import Regret, mark_end
-from edge_gateway.latency.timeline import Marks
-from edge_gateway.reply.manager import Audible, Means, Over, Replies
-from edge_gateway.session_config import (
-    DEFAULT_INPUT,
-    DEFAULT_OUTPUT,
-    agree,
-    check_text,
-    check_voice,
-    error_event,
-    policy_of,
-)
-from edge_gateway.turn_taking import floor as turns
-from edge_gateway.turn_taking.echo import DuckProbe
+from edge_gateway.latency.pings import Pings
+from edge_gateway.reply.manager import Audible, Over, ReplyManager
+from edge_gateway.session_config import check_text
+from edge_gateway.setup import Setup
+from edge_gateway.spoken_turns import SpokenTurns
+from edge_gateway.turn import GREETING, Turn
+from edge_gateway.turn_taking import events as floor
+from edge_gateway.turn_taking.echo import DUCK_DB, MicrophoneLevels
+from edge_gateway.turn_taking.floor import Floor, Free, Speaking, Thinking
 from parley import asr, llm
 from parley.conversation import (
-    MAX_OPUS_BYTES,
-    MAX_TEXT_BYTES,
     AssistantActivity,
     AudioPacket,
     CancelReply,
     ClientMark,
     EndUtterance,
-    Outcome,
-    Ping,
     Played,
     Pong,
     Request,
     SessionConfig,
-    SessionReady,
-    UserDiscarded,
-    UserPartial,
-    UserSpeechStarted,
     UserText,
 )
-from parley.errors import ParleyError, WrongState
+from parley.errors import ParleyError
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from edge_gateway.connection import Peer
+    from edge_gateway.backends import Backends
+    from edge_gateway.connection import ClientConnection
 
 _log = logging.getLogger("parley.gateway")
 
-_DUCK_DB: Final = -18.0
-_PINGS_AT_START: Final = 5
-_PING_FAST_SECONDS: Final = 0.2
-_PING_SLOW_SECONDS: Final = 5.0
-_PINGS_KEPT: Final = 8
 # News that wait for a decision; more hold up those who bring them.
 _INBOX: Final = 1_000
+# What was said before a client closed its half is transcribed within this time, or not at all.
+_LAST_WORDS_SECONDS: Final = 10.0
 
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all sessions share."""
-
-    asr: asr.AsrClient
-    """Listens."""
-    means: Means
-    """What replies are made with."""
-
-
-_News = EarEvent | Request | Audible | Over
+_News = RecognitionEvent | Request | Audible | Over
 
 
 class Session:
     """One conversation."""
 
-    def __init__(self, peer: Peer, services: Services) -> None:
+    def __init__(self, connection: ClientConnection, backends: Backends) -> None:
         """Prepare; nothing happens before `run`."""
         self.id = secrets.token_hex(8)
-        self._peer = peer
-        self._services = services
+        self._connection = connection
+        self._metrics = backends.metrics
         self._inbox: asyncio.Queue[_News] = asyncio.Queue(_INBOX)
+        self._handled = asyncio.Event()
         self._clock = ClientClock()
-        self._turns = turns.Turns(turns.TurnPolicy())
-        self._replies = Replies(self.id, peer, services.means, self._clock, self._inbox.put)
+        self._pings = Pings(self._clock)
+        levels = MicrophoneLevels()
+        self._floor = Floor(floor.TurnPolicy(), levels)
+        self._replies = ReplyManager(self.id, connection, backends, self._clock, self._inbox.put)
+        self._spoken = SpokenTurns(connection, backends.metrics, self._clock)
+        self._setup = Setup(self.id, connection, backends, levels, self._inbox.put)
         self._tasks = asyncio.TaskGroup()
-        self._config: SessionConfig | None = None
-        self._ear: Ear | None = None
-        self._ear_task: asyncio.Task[None] | None = None
-        self._ready = False
-        self._turn = 1
-        self._probe = DuckProbe(_DUCK_DB)
-        self._regret = Regret()
-        self._ignored = False
-        self._pings: dict[int, int] = {}
+        self._early: list[_News] = []
+        """What came before the session was ready."""
         self._activity = asr.Assistant.IDLE
 
     async def run(self) -> None:
@@ -113,263 +85,214 @@ class Session:
                 timekeeper = self._tasks.create_task(self._keep_time(), name="clock")
                 try:
                     await self._read()
+                    if self._connection.half_closed:
+                        await self._say_all()
                 finally:
-                    for task in (conductor, timekeeper, self._ear_task, self._replies.task):
+                    for task in (conductor, timekeeper, self._setup.task, self._replies.task):
                         if task is not None:
                             task.cancel()
         finally:
+            self._replies.listener_left(self._spoken.turn)
             _log.info("session ends", extra={"session": self.id})
 
     async def _read(self) -> None:
-        async for request in self._peer.received():
+        async for request in self._connection.received():
             try:
                 if isinstance(request, ParleyError):
                     raise request
                 if isinstance(request, AudioPacket):
-                    self._hear(request)
+                    samples = self._setup.recognition.hear(request, clock_ns())
+                    self._metrics.received(samples)
                 elif isinstance(request, Pong):
-                    self._pong(request)
+                    if self._pings.answered(request, clock_ns() // 1000):
+                        await self._replies.clock_is_known()
                 else:
                     await self._inbox.put(request)
             except ParleyError as error:
-                await self._peer.send(error_event(error, "gateway"))
+                await self._connection.send(error_event(error, "gateway"))
 
-    def _hear(self, packet: AudioPacket) -> None:
-        samples = self._configured_ear().hear(packet, clock_ns())
-        self._services.means.reports.received(samples)
-
-    def _pong(self, pong: Pong) -> None:
-        sent_us = self._pings.pop(pong.id, 0)
-        if sent_us:
-            self._clock.exchange(sent_us, pong.received_unix_us, pong.sent_unix_us, clock_ns() // 1000)
+    async def _say_all(self) -> None:
+        """The client says no more, but listens: let what it said be answered, and the reply be heard."""
+        if self._setup.is_configured:
+            try:
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    await self._setup.recognition.finish()
+            except TimeoutError:
+                _log.warning("the last words were not transcribed in time", extra={"session": self.id})
+        while not (self._inbox.empty() and isinstance(self._floor.state, Free) and self._replies.idle):
+            self._handled.clear()
+            await self._handled.wait()
 
     async def _keep_time(self) -> None:
-        number = 0
+        await self._setup.ready.wait()
         while True:
-            await asyncio.sleep(_PING_FAST_SECONDS if number < _PINGS_AT_START else _PING_SLOW_SECONDS)
-            if not self._ready:
-                continue
-            number += 1
-            # Only the newest matter; a client that never answers costs nothing.
-            self._pings = dict(list(self._pings.items())[-_PINGS_KEPT:])
-            self._pings[number] = clock_ns() // 1000
-            await self._peer.send(Ping(number, self._pings[number]))
+            await self._connection.send(self._pings.next(clock_ns() // 1000))
+            await asyncio.sleep(self._pings.pause_seconds)
 
     async def _conduct(self) -> None:
         """Decide on the news, one after the other, and on time that has passed."""
         while True:
-            wake_at = min((at for at in (self._turns.wake_at, self._replies.settle_at) if at is not None), default=None)
+            wake_at = min((at for at in (self._floor.wake_at, self._replies.settle_at) if at is not None), default=None)
             try:
                 async with asyncio.timeout_at(wake_at):
                     news = await self._inbox.get()
             except TimeoutError:
                 await self._time_has_passed()
-                continue
-            try:
-                await self._handle(news)
-            except ParleyError as error:
-                await self._peer.send(error_event(error, "gateway"))
+            else:
+                await self._answer_errors(news)
+            self._handled.set()
+
+    async def _answer_errors(self, news: _News) -> None:
+        try:
+            await self._handle(news)
+        except ParleyError as error:
+            await self._connection.send(error_event(error, "gateway"))
 
     async def _time_has_passed(self) -> None:
         settle_at = self._replies.settle_at
         if settle_at is not None and settle_at <= asyncio.get_running_loop().time():
             await self._replies.settle()
-        await self._decide(turns.Tick(self._probe.is_echo))
+        await self._decide(floor.Tick(), None)
 
-    async def _handle(self, news: _News) -> None:  # noqa: C901, PLR0912 - one branch per kind of news
+    async def _handle(self, news: _News) -> None:
         match news:
             case SessionConfig():
-                await self._configure(news)
+                await self._setup.configure(self._tasks, news, self._spoken.turn.identity.traceparent)
+                self._use_configuration()
+            case Heard():
+                await self._heard(news)
+            case HopFailed():
+                await self._asr_failed(news)
+            case Audible():
+                if self._replies.is_current(news.reply):
+                    await self._decide(floor.ReplyAudible(), None)
+            case Over():
+                if await self._replies.over(news.reply):
+                    await self._decide(floor.ReplyEnded(), None)
+            case _ if not self._setup.ready.is_set():
+                self._setup.check()
+                self._early.append(news)
+            case _:
+                await self._asked(news)
+
+    async def _asked(self, news: Request) -> None:
+        match news:
             case UserText():
-                await self._typed(news)
+                text = check_text(news.text)
+                await self._decide(UserText(text), self._spoken.typed(text))
             case EndUtterance():
-                self._configured_ear().tell(asr.Flush())
+                self._setup.recognition.flush()
             case CancelReply():
-                await self._cancel()
+                await self._decide(news, None)
             case Played():
                 await self._replies.played(news)
             case ClientMark():
+                self._spoken.barge_in(news)
                 await self._replies.mark(news)
             case llm.ToolResult():
                 self._replies.tool_result(news)
-            case Audible():
-                if self._replies.is_current(news.reply):
-                    await self._decide(turns.Audible())
-            case Over():
-                if await self._replies.over(news.reply):
-                    await self._decide(turns.ReplyOver())
-            case TurnEnded():
-                await self._turn_ended(news)
-            case HopFailed():
-                await self._asr_failed(news)
-            case AudioPacket() | Pong():
-                pass
             case _:
-                await self._heard(news)
+                pass
 
-    async def _heard(self, event: asr.Event) -> None:
+    async def _heard(self, heard: Heard) -> None:
+        event, spoken = heard.event, self._spoken
         match event:
             case asr.Ready():
-                await self._greet_when_ready(event)
-            case asr.VoiceOnset():
-                await self._decide(turns.Voice())
-            case asr.SpeechStarted():
-                self._regret.began(event)
-                await self._peer.send(UserSpeechStarted(event.turn))
-                await self._decide(turns.Speech(event.turn, event.voiced_ms / 1000))
-            case asr.Partial():
-                said, fell = self._replies.being_said, self._probe.is_echo
-                await self._decide(turns.Words(event.turn, event.text, event.voiced_ms / 1000, said, fell))
-                if not self._turns.hears_itself:
-                    await self._peer.send(UserPartial(event.turn, event.text, event.stable_characters))
-            case asr.EagerEndOfTurn():
-                await self._decide(turns.ProbablyDone(event.turn, event.text))
-            case asr.TurnResumed():
-                await self._decide(turns.WentOn(event.turn))
+                await self._begin(event)
+            case asr.EndOfTurn():
+                await self._turn_ended(event, heard)
             case asr.TurnDiscarded():
-                self._services.means.reports.discarded(event)
-                await self._peer.send(UserDiscarded(event.turn, event.reason))
-                await self._decide(turns.Nothing())
-            case asr.VoiceStopped() | asr.AudioAck() | asr.EndOfTurn():
-                pass
+                await spoken.discarded(event)
+                await self._decide(event, None)
+            case _:
+                await spoken.follow(event, heard.packet)
+                await self._decide(event, spoken.turn)
+                if isinstance(event, asr.Partial) and not self._floor.hears_itself:
+                    await spoken.show(event)
 
-    async def _turn_ended(self, news: TurnEnded) -> None:
-        end = news.end
-        reports, marks = self._services.means.reports, self._replies.marks
-        reports.transcribed(end)
-        mark_end(marks, news, self._clock)
-        self._ignored = False
-        said, fell = self._replies.being_said, self._probe.is_echo
-        await self._decide(turns.Done(end.turn, end.text, end.voiced_ms / 1000, said, fell))
-        if self._regret.ended(end, marks, ignored=self._ignored):
-            reports.too_early()
-        if not self._ignored:
-            reports.waited(marks)
-        self._turn = end.turn + 1
-        identity = self._replies.next_turn()
-        self._configured_ear().tell(asr.TurnContext(self._turn, identity.traceparent, self._ignored))
+    async def _turn_ended(self, event: asr.EndOfTurn, heard: Heard) -> None:
+        turn = self._spoken.ended(event, heard.packet)
+        actions = await self._decide(event, turn)
+        ignored = floor.Ignore() in actions
+        self._spoken.settle(event, turn, ignored=ignored)
+        self._setup.recognition.next_turn(self._spoken.turn.identity.traceparent, previous_ignored=ignored)
 
-    async def _typed(self, request: UserText) -> None:
-        ear, text = self._configured_ear(), check_text(request.text)
-        heard, identity = self._replies.marks, self._replies.identity
-        self._replies.next_turn(Marks(speech_end_ns=clock_ns()))
-        await self._decide(turns.Done(self._turn, text, typed=True))
-        # The trace that the ASR server was given stays with the next spoken turn.
-        self._replies.marks, self._replies.identity = heard, identity
-        ear.tell(asr.TurnContext(self._turn, identity.traceparent))
-
-    async def _cancel(self) -> None:
-        speaking = isinstance(self._turns.state, turns.Speaking)
-        actions = self._turns.on(turns.Cancel(), asyncio.get_running_loop().time())
-        if speaking:
-            await self._replies.interrupt(Outcome.CANCELLED)
-        elif actions:
-            await self._replies.drop()
+    async def _decide(self, event: floor.Event, turn: Turn | None) -> tuple[floor.Action, ...]:
+        """Have the floor decide on an event that is about `turn`, and do what it says."""
+        overlap = self._floor.overlap
+        said = self._replies.said_since(overlap.began_seconds) if overlap is not None else ""
+        actions = self._floor.on(event, asyncio.get_running_loop().time(), said)
+        for action in actions:
+            await self._act(action, turn)
         await self._show_activity()
+        return actions
 
-    async def _decide(self, event: turns.Event) -> None:
-        for action in self._turns.on(event, asyncio.get_running_loop().time()):
-            await self._act(action)
-        await self._show_activity()
-
-    async def _act(self, action: turns.Action) -> None:
+    async def _act(self, action: floor.Action, turn: Turn | None) -> None:
         replies = self._replies
         match action:
-            case turns.Answer():
-                await replies.answer(self._tasks, action.turn, action.text, secret=action.secret, typed=action.typed)
-            case turns.Release():
+            case floor.Answer():
+                assert turn is not None  # noqa: S101 - only a turn is answered
+                await replies.answer(self._tasks, turn, action.text, speculative=action.speculative)
+            case floor.Release():
                 await replies.release(action.text)
-            case turns.Drop():
-                await replies.drop()
-            case turns.Interrupt():
-                self._probe.restored()
-                await replies.interrupt(Outcome.INTERRUPTED)
-            case turns.Duck():
-                self._probe.ducked()
-                await replies.duck(_DUCK_DB)
-            case turns.Restore():
-                self._probe.restored()
+            case floor.Drop():
+                await replies.drop(action.outcome)
+            case floor.Hold():
+                replies.hold()
+            case floor.Resume():
+                replies.resume()
+            case floor.Interrupt():
+                await replies.interrupt(action.outcome)
+            case floor.Duck():
+                await replies.duck(DUCK_DB)
+            case floor.Restore():
                 await replies.duck(0.0)
-            case turns.Ignore():
-                self._ignored = True
-                await self._peer.send(UserDiscarded(action.turn, asr.DiscardReason.NOISE))
+            case floor.Ignore():
+                assert turn is not None  # noqa: S101 - only a turn is ignored
+                await self._spoken.ignored(turn)
             case _:
                 assert_never(action)
 
     async def _show_activity(self) -> None:
-        match self._turns.state:
-            case turns.Thinking():
+        match self._floor.state:
+            case Thinking():
                 activity = asr.Assistant.THINKING
-            case turns.Speaking():
+            case Speaking():
                 activity = asr.Assistant.SPEAKING
             case _:
                 activity = asr.Assistant.IDLE
-        if activity is self._activity:
-            return
-        self._activity = activity
-        self._configured_ear().tell(activity)
-        await self._peer.send(AssistantActivity(activity))
+        if activity is not self._activity:
+            self._activity = activity
+            self._setup.recognition.assistant(activity)
+            await self._connection.send(AssistantActivity(activity))
 
-    async def _configure(self, given: SessionConfig) -> None:
-        config = agree(given, self._config)
-        if config.voice:
-            check_voice(config.voice, await self._services.means.servers.tts.voices())
-        self._config = config
-        audio_in, audio_out = config.input or DEFAULT_INPUT, config.output or DEFAULT_OUTPUT
-        self._peer.encoding, self._peer.reply_encoding = audio_in.encoding, audio_out.encoding
-        self._replies.configure(config)
-        self._turns.policy = policy_of(config, self._replies.language)
-        listening = asr.Config(
-            language=config.language,
-            hints=config.hints,
-            endpointing=config.endpointing or asr.Endpointing(),
-            session_id=self.id,
-            traceparent=self._replies.identity.traceparent,
-        )
-        if self._ear is not None:
-            self._ear.reconfigure(listening)
+    async def _begin(self, asr_ready: asr.Ready | None) -> None:
+        """The ASR server listens, or cannot be reached: the session begins, and what came before is looked at."""
+        if self._setup.ready.is_set():
             return
-        decoders = self._services.means.codecs.decoder_factory(audio_in)
-        self._ear = Ear(self._services.asr, listening, decoders, self._probe, self._inbox.put)
-        self._ear_task = self._tasks.create_task(self._ear.run(), name="ear")
-
-    async def _greet_when_ready(self, asr_ready: asr.Ready) -> None:
-        config = self._config
-        if self._ready or config is None:
-            return
-        self._ready = True
-        # A session that named no language speaks the recogniser's.
-        self._replies.speak_as_heard(asr_ready.language)
-        self._turns.policy = policy_of(config, self._replies.language)
-        await self._peer.send(
-            SessionReady(
-                session_id=self.id,
-                input=config.input or DEFAULT_INPUT,
-                output=config.output or DEFAULT_OUTPUT,
-                voice=config.voice,
-                language=asr_ready.language,
-                lead_ms=self._services.means.lead_ms,
-                max_packet_bytes=MAX_OPUS_BYTES,
-                max_text_bytes=MAX_TEXT_BYTES,
-                engines=(f"{asr_ready.engine} {asr_ready.model}".strip(),),
-            )
-        )
-        if config.greeting:
-            identity = self._replies.identity
-            self._turns.begin_greeting()
-            self._replies.next_turn()
-            self._replies.greet(self._tasks, config.greeting)
-            # The trace that the ASR server was given stays with the first spoken turn.
-            self._replies.marks, self._replies.identity = Marks(), identity
+        if asr_ready is not None:
+            # A session that named no language speaks the recogniser's.
+            self._replies.briefs.speak_as_heard(asr_ready.language)
+        self._use_configuration()
+        greeting = await self._setup.begin(asr_ready)
+        if greeting:
+            self._floor.begin_greeting()
+            self._replies.greet(self._tasks, Turn.written(GREETING, greeting), greeting)
             await self._show_activity()
-
-    def _configured_ear(self) -> Ear:
-        if self._ear is None:
-            raise WrongState("send configure first", field="configure")
-        return self._ear
+        early, self._early = self._early, []
+        for news in early:
+            await self._answer_errors(news)
 
     async def _asr_failed(self, news: HopFailed) -> None:
-        await self._peer.send(error_event(news.error, "asr", turn=self._turn))
-        if news.final:
-            # What was asked for is not to be had: the next configure begins anew.
-            self._ear, self._ear_task, self._config = None, None, None
+        if news.refused:
+            self._setup.refused(news.in_force)
+            self._use_configuration()
+        else:
+            await self._begin(None)
+        await self._connection.send(error_event(news.error, "asr", turn=self._spoken.turn.number))
+
+    def _use_configuration(self) -> None:
+        """Let floor and replies go by what was agreed on."""
+        if self._setup.config is not None:
+            self._replies.briefs.configure(self._setup.config)
+            self._floor.policy = self._setup.policy(self._replies.briefs.language)

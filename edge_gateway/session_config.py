@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.turn_taking.floor import TurnPolicy
-from parley.conversation import AudioFormat, Encoding, ErrorCode, ErrorEvent, SessionConfig
-from parley.errors import InvalidInput, ParleyError, TooLarge, WrongState
+from edge_gateway.turn_taking.events import TurnPolicy
+from parley.conversation import AudioFormat, Encoding, SessionConfig
+from parley.errors import InvalidInput, TooLarge, WrongState
 from parley.llm import read_tools
 
 if TYPE_CHECKING:
@@ -104,31 +104,6 @@ def policy_of(config: SessionConfig, language: str) -> TurnPolicy:
         false_interruption_seconds=seconds(given.false_interruption_ms, default.false_interruption_seconds),
         head_start=default.head_start if given.head_start is None else given.head_start,
         echo_guard_seconds=seconds(given.echo_guard_ms, default.echo_guard_seconds),
-    )
-
-
-_CODES: Final = {
-    "INVALID_ARGUMENT": ErrorCode.INVALID_INPUT,
-    "NOT_FOUND": ErrorCode.NOT_FOUND,
-    "FAILED_PRECONDITION": ErrorCode.WRONG_STATE,
-    "OUT_OF_RANGE": ErrorCode.TOO_LARGE,
-    "RESOURCE_EXHAUSTED": ErrorCode.OVERLOADED,
-    "UNAVAILABLE": ErrorCode.UNAVAILABLE,
-    "DEADLINE_EXCEEDED": ErrorCode.DEADLINE,
-}
-
-
-def error_event(error: ParleyError, hop: str, *, turn: int = 0, ends_session: bool = False) -> ErrorEvent:
-    """An error as the listener is told it."""
-    return ErrorEvent(
-        code=_CODES.get(error.code.name, ErrorCode.INTERNAL),
-        message=str(error),
-        field=error.field,
-        hop=hop,
-        retryable=error.retryable,
-        retry_after_ms=error.retry_after_ms,
-        ends_session=ends_session,
-        turn=turn,
     )
 
 

@@ -7,7 +7,9 @@
     ├── TooLarge            a message or packet over its limit
     ├── Overloaded          the server is full; says when to try again
     ├── Unavailable         the server cannot be reached, or is not ready
+    │   └── ShuttingDown    it is stopping; another one, or the same a little later, can be reached
     ├── DeadlinePassed      the server did not answer in time
+    ├── AudioLost           sound was lost, and with it words
     └── EngineFailed        the server failed in its own work
 
 Details travel as `google.rpc` messages (BadRequest, ErrorInfo, RetryInfo) in the status, so that a client in any
@@ -79,10 +81,20 @@ class Unavailable(ParleyError):
     code = grpc.StatusCode.UNAVAILABLE
 
 
+class ShuttingDown(Unavailable):
+    """The server is stopping and lets nobody in; travels as any `Unavailable`."""
+
+
 class DeadlinePassed(ParleyError):
     """The server did not answer in time."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class AudioLost(ParleyError):
+    """Sound was lost and cannot be had again, and with it what was said."""
+
+    code = grpc.StatusCode.DATA_LOSS
 
 
 class EngineFailed(ParleyError):
@@ -93,7 +105,17 @@ class EngineFailed(ParleyError):
 
 _BY_CODE: dict[grpc.StatusCode, type[ParleyError]] = {
     kind.code: kind
-    for kind in (InvalidInput, NotFound, WrongState, TooLarge, Overloaded, Unavailable, DeadlinePassed, EngineFailed)
+    for kind in (
+        InvalidInput,
+        NotFound,
+        WrongState,
+        TooLarge,
+        Overloaded,
+        Unavailable,
+        DeadlinePassed,
+        AudioLost,
+        EngineFailed,
+    )
 }
 
 # A write that meets the end of a call makes grpc.aio forget the status that the server sent (grpcio 1.85).

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_gateway.audio.libopus import Libopus
-    from edge_gateway.input.recognition import PacketDecoder
-    from edge_gateway.reply.reply import PacketEncoder
+    from edge_gateway.input.microphone import PacketDecoder
+    from edge_gateway.reply.playout import PacketEncoder
 
 _BITRATE_BPS: Final = {24_000: 32_000, 48_000: 48_000}
 
@@ -42,6 +42,8 @@ class Codecs:
 
 class PcmDecoder:
     """Takes PCM packets as they are, brought to the listening rate."""
+
+    keeps_packets = False
 
     def __init__(self, sample_rate_hz: int) -> None:
         """Take PCM at `sample_rate_hz`."""

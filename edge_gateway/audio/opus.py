@@ -40,6 +40,8 @@ _GRAINS_PER_SECOND = 400
 class Decoder:
     """Turns one stream of packets into s16le PCM; 16 us for a packet of 20 ms at 16 kHz."""
 
+    keeps_packets = True
+
     def __init__(self, libopus: Libopus, sample_rate_hz: int = 16_000) -> None:
         """Make a decoder that writes mono PCM at `sample_rate_hz`: 8000, 12000, 16000, 24000 or 48000.
 

@@ -1,7 +1,8 @@
 """Puts a client's clock on the gateway's, by the exchange with the least round trip.
 
 The offset is NTP's (RFC 5905, section 8): half the difference of the two ways. Its error is at most half of the round
-trip, so the exchange with the shortest one is believed. Knows nothing of how pings travel.
+trip, so the exchange with the shortest one is believed. A clock that is set in between is noticed: then no earlier
+exchange agrees with the new one any more. Knows nothing of how pings travel.
 """
 
 from __future__ import annotations
@@ -11,12 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 _KEPT: Final = 12
+# What two healthy clocks drift apart in a minute, and more.
+_DRIFT_US: Final = 20_000
+_LAST_US: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
     round_trip_us: int
     offset_us: int
+
+    def contradicts(self, other: _Exchange) -> bool:
+        """True when not both can be right about one clock."""
+        return abs(self.offset_us - other.offset_us) > (self.round_trip_us + other.round_trip_us) // 2 + _DRIFT_US
 
 
 class ClientClock:
@@ -45,11 +53,13 @@ class ClientClock:
     def exchange(self, sent_us: int, received_us: int, answered_us: int, returned_us: int) -> None:
         """Take one ping: sent and returned on the gateway's clock, received and answered on the client's."""
         round_trip_us = (returned_us - sent_us) - (answered_us - received_us)
-        if round_trip_us < 0:
-            return  # a clock was set in between
-        offset_us = ((received_us - sent_us) + (answered_us - returned_us)) // 2
-        self._exchanges.append(_Exchange(round_trip_us, offset_us))
-        self._best = min(self._exchanges, key=lambda exchange: exchange.round_trip_us)
+        if not 0 <= round_trip_us <= returned_us - sent_us or not -_LAST_US < received_us <= answered_us < _LAST_US:
+            return  # a clock was set in between, or these are no times
+        exchange = _Exchange(round_trip_us, ((received_us - sent_us) + (answered_us - returned_us)) // 2)
+        if self.known and exchange.contradicts(self._best):
+            self._exchanges.clear()
+        self._exchanges.append(exchange)
+        self._best = min(self._exchanges, key=lambda each: each.round_trip_us)
 
     def to_gateway_us(self, client_us: int) -> int:
         """A time on the client's clock, on the gateway's."""

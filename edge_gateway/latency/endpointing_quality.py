@@ -1,4 +1,4 @@
-"""Notes in a turn's marks when its user fell silent, what the ASR server says of it, and whether it came too early."""
+"""Measures the endpointing on what it decided: how long a turn's end was waited for, and whether it came too early."""
 
 from __future__ import annotations
 
@@ -9,62 +9,71 @@ from parley.audio import LISTENING_RATE_HZ
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from edge_gateway.input.recognition import TurnEnded
+    from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.latency.client_clock import ClientClock
-    from edge_gateway.latency.timeline import Marks
+    from edge_gateway.latency.timeline import UtteranceTimes
 
 # Nobody can tell the end of a turn from the gap between two words sooner.
 _LEAST_NEED_MS: Final = 200.0
 # A user who speaks again within a second of the decision that they had finished, had not.
 _TOO_EARLY_SAMPLES: Final = LISTENING_RATE_HZ
+_NS_PER_S: Final = 1_000_000_000
+# Sound is on its way for no longer than this: a client's clock that says so cannot be believed.
+_LONGEST_UPLINK_NS: Final = 10 * _NS_PER_S
 
 
-class Regret:
+class PrematureEnds:
     """Finds turns that were taken to be over too early: their user went on within a second."""
 
     def __init__(self) -> None:
         """No turn has ended yet."""
-        self._last: tuple[asr.EndOfTurn, Marks] | None = None
-        self._went_on: Marks | None = None
+        self._last: tuple[asr.EndOfTurn, UtteranceTimes] | None = None
+        self._went_on: UtteranceTimes | None = None
 
-    def began(self, speech: asr.SpeechStarted) -> None:
+    def speech_started(self, speech: asr.SpeechStarted) -> None:
         """The user speaks; the turn before is marked if that is so soon after its end."""
         last, self._last = self._last, None
         if last is None:
             return
-        end, marks = last
+        end, times = last
         if end.reason is asr.EndReason.SILENCE and speech.first_sample - end.end_sample <= _TOO_EARLY_SAMPLES:
-            marks.too_early = True
-            self._went_on = marks
+            times.premature_end = True
+            self._went_on = times
 
-    def ended(self, end: asr.EndOfTurn, marks: Marks, *, ignored: bool) -> bool:
-        """Another turn has ended; True when the one before came too early. An `ignored` one was an echo or a nod."""
+    def turn_ended(self, end: asr.EndOfTurn, times: UtteranceTimes, *, ignored: bool) -> bool:
+        """Another turn has ended; True when the one before came too early. `ignored`: an echo or a backchannel."""
         went_on, self._went_on = self._went_on, None
         if not ignored:
-            self._last = (end, marks)
+            self._last = (end, times)
         elif went_on is not None:
-            went_on.too_early = False
+            went_on.premature_end = False
         return went_on is not None and not ignored
 
 
-def mark_end(marks: Marks, news: TurnEnded, clock: ClientClock) -> None:
-    """Note when the user fell silent, by the capture time of the packet with the last voiced sample."""
-    end, heard = news.end, news.last_voiced
-    marks.ended_ns = clock_ns()
-    marks.transcribe_ns = round((end.timings.queue_ms + end.timings.transcribe_ms) * 1e6)
-    marks.known_ns = round(end.timings.known_ms * 1e6)
-    marks.final_ns = round(end.timings.final_ms * 1e6)
-    marks.waited_ms = end.timings.endpoint_ms
-    marks.beyond_need_ms = max(0.0, marks.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
-    if heard is None:
-        return
-    marks.received_ns, marks.forwarded_ns = heard.received_ns, heard.forwarded_ns
-    marks.uplink_ns = clock.round_trip_us * 1000 // 2
-    into_packet_us = (end.speech_end_sample - heard.first_sample) * 1_000_000 // LISTENING_RATE_HZ
-    captured_us = heard.packet.captured_unix_us
-    if captured_us:
-        marks.speech_end_ns = (clock.to_gateway_us(captured_us) + into_packet_us) * 1000
-    else:
-        # The client did not say: its last sample was captured when it was sent, at the latest.
-        length_us = heard.samples * 1_000_000 // LISTENING_RATE_HZ
-        marks.speech_end_ns = heard.received_ns - marks.uplink_ns - (length_us - into_packet_us) * 1000
+def note_end(times: UtteranceTimes, end: asr.EndOfTurn, last_voiced: HeardPacket | None, clock: ClientClock) -> None:
+    """Note when the user fell silent, by the packet with the last voiced sample, and what the ASR server did then."""
+    times.ended_ns = clock_ns()
+    times.transcribe_ns = round((end.timings.queue_ms + end.timings.transcribe_ms) * 1e6)
+    times.known_ns = round(end.timings.known_ms * 1e6)
+    times.final_ns = round(end.timings.final_ms * 1e6)
+    times.waited_ms = end.timings.endpoint_ms
+    times.excess_wait_ms = max(0.0, times.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
+    if last_voiced is not None:
+        times.received_ns, times.forwarded_ns = last_voiced.received_ns, last_voiced.forwarded_ns
+        times.uplink_ns = clock.round_trip_us * 1000 // 2
+        times.speech_end_ns = captured_ns(last_voiced, end.speech_end_sample, clock)
+
+
+def captured_ns(packet: HeardPacket, sample: int, clock: ClientClock) -> int:
+    """When a sample of a packet was captured, on the gateway's clock.
+
+    Without a capture time, or with one that cannot be, the packet's last sample counts as captured when it was sent.
+    """
+    into_ns = (sample - packet.sound_sample) * _NS_PER_S // LISTENING_RATE_HZ
+    sent_ns = packet.received_ns - clock.round_trip_us * 1000 // 2
+    # Before the first exchange the client's clock says nothing.
+    if packet.captured_unix_us and clock.known:
+        at_ns = clock.to_gateway_us(packet.captured_unix_us) * 1000 + into_ns
+        if packet.received_ns - _LONGEST_UPLINK_NS <= at_ns <= packet.received_ns:
+            return at_ns
+    return min(sent_ns - (packet.sound_samples * _NS_PER_S // LISTENING_RATE_HZ - into_ns), packet.received_ns)

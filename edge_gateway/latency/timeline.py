@@ -1,14 +1,19 @@
 """Where the time of a turn went, from the end of the user's speech to the first audible sample of the reply.
 
-`Marks` are points on the gateway's clock, in nanoseconds since the Unix epoch; `slices` makes named spans of them.
-Knows nothing of how the marks were taken, nor of tracing.
+A `TurnTimeline` has points on the gateway's clock, in nanoseconds since the Unix epoch; `slices` makes named spans of
+them. Knows nothing of how the points were taken, nor of tracing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-_NS_PER_MS = 1_000_000
+_NS_PER_MS: Final = 1_000_000
+# Sound waits no longer than this in a playback buffer or a wireless loudspeaker: a client that says so is not believed.
+_LONGEST_OUTPUT_NS: Final = 2_000 * _NS_PER_MS
+# Two clocks drift apart a little between one ping and the next.
+_SLACK_NS: Final = 5 * _NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,11 @@ class Sentence:
 
 
 @dataclass(slots=True)
-class Marks:
-    """Points in the life of one turn; 0: it has not happened, or is not known."""
+class UtteranceTimes:
+    """The user's half of a turn; 0: it has not happened, or is not known."""
 
+    began_ns: int = 0
+    """The user's first voice was noticed, or the typed text came."""
     speech_end_ns: int = 0
     """The last voiced sample was captured, or the typed text came: here the waterfall begins."""
     received_ns: int = 0
@@ -41,6 +48,18 @@ class Marks:
     """How long before the ASR server's decision the words were known; 0: they came after it. A length."""
     final_ns: int = 0
     """From the ASR server's decision to the words: a length."""
+    waited_ms: float = 0.0
+    """Silence after which the turn was taken to be over."""
+    excess_wait_ms: float = 0.0
+    """How much less would have done: it was no longer than the turn's own longest pause, and 200 ms."""
+    premature_end: bool = False
+    """The user went on within a second of that decision."""
+
+
+@dataclass(slots=True)
+class ReplyTimes:
+    """The assistant's half of a turn; 0: it has not happened, or is not known."""
+
     asked_ns: int = 0
     """The LLM was asked."""
     first_token_ns: int = 0
@@ -59,21 +78,57 @@ class Marks:
     """The first sample left the client's playback buffer."""
     audible_ns: int = 0
     """The first sample could be heard: here the waterfall ends."""
-    waited_ms: float = 0.0
-    """Silence after which the turn was taken to be over."""
-    beyond_need_ms: float = 0.0
-    """How much less would have done: it was no longer than the turn's own longest pause, and 200 ms."""
-    too_early: bool = False
-    """The user went on within a second of that decision."""
     head_start: bool = False
-    """The reply began in secret."""
+    """The reply began before the end of the turn was certain."""
     sentences: list[Sentence] = field(default_factory=list)
     """The sentences whose audio has come."""
+
+    def played_by(self, marks_ns: tuple[int, int, int], now_ns: int, uncertainty_ns: int) -> None:
+        """Take when the client says that the first packet arrived, was rendered, and could be heard; 0: not said.
+
+        The marks are on the gateway's clock, give or take `uncertainty_ns`; what cannot be is left out: nothing arrives
+        before it was sent, and sound is reported no earlier than an output's latency before it can be heard.
+        """
+        if not self.first_sent_ns:
+            return
+        taken, earliest_ns = [], self.first_sent_ns
+        for mark_ns in marks_ns:
+            possible = earliest_ns - uncertainty_ns - _SLACK_NS <= mark_ns <= now_ns + _LONGEST_OUTPUT_NS
+            earliest_ns = max(mark_ns, earliest_ns) if possible else earliest_ns
+            taken.append(earliest_ns if possible else 0)
+        self.arrived_ns, self.rendered_ns, self.audible_ns = taken
+
+
+@dataclass(slots=True)
+class TurnTimeline:
+    """Points in the life of one turn."""
+
+    utterance: UtteranceTimes = field(default_factory=UtteranceTimes)
+    """The user's half."""
+    reply: ReplyTimes = field(default_factory=ReplyTimes)
+    """The assistant's half: of the last reply that was begun for it."""
+
+    @property
+    def begins_ns(self) -> int:
+        """Where the waterfall begins; where nobody spoke to the end of a turn, the first that is known of it."""
+        said = self.utterance
+        return said.speech_end_ns or said.began_ns or self.reply.asked_ns
+
+    @property
+    def ends_ns(self) -> int:
+        """Where the waterfall ends; 0 when nothing could be heard. A client that reports nothing hears what is sent."""
+        return self.reply.audible_ns or self.reply.first_sent_ns
+
+    @property
+    def mic_to_speaker_ms(self) -> float | None:
+        """Milliseconds from the end of the user's speech to the first audible sample; None when there was none."""
+        start, end = self.utterance.speech_end_ns, self.ends_ns
+        return (end - start) / _NS_PER_MS if start and end >= start else None
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One named span of a turn."""
+    """A named span in the waterfall of a turn."""
 
     name: str
     """As in the trace."""
@@ -83,60 +138,54 @@ class Slice:
     """Where it ends."""
 
 
-def slices(marks: Marks) -> tuple[Slice, ...]:
+def slices(timeline: TurnTimeline) -> tuple[Slice, ...]:
     """The spans of a turn in the order of their start; those without both ends are left out."""
-    gateway_end = marks.arrived_ns or marks.audible_ns or marks.first_sent_ns
+    said, reply = timeline.utterance, timeline.reply
+    sent_ns = max(said.speech_end_ns, said.received_ns - said.uplink_ns)
+    arrived = reply.arrived_ns
+    audio_ns = max(reply.first_audio_ns, reply.released_ns) if reply.first_audio_ns else 0
     candidates = (
-        Slice("client.capture", marks.speech_end_ns, max(marks.speech_end_ns, marks.received_ns - marks.uplink_ns)),
-        Slice("client.uplink", max(marks.speech_end_ns, marks.received_ns - marks.uplink_ns), marks.received_ns),
-        Slice("gateway.decode", marks.received_ns, marks.forwarded_ns),
-        Slice("asr.endpoint", marks.forwarded_ns, marks.ended_ns - marks.final_ns if marks.ended_ns else 0),
-        _transcribe(marks),
-        Slice("gateway.decide", marks.ended_ns, marks.released_ns),
-        Slice("llm.chat", marks.asked_ns, marks.text_end_ns or marks.first_audio_ns),
-        *_sentences(marks),
-        Slice(
-            "gateway.encode",
-            max(marks.first_audio_ns, marks.released_ns) if marks.first_audio_ns else 0,
-            marks.first_sent_ns,
-        ),
-        Slice("client.downlink", marks.first_sent_ns, gateway_end if marks.arrived_ns else 0),
-        Slice("client.jitter_buffer", marks.arrived_ns, marks.rendered_ns),
-        Slice("client.playout", marks.rendered_ns or marks.arrived_ns, marks.audible_ns if marks.arrived_ns else 0),
+        Slice("client.capture", said.speech_end_ns, sent_ns),
+        Slice("client.uplink", sent_ns, said.received_ns),
+        Slice("gateway.decode", said.received_ns, said.forwarded_ns),
+        Slice("asr.endpoint", said.forwarded_ns, said.ended_ns - said.final_ns if said.ended_ns else 0),
+        _transcribe(said),
+        Slice("gateway.decide", said.ended_ns, reply.released_ns),
+        Slice("llm.chat", reply.asked_ns, reply.text_end_ns or reply.first_audio_ns),
+        *_sentences(reply),
+        Slice("gateway.encode", audio_ns, reply.first_sent_ns),
+        Slice("client.downlink", reply.first_sent_ns, arrived),
+        Slice("client.jitter_buffer", arrived, reply.rendered_ns),
+        Slice("client.playout", reply.rendered_ns or arrived, reply.audible_ns if arrived else 0),
     )
     whole = (each for each in candidates if each.start_ns and each.end_ns and each.end_ns >= each.start_ns)
     return tuple(sorted(whole, key=lambda each: each.start_ns))
 
 
-def end_ns(marks: Marks) -> int:
-    """Where the waterfall ends; 0 when nothing could be heard. A client that reports nothing hears what was sent."""
-    return marks.audible_ns or marks.first_sent_ns
+def explained(timeline: TurnTimeline) -> float:
+    """Share of a turn's latency that lies in at least one of its slices, 0 to 1."""
+    start, end = timeline.utterance.speech_end_ns, timeline.ends_ns
+    return covered(slices(timeline), start, end) if start and end > start else 0.0
 
 
-def mic_to_speaker_ms(marks: Marks) -> float | None:
-    """Milliseconds from the end of the user's speech to the first audible sample; None when there was none."""
-    end = end_ns(marks)
-    return (end - marks.speech_end_ns) / _NS_PER_MS if end and marks.speech_end_ns else None
-
-
-def explained(spans: tuple[Slice, ...], start_ns: int, end_ns: int) -> float:
+def covered(spans: tuple[Slice, ...], start_ns: int, end_ns: int) -> float:
     """Share of the time from `start_ns` to `end_ns` that lies in at least one of `spans`, 0 to 1."""
-    covered, reached = 0, start_ns
+    total, reached = 0, start_ns
     for span in sorted(spans, key=lambda each: each.start_ns):
         begin, end = max(span.start_ns, reached), min(span.end_ns, end_ns)
         if end > begin:
-            covered += end - begin
+            total += end - begin
             reached = end
-    return covered / (end_ns - start_ns) if end_ns > start_ns else 0.0
+    return total / (end_ns - start_ns) if end_ns > start_ns else 0.0
 
 
-def _transcribe(marks: Marks) -> Slice:
+def _transcribe(said: UtteranceTimes) -> Slice:
     """The engine's work on the words that were used: during the silence, or on into the time after the decision."""
-    done = marks.ended_ns - marks.final_ns - marks.known_ns if marks.known_ns else marks.ended_ns
-    return Slice("asr.transcribe", done - marks.transcribe_ns if done else 0, done)
+    done = said.ended_ns - said.final_ns - said.known_ns if said.known_ns else said.ended_ns
+    return Slice("asr.transcribe", done - said.transcribe_ns if done else 0, done)
 
 
-def _sentences(marks: Marks) -> tuple[Slice, ...]:
-    if marks.sentences:
-        return tuple(Slice("tts.synthesize", each.ready_ns, each.end_ns) for each in marks.sentences)
-    return (Slice("tts.synthesize", marks.first_token_ns, marks.first_audio_ns),)
+def _sentences(reply: ReplyTimes) -> tuple[Slice, ...]:
+    if reply.sentences:
+        return tuple(Slice("tts.synthesize", each.ready_ns, each.end_ns) for each in reply.sentences)
+    return (Slice("tts.synthesize", reply.first_token_ns, reply.first_audio_ns),)

@@ -10,27 +10,29 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from edge_gateway.latency.timeline import Marks, end_ns, explained, mic_to_speaker_ms, slices
+from edge_gateway.latency.timeline import TurnTimeline, explained, slices
 from parley.audio import LISTENING_RATE_HZ
-from parley.conversation import TurnReport, TurnTimes, WaterfallSlice
+from parley.conversation import MarkKind, TurnReport, TurnTimes, WaterfallSlice
 from serving.telemetry import SpanEvent, SpanIdentity, Telemetry
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from edge_gateway.latency.client_clock import ClientClock
-    from edge_gateway.reply.reply import Reply
+    from edge_gateway.turn import Turn
     from parley import asr
 
 _log = logging.getLogger("parley.gateway")
 
 _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
+# A duck or a stop that comes later has to do with another voice, or with a clock that cannot be believed.
+_LONGEST_BARGE_IN_SECONDS: Final = 10.0
 _OWN_SPANS: Final = ("client.", "gateway.")
 """The servers record the others themselves."""
 
 
-class Reports:
+class TurnMetrics:
     """Traces and metrics of the gateway."""
 
     def __init__(self, telemetry: Telemetry, max_sessions: int) -> None:
@@ -51,12 +53,20 @@ class Reports:
             "parley_discards", "What sounded like a turn and was none.", ["reason"], registry=registry
         )
         self._head_starts = Counter("parley_head_starts", "Replies begun in secret.", ["outcome"], registry=registry)
-        self._too_early = Counter(
+        self._premature_ends = Counter(
             "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
         )
-        self._beyond_need = telemetry.histogram(
+        self._excess_wait = telemetry.histogram(
             "parley_endpointing_beyond_need_seconds", "Silence waited at the end of turns, beyond their longest pause."
         )
+        self._barge_in = {
+            MarkKind.DUCKED: telemetry.histogram(
+                "parley_barge_in_duck_seconds", "From the user's first voice to the reply made quieter."
+            ),
+            MarkKind.SILENT: telemetry.histogram(
+                "parley_barge_in_stop_seconds", "From the user's first voice to the loudspeaker's silence."
+            ),
+        }
         self._errors = Counter("parley_hop_failures", "Failures of servers in turns.", ["hop"], registry=registry)
         self._received = Counter(
             "parley_audio_samples_received", "Samples from microphones, 16 kHz.", registry=registry
@@ -94,114 +104,111 @@ class Reports:
         """Count a reply begun in secret: "used" or "wasted"."""
         self._head_starts.labels(outcome).inc()
 
-    def too_early(self) -> None:
+    def premature_end(self) -> None:
         """Count a turn that was ended before its user had finished."""
-        self._too_early.inc()
+        self._premature_ends.inc()
 
-    def waited(self, marks: Marks) -> None:
+    def excess_wait(self, milliseconds: float) -> None:
         """Count how much longer than need be the end of a turn was waited for."""
-        self._beyond_need.observe(marks.beyond_need_ms / 1000)
+        self._excess_wait.observe(milliseconds / 1000)
+
+    def barge_in(self, kind: MarkKind, seconds: float) -> None:
+        """Count how long after the user's first voice the loudspeaker was ducked, or fell silent."""
+        if kind in self._barge_in and 0 <= seconds <= _LONGEST_BARGE_IN_SECONDS:
+            self._barge_in[kind].observe(seconds)
 
     @staticmethod
-    def times(reply: Reply, transcript: str, clock: ClientClock) -> TurnTimes | None:
+    def times(turn: Turn, clock: ClientClock) -> TurnTimes | None:
         """What the listener is told as soon as the reply can be heard; None when its time is not known."""
-        marks, brief = reply.progress.marks, reply.brief
-        total_ms = mic_to_speaker_ms(marks)
-        if total_ms is None:
+        timeline = turn.timeline
+        total_ms = timeline.mic_to_speaker_ms
+        if total_ms is None or turn.reply is None:
             return None
         return TurnTimes(
-            turn=brief.turn,
-            reply=brief.number,
-            transcript=transcript,
+            turn=turn.number,
+            reply=turn.reply.brief.number,
+            transcript=turn.text,
             mic_to_speaker_ms=total_ms,
-            waterfall=_slices_for_listener(marks),
-            trace_id=brief.identity.trace_id_hex,
+            waterfall=_slices_for_listener(timeline),
+            trace_id=turn.identity.trace_id_hex,
             clock_uncertainty_ms=clock.uncertainty_us / 1000,
-            head_start=marks.head_start,
-            explained=explained(slices(marks), marks.speech_end_ns, end_ns(marks)),
+            head_start=timeline.reply.head_start,
+            explained=explained(timeline),
         )
 
     def turn(
-        self,
-        session_id: str,
-        reply: Reply,
-        said: tuple[str, str],
-        clock: ClientClock,
-        previous: SpanIdentity | None,
+        self, session_id: str, turn: Turn, heard: str, clock: ClientClock, previous: SpanIdentity | None
     ) -> TurnReport:
         """Record a finished turn, and make the report for its listener.
 
-        `said` is what the user said and what they heard, `previous` the root of the turn before.
+        `heard` is what they heard of the reply, `previous` the root of the turn before.
         """
-        transcript, heard = said
-        marks, progress, brief = reply.progress.marks, reply.progress, reply.brief
-        self._observe(marks, brief.identity)
-        self._turns.labels(progress.outcome.name.lower()).inc()
-        if progress.failure is not None:
-            self._errors.labels(progress.failure.hop).inc()
-        total_ms = mic_to_speaker_ms(marks)
-        share = explained(slices(marks), marks.speech_end_ns, end_ns(marks)) if total_ms else 0.0
-        self._trace(session_id, reply, clock, previous, share)
+        timeline, reply, trace_id = turn.timeline, turn.reply, turn.identity.trace_id_hex
+        self._observe(timeline, trace_id)
+        self._turns.labels(turn.outcome.name.lower()).inc()
+        if reply is not None and reply.failure is not None:
+            self._errors.labels(reply.failure.hop).inc()
+        self._trace(session_id, turn, clock, previous)
+        total_ms = timeline.mic_to_speaker_ms
         latency = "-" if total_ms is None else f"{total_ms:.0f}"
-        where = {"session": session_id, "trace": brief.identity.trace_id_hex}
-        _log.info("turn %d: %s, mic to speaker %s ms", brief.turn, progress.outcome.name.lower(), latency, extra=where)
+        where = {"session": session_id, "trace": trace_id}
+        _log.info("turn %d: %s, mic to speaker %s ms", turn.number, turn.outcome.name.lower(), latency, extra=where)
         return TurnReport(
-            turn=brief.turn,
-            transcript=transcript,
-            reply_text=progress.words.text,
+            turn=turn.number,
+            transcript=turn.text,
+            reply_text=reply.words.text if reply is not None else "",
             heard=heard,
             mic_to_speaker_ms=total_ms,
-            waterfall=_slices_for_listener(marks),
-            trace_id=brief.identity.trace_id_hex,
-            outcome=progress.outcome,
+            waterfall=_slices_for_listener(timeline),
+            trace_id=trace_id,
+            outcome=turn.outcome,
             clock_uncertainty_ms=clock.uncertainty_us / 1000,
-            reply=brief.number,
-            head_start=marks.head_start,
-            explained=share,
-            waited_ms=marks.waited_ms,
-            beyond_need_ms=marks.beyond_need_ms,
-            too_early=marks.too_early,
-            model=progress.model,
+            reply=reply.brief.number if reply is not None else 0,
+            head_start=timeline.reply.head_start,
+            explained=explained(timeline),
+            waited_ms=timeline.utterance.waited_ms,
+            beyond_need_ms=timeline.utterance.excess_wait_ms,
+            too_early=timeline.utterance.premature_end,
+            model=reply.model if reply is not None else "",
         )
 
-    def _observe(self, marks: Marks, identity: SpanIdentity) -> None:
-        exemplar = {"trace_id": identity.trace_id_hex}
+    def _observe(self, timeline: TurnTimeline, trace_id: str) -> None:
+        exemplar = {"trace_id": trace_id}
+        reply = timeline.reply
 
         def observe(histogram: Histogram, start_ns: int, end_ns: int) -> None:
             if start_ns and end_ns >= start_ns:
                 histogram.observe((end_ns - start_ns) / _NS, exemplar)
 
-        observe(self._mic_to_speaker, marks.speech_end_ns, end_ns(marks))
-        observe(self._llm_ttft, marks.asked_ns, marks.first_token_ns)
-        observe(self._tts_ttfa, marks.first_token_ns, marks.first_audio_ns)
+        observe(self._mic_to_speaker, timeline.utterance.speech_end_ns, timeline.ends_ns)
+        observe(self._llm_ttft, reply.asked_ns, reply.first_token_ns)
+        observe(self._tts_ttfa, reply.first_token_ns, reply.first_audio_ns)
 
-    def _trace(
-        self, session_id: str, reply: Reply, clock: ClientClock, previous: SpanIdentity | None, share: float
-    ) -> None:
-        marks, brief = reply.progress.marks, reply.brief
-        start = marks.speech_end_ns or marks.asked_ns
+    def _trace(self, session_id: str, turn: Turn, clock: ClientClock, previous: SpanIdentity | None) -> None:
+        timeline, model = turn.timeline, turn.reply.model if turn.reply is not None else ""
+        start, end = timeline.begins_ns, timeline.ends_ns or timeline.reply.text_end_ns
         attributes: dict[str, AttributeValue] = {
             "session.id": session_id,
-            "parley.turn": brief.turn,
-            "parley.outcome": reply.progress.outcome.name.lower(),
-            "parley.head_start": marks.head_start,
-            "parley.explained": share,
-            **({"gen_ai.response.model": reply.progress.model} if reply.progress.model else {}),
-            **_endpointing(marks),
+            "parley.turn": turn.number,
+            "parley.outcome": turn.outcome.name.lower(),
+            "parley.head_start": timeline.reply.head_start,
+            "parley.explained": explained(timeline),
+            **({"gen_ai.response.model": model} if model else {}),
+            **_endpointing(timeline),
         }
         self._telemetry.record_root(
             "parley.turn",
-            identity=brief.identity,
+            identity=turn.identity,
             start_ns=start,
-            end_ns=end_ns(marks) or marks.text_end_ns or start,
+            end_ns=max(start, end),
             attributes=attributes,
             previous=previous,
         )
         events = {
-            "gateway.encode": (SpanEvent("first_audio", marks.first_audio_ns),),
-            "gateway.decide": (SpanEvent("first_token", marks.first_token_ns),),
+            "gateway.encode": (SpanEvent("first_audio", timeline.reply.first_audio_ns),),
+            "gateway.decide": (SpanEvent("first_token", timeline.reply.first_token_ns),),
         }
-        for each in slices(marks):
+        for each in slices(timeline):
             if not each.name.startswith(_OWN_SPANS):
                 continue
             client = (
@@ -209,7 +216,7 @@ class Reports:
             )
             self._telemetry.record(
                 each.name,
-                parent=brief.identity.traceparent,
+                parent=turn.identity.traceparent,
                 start_ns=each.start_ns,
                 end_ns=each.end_ns,
                 attributes=client,
@@ -217,19 +224,19 @@ class Reports:
             )
 
 
-def _endpointing(marks: Marks) -> dict[str, AttributeValue]:
+def _endpointing(timeline: TurnTimeline) -> dict[str, AttributeValue]:
     """How well the end of the turn was found."""
     return {
-        "parley.endpointing.waited_ms": marks.waited_ms,
-        "parley.endpointing.beyond_need_ms": marks.beyond_need_ms,
-        "parley.endpointing.too_early": marks.too_early,
+        "parley.endpointing.waited_ms": timeline.utterance.waited_ms,
+        "parley.endpointing.beyond_need_ms": timeline.utterance.excess_wait_ms,
+        "parley.endpointing.too_early": timeline.utterance.premature_end,
     }
 
 
-def _slices_for_listener(marks: Marks) -> tuple[WaterfallSlice, ...]:
+def _slices_for_listener(timeline: TurnTimeline) -> tuple[WaterfallSlice, ...]:
     """The slices, in milliseconds after the end of the user's speech."""
-    start = marks.speech_end_ns
-    spans = slices(marks) if start else ()
+    start = timeline.utterance.speech_end_ns
+    spans = slices(timeline) if start else ()
     return tuple(
         WaterfallSlice(span.name, (span.start_ns - start) / _NS_PER_MS, (span.end_ns - span.start_ns) / _NS_PER_MS)
         for span in spans

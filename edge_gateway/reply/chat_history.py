@@ -1,96 +1,131 @@
-"""Keeps what was said in a session as the LLM is to know it: of a reply, only what the listener heard of it.
+"""Keeps what was said and done in a session as the LLM is to know it: of a reply, only what the listener heard of it.
 
-Knows nothing of how that was found out (`heard`), of the wire, or of which LLM reads the messages.
+The rules that it keeps, whatever happens:
+
+- the user's and the assistant's words alternate; two of the same speaker in a row become one message. Many models'
+  chat templates demand it. A reply that nobody asked for, such as a greeting, may come first, or follow another reply;
+- a function that was called stands before the words of the reply in which it was called, as a message of the assistant
+  that wants it and one of the tool that answers it; neither is ever there without the other. These messages do not
+  count for the rule above;
+- what the listener did not hear stays with the words of its reply that they heard. A reply of which no word was heard
+  leaves none.
+
+Knows nothing of how that was found out (`spoken_text`), of the wire, or of which LLM reads the messages.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from parley.llm import Message, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge_gateway.reply.tool_calls import CallRecord
+    from parley.llm import ToolResult
 
 DEFAULT_LIMIT_CHARS: Final = 32_000
 """Characters of talk that are kept: at four bytes each, half of the 256 KiB that a request to the LLM may have."""
 
+NO_ANSWER: Final = "The user went on before this function answered."
+"""Stands for the result of a function that has not answered."""
+
 # An LLM server keeps its work on a beginning that it has seen before. Trimming a little at every turn would change that
 # beginning every time; trimming more, and seldom, keeps it.
-_TRIM_TO = 0.75
+_TRIM_TO: Final = 0.75
 
 
-class Role(Enum):
-    """Who says a message."""
-
-    SYSTEM = auto()
-    USER = auto()
-    ASSISTANT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as the LLM is told it."""
-
-    role: Role
-    """Who says it."""
-    text: str
-    """The words; never empty."""
-    interrupted: bool = False
-    """True for a reply that was cut off; its text ends where the listener stopped hearing it."""
-
-
-class History:
-    """The messages of one session: instructions, then the user's and the assistant's in turn.
-
-    Two of the same speaker in a row become one, as when the user spoke on before a word of the reply was heard: roles
-    alternate, which the chat templates of many models demand.
-    """
+class ChatHistory:
+    """The messages of one session: instructions, then the talk."""
 
     def __init__(self, instructions: str = "", *, limit_chars: int = DEFAULT_LIMIT_CHARS) -> None:
         """Begin with `instructions` for the LLM; keep at most `limit_chars` of talk, the latest, besides them."""
         self.instructions = instructions
-        self.unsaid = ""
         self._limit_chars = limit_chars
         self._talk: list[Message] = []
 
     def user(self, text: str) -> None:
         """Add what the user said; nothing, if it is blank."""
-        self._add(Message(Role.USER, text.strip()))
+        self._say(Message(Role.USER, text.strip()))
 
-    def reply(self, heard: str, *, interrupted: bool = False, unsaid: str = "") -> None:
+    def calls(self, calls: Iterable[CallRecord]) -> None:
+        """Add the functions that were called for a reply, before its words; none of them twice."""
+        known = {message.tool_call_id for message in self._talk}
+        for each in calls:
+            if each.call.id not in known:
+                self._talk.append(Message(Role.ASSISTANT, "", tool_calls=(each.call,)))
+                self._talk.append(_answer(each.call.id, each.result))
+        self._trim_if_long()
+
+    def late_result(self, result: ToolResult) -> None:
+        """Add what a function gave when its reply was over; nothing, if the call is not known any more."""
+        for place, message in enumerate(self._talk):
+            if message.tool_call_id == result.tool_call_id and message.text == NO_ANSWER:
+                self._talk[place] = _answer(result.tool_call_id, result)
+
+    def reply(self, heard: str, *, interrupted: bool = False, unheard: str = "") -> None:
         """Add what was heard of a reply; nothing, if no word was.
 
-        `unsaid` is the rest of it. It becomes no message, but the attribute of the same name keeps it until the next
-        reply, for a user who says "go on".
+        `unheard` is the rest, for a user who asks for it; that of earlier replies is forgotten.
         """
-        self.unsaid = unsaid.strip()
-        self._add(Message(Role.ASSISTANT, heard.strip(), interrupted))
+        self._talk = [replace(message, unheard="") if message.unheard else message for message in self._talk]
+        self._say(Message(Role.ASSISTANT, heard.strip(), interrupted, unheard.strip() if interrupted else ""))
 
-    def messages(self) -> tuple[Message, ...]:
-        """Everything the LLM is to know, oldest first."""
+    def messages(self, more: str = "") -> tuple[Message, ...]:
+        """Everything the LLM is to know, oldest first; `more` is what the user is probably saying."""
+        talk = list(self._talk)
+        if more:
+            _append(talk, Message(Role.USER, more))
         system = (Message(Role.SYSTEM, self.instructions),) if self.instructions else ()
-        return (*system, *self._talk)
+        return (*system, *talk)
 
-    def _add(self, message: Message) -> None:
-        if not message.text:
-            return
-        if self._talk and self._talk[-1].role is message.role:
-            earlier = self._talk.pop()
-            message = Message(message.role, f"{earlier.text} {message.text}", message.interrupted)
-        self._talk.append(message)
-        if sum(len(each.text) for each in self._talk) > self._limit_chars:
+    def _say(self, message: Message) -> None:
+        if message.text:
+            _append(self._talk, message)
+            self._trim_if_long()
+
+    def _trim_if_long(self) -> None:
+        if sum(map(_size, self._talk)) > self._limit_chars:
             self._trim()
 
     def _trim(self) -> None:
         """Drop the oldest turns, whole; of a single message that is too long, its beginning."""
         kept_chars = int(self._limit_chars * _TRIM_TO)
         first = len(self._talk) - 1
-        chars = len(self._talk[first].text)
-        while first > 0 and chars + len(self._talk[first - 1].text) <= kept_chars:
+        chars = _size(self._talk[first])
+        while first > 0 and chars + _size(self._talk[first - 1]) <= kept_chars:
             first -= 1
-            chars += len(self._talk[first].text)
-        if self._talk[first].role is Role.ASSISTANT and first + 1 < len(self._talk):
-            first += 1  # a reply without what it replies to says little
+            chars += _size(self._talk[first])
+        # A reply without what it replies to says little, and a result needs its call.
+        while first + 1 < len(self._talk) and self._talk[first].role is not Role.USER:
+            first += 1
+        if self._talk[first].role is Role.TOOL:
+            first -= 1
         self._talk = self._talk[first:]
-        if chars > self._limit_chars:
-            last = self._talk[0]
+        if sum(map(_size, self._talk)) > self._limit_chars:
+            last = self._talk[-1]
             _, _, tail = last.text[-self._limit_chars :].partition(" ")
-            self._talk[0] = Message(last.role, tail or last.text[-self._limit_chars :], last.interrupted)
+            self._talk[-1] = replace(last, text=tail or last.text[-self._limit_chars :])
+
+
+def _append(talk: list[Message], message: Message) -> None:
+    """Add words; to the last message, where it is the same speaker's."""
+    last = talk[-1] if talk else None
+    if last is None or last.role is not message.role or last.tool_calls:
+        talk.append(message)
+    else:
+        talk[-1] = replace(message, text=f"{last.text} {message.text}")
+
+
+def _answer(name: str, result: ToolResult | None) -> Message:
+    if result is None:
+        return Message(Role.TOOL, NO_ANSWER, tool_call_id=name)
+    text = f"Error: {result.content}" if result.failed else result.content
+    return Message(Role.TOOL, text, tool_call_id=name)
+
+
+def _size(message: Message) -> int:
+    """Characters that a message has for the LLM."""
+    return len(message.text) + sum(len(call.arguments_json) for call in message.tool_calls)

@@ -6,173 +6,176 @@ Knows nothing of speech, nor of who answers the functions.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley import llm, tts
 from parley._duplex import first_of
-from parley.errors import DeadlinePassed, ParleyError
+from parley.errors import DeadlinePassed, EngineFailed, ParleyError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    News = asyncio.Queue[llm.Event | ParleyError | None]
+    from edge_gateway.reply.tool_calls import ToolCalls
 
-_FIRST_TOKEN_SECONDS: Final = 3.0
-# Between two pieces of a reply that has begun.
-_STALL_SECONDS: Final = 10.0
+# The server says at least once a second that it is alive; how long a model may take is the server's to decide.
+_SILENT_SECONDS: Final = 3.0
 # A little more than the LLM server waits for a result, so that it can tell its model.
 _TOOL_SECONDS: Final = 35.0
-# How long a function may take before the listener is told that there is something to wait for: before a word has been
-# said, and after some.
-_FILLER_SECONDS: Final = (0.7, 3.0)
+# How long nothing may be written before the listener is told that there is something to wait for: while the model
+# needs long, while a function does, and while one does after some words.
+_SLOW_MODEL_SECONDS: Final = 1.5
+_SLOW_TOOL_SECONDS: Final = 0.7
+_SLOW_TOOL_AFTER_WORDS_SECONDS: Final = 3.0
+# How often to look whether the reply may be heard by now, so that a filler makes sense.
+_LOOK_SECONDS: Final = 0.25
+
+Piece = llm.Delta | tts.SpeakNow | llm.Finished
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A call that the listener has not answered yet."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a listener is told while a reply takes long."""
 
-    what: tuple[str, str]
-    """Its function and arguments."""
-    calls: list[str]
-    """The model's names for it: who wants the same twice gets one result twice."""
+    filler: str
+    """Said once while they wait; may be empty."""
+    heard: asyncio.Event
+    """Set while the reply may be heard: nobody waits for one that is held back."""
+    tell: Callable[[llm.Progress], Awaitable[None]]
+    """Told who is waited for, and again when that changes."""
 
 
-class ToolDesk:
-    """Functions that a model wants called on their way to the listener, and their results on the way back."""
+class Generation:
+    """The text of one reply as it comes. A `next` that is cancelled loses nothing."""
 
-    def __init__(self, number: int, ask: Callable[[llm.ToolCall], Awaitable[None]]) -> None:
-        """Serve the reply with this `number`; `ask` brings a call to the listener."""
-        self._number = number
-        self._ask = ask
-        self._asked = 0
-        self._waiting: dict[str, _Waiting] = {}
-        self._results: asyncio.Queue[llm.ToolResult] = asyncio.Queue()
-        self._known: dict[tuple[str, str], llm.ToolResult] = {}
+    def __init__(self, tools: ToolCalls, waiting: Waiting) -> None:
+        """Functions are called by `tools`."""
+        self._tools = tools
+        self._waiting = waiting
+        self._news: asyncio.Queue[llm.Event | ParleyError] = asyncio.Queue()
+        self._clock = asyncio.get_running_loop().time
+        self._asked = self._sign = self._since = self._clock()
+        """When the LLM was asked, when it last gave a sign of life, and when it last gave something to say or do."""
+        self._progress = llm.Progress(llm.ProgressKind.UNSPECIFIED)
+        self._told: tuple[llm.ProgressKind, str] | None = None
+        self._filler = waiting.filler
+        self._said = ""
+        self._due: deque[Piece] = deque()
 
-    def begin(self) -> None:
-        """The model is asked, perhaps once more: nobody waits any longer for what was asked before."""
-        self._results = asyncio.Queue()
-        for waiting in self._waiting.values():
-            waiting.calls.clear()
+    async def follow(self, events: AsyncIterator[llm.Event]) -> None:
+        """Take what the LLM server sends until its end, and have its functions called."""
+        try:
+            async for event in events:
+                self._sign = self._clock()
+                match event:
+                    case llm.Progress():
+                        self._progress = event
+                    case llm.ToolCall():
+                        self._since = self._sign
+                        self._news.put_nowait(event)
+                        await self._tools.call(event)
+                    case _:
+                        self._news.put_nowait(event)
+            self._news.put_nowait(EngineFailed("the llm server ended a reply without saying so"))
+        except ParleyError as error:
+            self._news.put_nowait(error)
 
-    @property
-    def waits(self) -> bool:
-        """True while a result is missing."""
-        return any(waiting.calls for waiting in self._waiting.values())
+    async def next(self) -> Piece:
+        """The next piece of the text, the wish to hear what there is of it, or the end.
 
-    async def ask(self, call: llm.ToolCall) -> None:
-        """Have a function called, unless the same call was made, or is being made, for this reply."""
-        what = (call.name, call.arguments_json)
-        if (known := self._known.get(what)) is not None:
-            self._results.put_nowait(replace(known, tool_call_id=call.id))
-            return
-        for waiting in self._waiting.values():
-            if waiting.what == what:
-                waiting.calls.append(call.id)
-                return
-        # The listener may have calls of several replies at hand, and models number those of each round from one.
-        self._asked += 1
-        name = f"{self._number}:{self._asked}"
-        self._waiting[name] = _Waiting(what, [call.id])
-        await self._ask(replace(call, id=name))
-
-    def take(self, result: llm.ToolResult) -> bool:
-        """Hand in a result; False when nothing was asked by that name."""
-        waiting = self._waiting.pop(result.tool_call_id, None)
-        if waiting is None:
-            return False
-        self._known[waiting.what] = result
-        for call in waiting.calls:
-            self._results.put_nowait(replace(result, tool_call_id=call))
-        return True
-
-    async def results(self) -> AsyncIterator[llm.ToolResult]:
-        """The results for the LLM server; never ends by itself."""
+        Raises:
+            ParleyError: the LLM server failed, or gave no sign of life for too long.
+        """
         while True:
-            yield await self._results.get()
+            if self._due:
+                return self._due.popleft()
+            event = await self._event()
+            match event:
+                case None:
+                    self._fill()
+                case llm.Delta():
+                    self._since = self._clock()
+                    self._said += event.text
+                    return event
+                case llm.ToolCall() if self._said:
+                    # What was said before a function is called is heard while it runs.
+                    return tts.SpeakNow()
+                case llm.Finished():
+                    return event
+                case ParleyError():
+                    raise event
+                case _:
+                    pass
+
+    async def _event(self) -> llm.Event | ParleyError | None:
+        """What came next; None when it takes so long that something is to be said meanwhile."""
+        while self._news.empty():
+            now, dead_at, slow_at = self._clock(), self._dead_at(), self._slow_at()
+            if now >= dead_at:
+                raise DeadlinePassed("the llm server has given no sign of life in time")
+            if now >= slow_at and self._waiting.heard.is_set():
+                await self._tell()
+                if self._filler and (self._tools.waits or not self._said):
+                    return None
+            try:
+                async with asyncio.timeout_at(min(dead_at, max(slow_at, now + _LOOK_SECONDS))):
+                    return await self._news.get()
+            except TimeoutError:
+                continue
+        return self._news.get_nowait()
+
+    def _dead_at(self) -> float:
+        return self._sign + (_TOOL_SECONDS if self._tools.waits else _SILENT_SECONDS)
+
+    def _slow_at(self) -> float:
+        """When nothing was written for so long that a listener should know."""
+        if not self._tools.waits:
+            return self._since + _SLOW_MODEL_SECONDS
+        return self._since + (_SLOW_TOOL_AFTER_WORDS_SECONDS if self._said else _SLOW_TOOL_SECONDS)
+
+    def _fill(self) -> None:
+        """Say the filler, set apart from what was said and from what will be."""
+        filler, self._filler = self._filler, ""
+        text = f" {filler} " if self._said else f"{filler} "
+        self._said += text
+        self._due += (llm.Delta(text), tts.SpeakNow())
+
+    async def _tell(self) -> None:
+        """Tell the listener who is waited for, unless they know."""
+        known = (self._progress.kind, self._progress.model)
+        if not self._tools.waits and known != self._told:
+            self._told = known
+            waited_ms = (self._clock() - self._asked) * 1000
+            await self._waiting.tell(llm.Progress(self._progress.kind, self._progress.model, waited_ms))
 
 
 @asynccontextmanager
-async def asked(client: llm.LlmClient, chat: llm.Config, desk: ToolDesk) -> AsyncIterator[News]:
-    """Ask for a reply; what comes of it is in the queue, None at its end, and an error where it failed."""
-    news: News = asyncio.Queue()
-    desk.begin()
+async def generation(
+    client: llm.LlmClient, chat: llm.Config, tools: ToolCalls, waiting: Waiting
+) -> AsyncIterator[Generation]:
+    """Ask for a reply; leaving the block ends the model's work."""
+    text = Generation(tools, waiting)
     try:
         async with (
-            client.chat(chat, desk.results() if chat.tools else None) as events,
+            client.chat(chat, tools.results() if chat.tools else None) as events,
             asyncio.TaskGroup() as tasks,
         ):
-            pump = tasks.create_task(_pump(events, news), name="llm events")
-            yield news
-            pump.cancel()
+            following = tasks.create_task(text.follow(events), name="llm events")
+            yield text
+            following.cancel()
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 
 
-async def _pump(events: AsyncIterator[llm.Event], news: News) -> None:
-    try:
-        async for event in events:
-            await news.put(event)
-        await news.put(None)
-    except ParleyError as error:
-        await news.put(error)
+class FixedText:
+    """A text that is known already, in place of a generation."""
 
+    def __init__(self, text: str) -> None:
+        """Give `text` as one piece."""
+        self._pieces: deque[Piece] = deque((llm.Delta(text),))
 
-async def written(news: News, desk: ToolDesk, filler: str) -> AsyncIterator[llm.Delta | tts.SpeakNow | llm.Finished]:
-    """The pieces of the text, what there is of it to be spoken at once, and the end.
-
-    `filler` is said, once, when a function takes long; it may be empty.
-
-    Raises:
-        ParleyError: the LLM server failed, or wrote nothing for too long.
-    """
-    said = ""
-    while True:
-        event = await _next(news, desk, _FILLER_SECONDS[bool(said)] if filler else None, begun=bool(said))
-        match event:
-            case None if filler:
-                # It is set apart from what was said, and from what will be.
-                event, filler = llm.Delta(f" {filler} " if said else f"{filler} "), ""
-                said += event.text
-                yield event
-                yield tts.SpeakNow()
-            case llm.Delta():
-                said += event.text
-                yield event
-            case llm.ToolCall():
-                if said:
-                    yield tts.SpeakNow()
-                await desk.ask(event)
-            case llm.Finished():
-                yield event
-                return
-            case ParleyError():
-                raise event
-            case _:
-                pass
-
-
-async def _next(
-    news: News, desk: ToolDesk, filler_seconds: float | None, *, begun: bool
-) -> llm.Event | ParleyError | None:
-    """What comes next; None when a function takes long.
-
-    Raises:
-        DeadlinePassed: the server writes nothing.
-    """
-    if desk.waits:
-        limit = _TOOL_SECONDS if filler_seconds is None else filler_seconds
-    else:
-        limit = _STALL_SECONDS if begun else _FIRST_TOKEN_SECONDS
-    try:
-        async with asyncio.timeout(limit):
-            event = await news.get()
-    except TimeoutError:
-        if desk.waits and filler_seconds is not None:
-            return None
-        raise DeadlinePassed("the llm server has not written anything in time") from None
-    if event is None:
-        return llm.Finished(llm.FinishReason.UNSPECIFIED, 0, 0, 0, 0, 0, 0)
-    return event
+    async def next(self) -> Piece:
+        """The text, then the end."""
+        return self._pieces.popleft() if self._pieces else llm.Finished(llm.FinishReason.STOP, 0, 0, 0, 0, 0, 0)

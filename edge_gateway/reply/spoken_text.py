@@ -26,7 +26,7 @@ class _Word:
     sample: int
 
 
-class ReplyText:
+class SpokenText:
     """The text of one reply, growing by deltas, and where in the reply's audio each of its words sounds.
 
     A word is heard once at least half of its sound has played: in a sentence, listeners know a word from about its
@@ -79,6 +79,14 @@ class ReplyText:
     def heard(self, samples_played: int) -> str:
         """Return the words that were heard when `samples_played` have played; never a part of a word."""
         return self.text[: self._cut(samples_played)].strip()
+
+    def said_between(self, first_sample: int, end_sample: int) -> str:
+        """Return the words that sound between two places in the audio; everything, where no word has a place yet."""
+        if not self._words:
+            return self.text
+        first = max(0, bisect_right(self._words, first_sample, key=lambda word: word.sample) - 1)
+        end = bisect_right(self._words, end_sample, key=lambda word: word.sample)
+        return self.text[self._words[first].start_char : self._words[end - 1].end_char] if end > first else ""
 
     def unsaid(self, samples_played: int) -> str:
         """Return the rest of the text so far: what the listener did not hear."""

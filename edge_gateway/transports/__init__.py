@@ -1,1 +1,1 @@
-"""How listeners reach the gateway: each module makes a `Peer` of one kind of connection."""
+"""How listeners reach the gateway: each makes a `ClientConnection`, and the web application serves the page."""

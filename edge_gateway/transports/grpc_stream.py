@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from parley._duplex import first_of
 from parley.conversation import AudioPacket, Encoding, Event, Request, event_to_proto, request_from_proto
 from parley.errors import ParleyError
 from parley.v1 import conversation_pb2_grpc
@@ -15,23 +16,29 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
-    from edge_gateway.admission import Lobby
+    from edge_gateway.admission import Admission
     from parley.v1 import conversation_pb2
 
     Context = grpc.aio.ServicerContext[conversation_pb2.ConverseRequest, conversation_pb2.ConverseResponse]
 
 
-class GrpcPeer:
+# What a program that reads slowly may leave unread before it holds up its session: more than is sent ahead of playback.
+_WAITING_EVENTS: Final = 64
+
+
+class GrpcConnection:
     """A program behind a gRPC stream."""
 
     def __init__(self, requests: AsyncIterable[conversation_pb2.ConverseRequest], context: Context) -> None:
-        """Speak over a stream that is open."""
+        """Speak over a stream that is open; `write` must be running."""
         self._requests = requests
         self._context = context
-        # grpc.aio takes one write at a time; events and audio come from different tasks.
-        self._turn = asyncio.Lock()
+        # grpc.aio takes one write at a time, and a write that is cancelled on its way breaks the call. Events and
+        # sound come from tasks that may be cancelled at any time, so one task of the call's own writes them all.
+        self._outgoing: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING_EVENTS)
         self.encoding = Encoding.OPUS
         self.reply_encoding = Encoding.OPUS
+        self.half_closed = False
 
     async def received(self) -> AsyncIterator[Request | ParleyError]:
         """Requests and packets until the program closes its half; what cannot be read comes as its error."""
@@ -40,11 +47,20 @@ class GrpcPeer:
                 yield request_from_proto(message)
             except ParleyError as error:
                 yield error
+        self.half_closed = True
+
+    async def write(self) -> None:
+        """Write what is sent until `close`; a program that has left is no error: `received` ends."""
+        while (event := await self._outgoing.get()) is not None:
+            await self._context.write(event_to_proto(event))
+
+    async def close(self) -> None:
+        """Let `write` end when everything that was sent is written."""
+        await self._outgoing.put(None)
 
     async def send(self, event: Event) -> None:
-        """Send an event."""
-        async with self._turn:
-            await self._context.write(event_to_proto(event))
+        """Send an event; waits while the program reads slowly."""
+        await self._outgoing.put(event)
 
     async def send_audio(self, packets: list[AudioPacket]) -> None:
         """Send packets, one message each."""
@@ -55,14 +71,21 @@ class GrpcPeer:
 class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     """Holds conversations with programs."""
 
-    def __init__(self, lobby: Lobby) -> None:
-        """Let sessions in through `lobby`."""
-        self._lobby = lobby
+    def __init__(self, admission: Admission) -> None:
+        """Let sessions in through `admission`."""
+        self._admission = admission
 
     async def Converse(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: AsyncIterable[conversation_pb2.ConverseRequest], context: Context
     ) -> None:
         """One session, until the program closes its half."""
         async with statuses(context):
-            self._lobby.check()
-            await self._lobby.hold(GrpcPeer(request_iterator, context))
+            self._admission.check()
+            connection = GrpcConnection(request_iterator, context)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(connection.write(), name="write")
+                    await self._admission.hold(connection)
+                    await connection.close()
+            except BaseExceptionGroup as group:
+                raise first_of(group) from None

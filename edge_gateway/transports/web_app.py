@@ -10,10 +10,10 @@ from aiohttp import WSCloseCode, web
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from edge_gateway.admission import Lobby
-from edge_gateway.session_config import error_event
-from edge_gateway.transports.websocket import WebSocketPeer, new_socket
-from parley.errors import ParleyError
+from edge_gateway.admission import Admission
+from edge_gateway.error_events import error_event
+from edge_gateway.transports.websocket import WebSocketConnection, new_socket
+from parley.errors import ParleyError, ShuttingDown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-LOBBY: Final = web.AppKey("lobby", Lobby)
+ADMISSION: Final = web.AppKey("admission", Admission)
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 ORIGINS: Final = web.AppKey("origins", frozenset[str])
 
@@ -35,10 +35,10 @@ _HEADERS: Final = {
 }
 
 
-def new_app(lobby: Lobby, registry: CollectorRegistry, origins: str) -> web.Application:
+def new_app(admission: Admission, registry: CollectorRegistry, origins: str) -> web.Application:
     """The application; `origins` are other sites whose pages may connect, separated by commas."""
     app = web.Application(middlewares=[_headers])
-    app[LOBBY], app[REGISTRY] = lobby, registry
+    app[ADMISSION], app[REGISTRY] = admission, registry
     app[ORIGINS] = frozenset(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
     app.router.add_get("/", _page)
     app.router.add_get("/v1/conversation", _conversation)
@@ -80,15 +80,16 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
         raise web.HTTPForbidden(text="this origin may not connect: name it in PARLEY_ALLOWED_ORIGINS\n")
     socket = new_socket()
     await socket.prepare(request)
-    peer = WebSocketPeer(socket)
-    lobby = request.app[LOBBY]
+    connection = WebSocketConnection(socket)
+    admission = request.app[ADMISSION]
     try:
-        lobby.check()
+        admission.check()
     except ParleyError as error:
-        await peer.send(error_event(error, "gateway", ends_session=True))
-        await socket.close(code=_CLOSE_BUSY, message=b"busy")
+        await connection.send(error_event(error, "gateway", ends_session=True))
+        stopping = isinstance(error, ShuttingDown)
+        await socket.close(code=WSCloseCode.GOING_AWAY if stopping else _CLOSE_BUSY, message=b"busy")
         return socket
-    await lobby.hold(peer)
+    await admission.hold(connection)
     await socket.close(code=WSCloseCode.OK)
     return socket
 

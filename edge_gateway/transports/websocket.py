@@ -28,7 +28,7 @@ _HARD_LIMIT_BYTES: Final = 1024 * 1024
 """Above this the connection is closed (1009); between this and our own limits the frame gets an error event."""
 
 
-class WebSocketPeer:
+class WebSocketConnection:
     """A listener behind a WebSocket."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
@@ -36,6 +36,8 @@ class WebSocketPeer:
         self._socket = socket
         self.encoding = Encoding.OPUS
         self.reply_encoding = Encoding.OPUS
+        self.half_closed = False
+        """A WebSocket closes as a whole."""
 
     async def received(self) -> AsyncIterator[Request | ParleyError]:
         """Requests and packets until the socket closes; what cannot be read comes as its error."""

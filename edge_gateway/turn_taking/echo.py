@@ -1,16 +1,23 @@
-"""Tells the assistant's own echo from a user by what ducking does to it: an echo gets quieter with the reply.
+"""Tells the assistant's own echo from a user: by what the duck does to the sound, and where that is silent, by words.
 
-The moment a voice is heard the reply is ducked, and that is a test of the voice too. A user goes on as loud as before,
-or falls silent; an echo goes down by about as much as the reply did. Counts packets of 20 ms; knows nothing of words,
-clocks or decisions.
+All that decides it stands here. The moment a voice is heard the reply is ducked, and that is a test of the voice too: a
+user goes on as loud as before, or falls silent; an echo goes down by about as much as the reply did. Only where the
+sound says nothing, words are compared with what the reply was saying at that time. Counts packets of 20 ms; knows
+nothing of clocks, nor of what follows from the verdict.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from difflib import SequenceMatcher
 from itertools import islice
 from typing import Final
+
+from edge_gateway.turn_taking.phrases import normalise, stop_phrase
+
+DUCK_DB: Final = -18.0
+"""How much quieter a reply is while somebody speaks over it."""
 
 _PACKET_SECONDS: Final = 0.02
 _REMEMBERED: Final = round(3.0 / _PACKET_SECONDS)
@@ -26,36 +33,35 @@ _LESS_DB: Final = 8.0
 _MORE_DB: Final = 14.0
 _ABOVE_ROOM_DB: Final = 4.0
 _SILENT_DB: Final = -96.0
+# An echo comes back through a loudspeaker, a room and a recogniser: most words survive, in runs. A single word that
+# both say is no evidence; common ones stand in every reply.
+_ECHO_SHARE: Final = 0.6
+_ECHO_LEAST_RUN: Final = 2
+# A user may speak into an echo, so the words that came last decide.
+_LAST_WORDS: Final = 8
 
 
-class DuckProbe:
-    """What ducking did to the sound of one listener's microphone."""
+class MicrophoneLevels:
+    """How loud the microphone was in the last three seconds in which a reply could be heard."""
 
-    def __init__(self, duck_db: float) -> None:
-        """Judge ducks of `duck_db`, a negative number."""
-        self._depth_db = -duck_db
+    def __init__(self) -> None:
+        """Nothing was heard yet."""
+        self.packets = 0
+        """Packets heard in all: a place in time."""
         self._levels: deque[float] = deque(maxlen=_REMEMBERED)
-        self._since_duck: int | None = None
 
     def hear(self, level_db: float) -> None:
         """Take the RMS of the next packet, in dB of full scale."""
+        self.packets += 1
         self._levels.append(max(level_db, _SILENT_DB))
-        if self._since_duck is not None:
-            self._since_duck += 1
 
-    def ducked(self) -> None:
-        """The reply was made quieter just now."""
-        self._since_duck = 0
+    def fell_with_duck(self, ducked_at: int) -> bool | None:
+        """True when what is heard went down with the reply, False when it did not; None: that cannot be told (yet).
 
-    def restored(self) -> None:
-        """The reply is at full again, or over."""
-        self._since_duck = None
-
-    @property
-    def is_echo(self) -> bool | None:
-        """True when what is heard went down with the reply, False when it did not; None: that cannot be told (yet)."""
-        since = self._since_duck
-        if since is None or since < _ENOUGH_AFTER or len(self._levels) < since + _VOICE_BEFORE:
+        `ducked_at` is what `packets` was when the reply was ducked.
+        """
+        since = self.packets - ducked_at
+        if since < _ENOUGH_AFTER or len(self._levels) < since + _VOICE_BEFORE:
             return None
         levels = tuple(self._levels)
         at = len(levels) - since
@@ -64,7 +70,33 @@ class DuckProbe:
         room = min(levels)
         if after < room + _ABOVE_ROOM_DB:
             return None
-        return -_LESS_DB <= before - after - self._depth_db <= _MORE_DB
+        return -_LESS_DB <= before - after + DUCK_DB <= _MORE_DB
+
+
+def is_own_voice(text: str, said: str, fell_with_duck: bool | None) -> bool:  # noqa: FBT001 - evidence, no switch
+    """True when `text` is the assistant's own voice: what the duck has shown decides; else the words do.
+
+    `said` is what the reply was saying while this was heard, and not more than that.
+    """
+    return _repeats(text, said) if fell_with_duck is None else fell_with_duck
+
+
+def is_wish_to_stop(text: str, said: str, language: str, fell_with_duck: bool | None) -> bool:  # noqa: FBT001 - likewise
+    """True when `text` begins with a stop phrase that is the user's, not one of the reply's own words."""
+    phrase = stop_phrase(text, language)
+    if not phrase:
+        return False
+    return fell_with_duck is False or f" {phrase} " not in f" {' '.join(normalise(said))} "
+
+
+def _repeats(text: str, said: str) -> bool:
+    """True when most of the last words of `text` stand, in order, in what is being said."""
+    words, being_said = normalise(text)[-_LAST_WORDS:], normalise(said)
+    if not words or not being_said:
+        return False
+    blocks = SequenceMatcher(None, words, being_said, autojunk=False).get_matching_blocks()
+    runs = (block.size for block in blocks if block.size >= _ECHO_LEAST_RUN)
+    return sum(runs) / len(words) >= _ECHO_SHARE
 
 
 def _loudness(levels_db: tuple[float, ...]) -> float:

@@ -16,13 +16,13 @@ from prometheus_client import CollectorRegistry
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
 from asr_server.scheduler import Scheduler
 from asr_server.service import AsrServicer
-from edge_gateway.admission import Lobby
+from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
-from edge_gateway.latency.turn_metrics import Reports
-from edge_gateway.reply.manager import Means
+from edge_gateway.backends import Backends
+from edge_gateway.directory import Directory
+from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
-from edge_gateway.session import Services
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
@@ -33,7 +33,9 @@ from parley.conversation import (
     AudioPacket,
     Encoding,
     Event,
+    Ping,
     Played,
+    Pong,
     Request,
     SessionConfig,
     SessionReady,
@@ -117,7 +119,7 @@ class Gateway:
     url: str
     telemetry: Telemetry
     script: Script
-    lobby: Lobby
+    admission: Admission
 
 
 async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.aio.Server], None], port: int = 0) -> str:
@@ -158,18 +160,17 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         llm.LlmClient(addresses[1]) as writing,
         tts.TtsClient(addresses[2]) as speaking,
     ):
-        reports = Reports(telemetry, script.max_sessions)
-        means = Means(
-            Servers(writing, speaking), Codecs(Libopus(find_libopus())), reports, "Be brief.", 400, "One moment."
-        )
-        lobby = Lobby(Services(listening, means), script.max_sessions)
-        runner = web.AppRunner(new_app(lobby, telemetry.registry, "https://friend.example"), shutdown_timeout=0.2)
+        metrics, servers = TurnMetrics(telemetry, script.max_sessions), Servers(writing, speaking)
+        codecs = Codecs(Libopus(find_libopus()))
+        backends = Backends(listening, servers, Directory(servers), codecs, metrics, "Be brief.", 400, "One moment.")
+        admission = Admission(backends, script.max_sessions)
+        runner = web.AppRunner(new_app(admission, telemetry.registry, "https://friend.example"), shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         try:
             host, port = runner.addresses[0][:2]
-            yield Gateway(f"http://{host}:{port}", telemetry, script, lobby)
+            yield Gateway(f"http://{host}:{port}", telemetry, script, admission)
         finally:
             await runner.cleanup()
 
@@ -219,6 +220,9 @@ class Listener:
         assert message.type is aiohttp.WSMsgType.TEXT, message
         event = event_from_json(message.data)
         assert event is not None
+        if isinstance(event, Ping):
+            now_us = round(time.time() * 1e6)
+            await self.send(Pong(event.id, now_us, now_us))
         self.events.append(event)
         return event
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def serving(gateway: Gateway) -> AsyncIterator[ConversationClient]:
-    servicer = ConversationServicer(gateway.lobby)
+    servicer = ConversationServicer(gateway.admission)
     listen = Listen("127.0.0.1", 0, "PORT", 0, 0.0, 64 * 1024)
 
     async with started(SERVICE, lambda server: add_ConversationServiceServicer_to_server(servicer, server), listen) as (

@@ -1,0 +1,86 @@
+"""Makes sound of a client's packets: decodes them, and fills the gaps that lost ones leave.
+
+Knows nothing of servers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parley.conversation import AudioPacket
+
+# Codecs guess no more than this at once (RFC 6716, section 4.4), and guess nothing but silence after that.
+_MOST_GUESSED_SAMPLES: Final = round(0.12 * LISTENING_RATE_HZ)
+# A longer gap in the sequence is a client that counts anew, or paused, not packets that were lost.
+_MOST_FILLED_SAMPLES: Final = LISTENING_RATE_HZ
+
+
+class PacketDecoder(Protocol):
+    """Makes PCM at the listening rate of packets."""
+
+    keeps_packets: bool
+    """A packet can be decoded again by another decoder; False: it makes sense only after those before it."""
+
+    def decode(self, packet: bytes) -> bytes:
+        """PCM of one packet; InvalidInput for what is none."""
+        ...
+
+    def conceal(self, samples: int) -> bytes:
+        """Plausible PCM in place of at most 120 ms of lost packets."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What one packet brought."""
+
+    pcm: bytes
+    """s16le mono at the listening rate, what fills the gap before the packet first."""
+    gap_samples: int
+    """Samples of it that fill the gap."""
+    kept: bytes
+    """What makes the packet's own sound again: the packet, or its PCM."""
+
+
+class Microphone:
+    """The sound of one session's microphone."""
+
+    def __init__(self, make_decoder: Callable[[], PacketDecoder]) -> None:
+        """Make a decoder when the first packet comes."""
+        self._make_decoder = make_decoder
+        self._decoder: PacketDecoder | None = None
+        self._next_sequence = -1
+        self._packet_samples = 0
+
+    def take(self, packet: AudioPacket) -> Sound:
+        """Decode a packet.
+
+        Raises:
+            InvalidInput: it cannot be decoded; the session goes on without it.
+        """
+        if self._decoder is None:
+            self._decoder = self._make_decoder()
+        lost = packet.sequence - self._next_sequence if self._next_sequence >= 0 else 0
+        gap = self._fill(self._decoder, lost * self._packet_samples) if lost > 0 else b""
+        pcm = self._decoder.decode(packet.data)
+        self._next_sequence = packet.sequence + 1
+        self._packet_samples = len(pcm) // SAMPLE_BYTES
+        return Sound(gap + pcm, len(gap) // SAMPLE_BYTES, packet.data if self._decoder.keeps_packets else pcm)
+
+    def again(self) -> Callable[[bytes], bytes]:
+        """What makes sound of what was kept, from one packet to the next."""
+        decoder = self._make_decoder()
+        return decoder.decode if decoder.keeps_packets else lambda pcm: pcm
+
+    @staticmethod
+    def _fill(decoder: PacketDecoder, samples: int) -> bytes:
+        if samples > _MOST_FILLED_SAMPLES:
+            return b""
+        guessed = decoder.conceal(min(samples, _MOST_GUESSED_SAMPLES)) if samples else b""
+        return guessed + bytes(samples * SAMPLE_BYTES - len(guessed))

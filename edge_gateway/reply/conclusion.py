@@ -1,0 +1,69 @@
+"""How a turn ends: what the history keeps of it, what the listener is told, what operators see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parley.conversation import Outcome, ReplyFinished
+
+if TYPE_CHECKING:
+    from edge_gateway.connection import ClientConnection
+    from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.latency.turn_metrics import TurnMetrics
+    from edge_gateway.reply.chat_history import ChatHistory
+    from edge_gateway.turn import Turn
+    from parley.conversation import TurnReport
+    from serving.telemetry import SpanIdentity
+
+
+class Conclusions:
+    """Ends the turns of one session."""
+
+    def __init__(
+        self,
+        session_id: str,
+        connection: ClientConnection,
+        metrics: TurnMetrics,
+        clock: ClientClock,
+        history: ChatHistory,
+    ) -> None:
+        """Write into `history`, tell `connection` and `metrics`."""
+        self._session_id = session_id
+        self._connection = connection
+        self._metrics = metrics
+        self._clock = clock
+        self._history = history
+        self._previous: SpanIdentity | None = None
+
+    async def tell(self, turn: Turn, outcome: Outcome) -> None:
+        """End a turn whose reply is over, and tell the listener."""
+        heard, unheard = _heard(turn, outcome)
+        if turn.reply is not None:
+            self._history.calls(turn.reply.tools.asked)
+            complete = turn.reply.text_only or outcome is Outcome.COMPLETED
+            self._history.reply(heard, interrupted=not complete, unheard=unheard)
+            await self._connection.send(ReplyFinished(turn.reply.brief.number, outcome, heard, unheard))
+        await self._connection.send(self._record(turn, outcome, heard))
+
+    def record(self, turn: Turn, outcome: Outcome) -> None:
+        """End a turn whose listener is gone."""
+        self._record(turn, outcome, _heard(turn, outcome)[0])
+
+    def _record(self, turn: Turn, outcome: Outcome, heard: str) -> TurnReport:
+        turn.end(outcome)
+        if turn.reply is not None:
+            turn.reply.outcome = outcome
+        report = self._metrics.turn(self._session_id, turn, heard, self._clock, self._previous)
+        self._previous = turn.identity
+        return report
+
+
+def _heard(turn: Turn, outcome: Outcome) -> tuple[str, str]:
+    """What was heard of a turn's reply, and what was not."""
+    reply = turn.reply
+    if reply is None:
+        return "", ""
+    if reply.text_only or outcome is Outcome.COMPLETED:
+        return reply.words.text, ""
+    position = reply.playout.position
+    return reply.words.heard(position), reply.words.unsaid(position)

@@ -1,0 +1,135 @@
+"""How a session is set up: what it is configured to be, its way to the ASR server, and the first answer to its client.
+
+Knows nothing of turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from edge_gateway.input.recognition import Recognition, RecognitionEvent
+from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_voice, policy_of
+from parley import asr
+from parley.conversation import MAX_OPUS_BYTES, MAX_TEXT_BYTES, SessionConfig, SessionReady
+from parley.errors import WrongState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from edge_gateway.backends import Backends
+    from edge_gateway.connection import ClientConnection
+    from edge_gateway.turn_taking.echo import MicrophoneLevels
+    from edge_gateway.turn_taking.events import TurnPolicy
+
+
+class Setup:
+    """What one session agreed on with its client."""
+
+    def __init__(
+        self,
+        session_id: str,
+        connection: ClientConnection,
+        backends: Backends,
+        levels: MicrophoneLevels,
+        emit: Callable[[RecognitionEvent], Awaitable[None]],
+    ) -> None:
+        """Wait for the configuration; `emit` takes what the ASR server says."""
+        self._session_id = session_id
+        self._connection = connection
+        self._backends = backends
+        self._levels = levels
+        self._emit = emit
+        self._recognition: Recognition | None = None
+        self._given: dict[asr.Config, SessionConfig] = {}
+        self.config: SessionConfig | None = None
+        """What was agreed on; None: nothing yet."""
+        self.task: asyncio.Task[None] | None = None
+        """The task that listens."""
+        self.ready = asyncio.Event()
+        """Set once the client has had its first answer."""
+
+    @property
+    def is_configured(self) -> bool:
+        """True when there is a way to the ASR server."""
+        return self._recognition is not None
+
+    def check(self) -> None:
+        """See whether the client has configured the session.
+
+        Raises:
+            WrongState: it has not.
+        """
+        if self._recognition is None:
+            raise WrongState("send configure first", field="configure")
+
+    @property
+    def recognition(self) -> Recognition:
+        """The way to the ASR server.
+
+        Raises:
+            WrongState: the session is not configured.
+        """
+        self.check()
+        assert self._recognition is not None  # noqa: S101 - just checked
+        return self._recognition
+
+    def policy(self, language: str) -> TurnPolicy:
+        """How the floor changes hands, in a session in which `language` is spoken."""
+        return policy_of(self.config or SessionConfig(), language)
+
+    async def configure(self, tasks: asyncio.TaskGroup, given: SessionConfig, traceparent: str) -> None:
+        """Take a configuration, the first or another; `traceparent` is for the next turn's spans.
+
+        Raises:
+            InvalidInput: a value that is not taken; nothing is changed.
+            WrongState: a change of what cannot change; nothing is changed.
+        """
+        config = agree(given, self.config)
+        if config.voice:
+            check_voice(config.voice, await self._backends.servers.tts.voices())
+        self.config = config
+        audio_in, audio_out = config.input or DEFAULT_INPUT, config.output or DEFAULT_OUTPUT
+        self._connection.encoding, self._connection.reply_encoding = audio_in.encoding, audio_out.encoding
+        listening = asr.Config(
+            language=config.language,
+            hints=config.hints,
+            endpointing=config.endpointing or asr.Endpointing(),
+            session_id=self._session_id,
+            traceparent=traceparent,
+        )
+        self._given[listening] = config
+        if self._recognition is not None:
+            self._recognition.reconfigure(listening)
+            return
+        decoders = self._backends.codecs.decoder_factory(audio_in)
+        self._recognition = Recognition(self._backends.asr, listening, decoders, self._levels, self._emit)
+        self.task = tasks.create_task(self._recognition.run(), name="recognition")
+
+    def refused(self, in_force: asr.Config | None) -> None:
+        """The ASR server did not take the configuration: what held before holds again, or the next one begins anew."""
+        if in_force is None:
+            self._recognition, self.task, self.config = None, None, None
+        else:
+            self.config = self._given.get(in_force, self.config)
+
+    async def begin(self, asr_ready: asr.Ready | None) -> str:
+        """Give the client its first answer; without `asr_ready` the ASR server is away. Gives the greeting."""
+        config = self.config or SessionConfig()
+        engines = await self._backends.directory.engines()
+        listens = f"{asr_ready.engine} {asr_ready.model}".strip() if asr_ready is not None else ""
+        await self._connection.send(
+            SessionReady(
+                session_id=self._session_id,
+                input=config.input or DEFAULT_INPUT,
+                output=config.output or DEFAULT_OUTPUT,
+                voice=config.voice,
+                language=asr_ready.language if asr_ready is not None else config.language,
+                lead_ms=self._backends.lead_ms,
+                max_packet_bytes=MAX_OPUS_BYTES,
+                max_text_bytes=MAX_TEXT_BYTES,
+                engines=(listens, engines.llm, engines.tts),
+            )
+        )
+        self.ready.set()
+        return config.greeting
