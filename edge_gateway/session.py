@@ -289,6 +289,7 @@ class Session:
             self._use_configuration()
         else:
             await self._begin(None)
+            await self._decide(floor.RecognitionAway(), None)
         await self._connection.send(error_event(news.error, "asr", turn=self._spoken.turn.number))
 
     def _use_configuration(self) -> None:

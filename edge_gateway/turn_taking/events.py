@@ -23,11 +23,16 @@ class ReplyEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RecognitionAway:
+    """The ASR server broke off: until it is back nothing is known of what the user says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The time `Floor.wake_at` has come."""
 
 
-Event = asr.Event | UserText | CancelReply | ReplyAudible | ReplyEnded | Tick
+Event = asr.Event | UserText | CancelReply | ReplyAudible | ReplyEnded | RecognitionAway | Tick
 
 
 @dataclass(frozen=True, slots=True)
