@@ -48,8 +48,6 @@ _log = logging.getLogger("parley.gateway")
 
 # News that wait for a decision; more hold up those who bring them.
 _INBOX: Final = 1_000
-# What was said before a client closed its half is transcribed within this time, or not at all.
-_LAST_WORDS_SECONDS: Final = 10.0
 
 _News = RecognitionEvent | Request | Audible | Over
 
@@ -108,20 +106,26 @@ class Session:
                         await self._replies.clock_is_known()
                 else:
                     await self._inbox.put(request)
+                    if isinstance(request, SessionConfig):
+                        # The sound that follows is to be understood as it says.
+                        await self._inbox.join()
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
 
     async def _say_all(self) -> None:
         """The client says no more, but listens: let what it said be answered, and the reply be heard."""
+        while self._setup.is_configured and not self._setup.ready.is_set():
+            await self._next_handled()
         if self._setup.is_configured:
-            try:
-                async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                    await self._setup.recognition.finish()
-            except TimeoutError:
-                _log.warning("the last words were not transcribed in time", extra={"session": self.id})
-        while not (self._inbox.empty() and isinstance(self._floor.state, Free) and self._replies.idle):
-            self._handled.clear()
-            await self._handled.wait()
+            await self._setup.recognition.finish()
+        await self._inbox.join()
+        while not (isinstance(self._floor.state, Free) and self._replies.idle):
+            await self._next_handled()
+            await self._inbox.join()
+
+    async def _next_handled(self) -> None:
+        self._handled.clear()
+        await self._handled.wait()
 
     async def _keep_time(self) -> None:
         await self._setup.ready.wait()
@@ -140,6 +144,7 @@ class Session:
                 await self._time_has_passed()
             else:
                 await self._answer_errors(news)
+                self._inbox.task_done()
             self._handled.set()
 
     async def _answer_errors(self, news: _News) -> None:

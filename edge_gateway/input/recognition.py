@@ -83,7 +83,9 @@ class Recognition:
     ) -> None:
         """Prepare; nothing is opened before `run`. `levels` hears along while a reply plays; `emit` takes events."""
         self._client = client
-        self._config = self._agreed = config
+        self._config = self._opened = config
+        self._agreed: asr.Config | None = None
+        """What the server has taken last."""
         self._proposed: list[tuple[int, asr.Config]] = []
         """Changes that the server has not passed yet, each with the sound that was sent before it."""
         self._levels = levels
@@ -168,7 +170,7 @@ class Recognition:
             absence = tasks.create_task(self._fill_absence(), name="absence")
             while await self._one_stream():
                 await asyncio.sleep(self._retry_seconds)
-                self._retry_seconds = min(2 * self._retry_seconds, _SLOWEST_RETRY_SECONDS)
+                self._retry_seconds = min(2 * self._retry_seconds or _RETRY_SECONDS, _SLOWEST_RETRY_SECONDS)
             absence.cancel()
 
     async def _one_stream(self) -> bool:
@@ -184,16 +186,26 @@ class Recognition:
         finally:
             took_sound, self._watch = self._watch is not None, None
         if isinstance(error, InvalidInput | NotFound):
-            undone = self._agreed if self._proposed else None
-            self._proposed, self._config, self._retry_seconds = [], self._agreed, 0.0
-            await self._emit(HopFailed(error, refused=True, in_force=undone))
-            return undone is not None
+            return await self._refused(error)
+        if self._proposed and not self._failing:
+            # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
+            self._proposed, self._retry_seconds = [], 0.0
+            return True
         if not self._failing:
             self._failing = True
             await self._emit(HopFailed(error))
         if took_sound:
             await self._give_up_what_breaks_streams(began_sample)
         return True
+
+    async def _refused(self, error: ParleyError) -> bool:
+        """Go back to what the server has taken before; False when that was nothing else."""
+        in_force = self._agreed if self._config is not self._agreed else None
+        if in_force is not None:
+            self._config, self._retry_seconds = in_force, 0.0
+        self._proposed = []
+        await self._emit(HopFailed(error, refused=True, in_force=in_force))
+        return in_force is not None
 
     async def _give_up_what_breaks_streams(self, began_sample: int) -> None:
         at, hearings = self._hearings
@@ -234,6 +246,7 @@ class Recognition:
                 watch.sent(samples, request.first_sample + samples)
 
     def _opening(self) -> asr.Config:
+        self._opened = self._config
         return replace(
             self._config,
             first_sample=self._buffer.first_sample,
@@ -270,6 +283,7 @@ class Recognition:
         """Note what an event means for the sound that is kept, and hand it on."""
         match event:
             case asr.Ready():
+                self._agreed = self._opened
                 await self._tell_of_loss()
                 await self._emit(Heard(event))
             case asr.AudioAck():
