@@ -22,6 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from parley._duplex import first_of
 from parley.errors import ParleyError, to_status
 from serving.config import ConfigError, read
 from serving.telemetry import Telemetry, open_telemetry
@@ -72,28 +73,37 @@ class Listen:
     """Largest message taken."""
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - a process has these parts
     service: str,
     register: Callable[[grpc.aio.Server], None],
     listen: Listen,
     *,
     load: Callable[[], Awaitable[None]],
     telemetry: Telemetry,
+    drain: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until told to stop. `service` is the full name for health checks; `load` makes the engine warm.
+
+    When told to stop, nobody is let in any more, from that moment on, and running calls have `listen.drain_seconds` to
+    end. `drain` does the same for callers that came another way, side by side with that, in as many seconds.
 
     Raises:
         StartError: the port is taken.
         ParleyError: `load` failed.
     """
     stopping = _stop_signal()
-    async with started(service, register, listen) as (port, ready):
-        with _metrics(listen, telemetry):
-            await load()
-            await ready()
-            _log.info("%s is serving on %s:%d", service, listen.host, port)
-            await stopping.wait()
-            _log.info("%s is stopping", service)
+    try:
+        async with asyncio.TaskGroup() as tasks, started(service, register, listen) as (port, ready):
+            with _metrics(listen, telemetry):
+                await load()
+                await ready()
+                _log.info("%s is serving on %s:%d", service, listen.host, port)
+                await stopping.wait()
+                _log.info("%s is stopping", service)
+                if drain is not None:
+                    tasks.create_task(_as_coroutine(drain()), name="drain")
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
 
 
 @asynccontextmanager
@@ -153,14 +163,14 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
     try:
         config = read(config_class, os.environ)
         with open_telemetry(service) as telemetry:
-            uvloop.run(_as_coroutine(main, config, telemetry))
+            uvloop.run(_as_coroutine(main(config, telemetry)))
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {error}\n")
         sys.exit(2)
 
 
-async def _as_coroutine(main: Callable[[C, Telemetry], Awaitable[None]], config: C, telemetry: Telemetry) -> None:
-    await main(config, telemetry)
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work
 
 
 def _stop_signal() -> asyncio.Event:
