@@ -108,6 +108,9 @@ class Session:
                         await self._replies.clock_is_known()
                 else:
                     await self._inbox.put(request)
+                    if isinstance(request, SessionConfig):
+                        # Sound may come right behind it, and is heard as it says.
+                        await self._inbox.join()
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
 
@@ -140,6 +143,7 @@ class Session:
                 await self._time_has_passed()
             else:
                 await self._answer_errors(news)
+                self._inbox.task_done()
             self._handled.set()
 
     async def _answer_errors(self, news: _News) -> None:

@@ -5,8 +5,8 @@ The rules that it keeps, whatever happens:
 - the user's and the assistant's words alternate; two of the same speaker in a row become one message. Many models'
   chat templates demand it. A reply that nobody asked for, such as a greeting, may come first, or follow another reply;
 - a function that was called stands before the words of the reply in which it was called, as a message of the assistant
-  that wants it and one of the tool that answers it; neither is ever there without the other. These messages do not
-  count for the rule above;
+  that wants it and one of the tool that answers it; neither is ever there without the other. They part what stands
+  before them from what comes after, so no two messages in a row are ever of the same role;
 - what the listener did not hear stays with the words of its reply that they heard. A reply of which no word was heard
   leaves none.
 
