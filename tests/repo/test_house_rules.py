@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MODULE_LINES = 320
 CLASS_LINES = 270
 # The words of the wire, one after the other.
-VOCABULARY = {"parley/conversation.py"}
+VOCABULARY = {"parley/conversation/__init__.py"}
 # Docstrings do not count.
 FUNCTION_LINES = 40
 MEDIAN_FUNCTION_LINES = 8

@@ -9,15 +9,15 @@ import numpy as np
 
 from parley import tts
 from parley.audio import Resampler, decode_file
-from parley.cli.evaluation.compose import at_speech_level, from_pcm, voiced_span
-from parley.cli.opus import MIC_RATE_HZ
 from parley.errors import InvalidInput
+from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.eval.compose import at_speech_level, from_pcm, voiced_span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from parley.cli.evaluation.compose import Sound
+    from parley_cli.eval.compose import Sound
 
 # Shorter than half a minute: longer turns are split by design, and have tests of their own.
 _LONGEST_SECONDS: Final = 20.0

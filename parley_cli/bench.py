@@ -20,7 +20,6 @@ from typing import Final
 import aiohttp
 import numpy as np
 
-from parley.cli.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketEncoder
 from parley.conversation import (
     FRAME_HEADER,
     ErrorEvent,
@@ -39,6 +38,7 @@ from parley.conversation import (
     request_to_json,
 )
 from parley.errors import Unavailable
+from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketEncoder
 
 _PACKET_SECONDS: Final = PACKET_SAMPLES / MIC_RATE_HZ
 _LISTENING_PACKET: Final = 320

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
 from parley.audio import SAMPLE_BYTES, decode_file, write_wav
-from parley.cli.listener import PACKET_SECONDS, REPLY_RATE_HZ, Listener
-from parley.cli.opus import MIC_RATE_HZ, PACKET_SAMPLES
-from parley.cli.socket import Conversation, converse
-from parley.cli.waterfall import draw
 from parley.conversation import (
     ErrorEvent,
     Event,
@@ -25,6 +21,10 @@ from parley.conversation import (
     UserUtterance,
 )
 from parley.errors import InvalidInput
+from parley_cli.client.listener import PACKET_SECONDS, REPLY_RATE_HZ, Listener
+from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES
+from parley_cli.client.socket import Conversation, converse
+from parley_cli.waterfall import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from parley.cli.evaluation import compose
-from parley.cli.opus import MIC_RATE_HZ
+from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.eval import compose
 
 if TYPE_CHECKING:
-    from parley.cli.evaluation.clips import Clip, Clips
-    from parley.cli.evaluation.compose import Sound
+    from parley_cli.eval.clips import Clip, Clips
+    from parley_cli.eval.compose import Sound
 
 # Pauses within a turn that a listener must sit through.
 _PAUSES_SECONDS: Final = (0.2, 0.3, 0.4, 0.5, 0.6)

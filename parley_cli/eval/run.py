@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from parley._duplex import first_of
-from parley.cli.evaluation.clips import load_clips
-from parley.cli.evaluation.scenes import Sitting, standard
-from parley.cli.evaluation.score import as_object, judge, table
-from parley.cli.evaluation.stage import Observed, perform
 from parley.errors import Unavailable
+from parley_cli.eval.clips import load_clips
+from parley_cli.eval.scenes import Sitting, standard
+from parley_cli.eval.score import as_object, judge, table
+from parley_cli.eval.stage import Observed, perform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

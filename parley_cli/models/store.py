@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from parley.cli.models.names import WHISPER_SIZES, HubFile, Kind, Model, parse
 from parley.errors import ParleyError
+from parley_cli.models.names import WHISPER_SIZES, HubFile, Kind, Model, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

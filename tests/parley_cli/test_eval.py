@@ -12,12 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.audio import write_wav
-from parley.cli.evaluation import compose
-from parley.cli.evaluation.clips import Clip, Clips, load_clips
-from parley.cli.evaluation.scenes import Kind, Scene, standard
-from parley.cli.evaluation.score import Verdict, judge, table, word_errors
-from parley.cli.evaluation.stage import Observed
-from parley.cli.opus import MIC_RATE_HZ
 from parley.conversation import (
     Duck,
     FlushPlayback,
@@ -30,11 +24,17 @@ from parley.conversation import (
     UserUtterance,
 )
 from parley.errors import InvalidInput
+from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.eval import compose
+from parley_cli.eval.clips import Clip, Clips, load_clips
+from parley_cli.eval.scenes import Kind, Scene, standard
+from parley_cli.eval.score import Verdict, judge, table, word_errors
+from parley_cli.eval.stage import Observed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parley.cli.evaluation.compose import Sound
+    from parley_cli.eval.compose import Sound
 
 
 def voice(seconds: float, seed: int = 1) -> Sound:

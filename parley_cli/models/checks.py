@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parley.cli.models.fetch import checksum_of
+from parley_cli.models.fetch import checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from parley.cli.models.fetch import Progress
-    from parley.cli.models.names import HubFile
-    from parley.cli.models.store import Record
+    from parley_cli.models.fetch import Progress
+    from parley_cli.models.names import HubFile
+    from parley_cli.models.store import Record
 
 
 @dataclass(frozen=True, slots=True)

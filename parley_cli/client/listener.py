@@ -10,8 +10,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from parley.cli.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
-from parley.cli.playback import Playback
 from parley.conversation import (
     AudioPacket,
     ClientMark,
@@ -30,11 +28,13 @@ from parley.conversation import (
     SessionReady,
 )
 from parley.errors import InvalidInput
+from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
+from parley_cli.client.playback import Playback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from parley.cli.socket import Conversation
+    from parley_cli.client.socket import Conversation
 
 PACKET_SECONDS: Final = PACKET_SAMPLES / MIC_RATE_HZ
 REPLY_RATE_HZ: Final = 24_000

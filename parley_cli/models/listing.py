@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from parley.cli.models.settings import in_use, setting_of
+from parley_cli.models.settings import in_use, setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from parley.cli.models.names import Model
-    from parley.cli.models.store import Record, Store
+    from parley_cli.models.names import Model
+    from parley_cli.models.store import Record, Store
 
 _STEP: Final = 1_000
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")

@@ -9,11 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from parley.cli.evaluation.compose import from_pcm, to_pcm
-from parley.cli.evaluation.scenes import HARMLESS, INTERRUPTING, Kind, Scene, Sitting
-from parley.cli.listener import PACKET_SECONDS, REPLY_RATE_HZ, Listener
-from parley.cli.opus import MIC_RATE_HZ, PACKET_SAMPLES
-from parley.cli.socket import converse
 from parley.conversation import (
     CancelReply,
     Event,
@@ -25,11 +20,16 @@ from parley.conversation import (
     UserText,
     UserUtterance,
 )
+from parley_cli.client.listener import PACKET_SECONDS, REPLY_RATE_HZ, Listener
+from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES
+from parley_cli.client.socket import converse
+from parley_cli.eval.compose import from_pcm, to_pcm
+from parley_cli.eval.scenes import HARMLESS, INTERRUPTING, Kind, Scene, Sitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parley.cli.evaluation.compose import Sound
+    from parley_cli.eval.compose import Sound
 
 E = TypeVar("E")
 

@@ -34,23 +34,23 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
     # ruff: noqa: PLC0415
     match options.command:
         case "up":
-            from parley.cli.up import up
+            from parley_cli.up import up
 
             return asyncio.run(up(options.profile))
         case "talk":
-            from parley.cli.talk import talk
+            from parley_cli.talk import talk
 
             return asyncio.run(talk(options.url, options.file, out=options.out, as_json=options.json))
         case "transcribe":
-            from parley.cli.single import transcribe
+            from parley_cli.single import transcribe
 
             return asyncio.run(transcribe(options.server, options.file))
         case "chat":
-            from parley.cli.single import chat
+            from parley_cli.single import chat
 
             return asyncio.run(chat(options.server, options.text))
         case "say":
-            from parley.cli.single import say
+            from parley_cli.single import say
 
             return asyncio.run(say(options.server, options.text, options.out, options.voice))
         case "models":
@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
         case "eval":
             return _evaluate(options)
         case _:
-            from parley.cli.bench import bench
+            from parley_cli.bench import bench
 
             return asyncio.run(
                 bench(
@@ -68,10 +68,10 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
 
 
 def _models(options: argparse.Namespace) -> int:
-    from parley.cli.models.commands import pull, verify
-    from parley.cli.models.hub import find_hub
-    from parley.cli.models.listing import list_models
-    from parley.cli.models.store import find_store
+    from parley_cli.models.commands import pull, verify
+    from parley_cli.models.hub import find_hub
+    from parley_cli.models.listing import list_models
+    from parley_cli.models.store import find_store
 
     hub = find_hub()
     store = find_store(hub.cache)
@@ -85,7 +85,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from parley.cli.evaluation.run import Plan, evaluate
+    from parley_cli.eval.run import Plan, evaluate
 
     plan = Plan(options.clips, options.seed, options.share, options.parallel)
     return asyncio.run(evaluate(options.url, options.server, plan, as_json=options.json))

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 import aiohttp
 
-from parley.cli.models.hub import refuse, unreachable
 from parley.errors import EngineFailed, WrongState
+from parley_cli.models.hub import refuse, unreachable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parley.cli.models.hub import Hub
-    from parley.cli.models.names import HubFile
+    from parley_cli.models.hub import Hub
+    from parley_cli.models.names import HubFile
 
 _CHUNK_BYTES: Final = 1 << 20
 # Waits between tries that brought nothing at all; the first break is nearly always over at once.

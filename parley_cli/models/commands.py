@@ -8,23 +8,23 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from parley.cli.models.checks import find_faults
-from parley.cli.models.fetch import Source, checksum_of, fetch
-from parley.cli.models.hub import list_files
-from parley.cli.models.listing import size
-from parley.cli.models.names import parse
-from parley.cli.models.settings import in_use, setting_of
-from parley.cli.models.store import Record
 from parley.errors import NotFound, Unavailable
+from parley_cli.models.checks import find_faults
+from parley_cli.models.fetch import Source, checksum_of, fetch
+from parley_cli.models.hub import list_files
+from parley_cli.models.listing import size
+from parley_cli.models.names import parse
+from parley_cli.models.settings import in_use, setting_of
+from parley_cli.models.store import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tqdm import tqdm
 
-    from parley.cli.models.hub import Hub, Listing
-    from parley.cli.models.names import HubFile, Model
-    from parley.cli.models.store import Place, Store
+    from parley_cli.models.hub import Hub, Listing
+    from parley_cli.models.names import HubFile, Model
+    from parley_cli.models.store import Place, Store
 
 
 def pull(hub: Hub, store: Store, names: Sequence[str], *, offline: bool) -> int:

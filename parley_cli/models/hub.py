@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from parley.cli.models.names import HubFile
 from parley.errors import NotFound, Unavailable
+from parley_cli.models.names import HubFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

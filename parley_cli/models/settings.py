@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from parley.cli.models.names import Kind, Model, parse
 from parley.errors import ParleyError
+from parley_cli.models.names import Kind, Model, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from parley.cli.models.store import Record
+    from parley_cli.models.store import Record
 
 # What the ASR server takes when nothing is said.
 _WHISPER: Final = "small"

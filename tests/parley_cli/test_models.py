@@ -19,14 +19,14 @@ import faster_whisper.utils
 import pytest
 from huggingface_hub import hf_hub_download, snapshot_download
 
-from parley.cli.models.commands import pull, verify
-from parley.cli.models.hub import Hub
-from parley.cli.models.listing import list_models
-from parley.cli.models.names import VOICES, WHISPER_SIZES, HubFile, Model, parse
-from parley.cli.models.store import Store
 from parley.errors import InvalidInput, NotFound, ParleyError
+from parley_cli.models.commands import pull, verify
+from parley_cli.models.hub import Hub
+from parley_cli.models.listing import list_models
+from parley_cli.models.names import VOICES, WHISPER_SIZES, HubFile, Model, parse
+from parley_cli.models.store import Store
 from tests.asr_server.tiny_whisper import make_whisper
-from tests.parley.hub_server import COMMIT, HubServer, open_hub
+from tests.parley_cli.hub_server import COMMIT, HubServer, open_hub
 from tests.tts_server.piper_voice import make_voice
 from tts_server.engines.piper import PiperEngine
 from tts_server.engines.piper_voices import PiperOptions
@@ -105,7 +105,7 @@ class Desk:
         self, arguments: Sequence[str], settings: Mapping[str, str], stderr: int = asyncio.subprocess.PIPE
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "parley.cli", "models", *arguments,
+            sys.executable, "-m", "parley_cli", "models", *arguments,
             env=self.environment(**settings), stdout=asyncio.subprocess.PIPE, stderr=stderr,
         )  # fmt: skip
 
@@ -503,7 +503,7 @@ async def test_a_missing_package_is_named_with_its_extra(desk: Desk, tmp_path: P
     hide = (
         "import sys, importlib.util as u; find = u.find_spec\n"
         "u.find_spec = lambda name, package=None: None if name == 'huggingface_hub' else find(name, package)\n"
-        "from parley.cli import main; sys.exit(main(['models', 'list']))"
+        "from parley_cli import main; sys.exit(main(['models', 'list']))"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", hide, env=desk.environment(), stderr=asyncio.subprocess.PIPE

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from parley.cli.evaluation.scenes import HARMLESS, INTERRUPTING, Kind
 from parley.conversation import (
     Duck,
     FlushPlayback,
@@ -23,11 +22,12 @@ from parley.conversation import (
     TurnReport,
     UserUtterance,
 )
+from parley_cli.eval.scenes import HARMLESS, INTERRUPTING, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from parley.cli.evaluation.stage import Observed
+    from parley_cli.eval.stage import Observed
 
 _WORD = re.compile(r"[a-z0-9']+")
 _HEARD_TOLERANCE_WORDS: Final = 1
