@@ -142,6 +142,25 @@ class _Responses(Generic[Response]):
         return self._read.popleft()
 
 
+class Translated(Generic[Response, T]):
+    """Responses as what they mean. Who waits for the next one may be cancelled, and ask again."""
+
+    def __init__(self, responses: AsyncIterator[Response], translate: Callable[[Response], T | None]) -> None:
+        """Leave out the responses of which `translate` makes None."""
+        self._responses = responses
+        self._translate = translate
+
+    def __aiter__(self) -> Self:
+        """Iterate over what has not been taken yet."""
+        return self
+
+    async def __anext__(self) -> T:
+        """The next one."""
+        while (meaning := self._translate(await anext(self._responses))) is None:
+            pass
+        return meaning
+
+
 class _Stream(Generic[Request, Response]):
     """A call that runs."""
 
