@@ -4,7 +4,7 @@
 # Another Python than the first on the path: `make run PYTHON=python3.13`
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := parley serving edge_gateway asr_server llm_server tts_server
+PACKAGES := parley parley_cli serving edge_gateway asr_server llm_server tts_server
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet

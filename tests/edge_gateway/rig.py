@@ -28,7 +28,6 @@ from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
-from parley.cli.opus import PACKET_SAMPLES, PacketEncoder
 from parley.conversation import (
     AudioPacket,
     Encoding,
@@ -47,6 +46,7 @@ from parley.conversation import (
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
+from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker

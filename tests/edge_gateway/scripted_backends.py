@@ -239,9 +239,7 @@ class ScriptedSpeaker:
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
-    async def _events(
-        self, config: tts.Config, pieces: asyncio.Queue[tts.Request | None]
-    ) -> AsyncIterator[tts.Event]:
+    async def _events(self, config: tts.Config, pieces: asyncio.Queue[tts.Request | None]) -> AsyncIterator[tts.Event]:
         yield tts.Ready("scripted", "tone", config.sample_rate_hz)
         at = place = sentence = 0
         while (piece := await pieces.get()) is not None:

@@ -44,7 +44,8 @@ ASR_STEPS = st.tuples(
     WORDS,
 )
 CLIENT_STEPS = st.tuples(
-    st.sampled_from(["type", "cancel", "flush", "report", "final", "tool", "configure", "loud", "quiet", "absent"]), WORDS
+    st.sampled_from(["type", "cancel", "flush", "report", "final", "tool", "configure", "loud", "quiet", "absent"]),
+    WORDS,
 )
 MOODS = st.tuples(
     st.sampled_from(["fast", "slow", "frozen", "llm fails", "tts fails", "calls", "silent", "break"]), WORDS

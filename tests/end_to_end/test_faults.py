@@ -16,10 +16,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parley.audio import decode_file
-from parley.cli.socket import converse
-from parley.cli.talk import Talker
-from parley.cli.up import PROCESSES, Process
 from parley.conversation import ErrorEvent, Event, Outcome, ReplyStarted, SessionReady, TurnReport, UserSpeechStarted
+from parley_cli.client.socket import converse
+from parley_cli.talk import Talker
+from parley_cli.up import PROCESSES, Process
 from tests.end_to_end.whole import free_ports
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from parley.audio import decode_file
-from parley.cli.socket import converse
-from parley.cli.talk import Talker
 from parley.conversation import Event, TurnReport
+from parley_cli.client.socket import converse
+from parley_cli.talk import Talker
 from tests.end_to_end.whole import open_house
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from parley.audio import Resampler, to_float32
-from parley.cli.socket import converse
-from parley.cli.talk import Talker
 from parley.conversation import Event, Outcome, TurnReport
+from parley_cli.client.socket import converse
+from parley_cli.talk import Talker
 from tests.end_to_end.whole import open_house
 from tests.engines.test_vllm import ARGUMENTS
 from tests.tts_server.piper_voice import make_voice

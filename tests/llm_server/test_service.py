@@ -152,7 +152,7 @@ async def test_words_are_traced_only_where_the_operator_says_so(monkeypatch: pyt
 async def test_bad_input_is_refused_with_the_field_at_fault(
     config: llm.Config, error: type[ParleyError], field: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parley.llm.MAX_CHAT_MESSAGE_BYTES", 512 * 1024)
+    monkeypatch.setattr("parley.llm.client.MAX_CHAT_MESSAGE_BYTES", 512 * 1024)
     async with serving(ScriptedEngine("Hi.", 0, 0)) as server:
         with pytest.raises(error) as caught:
             await asked(server.client, config)
@@ -170,7 +170,7 @@ async def test_a_full_server_says_when_to_come_again() -> None:
 async def test_a_second_configuration_is_refused() -> None:
     async def twice() -> AsyncIterator[llm_pb2.ChatRequest]:
         for _ in range(2):
-            yield llm_pb2.ChatRequest(config=llm.Config(HELLO).to_proto())
+            yield llm.request_to_proto(llm.Config(HELLO))
 
     async with serving(Patient()) as server, grpc.aio.insecure_channel(server.address) as channel:
         stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(channel)
