@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_server.builtin_tools import own_tools
 from llm_server.config import LlmConfig
 from llm_server.engines import open_engine
 from llm_server.service import SERVICE, LlmServicer
-from llm_server.tools import own_tools
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Gauge, Histogram
 
+from llm_server.builtin_tools import Answers, OwnTool, Result, answer
 from llm_server.engine import Conversation, Engine, Finish, Message, Role, StopReason, Tool, ToolCall
-from llm_server.outbox import Outbox
-from llm_server.tools import Answers, OwnTool, Result, answer
+from llm_server.responses import Outbox
 from parley._duplex import first_of
 from parley.errors import EngineFailed, InvalidInput, Overloaded, TooLarge, WrongState
 from parley.llm import SERVICE as LLM_SERVICE

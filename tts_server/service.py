@@ -12,8 +12,8 @@ from parley.errors import InvalidInput, Overloaded, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.grpc_server import statuses
+from tts_server.cache.synthesizer import CachedLines, EngineLines
 from tts_server.engine import choose, speaking
-from tts_server.lines import CachedLines, EngineLines
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from serving.telemetry import Telemetry
     from serving.threads import Worker
+    from tts_server.cache.store import Store
+    from tts_server.cache.synthesizer import Lines
     from tts_server.engine import Engine, Voice
-    from tts_server.lines import Lines
-    from tts_server.stores import Store
 
     Requests = AsyncIterable[tts_pb2.SynthesizeRequest]
     Context = grpc.aio.ServicerContext[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
+from tts_server.cache.synthesizer import Begun
 from tts_server.engine import Audio, Line, WordMark
-from tts_server.lines import Begun
-from tts_server.sentences import Cutter, Piece
-from tts_server.spoken import spoken
+from tts_server.text.chunker import Cutter, Piece
+from tts_server.text.normalize import spoken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from tts_server.cache.synthesizer import Lines
     from tts_server.engine import Voice
-    from tts_server.lines import Lines
 
 # A writer who stalls for so long has what there is spoken.
 _STALL_SECONDS: Final = 0.3

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_server.engine import Delta, Message, Role, Tool, ToolCall
-from llm_server.engines.local.fitting import fit
 from llm_server.engines.local.markup import Markup
 from llm_server.engines.local.template import ChatTemplate, read_template
+from llm_server.engines.local.truncation import fit
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
+from llm_server.builtin_tools import OwnTool, own_tools
 from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine
 from llm_server.service import SERVICE, LlmServicer
-from llm_server.tools import OwnTool, own_tools
 from parley import llm
 from parley._duplex import duplex
 from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState

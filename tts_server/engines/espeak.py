@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from parley.errors import EngineFailed, Unavailable
 from tts_server.engine import Audio, Line, Voice, WordMark
-from tts_server.marks import mark_words
+from tts_server.text.marks import mark_words
 
 if TYPE_CHECKING:
     import threading

@@ -21,9 +21,9 @@ from parley.audio import to_s16le
 from parley.errors import EngineFailed, Unavailable
 from tts_server.engine import Audio, Line, Voice, WordMark
 from tts_server.engines.piper_voices import LoadedVoice, PiperOptions, find_models, load_voice
-from tts_server.marks import words_of
-from tts_server.phonemes import GAP, place_words
-from tts_server.sentences import without_short_stops
+from tts_server.text.chunker import without_short_stops
+from tts_server.text.marks import words_of
+from tts_server.text.phonemes import GAP, place_words
 
 if TYPE_CHECKING:
     import threading

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tts_server.cache.entry import Take, decode, encode, key_of
 from tts_server.engine import Line, Voice, WordMark
-from tts_server.takes import Take, decode, encode, key_of
 
 TEXT = "Seven times eight"
 TAKE = Take((WordMark(0, 5, 0), WordMark(6, 11, 500, estimated=True)), b"\1\2\3\4")

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from parley.errors import EngineFailed
 from serving.threads import Worker
+from tts_server.cache.store import MemoryStore
+from tts_server.cache.synthesizer import Begun, CachedLines, EngineLines, LineEvent, Lines
 from tts_server.engine import Audio, Line, Voice, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
-from tts_server.lines import Begun, CachedLines, EngineLines, LineEvent, Lines
-from tts_server.stores import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.sentences import Cutter, without_short_stops
+from tts_server.text.chunker import Cutter, without_short_stops
 
 TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'", max_size=400)
 

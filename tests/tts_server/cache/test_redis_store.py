@@ -23,11 +23,11 @@ from serving.config import read
 from serving.telemetry import Telemetry, new_provider
 from tests.tts_server.test_service import same_sound, serving, sound, spoken
 from tts_server.__main__ import open_store
+from tts_server.cache.entry import Take
+from tts_server.cache.redis_store import RedisStore
 from tts_server.config import TtsConfig
 from tts_server.engine import WordMark
 from tts_server.engines.espeak import EspeakEngine
-from tts_server.redis_store import RedisStore
-from tts_server.takes import Take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

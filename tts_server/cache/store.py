@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tts_server.takes import Take
+    from tts_server.cache.entry import Take
 
 
 class Store(Protocol):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_server.builtin_tools import ToolFailed, answer, arguments, calculate, own_tools, tell_time
 from llm_server.engine import ToolCall
-from llm_server.tools import ToolFailed, answer, arguments, calculate, own_tools, tell_time
 from parley import llm
 from parley.errors import InvalidInput, Unavailable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.stores import MemoryStore
-from tts_server.takes import Take
+from tts_server.cache.entry import Take
+from tts_server.cache.store import MemoryStore
 
 # With what a take weighs by itself: 1000 bytes.
 TAKE = Take((), bytes(500))

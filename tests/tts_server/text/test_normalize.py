@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.spoken import Spoken, spoken
+from tts_server.text.normalize import Spoken, spoken
 
 
 @pytest.mark.parametrize(

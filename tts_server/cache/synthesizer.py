@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from serving.telemetry import clock_ns
+from tts_server.cache.entry import Take, key_of
 from tts_server.engine import Audio, WordMark
-from tts_server.takes import Take, key_of
 
 if TYPE_CHECKING:
     import threading
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
     from serving.threads import Worker
+    from tts_server.cache.store import Store
     from tts_server.engine import Engine, Line
-    from tts_server.stores import Store
 
 # Chunks that an engine may be ahead of the caller: more than the longest sentence has, so that a listener who takes
 # sound at the pace of time never keeps the engine from others. Between sentences the caller holds us back.

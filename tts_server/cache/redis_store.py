@@ -17,12 +17,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from parley.errors import Unavailable
-from tts_server.takes import decode, encode
+from tts_server.cache.entry import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tts_server.takes import Take
+    from tts_server.cache.entry import Take
 
 _PREFIX: Final = "parley:tts:"
 _KEPT_SECONDS: Final = 7 * 24 * 3600
