@@ -12,9 +12,10 @@ from parley.errors import InvalidInput, Overloaded, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.grpc_server import statuses
-from tts_server.cache.synthesizer import CachedLines, EngineLines
+from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
+from tts_server.synthesizer import EngineSynthesizer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from serving.telemetry import Telemetry
     from serving.threads import Worker
     from tts_server.cache.store import Store
-    from tts_server.cache.synthesizer import Lines
     from tts_server.engine import Engine, Voice
+    from tts_server.synthesizer import Synthesizer
 
     Requests = AsyncIterable[tts_pb2.SynthesizeRequest]
     Context = grpc.aio.ServicerContext[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]
@@ -47,14 +48,14 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     ) -> None:
         """Share `engine`, on `worker`, among at most `max_calls` calls; `load` comes before the first.
 
-        What was spoken is kept in `store`.
+        What was spoken is put into `store`.
         """
         self._engine = engine
         self._worker = worker
-        self._lines: Lines = EngineLines(engine, worker)
+        self._synthesizer: Synthesizer = EngineSynthesizer(engine, worker)
         if store is not None:
             asked = Counter("parley_tts_cache", "Sentences by cache.", ["result"], registry=telemetry.registry)
-            self._lines = CachedLines(engine.name, self._lines, store, asked)
+            self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, asked)
         self._telemetry = telemetry
         self._max_calls = max_calls
         self._calls = 0
@@ -124,7 +125,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         speed = config.speed if config.HasField("speed") else 1.0
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await context.write(tts_pb2.SynthesizeResponse(ready=ready))
-        speaker = Speaker(self._lines, voice, rate, speed)
+        speaker = Speaker(self._synthesizer, voice, rate, speed)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):
