@@ -14,11 +14,12 @@ from llm_server.builtin_tools import Answers, OwnTool, Result, answer
 from llm_server.engine import Conversation, Engine, Finish, Message, Role, StopReason, Tool, ToolCall
 from llm_server.responses import Outbox
 from parley._duplex import first_of
-from parley.errors import EngineFailed, InvalidInput, Overloaded, TooLarge, WrongState
+from parley.errors import EngineFailed, InvalidInput, TooLarge, WrongState
 from parley.llm import SERVICE as LLM_SERVICE
 from parley.llm import Tool as LlmTool
 from parley.llm import read_tools
 from parley.v1 import llm_pb2, llm_pb2_grpc
+from serving.admission import Slots
 from serving.grpc_server import statuses
 from serving.telemetry import clock_ns, content_allowed, context_of
 
@@ -83,11 +84,10 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         """Share `engine` among at most `max_calls` calls; its model may use `own_tools` in each."""
         self._engine = engine
         self._telemetry = telemetry
-        self._max_calls = max_calls
         self._own_tools = {own.tool.name: own for own in own_tools}
-        self._calls = 0
         self._first_token = telemetry.histogram("parley_llm_ttft_seconds", "From the request to the first text.")
-        self._active = Gauge("parley_llm_calls_active", "Replies being written.", registry=telemetry.registry)
+        active = Gauge("parley_llm_calls_active", "Replies being written.", registry=telemetry.registry)
+        self._slots = Slots(max_calls, active, "calls", retry_after_ms=500)
         self._cancel_to_idle = Histogram(
             "parley_cancel_to_idle_seconds",
             "From a caller's leaving to the end of the work.",
@@ -101,22 +101,16 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     ) -> None:
         """Write one reply."""
         async with statuses(context):
-            if self._calls >= self._max_calls:
-                raise Overloaded(f"all {self._max_calls} calls are taken", retry_after_ms=500)
-            self._calls += 1
-            self._active.inc()
             try:
-                incoming = aiter(request_iterator)
-                config, answers = _config(await anext(incoming, None)), Answers()
-                async with asyncio.TaskGroup() as tasks:
-                    reading = tasks.create_task(_read(incoming, answers), name="read")
-                    await self._reply(config, answers, context)
-                    reading.cancel()
+                with self._slots.take():
+                    incoming = aiter(request_iterator)
+                    config, answers = _config(await anext(incoming, None)), Answers()
+                    async with asyncio.TaskGroup() as tasks:
+                        reading = tasks.create_task(_read(incoming, answers), name="read")
+                        await self._reply(config, answers, context)
+                        reading.cancel()
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
-            finally:
-                self._calls -= 1
-                self._active.dec()
 
     async def ListModels(  # noqa: N802 - the name in the proto
         self, request: llm_pb2.ListModelsRequest, context: ListContext

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from parley._duplex import first_of
-from parley.errors import InvalidInput, Overloaded, WrongState
+from parley.errors import InvalidInput, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
+from serving.admission import Slots
 from serving.grpc_server import statuses
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
@@ -57,11 +58,10 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             asked = Counter("parley_tts_cache", "Sentences by cache.", ["result"], registry=telemetry.registry)
             self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, asked)
         self._telemetry = telemetry
-        self._max_calls = max_calls
-        self._calls = 0
         self._voices: tuple[Voice, ...] = ()
         self._first_audio = telemetry.histogram("parley_tts_ttfa_seconds", "From a sentence to its first sound.")
-        self._active = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
+        active = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
+        self._slots = Slots(max_calls, active, "calls", retry_after_ms=500)
         self._cancel_to_idle = Histogram(
             "parley_cancel_to_idle_seconds",
             "From a caller's leaving to the end of the work.",
@@ -105,17 +105,11 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     ) -> None:
         """Speak one reply."""
         async with statuses(context):
-            if self._calls >= self._max_calls:
-                raise Overloaded(f"all {self._max_calls} calls are taken", retry_after_ms=500)
-            self._calls += 1
-            self._active.inc()
             try:
-                await self._reply(request_iterator, context)
+                with self._slots.take():
+                    await self._reply(request_iterator, context)
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
-            finally:
-                self._calls -= 1
-                self._active.dec()
 
     async def _reply(self, requests: Requests, context: Context) -> None:
         incoming = aiter(requests)
