@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_server.builtin_tools import own_tools
+from llm_server.builtin_tools import builtin_tools
 from llm_server.config import LlmConfig
 from llm_server.engines import open_engine
 from llm_server.service import SERVICE, LlmServicer
@@ -22,7 +22,7 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
     engine = open_engine(config)
     worker = Worker("llm-engine")
-    servicer = LlmServicer(engine, telemetry, config.max_calls, own_tools(config.tools))
+    servicer = LlmServicer(engine, telemetry, config.max_calls, builtin_tools(config.tools))
     listen = Listen(
         config.host, config.port, "PARLEY_LLM_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
     )
