@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry import trace
 
     from llm_server.builtin_tools import BuiltinTool
-    from llm_server.engine import Conversation, Engine, Finish, ToolCall
+    from llm_server.engine import Conversation, Engine, Finish, Progress, ToolCall
     from serving.telemetry import Telemetry
 
     Requests = AsyncIterable[llm_pb2.ChatRequest]
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SERVICE: Final = LLM_SERVICE
 
+# The wire promises a second; the rest is for a network and a loop that are busy.
+_PROGRESS_SECONDS: Final = 0.5
 _CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -63,14 +65,26 @@ class _Reply:
     def tool_call(self, call: ToolCall) -> None:
         self.writer.put(call)
 
+    def progress(self, progress: Progress | None) -> None:
+        self.writer.progress(progress)
+
 
 class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     """Writes replies."""
 
     def __init__(
-        self, engine: Engine, telemetry: Telemetry, max_calls: int, builtin_tools: tuple[BuiltinTool, ...] = ()
+        self,
+        engine: Engine,
+        telemetry: Telemetry,
+        max_calls: int,
+        builtin_tools: tuple[BuiltinTool, ...] = (),
+        progress_seconds: float = _PROGRESS_SECONDS,
     ) -> None:
-        """Share `engine` among at most `max_calls` calls; its model may use `builtin_tools` in each."""
+        """Share `engine` among at most `max_calls` calls; its model may use `builtin_tools` in each.
+
+        After each `progress_seconds` in which nothing is said a caller is told what is waited for.
+        """
+        self._progress_seconds = progress_seconds
         self._engine = engine
         self._telemetry = telemetry
         self._first_token = telemetry.histogram("parley_llm_ttft_seconds", "From the request to the first text.")
@@ -110,7 +124,9 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     ) -> llm_pb2.ListModelsResponse:
         """The engine and its models."""
         del request, context
-        return llm_pb2.ListModelsResponse(engine=self._engine.name, models=[llm_pb2.Model(name=self._engine.model)])
+        return llm_pb2.ListModelsResponse(
+            engine=self._engine.name, models=[llm_pb2.Model(name=each) for each in self._engine.models]
+        )
 
     async def _reply(
         self, config: llm_pb2.ChatConfig, conversation: Conversation, results: PendingResults, context: Context
@@ -122,12 +138,12 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                 {
                     "gen_ai.operation.name": "chat",
                     "gen_ai.provider.name": f"parley.{engine.name}",
-                    "gen_ai.request.model": engine.model,
+                    "gen_ai.request.model": engine.models[0],
                     "gen_ai.request.max_tokens": conversation.max_tokens,
                     "session.id": config.session_id,
                 }
             )
-            reply = _Reply(ResponseWriter(context.write), span, self._first_token)
+            reply = _Reply(ResponseWriter(context.write, self._progress_seconds), span, self._first_token)
             try:
                 finish = await self._write(conversation, reply, results)
             except asyncio.CancelledError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from llm_server.builtin_tools import answer
-from llm_server.engine import Finish, Message, Role, ToolCall
+from llm_server.engine import Delta, Finish, Message, Progress, ProgressKind, Role, ToolCall
 from llm_server.tool_results import ToolResult
 from parley.errors import EngineFailed, InvalidInput
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from opentelemetry import trace
 
     from llm_server.builtin_tools import BuiltinTool
-    from llm_server.engine import Conversation, Engine, Tool
+    from llm_server.engine import Conversation, Engine, ReplyEvent, Tool
     from llm_server.tool_results import PendingResults
 
 # How often a model may ask for functions in one reply; after that it has to speak.
 _MOST_ROUNDS: Final = 5
+_ASKED: Final = Progress(ProgressKind.WAITING)
 
 
 class Output(Protocol):
@@ -41,14 +42,41 @@ class Output(Protocol):
         """The caller is to call a function."""
         ...
 
+    def progress(self, progress: Progress | None) -> None:
+        """What the model is doing, from now on; None: it waits for the caller."""
+        ...
+
 
 @dataclass(slots=True)
 class _Round:
     """What a model has written until it ended or wanted functions called."""
 
+    said: str
+    """What was written in the rounds before."""
     text: str = ""
     calls: list[ToolCall] = field(default_factory=list)
     finish: Finish | None = None
+    _progress: Progress = _ASKED
+
+    def take(self, event: ReplyEvent, output: Output) -> None:
+        """Keep what comes of the engine, and pass it on."""
+        match event:
+            case Finish():
+                self.finish = event
+            case ToolCall():
+                self.calls.append(event)
+            case Progress():
+                self._progress = event
+                output.progress(event)
+            case Delta(text) if text:
+                apart = self.said and not self.text and not (self.said[-1] + text[0]).isspace()
+                self.text += text
+                output.text(f" {text}" if apart else text)
+                # Whatever it did before, now it writes.
+                self._progress = replace(self._progress, kind=ProgressKind.WAITING)
+                output.progress(self._progress)
+            case _:
+                pass
 
 
 class ToolLoop:
@@ -83,7 +111,7 @@ class ToolLoop:
         """Have the model write, and its functions called, until it has no more to say.
 
         Raises:
-            ParleyError: the engine failed, or the caller owes a result and has closed its half.
+            ParleyError: the engine failed, or the caller has closed its half before any result.
         """
         said, tokens = "", 0
         ids = {call.id for message in conversation.messages for call in message.tool_calls}
@@ -101,26 +129,19 @@ class ToolLoop:
             answers = await self._call_tools(calls, conversation.tools, output, results)
             calling = Message(Role.ASSISTANT, written.text, tool_calls=calls)
             conversation = replace(conversation, messages=(*conversation.messages, calling, *answers))
-            if results.closed:
-                conversation = replace(conversation, tools=self._builtin(conversation.tools))
         raise EngineFailed(f"the engine {self._engine.name} ended a reply without saying so")
 
     async def _round(self, conversation: Conversation, output: Output, said: str) -> _Round:
         """Pass on what the engine writes; `said` is what has been written before."""
-        written, left = _Round(), 0.0
+        written, left = _Round(said), 0.0
+        output.progress(_ASKED)
         try:
             async with aclosing(self._engine.reply(conversation)) as reply:
                 try:
                     async for event in reply:
-                        if isinstance(event, Finish):
-                            written.finish = event
-                            return written
-                        if isinstance(event, ToolCall):
-                            written.calls.append(event)
-                        elif event.text:
-                            apart = said and not written.text and not (said[-1] + event.text[0]).isspace()
-                            written.text += event.text
-                            output.text(f" {event.text}" if apart else event.text)
+                        written.take(event, output)
+                        if written.finish is not None:
+                            break
                 except asyncio.CancelledError:
                     left = time.monotonic()
                     raise
@@ -133,6 +154,7 @@ class ToolLoop:
         self, calls: tuple[ToolCall, ...], offers: tuple[Tool, ...], output: Output, results: PendingResults
     ) -> list[Message]:
         """The results of functions, those of the caller all at once."""
+        output.progress(None)
         async with asyncio.TaskGroup() as tasks:
             answers = [
                 tasks.create_task(self._call_tool(each, offers, output, results), name=each.name) for each in calls
@@ -154,14 +176,11 @@ class ToolLoop:
                 result = answer(builtin, wanted)
             else:
                 results.expect(wanted)
-                output.tool_call(wanted)
+                if not results.closed:
+                    output.tool_call(wanted)
                 result = await results.result(wanted)
             span.set_attribute("parley.failed", result.failed)
         return ToolResult(f"Error: {result.content}", failed=True) if result.failed else result
-
-    def _builtin(self, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
-        """Those of `tools` that the server calls itself."""
-        return tuple(tool for tool in tools if tool in (each.tool for each in self._builtin_tools.values()))
 
 
 def _with_own_id(call: ToolCall, taken: set[str]) -> ToolCall:

@@ -58,13 +58,17 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    engine: Engine, max_calls: int = 10, builtin_tools: tuple[BuiltinTool, ...] = ()
+    engine: Engine,
+    max_calls: int = 10,
+    builtin_tools: tuple[BuiltinTool, ...] = (),
+    progress_seconds: float | None = 60.0,
 ) -> AsyncIterator[Serving]:
     spans = InMemorySpanExporter()
     provider = new_provider("llm")
     provider.add_span_processor(SimpleSpanProcessor(spans))
     telemetry = Telemetry(provider, CollectorRegistry())
-    servicer = LlmServicer(engine, telemetry, max_calls, builtin_tools)
+    more = {} if progress_seconds is None else {"progress_seconds": progress_seconds}
+    servicer = LlmServicer(engine, telemetry, max_calls, builtin_tools, **more)
     listen = Listen("127.0.0.1", 0, "PARLEY_LLM_PORT", 0, 0.0, 512 * 1024)
     async with started(SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), listen) as (
         port,

@@ -10,7 +10,7 @@ from llm_server.engine import ToolCall
 from llm_server.tool_results import PendingResults, ToolResult
 from parley.errors import InvalidInput, WrongState
 
-CALL = ToolCall("a", "light", "{}")
+CALL, OTHER = ToolCall("a", "light", "{}"), ToolCall("b", "light", "{}")
 
 
 async def test_a_result_may_come_before_anybody_waits_for_it() -> None:
@@ -38,21 +38,35 @@ async def test_a_result_that_comes_too_late_changes_nothing() -> None:
     assert await results.result(CALL) == late
 
 
-async def test_who_waits_when_the_caller_closes_is_told_so() -> None:
+async def test_who_waits_when_the_caller_closes_without_any_result_is_told_so() -> None:
     results = PendingResults()
     results.expect(CALL)
     async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(told(results))
+        waiting = tasks.create_task(told(results, CALL))
         await asyncio.sleep(0)
         results.close()
     assert "ended before the result" in waiting.result()
-    with pytest.raises(WrongState):
-        results.expect(ToolCall("b", "light", "{}"))
+    results.expect(OTHER)
+    assert "ended before the result" in await told(results, OTHER)
 
 
-async def told(results: PendingResults) -> str:
+async def test_when_the_caller_closes_after_a_result_other_calls_only_fail() -> None:
+    results, later = PendingResults(), ToolCall("c", "light", "{}")
+    for call in (CALL, OTHER):
+        results.expect(call)
+    results.take("a", ToolResult("on"))
+    results.close()
+    results.expect(later)
+    assert [await results.result(call) for call in (CALL, OTHER, later)] == [
+        ToolResult("on"),
+        ToolResult("functions can no longer be called", failed=True),
+        ToolResult("functions can no longer be called", failed=True),
+    ]
+
+
+async def told(results: PendingResults, call: ToolCall) -> str:
     with pytest.raises(WrongState) as caught:
-        await results.result(CALL)
+        await results.result(call)
     return str(caught.value)
 
 
