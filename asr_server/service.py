@@ -15,8 +15,9 @@ from asr_server.records import Records
 from asr_server.turn_model import Judge
 from parley import asr
 from parley._duplex import first_of
-from parley.errors import InvalidInput, Overloaded, TooLarge, WrongState
+from parley.errors import InvalidInput, TooLarge, WrongState
 from parley.v1 import asr_pb2_grpc
+from serving.admission import Slots
 from serving.grpc_server import statuses
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         self._engine = engine
         self._means = Means(engine, scheduler, judge or Judge())
         self._telemetry = telemetry
-        self._max_streams = max_streams
-        self._streams = 0
         self._final_seconds = telemetry.histogram("parley_asr_final_seconds", "From the end of a turn to its words.")
-        self._active = Gauge("parley_asr_streams_active", "Streams now.", registry=telemetry.registry)
+        active = Gauge("parley_asr_streams_active", "Streams now.", registry=telemetry.registry)
+        self._slots = Slots(max_streams, active, "streams", retry_after_ms=1_000)
         self._unknown = Counter(
             "parley_unknown_requests",
             "Requests of a kind that this version does not know.",
@@ -68,17 +68,11 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     ) -> None:
         """One session's stream."""
         async with statuses(context):
-            if self._streams >= self._max_streams:
-                raise Overloaded(f"all {self._max_streams} streams are taken", retry_after_ms=1_000)
-            self._streams += 1
-            self._active.inc()
             try:
-                await self._stream(request_iterator, context)
+                with self._slots.take():
+                    await self._stream(request_iterator, context)
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
-            finally:
-                self._streams -= 1
-                self._active.dec()
 
     async def _stream(self, requests: Requests, context: Context) -> None:
         incoming = aiter(requests)

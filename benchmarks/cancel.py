@@ -23,7 +23,7 @@ from parley_cli.bench import percentile
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
-from tts_server.engine import Audio, Line, WordMark
+from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
 from tts_server.service import TtsServicer
 
@@ -58,8 +58,8 @@ class Hummer(ScriptedTts):
         self.loop = asyncio.get_running_loop()
         self.stopped = asyncio.Event()
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        yield Audio(bytes(9_600 * len(line.text[:1])))
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        yield Audio(bytes(9_600 * len(request.text[:1])))
         stop.wait()
         self.loop.call_soon_threadsafe(self.stopped.set)
 

@@ -27,7 +27,7 @@ from parley.errors import Unavailable
 from serving.config import read
 from tests.asr_server.test_recordings import words
 from tests.asr_server.test_service import heard, serving
-from tts_server.engine import Audio, Line
+from tts_server.engine import Audio, SpeechRequest
 from tts_server.engines.espeak import EspeakEngine
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def spoken() -> dict[str, NDArray[np.float32]]:
     voice = espeak.load()[0]
     sounds = {}
     for text in SAID:
-        events = espeak.speak(Line(text, voice, 1.0), threading.Event())
+        events = espeak.speak(SpeechRequest(text, voice, 1.0), threading.Event())
         pcm = b"".join(event.pcm for event in events if isinstance(event, Audio))
         sounds[text] = to_float32(resample(pcm, voice.sample_rate_hz, RATE_HZ))
     return sounds

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
-    from llm_server.engine import Conversation
+    from llm_server.engine import Conversation, ReplyEvent
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10
@@ -73,7 +73,7 @@ class Writer(ScriptedLlm):
         super().__init__(text, delay_seconds, 0.0)
         self.asked: list[Conversation] = []
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         self.asked.append(conversation)
         async for event in super().reply(conversation):
             yield event

@@ -16,7 +16,7 @@ from parley_cli.talk import Talker
 from tests.end_to_end.whole import open_house
 from tests.engines.test_vllm import ARGUMENTS
 from tests.tts_server.piper_voice import make_voice
-from tts_server.engine import Audio, Line
+from tts_server.engine import Audio, SpeechRequest
 from tts_server.engines.espeak import EspeakEngine
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def spoken(text: str) -> bytes:
     voices = engine.load()
     voice = next(each for each in voices if each.name == "en-us")
     resampler = Resampler(voice.sample_rate_hz, 48_000)
-    sounds = engine.speak(Line(text, voice, 1.0), threading.Event())
+    sounds = engine.speak(SpeechRequest(text, voice, 1.0), threading.Event())
     pcm = b"".join(resampler.push(each.pcm) for each in sounds if isinstance(each, Audio))
     return bytes(2 * 48_000) + pcm + resampler.finish() + bytes(2 * 4_800)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.spoken import Spoken, spoken
+from tts_server.text.normalize import NormalizedText, normalize
 
 
 @pytest.mark.parametrize(
@@ -30,24 +30,24 @@ from tts_server.spoken import Spoken, spoken
     ],
 )
 def test_markup_is_left_out(written: str, said: str) -> None:
-    assert spoken(written).text == said
+    assert normalize(written).text == said
 
 
 @pytest.mark.parametrize("written", ["", "🎉🎉", "***", "  \n", "```\ncode()\n```"])
 def test_what_has_no_words_is_not_spoken(written: str) -> None:
-    assert spoken(written).text == ""
+    assert normalize(written).text == ""
 
 
 @pytest.mark.parametrize("written", ["say [[h@'loU]] please", "a <break time='9s'/> b"])
 def test_nothing_reaches_the_library_as_markup(written: str) -> None:
-    said = spoken(written).text
+    said = normalize(written).text
     assert "[[" not in said
     assert "<break" not in said
 
 
 def test_a_spoken_word_is_found_in_the_text_as_written() -> None:
     written = "See **the** [manual](https://example.org/x) now"
-    said = spoken(written)
+    said = normalize(written)
     for word in ("the", "manual", "now"):
         start = said.text.index(word)
         first, end = said.source(start, start + len(word))
@@ -58,7 +58,7 @@ def test_code_that_comes_in_several_pieces_is_left_out_whole() -> None:
     pieces = ["Try this:\n```python\nprint(1).", " Two.\nreturn x", "\n``` And then", " rest. ```a``` End."]
     said, in_code = [], False
     for piece in pieces:
-        part = spoken(piece, in_code=in_code)
+        part = normalize(piece, in_code=in_code)
         in_code = part.in_code
         said.append(" ".join(part.text.split()))
     assert said == ["Try this:", "", "And then", "rest. End."]
@@ -67,11 +67,11 @@ def test_code_that_comes_in_several_pieces_is_left_out_whole() -> None:
 
 @given(st.text(alphabet="ab *_`#[]()&<>🎉\n.:/https", max_size=60))
 def test_every_spoken_character_knows_a_place_that_never_goes_back(written: str) -> None:
-    for said in (spoken(written), spoken(written, in_code=True)):
+    for said in (normalize(written), normalize(written, in_code=True)):
         check_places(written, said)
 
 
-def check_places(written: str, said: Spoken) -> None:
+def check_places(written: str, said: NormalizedText) -> None:
     assert list(said.origin) == sorted(said.origin)
     assert len(said.origin) == len(said.text) + 1
     assert all(0 <= place <= len(written) for place in said.origin)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tts_server.engine import WordMark
-from tts_server.marks import mark_words, words_of
+from tts_server.text.marks import mark_words, words_of
 
 
 def words(text: str, marks: list[WordMark]) -> list[tuple[str, int]]:

@@ -23,18 +23,18 @@ from serving.config import read
 from serving.telemetry import Telemetry, new_provider
 from tests.tts_server.test_service import same_sound, serving, sound, spoken
 from tts_server.__main__ import open_store
+from tts_server.cache.entry import CacheEntry
+from tts_server.cache.redis_store import RedisStore
 from tts_server.config import TtsConfig
 from tts_server.engine import WordMark
 from tts_server.engines.espeak import EspeakEngine
-from tts_server.redis_store import RedisStore
-from tts_server.takes import Take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 KEY, TEXT = "a" * 64, "Seven times eight"
-TAKE = Take((WordMark(0, 5, 0),), bytes(20_000))
+ENTRY = CacheEntry((WordMark(0, 5, 0),), bytes(20_000))
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None, reason="redis-server is not installed: apt install redis-server"
@@ -86,18 +86,18 @@ async def opened(url: str, seconds: list[float]) -> AsyncIterator[RedisStore]:
         await store.close()
 
 
-async def test_one_server_finds_what_another_has_kept(tmp_path: Path) -> None:
+async def test_one_server_finds_what_another_has_stored(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis, opened(redis.url, [0.0]) as one, opened(redis.url, [0.0]) as other:
         assert await one.get(KEY, TEXT) is None
-        await one.put(KEY, TAKE)
-        assert await other.get(KEY, TEXT) == TAKE
+        await one.put(KEY, ENTRY)
+        assert await other.get(KEY, TEXT) == ENTRY
         async with Redis.from_url(redis.url) as client:
             assert 600_000 < await client.ttl(f"parley:tts:{KEY}") <= 604_800
 
 
 async def test_a_broken_entry_is_not_found_and_is_replaced(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis, opened(redis.url, [0.0]) as store:
-        await store.put(KEY, TAKE)
+        await store.put(KEY, ENTRY)
         async with Redis.from_url(redis.url) as client:
             await client.setrange(f"parley:tts:{KEY}", 5_000, b"x")
             assert await store.get(KEY, TEXT) is None
@@ -113,22 +113,22 @@ async def test_a_redis_that_goes_and_comes_back_costs_one_warning(
     caplog.set_level(logging.INFO)
     async with opened(f"unix://{tmp_path}/redis.sock", clock) as store:
         async with redis_server(tmp_path):
-            await store.put(KEY, TAKE)
+            await store.put(KEY, ENTRY)
         for _ in range(3):
             assert await store.get(KEY, TEXT) is None
-            await store.put(KEY, TAKE)
+            await store.put(KEY, ENTRY)
             clock[0] += 6
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         async with redis_server(tmp_path):
-            await store.put(KEY, TAKE)
-            assert await store.get(KEY, TEXT) == TAKE
+            await store.put(KEY, ENTRY)
+            assert await store.get(KEY, TEXT) == ENTRY
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 async def test_a_redis_that_hangs_holds_nobody_up_for_long_and_is_left_alone_for_a_while(tmp_path: Path) -> None:
     clock = [0.0]
     async with redis_server(tmp_path) as redis, opened(redis.url, clock) as store:
-        await store.put(KEY, TAKE)
+        await store.put(KEY, ENTRY)
         redis.process.send_signal(signal.SIGSTOP)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -140,21 +140,21 @@ async def test_a_redis_that_hangs_holds_nobody_up_for_long_and_is_left_alone_for
         assert loop.time() - began < 0.1
         redis.process.send_signal(signal.SIGCONT)
         clock[0] += 6
-        assert await store.get(KEY, TEXT) == TAKE
+        assert await store.get(KEY, TEXT) == ENTRY
 
 
 async def test_one_who_leaves_while_asking_gets_nobody_else_a_wrong_answer(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as redis, opened(redis.url, [0.0]) as store:
-        takes = {str(number) * 64: Take((), bytes([number, 0]) * 50_000) for number in range(8)}
-        for key, take in takes.items():
-            await store.put(key, take)
+        entries = {str(number) * 64: CacheEntry((), bytes([number, 0]) * 50_000) for number in range(8)}
+        for key, entry in entries.items():
+            await store.put(key, entry)
         for turns in range(1, 40):
             async with asyncio.TaskGroup() as tasks:
                 asking = tasks.create_task(store.get("0" * 64, TEXT))
                 for _ in range(turns % 8):
                     await asyncio.sleep(0)
                 asking.cancel()
-            assert {key: await store.get(key, TEXT) for key in takes} == takes
+            assert {key: await store.get(key, TEXT) for key in entries} == entries
 
 
 async def test_two_servers_share_what_they_say_over_the_wire(tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
-"""Functions that a model may call: those that this server brings, and those that the caller answers.
+"""Functions that this server brings for its model: the time, and sums, as examples that can do no harm.
 
-Two are brought, as examples that can do no harm: the time, and sums. A function that fails does not end the reply: the
-model is told what went wrong, and may say it.
+A function that fails does not end the reply: the model is told what went wrong, and may say it.
 """
 
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import operator
 from dataclasses import dataclass
@@ -17,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from llm_server.engine import Tool, ToolCall
-from parley.errors import InvalidInput, Unavailable, WrongState
+from llm_server.tool_results import ToolResult
+from parley.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-RESULT_SECONDS: Final = 30.0
 _MOST_CHARACTERS: Final = 200
 _LARGEST_POWER: Final = 64
 _LARGEST: Final = 10**15
@@ -40,17 +38,7 @@ class ToolFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What a function gave."""
-
-    content: str
-    """Text or JSON."""
-    failed: bool = False
-    """It failed, and `content` says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnTool:
+class BuiltinTool:
     """A function that this server answers."""
 
     tool: Tool
@@ -59,61 +47,12 @@ class OwnTool:
     """Answers with text; raises ToolFailed."""
 
 
-class Answers:
-    """The caller's results, on their way to whoever waits for them."""
-
-    def __init__(self) -> None:
-        """Nothing is waited for."""
-        self._waiting: dict[str, asyncio.Future[Result]] = {}
-        self._over = False
-
-    def take(self, call_id: str, result: Result) -> None:
-        """Hand over a result.
-
-        Raises:
-            InvalidInput: nobody waits for one with this name.
-        """
-        waiting = self._waiting.pop(call_id, None)
-        if waiting is None:
-            raise InvalidInput(f"no call {call_id!r} waits for a result", field="tool_result.tool_call_id")
-        if not waiting.done():
-            waiting.set_result(result)
-
-    def close(self) -> None:
-        """The caller sends no more."""
-        self._over = True
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(self._closed())
-
-    async def result(self, call: ToolCall) -> Result:
-        """The caller's result of `call`, or that it has not come in time.
-
-        Raises:
-            WrongState: the caller has closed its half.
-        """
-        if self._over:
-            raise self._closed()
-        waiting: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting[call.id] = waiting
-        try:
-            async with asyncio.timeout(RESULT_SECONDS):
-                await waiting
-        except TimeoutError:
-            return Result(f"{call.name} has not answered for {RESULT_SECONDS:g} seconds", failed=True)
-        return waiting.result()
-
-    @staticmethod
-    def _closed() -> WrongState:
-        return WrongState("the call's requests ended before the result of a function", field="tool_result")
-
-
-def answer(own: OwnTool, call: ToolCall) -> Result:
-    """The result of a function of our own."""
+def answer(builtin: BuiltinTool, call: ToolCall) -> ToolResult:
+    """The result of a built-in function."""
     try:
-        return Result(own.call(arguments(call)))
+        return ToolResult(builtin.call(arguments(call)))
     except ToolFailed as error:
-        return Result(str(error), failed=True)
+        return ToolResult(str(error), failed=True)
 
 
 def arguments(call: ToolCall) -> Mapping[str, object]:
@@ -131,17 +70,17 @@ def arguments(call: ToolCall) -> Mapping[str, object]:
     return found
 
 
-def own_tools(names: str) -> tuple[OwnTool, ...]:
-    """The functions of ours that `names` asks for, separated by commas.
+def builtin_tools(names: str) -> tuple[BuiltinTool, ...]:
+    """The built-in functions that `names` asks for, separated by commas.
 
     Raises:
         Unavailable: there is no such function.
     """
     found = []
     for name in (each.strip() for each in names.split(",") if each.strip()):
-        if name not in _OWN:
-            raise Unavailable(f"PARLEY_LLM_TOOLS has {name!r}: there are {' and '.join(_OWN)}")
-        found.append(_OWN[name])
+        if name not in _BUILTIN:
+            raise Unavailable(f"PARLEY_LLM_TOOLS has {name!r}: there are {' and '.join(_BUILTIN)}")
+        found.append(_BUILTIN[name])
     return tuple(found)
 
 
@@ -200,9 +139,9 @@ def _tool(name: str, description: str, properties: Mapping[str, object], require
 
 _ZONE: Final = {"type": "string", "description": "IANA time zone such as Europe/Berlin; the server's own if left out"}
 _EXPRESSION: Final = {"type": "string", "description": "for example (3 + 4) * 2.5"}
-_OWN: Final = {
-    "time": OwnTool(_tool("time", "Tells the date and the time of day.", {"time_zone": _ZONE}), tell_time),
-    "arithmetic": OwnTool(
+_BUILTIN: Final = {
+    "time": BuiltinTool(_tool("time", "Tells the date and the time of day.", {"time_zone": _ZONE}), tell_time),
+    "arithmetic": BuiltinTool(
         _tool("arithmetic", "Works out a calculation.", {"expression": _EXPRESSION}, ["expression"]), calculate
     ),
 }

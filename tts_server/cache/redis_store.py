@@ -1,4 +1,4 @@
-"""Takes in a Redis that several servers share, and that outlives them.
+"""Entries in a Redis that several servers share, and that outlives them.
 
 A Redis that is away, slow or full of something else costs a tenth of a second, a line in the log and a few seconds in
 which it is not asked; a reply never notices. Each command has one deadline over connecting, sending and the answer.
@@ -17,15 +17,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from parley.errors import Unavailable
-from tts_server.takes import decode, encode
+from tts_server.cache.entry import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tts_server.takes import Take
+    from tts_server.cache.entry import CacheEntry
 
 _PREFIX: Final = "parley:tts:"
-_KEPT_SECONDS: Final = 7 * 24 * 3600
+_EXPIRY_SECONDS: Final = 7 * 24 * 3600
 _DEADLINE_SECONDS: Final = 0.1
 _REST_SECONDS: Final = 5.0
 
@@ -50,14 +50,14 @@ class RedisStore:
         self._rests_until = 0.0
         self._down = False
 
-    async def get(self, key: str, text: str) -> Take | None:
-        """The take of `text` that is kept under `key`."""
-        entry = await self._ask(lambda: self._client.get(_PREFIX + key))
-        return decode(key, text, entry) if isinstance(entry, bytes) else None
+    async def get(self, key: str, text: str) -> CacheEntry | None:
+        """The entry of `text` under `key`."""
+        written = await self._ask(lambda: self._client.get(_PREFIX + key))
+        return decode(key, text, written) if isinstance(written, bytes) else None
 
-    async def put(self, key: str, take: Take) -> None:
-        """Keep a take for a week."""
-        await self._ask(lambda: self._client.set(_PREFIX + key, encode(key, take), ex=_KEPT_SECONDS))
+    async def put(self, key: str, entry: CacheEntry) -> None:
+        """Store an entry for a week."""
+        await self._ask(lambda: self._client.set(_PREFIX + key, encode(key, entry), ex=_EXPIRY_SECONDS))
 
     async def close(self) -> None:
         """Close the connections."""

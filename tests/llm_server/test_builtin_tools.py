@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_server.builtin_tools import ToolFailed, answer, arguments, builtin_tools, calculate, tell_time
 from llm_server.engine import ToolCall
-from llm_server.tools import ToolFailed, answer, arguments, calculate, own_tools, tell_time
 from parley import llm
 from parley.errors import InvalidInput, Unavailable
 
@@ -74,7 +74,7 @@ def test_a_place_that_has_no_time_is_named(zone: str) -> None:
 
 
 def test_a_failure_is_told_to_the_model() -> None:
-    (arithmetic,) = own_tools("arithmetic")
+    (arithmetic,) = builtin_tools("arithmetic")
     result = answer(arithmetic, ToolCall("1", "arithmetic", "{]"))
     assert result.failed
     assert "no JSON" in result.content
@@ -86,7 +86,7 @@ def test_arguments_may_be_left_out() -> None:
 
 def test_a_function_that_there_is_not_is_named_at_the_start() -> None:
     with pytest.raises(Unavailable, match="there are time and arithmetic"):
-        own_tools("time, weather")
+        builtin_tools("time, weather")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ _HARD_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class CutterConfig:
+class ChunkerConfig:
     """How long pieces are, in characters; a full-width character counts twice, as it sounds twice as long."""
 
     first_characters: int = 12
@@ -104,12 +104,12 @@ class Piece:
     """The character after its last one."""
 
 
-class Cutter:
+class Chunker:
     """Cuts the text of one reply."""
 
-    def __init__(self, config: CutterConfig | None = None) -> None:
+    def __init__(self, config: ChunkerConfig | None = None) -> None:
         """Begin at character 0."""
-        self._config = config or CutterConfig()
+        self._config = config or ChunkerConfig()
         self._text = ""
         self._start = 0
         self._first = True

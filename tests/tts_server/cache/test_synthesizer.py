@@ -1,4 +1,4 @@
-"""Lines spoken by an engine, and again from what was kept."""
+"""Texts spoken by an engine, and again from the cache."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from prometheus_client import CollectorRegistry, Counter
 
 from parley.errors import EngineFailed
 from serving.threads import Worker
-from tts_server.engine import Audio, Line, Voice, WordMark
+from tts_server.cache.store import MemoryStore
+from tts_server.cache.synthesizer import CachedSynthesizer
+from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
-from tts_server.lines import Begun, CachedLines, EngineLines, LineEvent, Lines
-from tts_server.stores import MemoryStore
+from tts_server.synthesizer import Begun, EngineSynthesizer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from tts_server.engine import Engine
+    from tts_server.synthesizer import SynthesisEvent, Synthesizer
 
 TEXT = "Seven times eight is fifty six."
 
@@ -32,8 +34,8 @@ class Breaking(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__(0, 0.01)
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        yield from super().speak(line, stop)
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        yield from super().speak(request, stop)
         raise EngineFailed("out of breath")
 
 
@@ -43,38 +45,39 @@ class Mute(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__(0, 0.01)
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        return (event for event in super().speak(line, stop) if isinstance(event, WordMark))
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        return (event for event in super().speak(request, stop) if isinstance(event, WordMark))
 
 
 class Held(ScriptedEngine):
-    """Says nothing of a line that begins with "Wait" before it is told to."""
+    """Says nothing of a text that begins with "Wait" before it is told to."""
 
     def __init__(self) -> None:
         super().__init__(0, 0.01)
         self.waits = threading.Event()
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        if line.text.startswith("Wait"):
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        if request.text.startswith("Wait"):
             self.waits.set()
             stop.wait()
-        yield from super().speak(line, stop)
+        yield from super().speak(request, stop)
 
 
 class Cached:
-    """Lines with a cache, and what it counts."""
+    """A synthesizer with a cache, and what it counts."""
 
     def __init__(self, engine: Engine, worker: Worker, voice: Voice) -> None:
         self.voice = voice
         self._registry = CollectorRegistry()
         asked = Counter("asked", "", ["result"], registry=self._registry)
-        self.lines: Lines = CachedLines(engine.name, EngineLines(engine, worker), MemoryStore(10_000_000), asked)
+        behind, store = EngineSynthesizer(engine, worker), MemoryStore(10_000_000)
+        self.synthesizer: Synthesizer = CachedSynthesizer(engine.name, behind, store, asked)
 
     def counted(self, result: str) -> float:
         return self._registry.get_sample_value("asked_total", {"result": result}) or 0.0
 
-    async def say(self, text: str, speed: float = 1.0) -> list[LineEvent]:
-        async with self.lines.say(Line(text, self.voice, speed)) as events:
+    async def say(self, text: str, speed: float = 1.0) -> list[SynthesisEvent]:
+        async with self.synthesizer.synthesize(SpeechRequest(text, self.voice, speed)) as events:
             return [event async for event in events]
 
 
@@ -87,16 +90,16 @@ async def caching(engine: Engine) -> AsyncIterator[Cached]:
         worker.close()
 
 
-def begun(events: list[LineEvent]) -> Begun:
+def begun(events: list[SynthesisEvent]) -> Begun:
     assert isinstance(events[0], Begun)
     return events[0]
 
 
-def sound(events: list[LineEvent]) -> bytes:
+def sound(events: list[SynthesisEvent]) -> bytes:
     return b"".join(event.pcm for event in events if isinstance(event, Audio))
 
 
-def marks(events: list[LineEvent]) -> list[WordMark]:
+def marks(events: list[SynthesisEvent]) -> list[WordMark]:
     return [event for event in events if isinstance(event, WordMark)]
 
 
@@ -120,9 +123,9 @@ async def test_space_around_a_text_makes_no_difference_but_to_the_places_of_its_
     assert [f"   {TEXT}"[mark.start_char : mark.end_char] for mark in marks(again)] == TEXT.split()
 
 
-async def test_a_line_that_somebody_left_in_the_middle_is_not_kept() -> None:
+async def test_a_text_that_somebody_left_in_the_middle_is_not_cached() -> None:
     async with caching(ScriptedEngine(0, 0.1)) as cached:
-        async with cached.lines.say(Line(TEXT, cached.voice, 1.0)) as events:
+        async with cached.synthesizer.synthesize(SpeechRequest(TEXT, cached.voice, 1.0)) as events:
             async for event in events:
                 if isinstance(event, Audio):
                     break
@@ -131,7 +134,7 @@ async def test_a_line_that_somebody_left_in_the_middle_is_not_kept() -> None:
     assert len(sound(whole)) == 2 * round(len(TEXT) * 0.1 * 24_000)
 
 
-async def test_a_line_at_which_the_engine_failed_is_not_kept() -> None:
+async def test_a_text_at_which_the_engine_failed_is_not_cached() -> None:
     async with caching(Breaking()) as cached:
         for _ in range(2):
             with pytest.raises(EngineFailed):
@@ -139,13 +142,13 @@ async def test_a_line_at_which_the_engine_failed_is_not_kept() -> None:
     assert cached.counted("hit") == 0
 
 
-async def test_a_line_that_gave_no_sound_is_not_kept() -> None:
+async def test_a_text_that_gave_no_sound_is_not_cached() -> None:
     async with caching(Mute()) as cached:
         await cached.say(TEXT)
         assert not begun(await cached.say(TEXT)).cached
 
 
-async def test_what_is_kept_does_not_wait_for_an_engine_that_is_busy() -> None:
+async def test_what_is_cached_does_not_wait_for_an_engine_that_is_busy() -> None:
     engine = Held()
     async with caching(engine) as cached:
         await cached.say(TEXT)

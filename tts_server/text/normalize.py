@@ -40,7 +40,7 @@ _JOINERS: Final = "\u200d\ufe0e\ufe0f"
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class NormalizedText:
     """A text to be spoken, and where it came from."""
 
     text: str
@@ -56,7 +56,7 @@ class Spoken:
         return self.origin[start], max(last + 1, self.origin[start])
 
 
-def spoken(written: str, *, in_code: bool = False) -> Spoken:
+def normalize(written: str, *, in_code: bool = False) -> NormalizedText:
     """`written` as it is to be said; empty where there is nothing to say.
 
     With `in_code` it begins within a block of code, none of which is said.
@@ -76,8 +76,8 @@ def spoken(written: str, *, in_code: bool = False) -> Spoken:
     characters = [_plain(character, place) for character, place in characters]
     text = "".join(character for character, _ in characters)
     if not any(character.isalnum() for character in text):
-        return Spoken("", (len(written),), in_code)
-    return Spoken(text, (*(place for _, place in characters), len(written)), in_code)
+        return NormalizedText("", (len(written),), in_code)
+    return NormalizedText(text, (*(place for _, place in characters), len(written)), in_code)
 
 
 def _plain(character: str, place: int) -> tuple[str, int]:

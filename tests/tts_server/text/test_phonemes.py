@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.phonemes import GAP, place_words
+from tts_server.text.phonemes import GAP, place_words
 
 
 def found(alone: list[str], whole: str) -> list[str]:

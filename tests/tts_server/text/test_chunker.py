@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.sentences import Cutter, without_short_stops
+from tts_server.text.chunker import Chunker, without_short_stops
 
 TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'", max_size=400)
 
 
 def cut(text: str, size: int = 7) -> list[str]:
-    """Pieces of `text`, given to the cutter `size` characters at a time."""
-    cutter = Cutter()
-    pieces = [piece for start in range(0, len(text), size) for piece in cutter.add(text[start : start + size])]
-    return [piece.text for piece in [*pieces, *cutter.flush()]]
+    """Pieces of `text`, given to the chunker `size` characters at a time."""
+    chunker = Chunker()
+    pieces = [piece for start in range(0, len(text), size) for piece in chunker.add(text[start : start + size])]
+    return [piece.text for piece in [*pieces, *chunker.flush()]]
 
 
 def test_the_first_piece_ends_at_the_first_clause_and_later_ones_with_their_sentences() -> None:
@@ -55,9 +55,9 @@ def test_full_width_marks_end_sentences() -> None:
 
 @given(TEXTS, st.integers(1, 40))
 def test_pieces_join_to_the_text_and_know_their_places(text: str, size: int) -> None:
-    cutter = Cutter()
-    pieces = [piece for start in range(0, len(text), size) for piece in cutter.add(text[start : start + size])]
-    pieces += cutter.flush()
+    chunker = Chunker()
+    pieces = [piece for start in range(0, len(text), size) for piece in chunker.add(text[start : start + size])]
+    pieces += chunker.flush()
     assert "".join(piece.text for piece in pieces) == text
     assert all(text[piece.start_char : piece.end_char] == piece.text for piece in pieces)
 
@@ -68,9 +68,9 @@ def test_how_the_text_was_split_into_deltas_makes_no_difference(text: str) -> No
 
 
 def test_a_stall_speaks_what_can_be_said_without_breaking_a_word() -> None:
-    cutter = Cutter()
-    assert cutter.add("I am thinking abou") == []
-    assert [piece.text for piece in cutter.pause()] == ["I am thinking"]
+    chunker = Chunker()
+    assert chunker.add("I am thinking abou") == []
+    assert [piece.text for piece in chunker.pause()] == ["I am thinking"]
 
 
 @pytest.mark.parametrize(
