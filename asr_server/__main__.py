@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asr_server.config import AsrConfig
+from asr_server.endpointing.turn_model import Judge
 from asr_server.engine import Batching
 from asr_server.engines import open_engine, open_turn_model
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
-from asr_server.turn_model import Judge
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge
 
-from asr_server.agreement import endpoint_config
-from asr_server.endpoint import Reason
-from asr_server.hearing import Hearing, Means
-from asr_server.records import Records
-from asr_server.turn_model import Judge
+from asr_server.endpointing.config import endpoint_config
+from asr_server.endpointing.endpointer import Reason
+from asr_server.endpointing.turn_model import Judge
+from asr_server.recognition import Hearing, Means
+from asr_server.turn_telemetry import Records
 from parley import asr
 from parley._duplex import first_of
 from parley.errors import InvalidInput, TooLarge, WrongState

@@ -1,5 +1,7 @@
 from __future__ import annotations
-import asyncio, selectors
+
+import asyncio
+import selectors
 
 
 class _Selector(selectors.DefaultSelector):

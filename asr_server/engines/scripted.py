@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from asr_server.engine import Transcript
-from asr_server.vad import LevelVad
+from asr_server.engines.silero import LevelVad
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import jiwer
 import pytest
 
-from asr_server.endpoint import Reason
-from asr_server.engines.moonshine import MoonshineEngine, cut
-from asr_server.hearing import Hearing, Means
-from asr_server.records import Records
+from asr_server.endpointing.endpointer import Reason
+from asr_server.endpointing.turn_model import Judge
+from asr_server.engines.moonshine.engine import MoonshineEngine, cut
+from asr_server.recognition import Hearing, Means
 from asr_server.scheduler import Scheduler
-from asr_server.turn_model import Judge
+from asr_server.turn_telemetry import Records
 from parley import asr
 from parley.audio import decode_file, to_float32
 from serving.telemetry import Telemetry, new_provider

@@ -42,7 +42,7 @@ def test_american_english_comes_first_among_many_voices(espeak: tuple[EspeakEngi
 
 
 def test_what_it_says_can_be_understood(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
-    from asr_server.engines.moonshine import MoonshineEngine  # noqa: PLC0415 - the listener of this test alone
+    from asr_server.engines.moonshine.engine import MoonshineEngine  # noqa: PLC0415 - the listener of this test alone
 
     engine, voices = espeak
     ear = MoonshineEngine()

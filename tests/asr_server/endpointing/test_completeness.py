@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr_server.finished import Completeness, completeness
+from asr_server.endpointing.completeness import Completeness, completeness
 
 
 @pytest.mark.parametrize(

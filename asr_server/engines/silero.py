@@ -35,7 +35,7 @@ def load_silero() -> InferenceSession:
     path = Path(spec.origin).parent / _FILE if spec and spec.origin else None
     if path is None or not path.exists() or importlib.util.find_spec("onnxruntime") is None:
         raise Unavailable("the Silero voice detector is not installed: pip install 'parley[asr]'")
-    import onnxruntime  # noqa: PLC0415 - 60 MB that the scripted engine does without
+    import onnxruntime  # 60 MB that the scripted engine does without
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr_server.hygiene import clean, is_credible
+from asr_server.hallucination_filter import clean, is_credible
 
 
 @pytest.mark.parametrize("text", ["", "♪ ♪", "你好", "...", "one one one one one one one one"])

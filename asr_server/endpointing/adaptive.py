@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from asr_server.endpoint import EndpointConfig
+    from asr_server.endpointing.endpointer import EndpointConfig
 
 # Shorter gaps lie between the words of everybody.
 _LEAST_PAUSE_SECONDS: Final = 0.2

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from asr_server.engine import Transcript
-from asr_server.engines.moonshine_network import MoonshineNetwork, Tokens, read_vocabulary
-from asr_server.hygiene import clean
-from asr_server.vad import SileroVad, load_silero
+from asr_server.engines.moonshine.network import MoonshineNetwork, Tokens, read_vocabulary
+from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.hallucination_filter import clean
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:

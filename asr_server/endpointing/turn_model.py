@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from asr_server.finished import Completeness, completeness
+from asr_server.endpointing.completeness import Completeness, completeness
 
 if TYPE_CHECKING:
     import numpy as np

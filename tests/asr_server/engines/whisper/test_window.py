@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_server.engine import Word
-from asr_server.window import Limits, Window
+from asr_server.engines.whisper.window import Limits, Window
 
 RATE_HZ = 16_000
 LIMITS = Limits()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
     from prometheus_client import Histogram
 
-    from asr_server.endpoint import Ended
+    from asr_server.endpointing.endpointer import Ended
     from asr_server.scheduler import Result
 
 _NS: Final = 1_000_000_000

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from asr_server.endpoint import (
+from asr_server.endpointing.endpointer import (
     RATE_HZ,
     WINDOW_SAMPLES,
     Ended,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_server.endpoint import EndpointConfig
-from asr_server.patience import Patience
+from asr_server.endpointing.adaptive import Patience
+from asr_server.endpointing.endpointer import EndpointConfig
 
 CONFIG = EndpointConfig()
 

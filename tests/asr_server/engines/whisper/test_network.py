@@ -9,11 +9,11 @@ import pytest
 from faster_whisper import WhisperModel
 
 from asr_server.engine import AUTO
-from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer
-from asr_server.engines.whisper_heard import Sound
-from asr_server.engines.whisper_network import WhisperNetwork
+from asr_server.engines.whisper.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer
+from asr_server.engines.whisper.heard import Sound
+from asr_server.engines.whisper.network import WhisperNetwork
 from parley.errors import Unavailable
-from tests.asr_server.tiny_whisper import LANGUAGES, make_whisper
+from tests.asr_server.engines.whisper.tiny_whisper import LANGUAGES, make_whisper
 
 if TYPE_CHECKING:
     from pathlib import Path

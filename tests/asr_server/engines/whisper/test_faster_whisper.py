@@ -16,11 +16,11 @@ from faster_whisper import WhisperModel
 from asr_server.config import AsrConfig
 from asr_server.engine import Batching, Job, Transcript
 from asr_server.engines import open_engine
-from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer, placement
-from asr_server.engines.whisper_heard import Heard, Sound
-from asr_server.engines.whisper_network import WhisperNetwork
-from asr_server.hygiene import loops
-from asr_server.window import Limits
+from asr_server.engines.whisper.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer, placement
+from asr_server.engines.whisper.heard import Heard, Sound
+from asr_server.engines.whisper.network import WhisperNetwork
+from asr_server.engines.whisper.window import Limits
+from asr_server.hallucination_filter import loops
 from parley import asr
 from parley.audio import resample, to_float32, to_s16le
 from parley.errors import Unavailable
@@ -42,7 +42,7 @@ SAID = ("turn on the kitchen lamp", "what is the weather like in paris today", "
 @pytest.fixture(scope="module")
 def model() -> str:
     """A Whisper of 2 MB that was trained on espeak's voice."""
-    default = Path(__file__).parents[3] / "shared" / "models"
+    default = Path(__file__).parents[5] / "shared" / "models"
     folder = Path(os.environ.get("PARLEY_TEST_MODELS", default)) / "whisper-tiny-commands"
     if not folder.is_dir():
         pytest.skip(f"{folder}: no model there; name the folder of whisper-tiny-commands in PARLEY_TEST_MODELS")
@@ -232,7 +232,7 @@ def test_a_language_that_the_model_has_not_is_refused_at_the_start(model: str) -
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
-    import ctranslate2  # noqa: PLC0415 - of this engine alone
+    import ctranslate2  # of this engine alone
 
     if ctranslate2.get_cuda_device_count():
         assert placement(WhisperOptions("small", device="cuda")) == ("cuda", "float16")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from asr_server.endpoint import EndpointConfig
+from asr_server.endpointing.endpointer import EndpointConfig
 from parley.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from asr_server import endpoint
-from asr_server.agreement import endpoint_config
-from asr_server.endpoint import Endpointer, Reason
-from asr_server.finished import Completeness
-from asr_server.hygiene import Evidence, is_credible
-from asr_server.kept import KeptSound
-from asr_server.patience import Patience
+from asr_server.audio_buffer import KeptSound
+from asr_server.endpointing import endpointer as endpoint
+from asr_server.endpointing.adaptive import Patience
+from asr_server.endpointing.completeness import Completeness
+from asr_server.endpointing.config import endpoint_config
+from asr_server.endpointing.endpointer import Endpointer, Reason
+from asr_server.hallucination_filter import Evidence, is_credible
 from asr_server.stabilize import Stabilizer
 from parley import asr
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from asr_server.endpointing.turn_model import Judge
     from asr_server.engine import Engine
-    from asr_server.records import Records
     from asr_server.scheduler import Result, Scheduler
-    from asr_server.turn_model import Judge
+    from asr_server.turn_telemetry import Records
 
 _RATE_HZ: Final = 16_000
 _FIRST_PARTIAL_SECONDS: Final = 0.5

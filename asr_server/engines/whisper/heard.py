@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from asr_server.hygiene import loops
+from asr_server.hallucination_filter import loops
 
 if TYPE_CHECKING:
     import numpy as np

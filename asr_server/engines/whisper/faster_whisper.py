@@ -2,7 +2,7 @@
 
 Whisper makes up sentences where nobody speaks, and falls into loops. So the voice detector gates what comes here,
 temperature stays at 0 (a fallback to higher ones would multiply the time at random), and what the model itself calls
-silence, or repeats itself, is dropped. Of a long utterance only the end is transcribed anew (`asr_server.window`).
+silence, or repeats itself, is dropped. Of a long utterance only the end is transcribed anew (`window`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from asr_server.engine import AUTO, Transcript, Word
-from asr_server.engines.whisper_heard import Sound
-from asr_server.vad import SileroVad, load_silero
-from asr_server.window import Limits, Window
+from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.engines.whisper.heard import Sound
+from asr_server.engines.whisper.window import Limits, Window
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from asr_server.engine import Job
-    from asr_server.engines.whisper_heard import Heard
-    from asr_server.engines.whisper_network import WhisperNetwork
+    from asr_server.engines.whisper.heard import Heard
+    from asr_server.engines.whisper.network import WhisperNetwork
 
     Work: TypeAlias = Generator[Sound, Heard, Transcript]
 
@@ -187,7 +187,7 @@ class WhisperEngine:
         self._device, compute_type = placement(self._options)
         self._silero = load_silero()
         # With it comes the whole of faster-whisper, which other engines do without.
-        from asr_server.engines.whisper_network import WhisperNetwork
+        from asr_server.engines.whisper.network import WhisperNetwork
 
         model = _load(self._options, self._device, compute_type)
         self.model = Path(self._options.model).name

@@ -16,7 +16,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from asr_server.engine import Word
-from asr_server.engines.whisper_heard import Heard
+from asr_server.engines.whisper.heard import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from numpy.typing import NDArray
 
-    from asr_server.engines.whisper_heard import Sound
+    from asr_server.engines.whisper.heard import Sound
 
 _RATE_HZ: Final = 16_000
 _FRAMES: Final = 3_000

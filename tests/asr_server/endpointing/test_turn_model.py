@@ -11,12 +11,12 @@ import pytest
 from onnx import TensorProto, helper
 from prometheus_client import CollectorRegistry
 
+from asr_server.endpointing.completeness import Completeness
+from asr_server.endpointing.turn_model import Judge
 from asr_server.engines.scripted import ScriptedEngine
 from asr_server.engines.turn_onnx import OnnxTurnModel
-from asr_server.finished import Completeness
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
-from asr_server.turn_model import Judge
 from parley import asr
 from parley.errors import InvalidInput, Unavailable
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
