@@ -69,8 +69,13 @@ class Overlap:
             return self
         return replace(self, echo=fell)
 
-    def duck(self, now_seconds: float, packets: int, *, may_be_echo: bool) -> Overlap:
-        """The reply is made quieter, to hear the voice and to test it."""
+    def duck(self, now_seconds: float, packets: int, policy: TurnPolicy, *, may_be_echo: bool) -> Overlap:
+        """Make the reply quieter, to hear the voice and to test it; an echo that is known as one has no need of it.
+
+        `packets` is what `MicrophoneLevels.packets` is now.
+        """
+        if self.ducked is not None or self.echo or not policy.interruptible:
+            return self
         ducked = Ducked(now_seconds, packets)
         return replace(self, ducked=ducked, may_be_echo=may_be_echo, probed=not may_be_echo)
 
@@ -78,9 +83,34 @@ class Overlap:
         """The reply is at full again, or over; what is known of the voice stays."""
         return replace(self, ducked=None, speech_seconds=None, waiting=None)
 
-    def hear(self, said: Said) -> Overlap:
-        """Take the words so far."""
-        return replace(self, waiting=None, echoed=is_own_voice(said.text, said.reply, self.echo))
+    def hear(self, said: Said, policy: TurnPolicy) -> Overlap | None:
+        """Take the words so far; None: they take the floor."""
+        if not policy.interruptible:
+            return self
+        echoed = is_own_voice(said.text, said.reply, self.echo)
+        if self.takes_the_floor(said, policy):
+            if self.probed or self.is_stop(said, policy):
+                return None
+            return replace(self, waiting=said, echoed=echoed)
+        return replace(self, waiting=None, echoed=echoed, harmless=said if normalise(said.text) else self.harmless)
+
+    def decide(self, policy: TurnPolicy) -> Overlap | None:
+        """Decide without further words, at the time of `decide_at`; None: the voice takes the floor."""
+        if not self.probed:
+            probed = replace(self, probed=True, waiting=None)
+            return probed if self.waiting is None else probed.hear(self.waiting, policy)
+        return self.restore() if self.is_harmless else None
+
+    @property
+    def is_harmless(self) -> bool:
+        """True while voice alone says nothing: there is too little of it, or its words are harmless."""
+        return self.speech_seconds is None or self.harmless is not None
+
+    def explains(self, said: Said, policy: TurnPolicy, *, speaking: bool) -> bool:
+        """True when a whole turn is to be ignored; `speaking`: the reply goes on."""
+        if self.is_assistant(said, policy):
+            return True
+        return speaking and not (policy.interruptible and self.takes_the_floor(said, policy))
 
     def is_assistant(self, said: Said, policy: TurnPolicy) -> bool:
         """True when a whole turn was the assistant's own voice, and no wish to stop that was said into it.
@@ -114,8 +144,7 @@ class Overlap:
         """
         if self.ducked is None:
             return None
-        if self.speech_seconds is None or self.harmless is not None:
-            at = self.ducked.at_seconds + policy.false_interruption_seconds
-        else:
+        at = self.ducked.at_seconds + policy.false_interruption_seconds
+        if self.speech_seconds is not None and not self.is_harmless:
             at = max(self.speech_seconds + policy.interrupt_unknown_seconds, guarded_until_seconds)
         return at if self.probed else min(at, self.ducked.at_seconds + policy.echo_probe_seconds)

@@ -145,7 +145,6 @@ def test_head_starts_stop_when_most_are_wasted_and_come_back_when_they_would_pay
     for turn in range(1, 6):
         assert guessed(floor, turn, right=False) == (Answer("hello there", speculative=True),)
     assert guessed(floor, 6, right=False) == (), "six of six wasted"
-    assert not floor.head_starts_pay
     came_back = [bool(guessed(floor, turn, right=True)) for turn in range(7, 16)]
     assert came_back == sorted(came_back)
     assert came_back[0] is False
@@ -161,7 +160,6 @@ def test_a_head_start_for_an_echo_is_dropped_and_says_nothing_of_the_speaker() -
         floor.on(ReplyEnded(), 0.9)
         assert floor.on(eager(ECHO, turn), 1.1, REPLY) == (Answer(ECHO, speculative=True),)
         assert floor.on(over(ECHO), 1.3, REPLY) == (CANCELLED, Ignore())
-    assert floor.head_starts_pay
 
 
 def test_typed_words_interrupt_whatever_they_are() -> None:

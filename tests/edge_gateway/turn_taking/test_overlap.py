@@ -14,7 +14,7 @@ POLICY = TurnPolicy()
 
 def ducked(*, may_be_echo: bool = False) -> Overlap:
     """A voice over a reply that was ducked for it at 5.0."""
-    return Overlap(5.0, may_be_echo).duck(5.0, 0, may_be_echo=may_be_echo)
+    return Overlap(5.0, may_be_echo).duck(5.0, 0, POLICY, may_be_echo=may_be_echo)
 
 
 def ducked_in_a_room(before_db: float, after_db: float, *, may_be_echo: bool) -> Overlap:
@@ -22,7 +22,7 @@ def ducked_in_a_room(before_db: float, after_db: float, *, may_be_echo: bool) ->
     levels = MicrophoneLevels()
     for level in (ROOM_DB,) * 20 + (before_db,) * 6:
         levels.hear(level)
-    overlap = Overlap(5.0, may_be_echo).duck(5.0, levels.packets, may_be_echo=may_be_echo)
+    overlap = Overlap(5.0, may_be_echo).duck(5.0, levels.packets, POLICY, may_be_echo=may_be_echo)
     for level in (before_db,) * 7 + (after_db,) * 18:
         levels.hear(level)
     return overlap.listen(levels)
@@ -98,6 +98,6 @@ def test_nothing_is_decided_about_a_reply_at_full() -> None:
 
 
 def test_a_new_duck_is_a_new_test() -> None:
-    overlap = ducked(may_be_echo=True).restore().duck(9.0, 7, may_be_echo=True)
+    overlap = ducked(may_be_echo=True).restore().duck(9.0, 7, POLICY, may_be_echo=True)
     assert not overlap.probed
     assert overlap.decide_at(POLICY, 0.0) == 9.4
