@@ -103,8 +103,8 @@ class Overlap:
 
     @property
     def is_harmless(self) -> bool:
-        """True while voice alone says nothing: there is too little of it, or its words are harmless."""
-        return self.speech_seconds is None or self.harmless is not None
+        """True while voice alone says nothing: there is too little of it, its words are harmless, or it is an echo."""
+        return self.speech_seconds is None or self.harmless is not None or self.echo is True
 
     def explains(self, said: Said, policy: TurnPolicy, *, speaking: bool) -> bool:
         """True when a whole turn is to be ignored; `speaking`: the reply goes on."""

@@ -431,6 +431,20 @@ def echoing_room() -> Room:
     return room
 
 
+def test_an_echo_without_words_does_not_interrupt_however_long_it_lasts() -> None:
+    room = Room()
+    for _ in (1, 2):
+        room.reply_begins()
+        room.on(ReplyEnded())
+    room.reply_begins()
+    room.sound(-38.0, 0.12)
+    room.on(VOICE)
+    room.sound(-38.0, 0.14)
+    room.on(speech(0.35))
+    assert room.sound(-56.0, 2.0) == (Restore(),)
+    assert room.floor.hears_itself
+
+
 @pytest.mark.parametrize("after_db", [-38.0, -56.0])
 def test_words_that_begin_with_the_reply_wait_for_what_the_duck_shows(after_db: float) -> None:
     room = Room()
