@@ -99,7 +99,7 @@ class Overlap:
         if not self.probed:
             probed = replace(self, probed=True, waiting=None)
             return probed if self.waiting is None else probed.hear(self.waiting, policy)
-        return self.restore() if self.is_harmless else None
+        return self.restore() if self.is_harmless or not policy.interruptible else None
 
     @property
     def is_harmless(self) -> bool:

@@ -372,6 +372,15 @@ def test_a_session_can_forbid_interruptions() -> None:
     assert state_of(floor) == Speaking(0.0)
 
 
+def test_a_session_that_forbids_interruptions_while_one_is_judged_gets_its_reply_back() -> None:
+    floor = replying()
+    floor.on(VOICE, 5.0)
+    floor.on(speech(0.35), 5.35)
+    floor.policy = TurnPolicy(interruptible=False)
+    assert floor.on(words("stop", 0.4), 5.4, REPLY) == ()
+    assert floor.on(Tick(), 5.8) == (Restore(),)
+
+
 def test_what_is_said_over_a_reply_that_may_not_be_interrupted_is_answered_when_the_reply_is_over() -> None:
     floor = replying(TurnPolicy(interruptible=False))
     floor.on(VOICE, 5.0)
