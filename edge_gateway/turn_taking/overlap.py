@@ -59,8 +59,6 @@ class Overlap:
     """Words that will take the floor, unless the duck shows that they are an echo."""
     echo: bool | None = None
     """What the duck has shown: the assistant's own voice, or a user's; None: nothing yet."""
-    echoed: bool = False
-    """The words that came last were the assistant's own."""
 
     def listen(self, levels: MicrophoneLevels) -> Overlap:
         """Take what the duck shows by now."""
@@ -87,12 +85,9 @@ class Overlap:
         """Take the words so far; None: they take the floor."""
         if not policy.interruptible:
             return self
-        echoed = is_own_voice(said.text, said.reply, self.echo)
         if self.takes_the_floor(said, policy):
-            if self.probed or self.is_stop(said, policy):
-                return None
-            return replace(self, waiting=said, echoed=echoed)
-        return replace(self, waiting=None, echoed=echoed, harmless=said if normalise(said.text) else self.harmless)
+            return None if self.probed or self.is_stop(said, policy) else replace(self, waiting=said)
+        return replace(self, waiting=None, harmless=said if normalise(said.text) else self.harmless)
 
     def decide(self, policy: TurnPolicy) -> Overlap | None:
         """Decide without further words, at the time of `decide_at`; None: the voice takes the floor."""
@@ -113,15 +108,8 @@ class Overlap:
         return speaking and not (policy.interruptible and self.takes_the_floor(said, policy))
 
     def is_assistant(self, said: Said, policy: TurnPolicy) -> bool:
-        """True when a whole turn was the assistant's own voice, and no wish to stop that was said into it.
-
-        What the duck has shown decides; else the words of the turn do, or those that came last before.
-        """
-        if self.is_stop(said, policy):
-            return False
-        if self.echo is not None:
-            return self.echo
-        return self.echoed or is_own_voice(said.text, said.reply, None)
+        """True when a whole turn was the assistant's own voice, and no wish to stop that was said into it."""
+        return not self.is_stop(said, policy) and is_own_voice(said.text, said.reply, self.echo)
 
     def takes_the_floor(self, said: Said, policy: TurnPolicy) -> bool:
         """True when the words are enough to interrupt the reply, and are the user's."""

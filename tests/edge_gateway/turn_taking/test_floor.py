@@ -562,6 +562,15 @@ def test_a_user_who_speaks_as_a_reply_ends_is_answered() -> None:
     assert room.on(over("seven times eight is fifty six"), REPLY) == (Answer("seven times eight is fifty six"),)
 
 
+def test_words_that_follow_an_echo_when_the_reply_is_over_are_answered_with_it() -> None:
+    floor = replying()
+    floor.on(VOICE, 5.0)
+    floor.on(words(ECHO, 0.8), 5.5, REPLY)
+    floor.on(ReplyEnded(), 5.8)
+    said = f"{ECHO} and what is eight times nine please"
+    assert floor.on(over(said), 7.5, REPLY) == (Answer(said),)
+
+
 def test_a_discarded_echo_ends_its_verdict_too() -> None:
     room = echoing_room()
     assert room.on(NOTHING) == (Restore(),)
