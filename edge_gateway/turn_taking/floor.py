@@ -142,7 +142,7 @@ class Floor:
         return self._follow(overlap.duck(now_seconds, self._levels.packets, self.policy, may_be_echo=may_be_echo))
 
     def _speech(self, event: asr.SpeechStarted, now_seconds: float) -> tuple[Action, ...]:
-        if self.state == Thinking(held=False):
+        if self.state == Thinking(held=False) and not self.hears_itself:
             # Nothing of the reply was heard yet. Should the user go on, both halves are answered together.
             self.state = Thinking(held=True)
             return (Hold(),)
@@ -221,7 +221,8 @@ class Floor:
         if not held:
             return _NOTHING
         # Its first packet was on its way when the user went on: a voice that was there before it is no echo of it.
-        overlap = Overlap(now_seconds, may_be_echo=False, speech_seconds=now_seconds)
+        overlap = self.overlap or Overlap(now_seconds, may_be_echo=False, echo=False)
+        overlap = replace(overlap, speech_seconds=now_seconds)
         return self._follow(overlap.duck(now_seconds, self._levels.packets, self.policy, may_be_echo=False))
 
     def _tick(self, now_seconds: float) -> tuple[Action, ...]:

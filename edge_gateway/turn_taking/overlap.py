@@ -58,7 +58,7 @@ class Overlap:
     waiting: Said | None = None
     """Words that will take the floor, unless the duck shows that they are an echo."""
     echo: bool | None = None
-    """What the duck has shown: the assistant's own voice, or a user's; None: nothing yet."""
+    """What is known for certain: the assistant's own voice, or a user's; None: nothing yet."""
 
     def listen(self, levels: MicrophoneLevels) -> Overlap:
         """Take what the duck shows by now."""

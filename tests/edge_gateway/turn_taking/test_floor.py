@@ -235,6 +235,31 @@ def test_a_reply_that_begins_while_it_is_held_back_is_ducked_until_the_turn_is_o
         assert floor.overlap is None
 
 
+def test_what_a_user_was_saying_before_the_reply_began_is_no_echo_of_it() -> None:
+    floor = thinking()
+    floor.on(speech(0.2), 0.3)
+    floor.on(ReplyAudible(), 0.35)
+    assert floor.on(over("seven times eight is fifty six"), 1.5, REPLY)[-1] == Answer("seven times eight is fifty six")
+
+
+def test_an_echo_of_the_last_reply_does_not_hold_back_the_next() -> None:
+    room = echoing_room()
+    room.on(UserText("and the fan"))
+    assert room.on(speech(0.4)) == ()
+    assert room.on(ReplyAudible()) == ()
+    assert room.on(over("yes I can"), REPLY) == (Ignore(),)
+
+
+def test_a_voice_over_the_last_reply_that_goes_on_over_the_next_is_still_that_voice() -> None:
+    floor = replying()
+    floor.on(VOICE, 5.0)
+    floor.on(UserText("and the fan"), 5.2)
+    assert floor.on(speech(0.4), 5.4) == (Hold(),)
+    assert floor.on(ReplyAudible(), 5.5) == (Duck(),)
+    assert floor.overlap is not None
+    assert floor.overlap.began_seconds == 5.0
+
+
 def test_a_reply_that_begins_while_it_is_held_back_and_may_not_be_interrupted_is_not_ducked() -> None:
     floor = thinking()
     floor.policy = TurnPolicy(interruptible=False)
