@@ -113,10 +113,12 @@ class Floor:
                 return self._partial(Said(event.text, event.voiced_ms / 1000, said), now_seconds)
             case asr.EagerEndOfTurn():
                 return self._probably_over(event)
+            case asr.VoiceStopped():
+                return self._silence(event)
             case asr.TurnResumed():
                 return self._went_on()
             case asr.TurnDiscarded():
-                return self._discarded()
+                return (*self._went_on(), *self._end_overlap())
             case asr.EndOfTurn():
                 return self._over(Said(event.text, event.voiced_ms / 1000, said))
             case UserText():
@@ -126,8 +128,7 @@ class Floor:
             case ReplyAudible():
                 return self._audible(now_seconds)
             case ReplyEnded():
-                self._free()
-                return _NOTHING
+                return self._free()
             case Tick():
                 return self._tick(now_seconds)
             case _:
@@ -138,7 +139,7 @@ class Floor:
         if not isinstance(state, Speaking):
             return _NOTHING
         may_be_echo = self._had_echo or now_seconds < state.since_seconds + self.policy.echo_onset_seconds
-        overlap = self.overlap or Overlap(now_seconds, may_be_echo)
+        overlap = (self.overlap or Overlap(now_seconds, may_be_echo)).go_on(now_seconds)
         return self._follow(overlap.duck(now_seconds, self._levels.packets, self.policy, may_be_echo=may_be_echo))
 
     def _speech(self, event: asr.SpeechStarted, now_seconds: float) -> tuple[Action, ...]:
@@ -149,21 +150,18 @@ class Floor:
         ducked = self._voice(now_seconds)
         if self.overlap is None or not isinstance(self.state, Speaking):
             return _NOTHING
-        voiced_seconds = event.voiced_ms / 1000
-        # The clock of voice starts where the voice did.
-        self.overlap = overlap = replace(self.overlap, speech_seconds=now_seconds - voiced_seconds)
-        before = overlap.harmless
-        return (before and self._words(replace(before, voiced_seconds=voiced_seconds))) or ducked
+        return self._follow(self.overlap.speak(now_seconds, event.voiced_ms / 1000, self.policy)) or ducked
+
+    def _silence(self, event: asr.VoiceStopped) -> tuple[Action, ...]:
+        if self.overlap is not None:
+            self.overlap = self.overlap.fall_silent(event.voiced_ms / 1000)
+        return _NOTHING
 
     def _partial(self, said: Said, now_seconds: float) -> tuple[Action, ...]:
-        if not isinstance(self.state, Speaking):
-            return _NOTHING
         ducked = self._voice(now_seconds) if self.overlap is None else _NOTHING
-        return self._words(said) or ducked
-
-    def _words(self, said: Said) -> tuple[Action, ...]:
-        """Judge what the user seems to be saying over the reply."""
-        return self._follow(self.overlap.hear(said, self.policy)) if self.overlap is not None else _NOTHING
+        if self.overlap is None or not isinstance(self.state, Speaking):
+            return _NOTHING
+        return self._follow(self.overlap.hear(said, self.policy)) or ducked
 
     def _follow(self, overlap: Overlap | None) -> tuple[Action, ...]:
         """Do what the voice over the reply has come to; None: it takes the floor."""
@@ -192,9 +190,6 @@ class Floor:
         self._head_starts.wrong()
         return self._drop_speculation()
 
-    def _discarded(self) -> tuple[Action, ...]:
-        return (*self._went_on(), *self._end_overlap())
-
     def _over(self, said: Said) -> tuple[Action, ...]:
         self._had_echo = self._had_echo or self.hears_itself
         overlap, speaking = self.overlap, isinstance(self.state, Speaking)
@@ -216,13 +211,13 @@ class Floor:
     def _audible(self, now_seconds: float) -> tuple[Action, ...]:
         if not isinstance(self.state, Thinking):
             return _NOTHING
-        held = self.state.held
-        self.state = Speaking(now_seconds)
+        held, self.state = self.state.held, Speaking(now_seconds)
         if not held:
             return _NOTHING
         # Its first packet was on its way when the user went on: a voice that was there before it is no echo of it.
-        overlap = self.overlap or Overlap(now_seconds, may_be_echo=False, echo=False)
-        overlap = replace(overlap, speech_seconds=now_seconds)
+        overlap = replace(
+            self.overlap or Overlap(now_seconds, may_be_echo=False, echo=False), speech_seconds=now_seconds
+        )
         return self._follow(overlap.duck(now_seconds, self._levels.packets, self.policy, may_be_echo=False))
 
     def _tick(self, now_seconds: float) -> tuple[Action, ...]:
@@ -250,10 +245,11 @@ class Floor:
             return (Interrupt(heard),)
         return _NOTHING if isinstance(state, Free) else (Drop(unheard),)
 
-    def _free(self) -> None:
+    def _free(self) -> tuple[Action, ...]:
         if isinstance(self.state, Speaking):
             self._first_reply = False
         self.state = Free()
         if self.overlap is not None:
             # There is nothing left to duck; what is known of the voice is needed when its turn is over.
             self.overlap = self.overlap.restore()
+        return _NOTHING

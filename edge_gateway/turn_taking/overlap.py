@@ -52,7 +52,9 @@ class Overlap:
     probed: bool = True
     """The duck has shown whether it is an echo, or there is no need to know."""
     speech_seconds: float | None = None
-    """When the voice was long enough to be speech, had it gone on from the start; None: not yet."""
+    """When it would have begun, had it been heard without a pause; None: it is silent, or too short to be speech."""
+    spoken_seconds: float | None = None
+    """How long it was, when it was long enough to be speech and fell silent; None otherwise."""
     harmless: Said | None = None
     """The words so far, which do not take the floor: too few for so little voice, a backchannel or an echo."""
     waiting: Said | None = None
@@ -79,7 +81,25 @@ class Overlap:
 
     def restore(self) -> Overlap:
         """The reply is at full again, or over; what is known of the voice stays."""
-        return replace(self, ducked=None, speech_seconds=None, waiting=None)
+        return replace(self, ducked=None, speech_seconds=None, spoken_seconds=None, waiting=None)
+
+    def speak(self, now_seconds: float, voiced_seconds: float, policy: TurnPolicy) -> Overlap | None:
+        """There was enough voice to call it speech; None: enough for the words that were heard to take the floor."""
+        # The clock of voice starts where the voice did.
+        speech = replace(self, speech_seconds=now_seconds - voiced_seconds)
+        return speech.hear(replace(self.harmless, voiced_seconds=voiced_seconds), policy) if self.harmless else speech
+
+    def fall_silent(self, voiced_seconds: float) -> Overlap:
+        """The voice pauses, after so much of it: silence is no voice that lasts."""
+        if self.speech_seconds is None:
+            return self
+        return replace(self, speech_seconds=None, spoken_seconds=voiced_seconds)
+
+    def go_on(self, now_seconds: float) -> Overlap:
+        """There is voice again."""
+        if self.spoken_seconds is None:
+            return self
+        return replace(self, speech_seconds=now_seconds - self.spoken_seconds, spoken_seconds=None)
 
     def hear(self, said: Said, policy: TurnPolicy) -> Overlap | None:
         """Take the words so far; None: they take the floor."""

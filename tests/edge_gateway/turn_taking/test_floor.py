@@ -36,6 +36,7 @@ from tests.edge_gateway.turn_taking.hearing import (
     over,
     replying,
     speech,
+    stopped,
     words,
 )
 
@@ -373,6 +374,34 @@ def test_voice_without_words_interrupts_when_it_lasts() -> None:
     assert floor.wake_at == pytest.approx(5.7)
     assert floor.on(Tick(), 5.71) == (INTERRUPTED,)
     assert floor.on(over(ECHO), 7.0, REPLY) == (Answer(ECHO),), "the voice was found to be the user's"
+
+
+def test_a_cough_that_is_over_does_not_interrupt_as_voice_that_lasts() -> None:
+    floor = replying()
+    floor.on(VOICE, 5.0)
+    floor.on(speech(0.35), 5.35)
+    assert floor.on(stopped(0.4), 5.45) == ()
+    assert floor.wake_at == 6.0
+    assert floor.on(Tick(), 6.0) == (Restore(),)
+
+
+def test_pauses_do_not_count_as_voice_that_lasts() -> None:
+    floor = replying()
+    floor.on(VOICE, 5.0)
+    floor.on(speech(0.35), 5.35)
+    floor.on(stopped(0.4), 5.45)
+    assert floor.on(VOICE, 5.65) == ()
+    assert floor.wake_at == pytest.approx(5.95)
+    assert floor.on(Tick(), 5.96) == (INTERRUPTED,)
+
+
+def test_a_click_that_falls_silent_is_no_speech() -> None:
+    floor = replying()
+    floor.on(VOICE, 5.0)
+    floor.on(stopped(0.1), 5.15)
+    floor.on(VOICE, 5.3)
+    assert floor.wake_at == 6.0
+    assert quiet_floor().on(stopped(0.1), 5.0) == ()
 
 
 def test_voice_alone_does_not_interrupt_the_beginning_of_the_first_reply() -> None:
