@@ -269,6 +269,7 @@ class Recognition:
                 self._is_accounted_for(event.end_sample)
             case asr.VoiceStopped():
                 self._pausing = True
+                await self._emit(Heard(event))
             case asr.VoiceOnset():
                 self._pausing = False
                 self._turn_open.set()

@@ -32,6 +32,7 @@ from parley.conversation import (
     SessionConfig,
     SessionReady,
     TurnReport,
+    TurnTaking,
     TurnTimes,
     UserDiscarded,
     UserPartial,
@@ -211,6 +212,19 @@ async def test_a_knock_ducks_and_brings_the_reply_back() -> None:
         await listener.say_something()
         await listener.until(ReplyStarted)
         await listener.speak(0.1)
+        assert (await listener.until(Duck)).gain_db == -18
+        await listener.speak(0.6, SILENCE)
+        assert (await listener.until(Duck)).gain_db == 0
+    assert "FlushPlayback" not in kinds(listener)
+
+
+async def test_a_cough_that_is_over_does_not_end_the_reply_while_words_are_looked_for_in_it() -> None:
+    script = Script(("tell me a story", ""), hearing_delay_seconds=0.5, writer=Writer(LONG), character_seconds=0.05)
+    config = SessionConfig(turn_taking=TurnTaking(echo_guard_ms=0))
+    async with house(script) as parley, listening(parley, config) as listener:
+        await listener.say_something()
+        await listener.until(ReplyStarted)
+        await listener.speak(0.5)
         assert (await listener.until(Duck)).gain_db == -18
         await listener.speak(0.6, SILENCE)
         assert (await listener.until(Duck)).gain_db == 0
