@@ -27,8 +27,8 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 RATE_HZ: Final = 24_000
-CHARACTER_SAMPLES: Final = 1_200
-"""A character sounds for 50 ms."""
+CHARACTER_SAMPLES: Final = 960
+"""A character sounds for 40 ms, which is two packets."""
 
 
 class Connection:
@@ -142,7 +142,7 @@ class ScriptedTts(tts.TtsClient):
 
 
 async def speaks(pieces: asyncio.Queue[tts.Request | None]) -> AsyncGenerator[tts.Event, None]:
-    """Speak each piece as a sentence of its own, at once, every character for 50 ms."""
+    """Speak each piece as a sentence of its own, at once, every character for 40 ms."""
     yield tts.Ready("scripted", "voice", RATE_HZ)
     sentence = characters = 0
     while (piece := await pieces.get()) is not None:

@@ -209,7 +209,7 @@ def test_of_a_reply_without_a_word_in_place_everything_may_have_been_said() -> N
 
 
 @given(
-    marks=st.lists(st.integers(0, 3_000), min_size=1, max_size=20),
+    marks=st.lists(st.integers(1, 3_000), min_size=1, max_size=20),
     first=st.integers(-1_000, 60_000),
     length=st.integers(0, 9_000),
 )
