@@ -141,7 +141,7 @@ class Slice:
 def slices(timeline: TurnTimeline) -> tuple[Slice, ...]:
     """The spans of a turn in the order of their start; those without both ends are left out."""
     said, reply = timeline.utterance, timeline.reply
-    sent_ns = max(said.speech_end_ns, said.received_ns - said.uplink_ns)
+    sent_ns = max(said.speech_end_ns, said.received_ns - said.uplink_ns) if said.received_ns else 0
     arrived = reply.arrived_ns
     audio_ns = max(reply.first_audio_ns, reply.released_ns) if reply.first_audio_ns else 0
     candidates = (

@@ -226,7 +226,7 @@ class ReplyManager:
 
     async def clock_is_known(self) -> None:
         """The listener's clock can be read from now on: so can what was reported before."""
-        if self._current is not None and self._marks.settle():
+        if self._current is not None and self._marks.settle(self._current.turn):
             await self._show_times(self._current.turn)
 
     async def _show_times(self, turn: Turn) -> None:

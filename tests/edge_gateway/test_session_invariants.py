@@ -157,8 +157,9 @@ class Run:
 def check_messages(messages: tuple[llm.Message, ...]) -> None:
     """Speakers alternate; every result has its call, and every call its result, right behind it."""
     assert messages[0].role is llm.Role.SYSTEM
-    assert all(one.role is not other.role for one, other in pairwise(messages))
-    assert messages[-1].role is llm.Role.USER
+    words = [message for message in messages if message.role is not llm.Role.TOOL and not message.tool_calls]
+    assert all(one.role is not other.role for one, other in pairwise(words))
+    assert words[-1].role is llm.Role.USER
     calls = [call.id for message in messages for call in message.tool_calls]
     results = [message.tool_call_id for message in messages if message.role is llm.Role.TOOL]
     assert calls == results
