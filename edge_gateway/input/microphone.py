@@ -27,6 +27,11 @@ class PacketDecoder(Protocol):
     keeps_packets: bool
     """A packet can be decoded again by another decoder; False: it makes sense only after those before it."""
 
+    @property
+    def packet_samples(self) -> int:
+        """How long the last packet lasts; a decoder may have given less of it yet, or more."""
+        ...
+
     def decode(self, packet: bytes) -> bytes:
         """PCM of one packet; InvalidInput for what is none."""
         ...
@@ -56,7 +61,6 @@ class Microphone:
         self._make_decoder = make_decoder
         self._decoder: PacketDecoder | None = None
         self._next_sequence = -1
-        self._packet_samples = 0
 
     def take(self, packet: AudioPacket) -> Sound:
         """Decode a packet.
@@ -67,10 +71,9 @@ class Microphone:
         if self._decoder is None:
             self._decoder = self._make_decoder()
         lost = packet.sequence - self._next_sequence if self._next_sequence >= 0 else 0
-        gap = self._fill(self._decoder, lost * self._packet_samples) if lost > 0 else b""
+        gap = self._fill(self._decoder, lost * self._decoder.packet_samples) if lost > 0 else b""
         pcm = self._decoder.decode(packet.data)
         self._next_sequence = packet.sequence + 1
-        self._packet_samples = len(pcm) // SAMPLE_BYTES
         return Sound(gap + pcm, len(gap) // SAMPLE_BYTES, packet.data if self._decoder.keeps_packets else pcm)
 
     def again(self) -> Callable[[bytes], bytes]:

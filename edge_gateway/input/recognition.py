@@ -30,6 +30,8 @@ _log = logging.getLogger("parley.gateway")
 # A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one, except where a
 # decision hangs on the next sound: in a pause the end of the turn, and while a reply plays its interruption.
 _PACKETS_A_MESSAGE: Final = 4
+# What fills a gap is long, and a message of the ASR server's is not: no other packet waits with so much sound.
+_FULL_MESSAGE_SAMPLES: Final = LISTENING_RATE_HZ // 4
 _RETRY_SECONDS: Final = 0.25
 _SLOWEST_RETRY_SECONDS: Final = 2.0
 # Sound that breaks as many streams is given up: it would break the next one too.
@@ -237,7 +239,8 @@ class Recognition:
         self._buffer.add(packet)
         self._batch.append(pcm)
         waits = self._assistant is asr.Assistant.IDLE and not self._pausing
-        if len(self._batch) >= (_PACKETS_A_MESSAGE if waits else 1):
+        full = packet.samples >= _FULL_MESSAGE_SAMPLES
+        if full or len(self._batch) >= (_PACKETS_A_MESSAGE if waits else 1):
             self._send_batch()
         forgotten = self._buffer.forget_what_is_too_old()
         # A server that listens has it, and lags behind a client that sends faster than time.

@@ -25,6 +25,7 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
+from llm_server.engines.pieces import pieces
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
@@ -72,6 +73,10 @@ class Writer(ScriptedLlm):
     def __init__(self, text: str, delay_seconds: float = 0.0) -> None:
         super().__init__(text, delay_seconds, 0.0)
         self.asked: list[Conversation] = []
+
+    def say(self, text: str, delay_seconds: float = 0.0) -> None:
+        """Write this from now on."""
+        self._pieces, self._delay_seconds = pieces(text), delay_seconds
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         self.asked.append(conversation)
