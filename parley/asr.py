@@ -64,6 +64,8 @@ class Endpointing:
     """Silence that ends a finished turn of a speaker who pauses, or is not known yet."""
     patience_limit_ms: int | None = None
     """Longest silence that is waited after words that look finished."""
+    hesitant_silence_ms: int | None = None
+    """Least silence that ends a turn whose words only lack a full stop."""
 
     def to_proto(self) -> asr_pb2.EndpointingConfig:
         """The same on the wire."""
@@ -298,7 +300,7 @@ class EndOfTurn:
     first_sample: int
     """First sample that the turn accounts for."""
     end_sample: int
-    """Sample after the last one that it accounts for."""
+    """Sample after the last one that it accounts for, and that had been looked at when it was taken to be over."""
     speech_end_sample: int
     """Sample after the last voiced one: where mic-to-speaker latency begins."""
     reason: EndReason
