@@ -55,6 +55,7 @@ def mark_end(marks: Marks, news: TurnEnded, clock: ClientClock) -> None:
     marks.known_ns = round(end.timings.known_ms * 1e6)
     marks.final_ns = round(end.timings.final_ms * 1e6)
     marks.waited_ms = end.timings.endpoint_ms
+    marks.decided_sample = end.end_sample
     marks.beyond_need_ms = max(0.0, marks.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
     if heard is None:
         return

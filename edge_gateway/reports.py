@@ -162,6 +162,7 @@ class Reports:
             beyond_need_ms=marks.beyond_need_ms,
             too_early=marks.too_early,
             model=progress.model,
+            decided_sample=marks.decided_sample,
         )
 
     def _observe(self, marks: Marks, identity: SpanIdentity) -> None:

@@ -61,6 +61,8 @@ class Marks:
     """The first sample could be heard: here the waterfall ends."""
     waited_ms: float = 0.0
     """Silence after which the turn was taken to be over."""
+    decided_sample: int | None = None
+    """Sample after the last one that this decision needed, on the session's audio clock; None: nothing was spoken."""
     beyond_need_ms: float = 0.0
     """How much less would have done: it was no longer than the turn's own longest pause, and 200 ms."""
     too_early: bool = False
