@@ -202,6 +202,15 @@ class Listener:
     async def send(self, request: Request) -> None:
         await self.socket.send_str(request_to_json(request))
 
+    @property
+    def sent_samples(self) -> int:
+        """Where the next packet lies on the session's audio clock, 16 kHz."""
+        return self._sequence * PACKET_SAMPLES // 3
+
+    def lose(self, packets: int) -> None:
+        """Let the next packets not arrive."""
+        self._sequence += packets
+
     async def speak(self, seconds: float, sound: bytes = TONE) -> None:
         """Send sound faster than time would."""
         for _ in range(round(seconds / 0.02)):
