@@ -11,8 +11,10 @@ INSTALL := $(PIP) install --quiet
 # `make lock` keeps the pins that still fit; `make lock LOCK_FLAGS=--upgrade` takes the newest of everything.
 LOCK_FLAGS ?=
 BROWSER_TESTS := tests/end_to_end/test_browser.py $(wildcard tests/end_to_end/test_page*.py)
+# With extras: pip before 23.3 refuses a pin as soon as a package asks for extras of it that the pin does not name.
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal \
-	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-strip-extras \
+	--no-emit-index-url --no-emit-find-links \
 	--extra all --group build $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help

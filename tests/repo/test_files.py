@@ -15,7 +15,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:root|work|Users|home|opt/(?:pypi|w
 REGISTRY_HOST = re.compile(r"\b(?:pypi|pythonhosted|npmjs|yarnpkg)\.(?:org|com)\b")
 
 MADE_BY_COMMANDS = {"__pycache__", "build", "dist", "htmlcov", "node_modules"}
-PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9-]+)(?:\[[a-z0-9, -]+\])?==(\S+)", re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,8 @@ def files(root: Path) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if _is_kept(name)]
-        found += [Path(folder, name) for name in names]
+        # In a worktree .git is a file of git's own, with a path in it.
+        found += [Path(folder, name) for name in names if name != ".git"]
     return found
 
 
