@@ -32,7 +32,7 @@ test: .venv/.installed-dev ## run the tests; ARGS="-k cough" passes words on to 
 
 test-web: ## run the tests of the page's own modules; they need node
 	@command -v node >/dev/null || { echo "The page's own tests need Node.js 20 or newer; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
-	node --test tests/web/
+	node --test tests/web/*.test.js
 
 test-browser: .venv/.installed-dev ## run the tests of the page in Chromium; `make test` does too, where there is one
 	@command -v "$${PARLEY_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium was not found; on Debian: apt install chromium, or name one in PARLEY_CHROMIUM." >&2; exit 1; }
