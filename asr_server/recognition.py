@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from asr_server.audio_buffer import AudioBuffer
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
@@ -24,7 +24,7 @@ from asr_server.transcriber import Transcriber
 from parley import asr
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,6 +35,18 @@ if TYPE_CHECKING:
 
 # Sound after the last voice that the engine gets: word ends are quiet.
 _TAIL_SAMPLES: Final = round(0.2 * RATE_HZ)
+
+
+class Client(Protocol):
+    """The client of one stream, as its recognition sees it."""
+
+    async def emit(self, event: asr.Event) -> None:
+        """Tell it what happened."""
+        ...
+
+    def engine_works(self) -> AbstractContextManager[None]:
+        """A block in which nothing goes on before the engine has answered; more sound may come in meanwhile."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,18 +63,13 @@ class Recognition:
     """What is recognised in one stream."""
 
     def __init__(
-        self,
-        tasks: asyncio.TaskGroup,
-        models: Models,
-        config: asr.Config,
-        telemetry: TurnTelemetry,
-        emit: Callable[[asr.Event], Awaitable[None]],
+        self, tasks: asyncio.TaskGroup, models: Models, config: asr.Config, telemetry: TurnTelemetry, client: Client
     ) -> None:
-        """Recognise as `config` says, transcribing in `tasks`; `emit` tells the client."""
+        """Recognise as `config` says, transcribing in `tasks`; `client` is told."""
         self._tasks: asyncio.TaskGroup = tasks
         self._config = config
         self._telemetry = telemetry
-        self._emit = emit
+        self._client = client
         self._vad = models.engine.vad()
         self._transcriber = Transcriber(models, config.language, config.hints)
         self._pauses = Pauses(tasks, self._transcriber, self._take_pause)
@@ -108,7 +115,8 @@ class Recognition:
 
     async def settled(self) -> None:
         """Wait until the engine has answered what it was asked in a pause."""
-        await self._pauses.settled()
+        with self._client.engine_works():
+            await self._pauses.settled()
 
     async def flush(self, reason: asr.EndReason) -> None:
         """End the turn under way for `reason`, or discard the silence in which it is asked for."""
@@ -132,7 +140,7 @@ class Recognition:
                 await self._end(event)
             case _:
                 self._note(event)
-                await self._emit(event)
+                await self._client.emit(event)
 
     def _note(self, event: Event) -> None:
         """Take what the endpointer says to the client."""
@@ -181,7 +189,7 @@ class Recognition:
     async def _show_partial(self, turn: _Turn, text: str) -> None:
         partial = turn.partials.stabilized(text)
         end = self._endpointer
-        await self._emit(asr.Partial(end.turn, partial.text, partial.stable_characters, end.voiced_ms))
+        await self._client.emit(asr.Partial(end.turn, partial.text, partial.stable_characters, end.voiced_ms))
 
     def _begin_pause(self, speech_end: int) -> None:
         if self._turn is not None:
@@ -209,13 +217,14 @@ class Recognition:
         audio = self._utterance(ended.first_sample, ended.speech_end_sample)
         pause = self._pauses.end(ended.speech_end_sample)
         number, probability = self._endpointer.turn, turn.evidence.mean
-        answer = await self._finals.answer(number, ended, audio, pause, probability)
+        with self._client.engine_works():
+            answer = await self._finals.answer(number, ended, audio, pause, probability)
         if isinstance(answer, asr.TurnDiscarded):
             self._adaptive.forget_turn()
         else:
             answer = replace(answer, longest_pause_ms=self._adaptive.turn_ended(ended))
             self._endpointer.turn += 1
-        await self._emit(answer)
+        await self._client.emit(answer)
 
     def _utterance(self, first: int, speech_end: int) -> NDArray[np.float32]:
         """Sound from `first` to a little after the last voice."""

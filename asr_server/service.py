@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.metrics import AsrMetrics
-from asr_server.stream import Stream
+from asr_server.stream import ACK_SAMPLES, Stream
 from asr_server.stream_config import agreed
 from asr_server.transcriber import Models
 from asr_server.turn_telemetry import TurnTelemetry
@@ -81,13 +81,14 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         async def write(event: asr.Event) -> None:
             await context.write(asr.event_to_proto(event))
 
-        await write(asr.Ready(engine.name, engine.model, config.language))
+        await write(asr.Ready(engine.name, engine.model, config.language, ACK_SAMPLES))
         async with asyncio.TaskGroup() as tasks:
             stream = Stream(tasks, self._models, config, telemetry, write)
+            tasks.create_task(stream.run(), name="stream")
             async for message in incoming:
                 request = asr.request_from_proto(message)
                 if request is None:
                     self._metrics.unknown_requests.inc()
                 else:
                     await stream.take(request)
-            await stream.end()
+            stream.close()

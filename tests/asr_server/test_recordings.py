@@ -72,9 +72,10 @@ async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.
     async with asyncio.TaskGroup() as tasks:
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
+        tasks.create_task(stream.run())
         for start in range(0, len(sound), CHUNK_BYTES):
             await stream.take(asr.Audio(sound[start : start + CHUNK_BYTES], start // 2))
-        await stream.end()
+        stream.close()
     return events
 
 
