@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+RATE_HZ: Final = 16_000
+"""Samples a second of all sound in this server."""
+
 AUTO: Final = "auto"
 """Stands for a language that is to be found out, utterance by utterance."""
 

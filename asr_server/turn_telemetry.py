@@ -10,21 +10,21 @@ from serving.telemetry import Telemetry, clock_ns
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
-    from prometheus_client import Histogram
 
     from asr_server.endpointing.endpointer import Ended
+    from asr_server.metrics import AsrMetrics
     from asr_server.scheduler import Result
 
 _NS: Final = 1_000_000_000
 
 
-class Records:
-    """What one stream leaves behind."""
+class TurnTelemetry:
+    """Spans, metrics and logs of one stream's turns."""
 
-    def __init__(self, telemetry: Telemetry, final_seconds: Histogram, session_id: str) -> None:
-        """Record spans with `telemetry`, and how long finals take in `final_seconds`."""
+    def __init__(self, telemetry: Telemetry, metrics: AsrMetrics, session_id: str) -> None:
+        """Record spans with `telemetry`, and count in `metrics`."""
         self._telemetry = telemetry
-        self._final_seconds = final_seconds
+        self._metrics = metrics
         self._session_id = session_id
         self._arrivals: deque[tuple[int, int]] = deque()
         self._contexts: dict[int, str] = {}
@@ -71,7 +71,7 @@ class Records:
             attributes={**attributes, "parley.queue_ms": result.queue_seconds * 1000, "parley.eager": early},
         )
         final_seconds = 0.0 if early else (now - decided_ns) / _NS
-        self._final_seconds.observe(final_seconds)
+        self._metrics.final_seconds.observe(final_seconds)
         return asr.Timings(
             endpoint_ms=(ended.end_sample - ended.speech_end_sample) / 16,
             queue_ms=result.queue_seconds * 1000,

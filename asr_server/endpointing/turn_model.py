@@ -1,6 +1,6 @@
-"""Judges whether a speaker has finished: by their words, and, where there is a model for it, by how they sound.
+"""The turn detector: whether a speaker has finished, by their words, and, where there is a model, by how they sound.
 
-The seam for models that listen to a pause; the words alone are judged by `finished`. Knows nothing of streams or of how
+The seam for models that listen to a pause; `completeness` goes by the words alone. Knows nothing of streams or of how
 long is waited.
 """
 
@@ -25,8 +25,8 @@ class TurnModel(Protocol):
         ...
 
 
-class Judge:
-    """Asks the words, and the model where there is one; shared by all streams."""
+class TurnDetector:
+    """Goes by the words, and asks the model where there is one; shared by all streams."""
 
     def __init__(self, model: TurnModel | None = None, threshold: float = 0.5, worker: Worker | None = None) -> None:
         """Run `model` on `worker`; from `threshold` on, its word counts as a yes. Without one, the words decide."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from asr_server.engine import RATE_HZ
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from faster_whisper.feature_extractor import FeatureExtractor
     from numpy.typing import NDArray
 
-_RATE_HZ: Final = 16_000
 _MELS: Final = 80
 _FRAMES_A_SECOND: Final = 100
 _DEFAULT_SECONDS: Final = 8
@@ -61,10 +61,10 @@ class OnnxTurnModel:
                 field="PARLEY_ASR_TURN_MODEL",
             )
         self._input, self._features, length = inputs[0].name, len(shape) == _FEATURES_RANK, shape[-1]
-        per_second = _FRAMES_A_SECOND if self._features else _RATE_HZ
-        self._samples = length * _RATE_HZ // per_second if isinstance(length, int) else _DEFAULT_SECONDS * _RATE_HZ
+        per_second = _FRAMES_A_SECOND if self._features else RATE_HZ
+        self._samples = length * RATE_HZ // per_second if isinstance(length, int) else _DEFAULT_SECONDS * RATE_HZ
         self._extractor = _extractor(self._samples) if self._features else None
-        self.probability(np.zeros(_RATE_HZ, dtype=np.float32))
+        self.probability(np.zeros(RATE_HZ, dtype=np.float32))
 
     def probability(self, audio: NDArray[np.float32]) -> float:
         """How likely the turn is over.
@@ -88,13 +88,13 @@ def _extractor(samples: int) -> FeatureExtractor:
     """What makes Whisper's features of that much sound."""
     from faster_whisper.feature_extractor import FeatureExtractor
 
-    return FeatureExtractor(feature_size=_MELS, chunk_length=samples // _RATE_HZ)
+    return FeatureExtractor(feature_size=_MELS, chunk_length=samples // RATE_HZ)
 
 
 def _log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
     """Whisper's features of normalised sound, of shape (80, frames)."""
     normal = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
-    frames = len(sound) * _FRAMES_A_SECOND // _RATE_HZ
+    frames = len(sound) * _FRAMES_A_SECOND // RATE_HZ
     return np.asarray(extractor(normal, padding=0)[:, :frames], dtype=np.float32)
 
 

@@ -1,9 +1,9 @@
 """Moonshine's two networks: sound to features, features to tokens, tokens to text. Knows nothing of streams.
 
-Greedy decoding with a draft: the tokens of an earlier look at the same utterance are verified in one pass, which keeps
-those that the network would have chosen itself, and only what follows is decoded token by token (speculative decoding,
-Leviathan et al. 2023, with the past as its draft model). Architecture: Jeffries et al., "Moonshine: Speech Recognition
-for Live Transcription and Voice Commands", 2024.
+Greedy decoding with a draft: the tokens of an earlier transcription of the same utterance are verified in one pass,
+which keeps those that the network would have chosen itself, and only what follows is decoded token by token
+(speculative decoding, Leviathan et al. 2023, with the past as its draft model). Architecture: Jeffries et al.,
+"Moonshine: Speech Recognition for Live Transcription and Voice Commands", 2024.
 """
 
 from __future__ import annotations

@@ -16,9 +16,12 @@ from faster_whisper import WhisperModel
 from asr_server.config import AsrConfig
 from asr_server.engine import Batching, Job, Transcript
 from asr_server.engines import open_engine
-from asr_server.engines.whisper.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer, placement
+from asr_server.engines.whisper.faster_whisper import WhisperEngine
 from asr_server.engines.whisper.heard import Heard, Sound
+from asr_server.engines.whisper.loading import placement
 from asr_server.engines.whisper.network import WhisperNetwork
+from asr_server.engines.whisper.options import WhisperOptions
+from asr_server.engines.whisper.recognizer import WhisperRecognizer
 from asr_server.engines.whisper.window import Limits
 from asr_server.hallucination_filter import loops
 from parley import asr

@@ -1,0 +1,60 @@
+"""What transcribes one stream: its recogniser, behind the queue that all streams share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_server.endpointing.completeness import Completeness
+    from asr_server.endpointing.turn_model import TurnDetector
+    from asr_server.engine import Engine, Transcript
+    from asr_server.scheduler import Result, Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What all streams share."""
+
+    engine: Engine
+    """Tells voice from silence, and transcribes."""
+    scheduler: Scheduler
+    """The queue before it."""
+    turn_detector: TurnDetector
+    """Knows how finished a turn looks."""
+
+
+class Transcriber:
+    """Transcribes one stream's utterances."""
+
+    def __init__(self, models: Models, language: str, hints: tuple[str, ...]) -> None:
+        """Use the shared engine for `language`; `hints` are words to expect."""
+        self._models = models
+        self._language = language
+        self._recognizer = models.engine.recognizer(language, hints)
+        self.partial_seconds = 0.0
+        """The engine's work on the last partial."""
+
+    def expect(self, hints: tuple[str, ...]) -> None:
+        """Take other words to expect, from the next utterance on."""
+        self._recognizer = self._models.engine.recognizer(self._language, hints)
+
+    async def final(self, audio: NDArray[np.float32]) -> Result:
+        """The words of a turn, or up to a pause, which may be the turn's."""
+        return await self._models.scheduler.final(self._recognizer, audio)
+
+    async def partial(self, audio: NDArray[np.float32]) -> str:
+        """What seems to be said so far; empty: no words, or a later partial took its place."""
+        result = await self._models.scheduler.partial(self, self._recognizer, audio)
+        if result is None:
+            return ""
+        self.partial_seconds = result.work_seconds
+        return result.transcript.text
+
+    async def completeness(self, audio: NDArray[np.float32], heard: Transcript) -> Completeness:
+        """How finished a turn looks whose sound so far is `audio`."""
+        language = heard.language or self._language
+        return await self._models.turn_detector.completeness(audio, heard.text, language)
