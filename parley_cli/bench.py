@@ -38,7 +38,7 @@ from parley.conversation import (
     request_to_json,
 )
 from parley.errors import Unavailable
-from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketEncoder
+from parley_cli.client import MIC_RATE_HZ, PACKET_SAMPLES, PacketEncoder
 
 _PACKET_SECONDS: Final = PACKET_SAMPLES / MIC_RATE_HZ
 _LISTENING_PACKET: Final = 320

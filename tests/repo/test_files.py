@@ -60,7 +60,9 @@ def test_every_pin_has_its_hashes(root: Path, lock: str) -> None:
 def test_every_dependency_is_locked(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    embedded = [name for extra in ("all", "gateway", "serve", "asr", "llm", "tts") for name in extras[extra]]
+    embedded = [
+        name for extra in ("all", "audio", "cli", "gateway", "serve", "asr", "llm", "tts") for name in extras[extra]
+    ]
     run = project["project"]["dependencies"] + embedded + project["dependency-groups"]["build"]
     dev = run + project["dependency-groups"]["dev"]
     assert _names(run) - {name for name, _ in _pins(root, "run")} == set()
