@@ -5,6 +5,7 @@ Knows nothing of microphones, loudspeakers or codecs.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Self
@@ -62,6 +63,7 @@ class Conversation:
         self._send = send
         self._events = events
         self._ready: SessionReady | None = None
+        self._clock_offset = time.time() - time.monotonic()
 
     @property
     def ready(self) -> SessionReady:
@@ -73,6 +75,10 @@ class Conversation:
         if self._ready is None:
             raise WrongState("the session is not ready yet")
         return self._ready
+
+    def now(self) -> float:
+        """The clock that the gateway is told of: seconds since the Unix epoch; it never jumps."""
+        return time.monotonic() + self._clock_offset
 
     async def send(self, request: Request) -> None:
         """Send a request, or a packet of sound.
@@ -116,8 +122,10 @@ class Conversation:
             ParleyError: the gateway ended the session, and says why.
         """
         while isinstance(event := await anext(self._events), Ping):
-            received = _now_us()
-            await self._send(Pong(event.id, received, _now_us()))
+            received = round(self.now() * 1e6)
+            # Who is gone says why where the events are read, which is here.
+            with contextlib.suppress(Unavailable):
+                await self._send(Pong(event.id, received, round(self.now() * 1e6)))
         if isinstance(event, SessionReady):
             self._ready = event
         elif isinstance(event, ErrorEvent) and event.ends_session:
@@ -220,7 +228,3 @@ def error_of(event: ErrorEvent) -> ParleyError:
 async def _requests(requests: AsyncIterable[Request]) -> AsyncIterator[conversation_pb2.ConverseRequest]:
     async for request in requests:
         yield request_to_proto(request)
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

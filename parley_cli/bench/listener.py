@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from parley import asr
 from parley.conversation import (
     AudioPacket,
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     import random
 
     from parley_cli.bench.utterances import Utterance
-    from parley_cli.client.socket import Conversation
+    from parley_cli.client.websocket import WebSocket
 
 _PACKET_SECONDS: Final = PACKET_SAMPLES / MIC_RATE_HZ
 _START_SECONDS: Final = 1.0
@@ -85,14 +83,13 @@ def session_config(config: ListenerConfig) -> SessionConfig:
 class Listener:
     """One conversation."""
 
-    def __init__(self, conversation: Conversation, config: ListenerConfig, tally: Tally, chance: random.Random) -> None:
-        """Hold `conversation` as `config` says; what is seen goes to `tally`."""
-        self._conversation = conversation
+    def __init__(self, socket: WebSocket, config: ListenerConfig, tally: Tally, chance: random.Random) -> None:
+        """Hold a conversation over `socket` as `config` says; what is seen goes to `tally`."""
+        self._socket = socket
         self._config = config
         self._tally = tally
         self._chance = chance
         self._ledger = Ledger(tally)
-        self._events = conversation.events()
         self._silence = config.silence
         self._rate_hz = 0
         self._loudspeaker: Loudspeaker | None = None
@@ -106,11 +103,11 @@ class Listener:
         Raises:
             Unavailable: it is not let in, or does not become ready; the message says why.
         """
-        await self._conversation.send(session_config(self._config))
+        await self._socket.send(session_config(self._config))
         told = ""
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                async for event in self._events:
+                async for event in self._socket:
                     if isinstance(event, SessionReady):
                         self._rate_hz = event.output.sample_rate_hz
                         return
@@ -171,7 +168,7 @@ class Listener:
 
     async def _hear(self) -> None:
         try:
-            async for event in self._events:
+            async for event in self._socket:
                 await self._handle(event, time.monotonic())
         except Unavailable as error:
             self._tally.errors[str(error)] += 1
@@ -231,8 +228,8 @@ class Listener:
 
     async def _tell(self, request: Request) -> None:
         try:
-            await self._conversation.send(request)
-        except (aiohttp.ClientError, ConnectionError):
+            await self._socket.send(request)
+        except Unavailable:
             # Why it broke off is told where the events are read.
             self._lost = True
 

@@ -10,19 +10,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from parley._duplex import first_of
-from parley.errors import Unavailable
-from parley_cli.bench.figures import Result, percentile, rounded, table
+from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.ledger import Tally
 from parley_cli.bench.listener import Listener, ListenerConfig
 from parley_cli.bench.usage import Usage, usage
 from parley_cli.bench.utterances import make_utterances, silence
-from parley_cli.client.socket import Conversation
+from parley_cli.client.websocket import WebSocket, open_http, open_websocket
+from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
+
+    import aiohttp
 
 _UTTERANCES: Final = 32
 
@@ -77,13 +77,10 @@ async def measure(plan: Plan) -> Result:
         make_utterances(_UTTERANCES, chance), silence(), plan.silence_ms, plan.head_start, plan.patience_seconds
     )
     async with AsyncExitStack() as stack:
-        # The limit of 100 connections would make a hundred listeners wait for each other.
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), connector=aiohttp.TCPConnector(limit=0))
-        )
+        http = await stack.enter_async_context(open_http())
         empty = await usage(http, url)
         opening = time.monotonic()
-        listeners = await _opened(stack, http, plan, lambda conversation: Listener(conversation, config, tally, chance))
+        listeners = await _opened(stack, http, plan, lambda socket: Listener(socket, config, tally, chance))
         opened = time.monotonic() - opening
         idle = await usage(http, url)
         began, own = time.monotonic(), time.process_time()
@@ -97,20 +94,13 @@ async def _opened(
     stack: AsyncExitStack,
     http: aiohttp.ClientSession,
     plan: Plan,
-    new: Callable[[Conversation], Listener],
+    new: Callable[[WebSocket], Listener],
 ) -> list[Listener]:
     """All listeners, connected side by side and ready."""
     listeners: list[Listener] = []
 
     async def open_one() -> None:
-        address = plan.url.rstrip("/") + "/v1/conversation"
-        try:
-            socket = await http.ws_connect(address, protocols=("parley.v1",), compress=0, max_msg_size=0)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            remedy = "start one with `parley up --profile scripted`"
-            raise Unavailable(f"no gateway at {plan.url} ({error}): {remedy}") from error
-        stack.push_async_callback(socket.close)
-        listener = new(Conversation(socket))
+        listener = new(await stack.enter_async_context(open_websocket(plan.url, http)))
         await listener.open()
         listeners.append(listener)
 

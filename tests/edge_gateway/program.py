@@ -20,7 +20,7 @@ from parley.conversation import (
     SessionReady,
 )
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
-from parley_cli.client.opus import PacketEncoder
+from parley_cli.client import PacketEncoder
 from serving.grpc_server import Listen, started
 from tests.edge_gateway.rig import TONE, Gateway, Listener, listening
 

@@ -47,7 +47,7 @@ from parley.conversation import (
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
-from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
+from parley_cli.client import PACKET_SAMPLES, PacketEncoder
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker

@@ -62,7 +62,9 @@ def test_every_pin_has_its_hashes(root: Path, lock: str) -> None:
 def test_every_dependency_is_locked(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    embedded = [name for extra in ("all", "gateway", "serve", "asr", "llm", "tts") for name in extras[extra]]
+    embedded = [
+        name for extra in ("all", "audio", "cli", "gateway", "serve", "asr", "llm", "tts") for name in extras[extra]
+    ]
     groups = project["dependency-groups"]
     run = project["project"]["dependencies"] + embedded + groups["build"]
     needed = {
