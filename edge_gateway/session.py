@@ -166,6 +166,8 @@ class Session:
                 self._use_configuration()
             case Heard():
                 await self._heard(news)
+            case floor.TurnLost():
+                await self._decide(news, None)
             case HopFailed():
                 await self._asr_failed(news)
             case Audible():
