@@ -34,6 +34,8 @@ class Finals:
         """What is told of `turn`, whose sound is `audio`; its words are those of `pause`, if it ended in one."""
         decided_ns = self._telemetry.now()
         result, early = await self._words(audio, pause)
+        if result is None:
+            return _discarded(turn, ended, asr.DiscardReason.ENGINE_FAILED)
         text = result.transcript.text
         if not text:
             return _discarded(turn, ended, asr.DiscardReason.NO_WORDS)
@@ -42,12 +44,13 @@ class Finals:
         timings = self._telemetry.ended(turn, ended, result, decided_ns, early=early)
         return self._end_of_turn(turn, ended, result.transcript, timings)
 
-    async def _words(self, audio: NDArray[np.float32], pause: Pause | None) -> tuple[Result, bool]:
-        """The words, and whether they were known before the turn was over."""
-        if pause is None:
-            return await self._transcriber.final(audio), False
-        early = pause.result.done()
-        return await pause.result, early
+    async def _words(self, audio: NDArray[np.float32], pause: Pause | None) -> tuple[Result | None, bool]:
+        """The words, and whether they were known before the turn was over; None: the engine failed, asked twice."""
+        early = pause is not None and pause.result.done()
+        result = await (self._transcriber.final(audio) if pause is None else pause.result)
+        if result is not None:
+            return result, early
+        return await self._transcriber.final(audio), False
 
     def _end_of_turn(self, turn: int, ended: Ended, heard: Transcript, timings: asr.Timings) -> asr.EndOfTurn:
         first = ended.first_sample

@@ -22,3 +22,9 @@ class AsrMetrics:
             "Requests of a kind that this version does not know.",
             registry=telemetry.registry,
         )
+        self.engine_failures = Counter(
+            "parley_asr_engine_failures",
+            "Sounds that the engine failed on, by what was asked: final, pause, partial, turn_model.",
+            ["asked"],
+            registry=telemetry.registry,
+        )

@@ -26,8 +26,8 @@ class Pause:
 
     speech_end_sample: int
     """Sample after the last voiced one."""
-    result: asyncio.Future[Result]
-    """The words."""
+    result: asyncio.Future[Result | None]
+    """The words; None: the engine failed on them."""
 
 
 class Pauses:
@@ -71,8 +71,10 @@ class Pauses:
             await asyncio.wait([self._task])
 
     async def _transcribe(self, pause: Pause, audio: NDArray[np.float32]) -> None:
-        result = await self._transcriber.final(audio)
+        result = await self._transcriber.pause(audio)
         pause.result.set_result(result)
+        if result is None:
+            return
         heard = result.transcript
         looks = await self._transcriber.completeness(audio, heard) if heard.text else None
         await self._answer(pause, heard.text, looks)

@@ -71,7 +71,7 @@ class Recognition:
         self._telemetry = telemetry
         self._client = client
         self._vad = models.engine.vad()
-        self._transcriber = Transcriber(models, config.language, config.hints)
+        self._transcriber = Transcriber(models, telemetry, config.language, config.hints)
         self._pauses = Pauses(tasks, self._transcriber, self._take_pause)
         self._finals = Finals(self._transcriber, telemetry, config.language)
         endpointing = EndpointingConfig.of(config.endpointing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from asr_server.endpointing.endpointer import Ended
     from asr_server.metrics import AsrMetrics
     from asr_server.scheduler import Result
+    from parley.errors import ParleyError
+
+_log = logging.getLogger("parley.asr")
 
 _NS: Final = 1_000_000_000
 
@@ -47,6 +51,11 @@ class TurnTelemetry:
         """Nothing before the sample `accounted` will be asked for."""
         while self._arrivals and self._arrivals[0][0] < accounted:
             self._arrivals.popleft()
+
+    def failed(self, asked: str, error: ParleyError) -> None:
+        """The engine failed on what it was `asked`: "final", "pause", "partial" or "turn_model"."""
+        self._metrics.engine_failures.labels(asked).inc()
+        _log.warning("the engine failed (%s): %s", asked, error, extra={"session": self._session_id})
 
     def ended(self, turn: int, ended: Ended, result: Result, decided_ns: int, *, early: bool) -> asr.Timings:
         """Record a finished turn; gives its timings."""

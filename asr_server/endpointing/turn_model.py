@@ -21,7 +21,11 @@ class TurnModel(Protocol):
     """Hears whether a speaker is done. Called on a thread of its own, one call at a time."""
 
     def probability(self, audio: NDArray[np.float32]) -> float:
-        """How likely the turn is over, 0 to 1; `audio` is float32 of shape (samples,) at 16 kHz, up to the pause."""
+        """How likely the turn is over, 0 to 1; `audio` is float32 of shape (samples,) at 16 kHz, up to the pause.
+
+        Raises:
+            ParleyError: the model failed on it.
+        """
         ...
 
 
@@ -35,7 +39,11 @@ class TurnDetector:
         self._worker = worker
 
     async def completeness(self, audio: NDArray[np.float32], text: str, language: str) -> Completeness:
-        """How finished a turn is whose sound so far is `audio`, and whose words are `text`."""
+        """How finished a turn is whose sound so far is `audio`, and whose words are `text`.
+
+        Raises:
+            ParleyError: the model failed.
+        """
         words = completeness(text, language)
         # Who dictates digits or ends on "and" has more to say, whatever their voice does.
         if self._model is None or self._worker is None or words in (Completeness.DICTATING, Completeness.UNFINISHED):

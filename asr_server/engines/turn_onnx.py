@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from asr_server.engine import RATE_HZ
+from asr_server.engines.onnx_session import infer
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -71,11 +72,12 @@ class OnnxTurnModel:
 
         Raises:
             InvalidInput: the graph gives something else than a probability.
+            EngineFailed: the graph fails.
         """
         sound = audio[-self._samples :]
         sound = np.pad(sound, (self._samples - len(sound), 0))
         fed = sound if self._extractor is None else _log_mel(self._extractor, sound)
-        given = np.ravel(self._session.run(None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
+        given = np.ravel(infer(self._session, None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
         if given.size != 1 or not 0 <= float(given[0]) <= 1:
             raise InvalidInput(
                 f"{self._name} gives {given[:4]}, and one probability from 0 to 1 is wanted",
