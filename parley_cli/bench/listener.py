@@ -113,6 +113,8 @@ class Listener:
                         return
                     if isinstance(event, ErrorEvent):
                         told = event.message
+        except Unavailable as error:
+            raise Unavailable(told or str(error)) from error
         except TimeoutError as error:
             why = f" ({told})" if told else ""
             raise Unavailable(f"a session is not ready after {_READY_SECONDS:.0f} s{why}") from error
