@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DELAY_MS = 150
 # What gateway, hops and the machine may add in the quickest turn. The figure would miss it by hundreds of milliseconds
 # if it took the silence for another one, and fall below the delay if it counted from a later packet.
-ROOM_MS = 60
+ROOM_MS = 200
 
 
 def slow_writer() -> Script:
