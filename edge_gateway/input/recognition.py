@@ -37,6 +37,8 @@ _RETRY_SECONDS: Final = 0.25
 _SLOWEST_RETRY_SECONDS: Final = 2.0
 # Sound that breaks as many streams is given up: it would break the next one too.
 _MOST_HEARINGS: Final = 3
+# What was said before a client closed its half is transcribed within this time, or not at all.
+_LAST_WORDS_SECONDS: Final = 10.0
 # In the middle of a turn, sound that stays away for so long is silence: a key let go, a microphone muted.
 _ABSENT_SECONDS: Final = 1.5
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
@@ -82,7 +84,9 @@ class Recognition:
     ) -> None:
         """Prepare; nothing is opened before `run`. `levels` hears along while a reply plays; `emit` takes events."""
         self._client = client
-        self._config = self._agreed = config
+        self._config = self._opened = config
+        self._agreed: asr.Config | None = None
+        """What the server has taken last."""
         self._proposed: list[tuple[int, asr.Config]] = []
         """Changes that the server has not passed yet, each with the sound that was sent before it."""
         self._levels = levels
@@ -98,6 +102,8 @@ class Recognition:
         self._assistant = asr.Assistant.IDLE
         self._pausing = False
         self._turn_open = asyncio.Event()
+        self._unfinished = False
+        """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._heard_seconds = 0.0
         self._failing = False
         self._lost_samples = 0
@@ -139,11 +145,15 @@ class Recognition:
         self._tell(asr.Flush())
 
     async def finish(self) -> None:
-        """Flush, and wait until the server has accounted for everything that was heard."""
+        """Flush, and wait until the server has accounted for everything that was heard; what takes too long is lost."""
         self.flush()
-        while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
-            self._accounted.clear()
-            await self._accounted.wait()
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
+                    self._accounted.clear()
+                    await self._accounted.wait()
+        except TimeoutError:
+            await self._lose_turn(self._accounted_sample, self._buffer.next_sample)
 
     def _tell(self, request: asr.Request) -> None:
         if self._watch is not None:
@@ -161,7 +171,7 @@ class Recognition:
             absence = tasks.create_task(self._fill_absence(), name="absence")
             while await self._one_stream():
                 await asyncio.sleep(self._retry_seconds)
-                self._retry_seconds = min(2 * self._retry_seconds, _SLOWEST_RETRY_SECONDS)
+                self._retry_seconds = min(2 * self._retry_seconds or _RETRY_SECONDS, _SLOWEST_RETRY_SECONDS)
             absence.cancel()
 
     async def _one_stream(self) -> bool:
@@ -180,10 +190,11 @@ class Recognition:
             self._turn_open.clear()
             await self._emit(TurnLost())
         if isinstance(error, InvalidInput | NotFound):
-            undone = self._agreed if self._proposed else None
-            self._proposed, self._config, self._retry_seconds = [], self._agreed, 0.0
-            await self._emit(HopFailed(error, refused=True, in_force=undone))
-            return undone is not None
+            return await self._refused(error)
+        if self._proposed and not self._failing:
+            # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
+            self._proposed, self._retry_seconds = [], 0.0
+            return True
         if not self._failing:
             self._failing = True
             await self._emit(HopFailed(error))
@@ -191,15 +202,24 @@ class Recognition:
             await self._give_up_what_breaks_streams(began_sample)
         return True
 
+    async def _refused(self, error: ParleyError) -> bool:
+        """Go back to what the server has taken before; False when that was nothing else."""
+        in_force = self._agreed if self._config is not self._agreed else None
+        if in_force is not None:
+            self._config, self._retry_seconds = in_force, 0.0
+        self._proposed = []
+        await self._emit(HopFailed(error, refused=True, in_force=in_force))
+        return in_force is not None
+
     async def _give_up_what_breaks_streams(self, began_sample: int) -> None:
         at, hearings = self._hearings
         hearings = hearings + 1 if at == began_sample == self._buffer.first_sample else 1
         self._hearings = (self._buffer.first_sample, hearings)
         seconds = (self._buffer.next_sample - self._buffer.first_sample) / LISTENING_RATE_HZ
         if hearings >= _MOST_HEARINGS and seconds > 0:
-            self._buffer.accounted(self._buffer.next_sample)
+            _log.warning("%.1f s of sound are left out: they broke the asr server each time", seconds)
             self._hearings = (0, 0)
-            await self._emit(HopFailed(AudioLost(f"{seconds:.1f} s of sound broke the asr server each time: left out")))
+            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     async def _listen(self) -> None:
         self._outgoing = asyncio.Queue()
@@ -229,6 +249,7 @@ class Recognition:
                 watch.sent(samples, request.first_sample + samples)
 
     def _opening(self) -> asr.Config:
+        self._opened = self._config
         return replace(
             self._config,
             first_sample=self._buffer.first_sample,
@@ -265,6 +286,7 @@ class Recognition:
         """Note what an event means for the sound that is kept, and hand it on."""
         match event:
             case asr.Ready():
+                self._agreed = self._opened
                 await self._tell_of_loss()
                 await self._emit(Heard(event))
             case asr.AudioAck():
@@ -282,6 +304,7 @@ class Recognition:
                 await self._emit(Heard(event))
             case asr.VoiceOnset():
                 self._pausing = False
+                self._unfinished = True
                 self._turn_open.set()
                 await self._emit(Heard(event, self._buffer.with_sample(event.sample)))
             case asr.EndOfTurn():
@@ -296,7 +319,7 @@ class Recognition:
                 await self._emit(Heard(event))
 
     def _turn_is_over(self, end_sample: int) -> None:
-        self._pausing = False
+        self._pausing = self._unfinished = False
         self._turn_open.clear()
         self._is_accounted_for(end_sample)
 
@@ -306,10 +329,20 @@ class Recognition:
         self._accounted.set()
 
     async def _tell_of_loss(self) -> None:
-        if self._lost_samples:
-            seconds, self._lost_samples = self._lost_samples / LISTENING_RATE_HZ, 0
-            lost = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
-            await self._emit(HopFailed(lost))
+        lost, self._lost_samples = self._lost_samples, 0
+        if lost and self._unfinished:
+            await self._lose_turn(self._buffer.first_sample - lost, self._buffer.first_sample)
+        elif lost:
+            seconds = lost / LISTENING_RATE_HZ
+            away = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
+            await self._emit(HopFailed(away))
+
+    async def _lose_turn(self, first_sample: int, end_sample: int) -> None:
+        """No server will hear this sound, and the turn that it is a part of comes to nothing."""
+        self._turn_is_over(end_sample)
+        await self._emit(
+            Heard(asr.TurnDiscarded(self._next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample))
+        )
 
     async def _fill_absence(self) -> None:
         """Let sound that stays away in the middle of a turn count as silence, so that the turn ends."""
