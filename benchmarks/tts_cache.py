@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from parley import tts
-from parley.cli.bench import percentile
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
+from parley_cli.percentiles import percentile
 from serving.config import read
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parley.cli.bench import percentile
-from parley.cli.evaluation import compose
-from parley.cli.evaluation.clips import load_clips
-from parley.cli.evaluation.scenes import Kind, Scene, Sitting
-from parley.cli.evaluation.score import word_errors
-from parley.cli.evaluation.stage import Observed, perform
 from parley.conversation import SessionConfig, TurnReport, TurnTaking, UserUtterance
+from parley_cli.eval import compose
+from parley_cli.eval.clips import load_clips
+from parley_cli.eval.scenes import Kind, Scene, Sitting
+from parley_cli.eval.score import word_errors
+from parley_cli.eval.stage import Observed, perform
+from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
-    from parley.cli.evaluation.clips import Clip
+    from parley_cli.eval.clips import Clip
 
 
 async def measure(url: str, clips: tuple[Clip, ...], turns: int, *, head_start: bool) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import grpc.aio
+
+from parley.errors import InvalidInput
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_CHAT_MESSAGE_BYTES: Final = 256 * 1024
@@ -21,6 +24,8 @@ TRANSPORT_OPTIONS: Final = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 
+_AUTHORITY: Final = re.compile(r"[^/\s]+:[0-9]+")
+
 # A server that was killed and started again is used again within about a second. Connections are not shared with other
 # channels of the process: one to an address whose last owner is gone would hand on its failure to the next owner.
 _RECONNECT_OPTIONS: Final = (
@@ -32,10 +37,15 @@ _RECONNECT_OPTIONS: Final = (
 
 
 def open_channel(address: str, service: str, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
-    """A channel to every address behind `address` ("host:port"), in turn, leaving out those that report not SERVING.
+    """A channel to every address behind `address`, in turn, leaving out those that report not SERVING.
 
-    `service` is the full name that is asked of `grpc.health.v1`.
+    `address` is "host:port", "http://host:port", or a target of gRPC's own such as "dns:///host:port". `service` is the
+    full name that is asked of `grpc.health.v1`.
+
+    Raises:
+        InvalidInput: the address cannot be used.
     """
+    target = _target(address)
     policy = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": service}}
     options = (
         *TRANSPORT_OPTIONS,
@@ -44,5 +54,16 @@ def open_channel(address: str, service: str, max_message_bytes: int = MAX_MESSAG
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.service_config", json.dumps(policy)),
     )
-    target = address if "://" in address else f"dns:///{address}"
     return grpc.aio.insecure_channel(target, options=options)
+
+
+def _target(address: str) -> str:
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme not in {"http", "https"}:
+        return address
+    if scheme == "https" and separator:
+        raise InvalidInput(f"{address}: Parley has no encryption of its own; write host:port", field="address")
+    authority = (rest if separator else address).rstrip("/")
+    if not _AUTHORITY.fullmatch(authority):
+        raise InvalidInput(f"{address!r} is no address: write host:port", field="address")
+    return f"dns:///{authority}"

@@ -1,6 +1,7 @@
 """Frozen dataclasses from messages and back, field by field of the same name.
 
-Absent optional fields are None. Enums have the wire's numbers as values. Knows nothing of what the fields mean.
+Absent optional fields are None. Enums have the wire's numbers as values, and hold what is not known here for their
+first member. Knows nothing of what the fields mean.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 D = TypeVar("D")
+E = TypeVar("E", bound=enum.Enum)
 M = TypeVar("M", bound="Message")
 
 
@@ -32,6 +34,11 @@ def extract(kind: type[D], message: Message) -> D:
     """A dataclass of `kind` with the fields of `message`. An enum number that is not known becomes its first member."""
     hints = _hints(cast("Hashable", kind))
     return kind(**{name: _value(hint, message, name) for name, hint in hints.items()})
+
+
+def member(kind: type[E], number: object) -> E:
+    """The member of an enum with the wire's `number`; the first one for a number that is not known."""
+    return next((each for each in kind if each.value == number), next(iter(kind)))
 
 
 @cache
@@ -78,6 +85,4 @@ def _value(hint: type[object], message: Message, name: str) -> object:
 def _item(hint: type[object], raw: object) -> object:
     if dataclasses.is_dataclass(hint):
         return extract(hint, cast("Message", raw))
-    if issubclass(hint, enum.Enum):
-        return hint(raw) if any(raw == member.value for member in hint) else next(iter(hint))
-    return raw
+    return member(hint, raw) if issubclass(hint, enum.Enum) else raw

@@ -16,16 +16,16 @@ from edge_gateway.turn_taking.events import (
     Hold,
     Ignore,
     Interrupt,
-    RecognitionAway,
     Release,
     ReplyAudible,
     ReplyEnded,
     Restore,
     Resume,
     Tick,
+    TurnLost,
 )
 from edge_gateway.turn_taking.overlap import Overlap, Said
-from edge_gateway.turn_taking.phrases import normalise, same_words
+from edge_gateway.turn_taking.phrases import same_words
 from edge_gateway.turn_taking.speculation import HeadStarts
 from parley import asr
 from parley.conversation import CancelReply, Outcome, UserText
@@ -103,6 +103,8 @@ class Floor:
 
     def on(self, event: Event, now_seconds: float, said: str = "") -> tuple[Action, ...]:  # noqa: C901, PLR0911, PLR0912 - a branch per event
         """What is to be done about `event`, in this order; `said` is what the reply says, or said, meanwhile."""
+        if self.overlap is not None:
+            self.overlap = self.overlap.listen(self._levels)
         match event:
             case asr.VoiceOnset():
                 return self._voice(now_seconds)
@@ -112,23 +114,22 @@ class Floor:
                 return self._partial(Said(event.text, event.voiced_ms / 1000, said), now_seconds)
             case asr.EagerEndOfTurn():
                 return self._probably_over(event)
+            case asr.VoiceStopped():
+                return self._silence(event)
             case asr.TurnResumed():
                 return self._went_on()
-            case asr.TurnDiscarded():
-                return self._discarded()
+            case asr.TurnDiscarded() | TurnLost():
+                return (*self._went_on(), *self._end_overlap())
             case asr.EndOfTurn():
                 return self._over(Said(event.text, event.voiced_ms / 1000, said))
             case UserText():
-                return self._typed(event)
+                return self._answer(event.text)
             case CancelReply():
                 return self._stop(Outcome.CANCELLED, Outcome.CANCELLED)
             case ReplyAudible():
                 return self._audible(now_seconds)
             case ReplyEnded():
-                self._free()
-                return _NOTHING
-            case RecognitionAway():
-                return self._resume()
+                return self._free()
             case Tick():
                 return self._tick(now_seconds)
             case _:
@@ -139,45 +140,40 @@ class Floor:
         if not isinstance(state, Speaking):
             return _NOTHING
         may_be_echo = self._had_echo or now_seconds < state.since_seconds + self.policy.echo_onset_seconds
-        self.overlap = overlap = self.overlap or Overlap(now_seconds, may_be_echo)
-        if overlap.ducked is not None or overlap.echo or not self.policy.interruptible:
-            return _NOTHING
-        self.overlap = overlap.duck(now_seconds, self._levels.packets, may_be_echo=may_be_echo)
-        return (Duck(),)
+        overlap = (self.overlap or Overlap(now_seconds, may_be_echo)).go_on(now_seconds)
+        return self._follow(overlap.duck(now_seconds, self._levels.packets, self.policy, may_be_echo=may_be_echo))
 
     def _speech(self, event: asr.SpeechStarted, now_seconds: float) -> tuple[Action, ...]:
-        if self.state == Thinking(held=False):
+        if self.state == Thinking(held=False) and not self.hears_itself:
             # Nothing of the reply was heard yet. Should the user go on, both halves are answered together.
             self.state = Thinking(held=True)
             return (Hold(),)
         ducked = self._voice(now_seconds)
         if self.overlap is None or not isinstance(self.state, Speaking):
             return _NOTHING
-        voiced_seconds = event.voiced_ms / 1000
-        # The clock of voice starts where the voice did.
-        self.overlap = replace(self.overlap, speech_seconds=now_seconds - voiced_seconds)
-        before = self.overlap.harmless
-        return (before and self._words(replace(before, voiced_seconds=voiced_seconds))) or ducked
+        return self._follow(self.overlap.speak(now_seconds, event.voiced_ms / 1000, self.policy)) or ducked
+
+    def _silence(self, event: asr.VoiceStopped) -> tuple[Action, ...]:
+        if self.overlap is not None:
+            self.overlap = self.overlap.fall_silent(event.voiced_ms / 1000)
+        return _NOTHING
 
     def _partial(self, said: Said, now_seconds: float) -> tuple[Action, ...]:
-        if not isinstance(self.state, Speaking):
-            return _NOTHING
         ducked = self._voice(now_seconds) if self.overlap is None else _NOTHING
-        return self._words(said) or ducked
-
-    def _words(self, said: Said) -> tuple[Action, ...]:
-        """Judge what the user seems to be saying over the reply."""
-        if self.overlap is None or not self.policy.interruptible:
+        if self.overlap is None or not isinstance(self.state, Speaking):
             return _NOTHING
-        overlap = self.overlap.listen(self._levels).hear(said)
-        if overlap.takes_the_floor(said, self.policy):
-            if overlap.probed or overlap.is_stop(said, self.policy):
-                return self._interrupted_by_voice()
-            overlap = replace(overlap, waiting=said)
-        elif normalise(said.text):
-            overlap = replace(overlap, harmless=said)
+        return self._follow(self.overlap.hear(said, self.policy)) or ducked
+
+    def _follow(self, overlap: Overlap | None) -> tuple[Action, ...]:
+        """Do what the voice over the reply has come to; None: it takes the floor."""
+        was_ducked = self.overlap is not None and self.overlap.ducked is not None
         self.overlap = overlap
-        return _NOTHING
+        if overlap is None:
+            # The voice is the user's: what it goes on to say is a turn like any other.
+            return self._stop()
+        if was_ducked == (overlap.ducked is not None):
+            return _NOTHING
+        return (Restore(),) if was_ducked else (Duck(),)
 
     def _probably_over(self, event: asr.EagerEndOfTurn) -> tuple[Action, ...]:
         state = self.state
@@ -191,75 +187,45 @@ class Floor:
         self.state = Speculating(event.text)
         return (*dropped, Answer(event.text, speculative=True))
 
-    @property
-    def head_starts_pay(self) -> bool:
-        """False while more of the last head starts were wasted, or would have been, than the policy allows."""
-        return self._head_starts.pay(self.policy.head_start_waste)
-
     def _went_on(self) -> tuple[Action, ...]:
         self._head_starts.wrong()
         return self._drop_speculation()
 
-    def _discarded(self) -> tuple[Action, ...]:
-        return (*self._went_on(), *self._end_overlap())
-
     def _over(self, said: Said) -> tuple[Action, ...]:
-        overlap = self.overlap.listen(self._levels) if self.overlap is not None else None
-        if overlap is not None:
-            self._had_echo = self._had_echo or overlap.echo is True
-            if overlap.is_assistant(said, self.policy):
-                self._head_starts.forget()
-                return (*self._drop_speculation(), *self._end_overlap(), Ignore())
-            heard = not isinstance(self.state, Speaking) or self.policy.interruptible
-            if isinstance(self.state, Speaking) and not (heard and overlap.takes_the_floor(said, self.policy)):
-                return (*self._end_overlap(), Ignore())
+        self._had_echo = self._had_echo or self.hears_itself
+        overlap, speaking = self.overlap, isinstance(self.state, Speaking)
+        if overlap is not None and overlap.explains(said, self.policy, speaking=speaking):
+            self._head_starts.forget()
+            return (*self._drop_speculation(), *self._end_overlap(), Ignore())
         self._head_starts.settled(said.text)
         self.overlap = None
         if isinstance(self.state, Speculating) and same_words(self.state.text, said.text):
             self.state = Thinking()
             return (Release(said.text),)
-        stopped = self._stop(Outcome.MERGED, Outcome.INTERRUPTED)
-        self.state = Thinking()
-        return (*stopped, Answer(said.text))
+        return self._answer(said.text)
 
-    def _typed(self, event: UserText) -> tuple[Action, ...]:
-        stopped = self._stop(Outcome.MERGED, Outcome.INTERRUPTED)
+    def _answer(self, text: str) -> tuple[Action, ...]:
+        stopped = self._stop()
         self.state = Thinking()
-        return (*stopped, Answer(event.text))
+        return (*stopped, Answer(text))
 
     def _audible(self, now_seconds: float) -> tuple[Action, ...]:
         if not isinstance(self.state, Thinking):
             return _NOTHING
-        held = self.state.held
-        self.state = Speaking(now_seconds)
+        held, self.state = self.state.held, Speaking(now_seconds)
         if not held:
             return _NOTHING
         # Its first packet was on its way when the user went on: a voice that was there before it is no echo of it.
-        overlap = Overlap(now_seconds, may_be_echo=False, speech_seconds=now_seconds)
-        if not self.policy.interruptible:
-            self.overlap = overlap
-            return _NOTHING
-        self.overlap = overlap.duck(now_seconds, self._levels.packets, may_be_echo=False)
-        return (Duck(),)
+        overlap = replace(
+            self.overlap or Overlap(now_seconds, may_be_echo=False, echo=False), speech_seconds=now_seconds
+        )
+        return self._follow(overlap.duck(now_seconds, self._levels.packets, self.policy, may_be_echo=False))
 
     def _tick(self, now_seconds: float) -> tuple[Action, ...]:
         wake_at = self.wake_at
         if wake_at is None or now_seconds < wake_at or self.overlap is None:
             return _NOTHING
-        overlap = self.overlap.listen(self._levels)
-        if not overlap.probed:
-            self.overlap = replace(overlap, probed=True, waiting=None)
-            return self._words(overlap.waiting) if overlap.waiting is not None else _NOTHING
-        if overlap.speech_seconds is None or overlap.harmless is not None:
-            self.overlap = overlap.restore()
-            return (Restore(),)
-        return self._interrupted_by_voice()
-
-    def _interrupted_by_voice(self) -> tuple[Action, ...]:
-        stopped = self._stop(Outcome.MERGED, Outcome.INTERRUPTED)
-        # This voice is the user's: what it goes on to say is a turn like any other.
-        self.overlap = None
-        return stopped
+        return self._follow(self.overlap.decide(self.policy))
 
     def _end_overlap(self) -> tuple[Action, ...]:
         """The turn of the voice is over: whatever was done because of it is undone."""
@@ -274,27 +240,21 @@ class Floor:
         return (Resume(),)
 
     def _drop_speculation(self) -> tuple[Action, ...]:
-        if not isinstance(self.state, Speculating):
-            return _NOTHING
-        self._free()
-        return (Drop(Outcome.CANCELLED),)
+        return self._stop(unheard=Outcome.CANCELLED) if isinstance(self.state, Speculating) else _NOTHING
 
-    def _stop(self, unheard: Outcome, heard: Outcome) -> tuple[Action, ...]:
+    def _stop(self, unheard: Outcome = Outcome.MERGED, heard: Outcome = Outcome.INTERRUPTED) -> tuple[Action, ...]:
         """End the reply, whatever it is doing: what becomes of it when nothing of it was heard, and else."""
         state = self.state
         self._free()
-        match state:
-            case Speculating() | Thinking():
-                return (Drop(unheard),)
-            case Speaking():
-                return (Interrupt(heard),)
-            case _:
-                return _NOTHING
+        if isinstance(state, Speaking):
+            return (Interrupt(heard),)
+        return _NOTHING if isinstance(state, Free) else (Drop(unheard),)
 
-    def _free(self) -> None:
+    def _free(self) -> tuple[Action, ...]:
         if isinstance(self.state, Speaking):
             self._first_reply = False
         self.state = Free()
         if self.overlap is not None:
             # There is nothing left to duck; what is known of the voice is needed when its turn is over.
-            self.overlap = self.overlap.listen(self._levels).restore()
+            self.overlap = self.overlap.restore()
+        return _NOTHING

@@ -52,15 +52,15 @@ class Overlap:
     probed: bool = True
     """The duck has shown whether it is an echo, or there is no need to know."""
     speech_seconds: float | None = None
-    """When the voice was long enough to be speech, had it gone on from the start; None: not yet."""
+    """When it would have begun, had it been heard without a pause; None: it is silent, or too short to be speech."""
+    spoken_seconds: float | None = None
+    """How long it was, when it was long enough to be speech and fell silent; None otherwise."""
     harmless: Said | None = None
     """The words so far, which do not take the floor: too few for so little voice, a backchannel or an echo."""
     waiting: Said | None = None
     """Words that will take the floor, unless the duck shows that they are an echo."""
     echo: bool | None = None
-    """What the duck has shown: the assistant's own voice, or a user's; None: nothing yet."""
-    echoed: bool = False
-    """The words that came last were the assistant's own."""
+    """What is known for certain: the assistant's own voice, or a user's; None: nothing yet."""
 
     def listen(self, levels: MicrophoneLevels) -> Overlap:
         """Take what the duck shows by now."""
@@ -69,29 +69,67 @@ class Overlap:
             return self
         return replace(self, echo=fell)
 
-    def duck(self, now_seconds: float, packets: int, *, may_be_echo: bool) -> Overlap:
-        """The reply is made quieter, to hear the voice and to test it."""
+    def duck(self, now_seconds: float, packets: int, policy: TurnPolicy, *, may_be_echo: bool) -> Overlap:
+        """Make the reply quieter, to hear the voice and to test it; an echo that is known as one has no need of it.
+
+        `packets` is what `MicrophoneLevels.packets` is now.
+        """
+        if self.ducked is not None or self.echo or not policy.interruptible:
+            return self
         ducked = Ducked(now_seconds, packets)
         return replace(self, ducked=ducked, may_be_echo=may_be_echo, probed=not may_be_echo)
 
     def restore(self) -> Overlap:
         """The reply is at full again, or over; what is known of the voice stays."""
-        return replace(self, ducked=None, speech_seconds=None, waiting=None)
+        return replace(self, ducked=None, speech_seconds=None, spoken_seconds=None, waiting=None)
 
-    def hear(self, said: Said) -> Overlap:
-        """Take the words so far."""
-        return replace(self, waiting=None, echoed=is_own_voice(said.text, said.reply, self.echo))
+    def speak(self, now_seconds: float, voiced_seconds: float, policy: TurnPolicy) -> Overlap | None:
+        """There was enough voice to call it speech; None: enough for the words that were heard to take the floor."""
+        # The clock of voice starts where the voice did.
+        speech = replace(self, speech_seconds=now_seconds - voiced_seconds)
+        return speech.hear(replace(self.harmless, voiced_seconds=voiced_seconds), policy) if self.harmless else speech
+
+    def fall_silent(self, voiced_seconds: float) -> Overlap:
+        """The voice pauses, after so much of it: silence is no voice that lasts."""
+        if self.speech_seconds is None:
+            return self
+        return replace(self, speech_seconds=None, spoken_seconds=voiced_seconds)
+
+    def go_on(self, now_seconds: float) -> Overlap:
+        """There is voice again."""
+        if self.spoken_seconds is None:
+            return self
+        return replace(self, speech_seconds=now_seconds - self.spoken_seconds, spoken_seconds=None)
+
+    def hear(self, said: Said, policy: TurnPolicy) -> Overlap | None:
+        """Take the words so far; None: they take the floor."""
+        if not policy.interruptible:
+            return self
+        if self.takes_the_floor(said, policy):
+            return None if self.probed or self.is_stop(said, policy) else replace(self, waiting=said)
+        return replace(self, waiting=None, harmless=said if normalise(said.text) else self.harmless)
+
+    def decide(self, policy: TurnPolicy) -> Overlap | None:
+        """Decide without further words, at the time of `decide_at`; None: the voice takes the floor."""
+        if not self.probed:
+            probed = replace(self, probed=True, waiting=None)
+            return probed if self.waiting is None else probed.hear(self.waiting, policy)
+        return self.restore() if self.is_harmless or not policy.interruptible else None
+
+    @property
+    def is_harmless(self) -> bool:
+        """True while voice alone says nothing: there is too little of it, its words are harmless, or it is an echo."""
+        return self.speech_seconds is None or self.harmless is not None or self.echo is True
+
+    def explains(self, said: Said, policy: TurnPolicy, *, speaking: bool) -> bool:
+        """True when a whole turn is to be ignored; `speaking`: the reply goes on."""
+        if self.is_assistant(said, policy):
+            return True
+        return speaking and not (policy.interruptible and self.takes_the_floor(said, policy))
 
     def is_assistant(self, said: Said, policy: TurnPolicy) -> bool:
-        """True when a whole turn was the assistant's own voice, and no wish to stop that was said into it.
-
-        What the duck has shown decides; else the words of the turn do, or those that came last before.
-        """
-        if self.is_stop(said, policy):
-            return False
-        if self.echo is not None:
-            return self.echo
-        return self.echoed or is_own_voice(said.text, said.reply, None)
+        """True when a whole turn was the assistant's own voice, and no wish to stop that was said into it."""
+        return not self.is_stop(said, policy) and is_own_voice(said.text, said.reply, self.echo)
 
     def takes_the_floor(self, said: Said, policy: TurnPolicy) -> bool:
         """True when the words are enough to interrupt the reply, and are the user's."""
@@ -114,8 +152,7 @@ class Overlap:
         """
         if self.ducked is None:
             return None
-        if self.speech_seconds is None or self.harmless is not None:
-            at = self.ducked.at_seconds + policy.false_interruption_seconds
-        else:
+        at = self.ducked.at_seconds + policy.false_interruption_seconds
+        if self.speech_seconds is not None and not self.is_harmless:
             at = max(self.speech_seconds + policy.interrupt_unknown_seconds, guarded_until_seconds)
         return at if self.probed else min(at, self.ducked.at_seconds + policy.echo_probe_seconds)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from edge_gateway.transports.grpc_stream import ConversationServicer
-from parley.cli.opus import PacketEncoder
 from parley.conversation import (
     SERVICE,
     AudioPacket,
@@ -21,6 +20,7 @@ from parley.conversation import (
     SessionReady,
 )
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from parley_cli.client import PacketEncoder
 from serving.grpc_server import Listen, started
 from tests.edge_gateway.rig import TONE, Gateway, Listener, listening
 

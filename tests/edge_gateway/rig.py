@@ -29,7 +29,6 @@ from llm_server.engines.pieces import pieces
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
-from parley.cli.opus import PACKET_SAMPLES, PacketEncoder
 from parley.conversation import (
     AudioPacket,
     Encoding,
@@ -48,6 +47,7 @@ from parley.conversation import (
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
+from parley_cli.client import PACKET_SAMPLES, PacketEncoder
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
-    from llm_server.engine import Conversation
+    from llm_server.engine import Conversation, ReplyEvent
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10
@@ -78,7 +78,7 @@ class Writer(ScriptedLlm):
         """Write this from now on."""
         self._pieces, self._delay_seconds = pieces(text), delay_seconds
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         self.asked.append(conversation)
         async for event in super().reply(conversation):
             yield event
@@ -206,6 +206,15 @@ class Listener:
 
     async def send(self, request: Request) -> None:
         await self.socket.send_str(request_to_json(request))
+
+    @property
+    def sent_samples(self) -> int:
+        """Where the next packet lies on the session's audio clock, 16 kHz."""
+        return self._sequence * PACKET_SAMPLES // 3
+
+    def lose(self, packets: int) -> None:
+        """Let the next packets not arrive."""
+        self._sequence += packets
 
     async def speak(self, seconds: float, sound: bytes = TONE) -> None:
         """Send sound faster than time would."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from parley import asr
-from parley.cli.opus import PACKET_SAMPLES
 from parley.conversation import (
     AssistantActivity,
     CancelReply,
@@ -22,6 +21,7 @@ from parley.conversation import (
     UserText,
     UserUtterance,
 )
+from parley_cli.client import PACKET_SAMPLES
 from tests.edge_gateway.rig import SILENCE, Listener, Script, Writer, house, listening
 
 # As loud as the reply comes back from the room, and as loud as that is once the reply is ducked by 18 dB.

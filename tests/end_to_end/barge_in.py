@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from parley.audio import decode_file, write_wav
-from parley.cli.evaluation.compose import from_pcm, to_pcm, voiced_span
+from parley_cli.eval.compose import from_pcm, to_pcm, voiced_span
 from tests.end_to_end.chromium import RATE_HZ, Visitor, visiting
 from tests.end_to_end.tap import Recording, recorded
 from tests.end_to_end.whole import open_house

@@ -14,7 +14,7 @@ import jiwer
 import pytest
 
 from parley.audio import decode_file, to_float32
-from parley.cli.up import PROCESSES
+from parley_cli.processes import PROCESSES
 from tests.end_to_end.whole import House, free_ports, open_house
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def parley(*arguments: str, **settings: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "parley.cli",
+        "parley_cli",
         *arguments,
         env={**os.environ, **settings},
         stdout=asyncio.subprocess.PIPE,

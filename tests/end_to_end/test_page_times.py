@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
-from parley.cli.waterfall import draw
 from parley.conversation import TurnReport, event_from_json
+from parley_cli.waterfall import draw
 from tests.end_to_end.chromium import CHROMIUM, Visitor, settle, speech, visiting
 from tests.end_to_end.tap import Recording, recorded
 from tests.end_to_end.test_traces import Received, collecting
@@ -152,7 +152,7 @@ async def talk(url: str, recording: Path) -> tuple[Times, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "parley.cli",
+        "parley_cli",
         "talk",
         str(recording),
         "--url",

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parley.cli.up import PROCESSES
+from parley_cli.processes import PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ async def open_house(profile: str = "embedded", **settings: str) -> AsyncIterato
     ports = dict(zip(variables, free_ports(len(variables)), strict=True))
     environment = {**os.environ, **{name: str(port) for name, port in ports.items()}, **settings}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "parley.cli", "up", "--profile", profile, env=environment, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "parley_cli", "up", "--profile", profile, env=environment, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

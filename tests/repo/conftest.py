@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-PACKAGES = ("parley", "serving", "edge_gateway", "asr_server", "llm_server", "tts_server")
+PACKAGES = ("parley", "parley_cli", "serving", "edge_gateway", "asr_server", "llm_server", "tts_server")
 
 
 @dataclass(frozen=True, slots=True)

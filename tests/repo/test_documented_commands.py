@@ -46,7 +46,7 @@ def test_every_documented_make_target_exists(root: Path, documented: set[tuple[s
 
 
 def test_every_documented_verb_of_parley_exists(documented: set[tuple[str, str]]) -> None:
-    ask = "import sys; from parley.cli import main; sys.argv = ['parley', '--help']; main()"
+    ask = "import sys; from parley_cli import main; sys.argv = ['parley', '--help']; main()"
     helped = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     verbs = set(re.findall(r"[a-z]+", helped.stdout))
     assert {word for program, word in documented if program == "parley"} - verbs == set()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_gateway.transports.grpc_stream import ConversationServicer
-from parley.cli.opus import PacketEncoder
 from parley.conversation import (
     SERVICE,
     AudioPacket,
@@ -26,6 +25,7 @@ from parley.conversation import (
 )
 from parley.errors import Overloaded
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from parley_cli.client import PacketEncoder
 from serving.grpc_server import Listen, started
 from tests.edge_gateway.rig import SILENCE, TONE, Gateway, Script, house
 

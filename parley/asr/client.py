@@ -1,0 +1,78 @@
+"""Client of the ASR server: sound goes up, turns of text come down.
+
+Knows nothing of microphones, codecs or replies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+from parley._channel import open_channel
+from parley._duplex import Translated, duplex
+from parley.asr.wire import SERVICE, event_from_proto, request_to_proto
+from parley.v1 import asr_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    from parley.asr.events import Event
+    from parley.asr.requests import Request
+    from parley.v1 import asr_pb2
+
+
+class AsrClient:
+    """Client of one ASR server, or of several behind one name.
+
+    Example:
+        async with AsrClient("localhost:50051") as asr, asr.transcribe(requests()) as events:
+            async for event in events: ...
+    """
+
+    def __init__(self, address: str) -> None:
+        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+
+        Raises:
+            InvalidInput: the address cannot be used.
+        """
+        self._channel = open_channel(address, SERVICE)
+        self._stub: asr_pb2_grpc.AsrServiceAsyncStub = asr_pb2_grpc.AsrServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        """Use the client as a block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the channel."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End every call and close the channel."""
+        await self._channel.close()
+
+    @asynccontextmanager
+    async def transcribe(self, requests: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
+        """Open a stream; the first request must be a `Config`, the first event is `Ready`.
+
+        Raises:
+            ParleyError: the server refused, failed or went away; raised where the events are read.
+        """
+        admitted = asyncio.Event()
+        async with duplex(self._stub.Transcribe, _requests(requests, admitted), "asr") as responses:
+
+            def translate(response: asr_pb2.TranscribeResponse) -> Event | None:
+                admitted.set()
+                return event_from_proto(response)
+
+            yield Translated(responses, translate)
+
+
+async def _requests(
+    requests: AsyncIterable[Request], admitted: asyncio.Event
+) -> AsyncIterator[asr_pb2.TranscribeRequest]:
+    async for request in requests:
+        yield request_to_proto(request)
+        # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows the
+        # first request before Ready; after it, this costs nothing.
+        await admitted.wait()

@@ -1,0 +1,172 @@
+"""The requests and events of a conversation as messages, and as JSON text frames; and back.
+
+`conversation.proto` has the layout of both. Knows nothing of calls or sockets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.protobuf import json_format
+
+from parley._convert import extract, fill
+from parley.conversation.audio import AudioPacket
+from parley.conversation.events import (
+    AssistantActivity,
+    Duck,
+    ErrorEvent,
+    Event,
+    FlushPlayback,
+    Ping,
+    ReplyAudioEnd,
+    ReplyDelayed,
+    ReplyFinished,
+    ReplyStarted,
+    ReplyText,
+    ReplyWord,
+    SessionReady,
+    ToolRequest,
+    TurnReport,
+    TurnTimes,
+    UserDiscarded,
+    UserPartial,
+    UserSpeechStarted,
+    UserUtterance,
+)
+from parley.conversation.requests import (
+    CancelReply,
+    ClientMark,
+    EndUtterance,
+    Played,
+    Pong,
+    Request,
+    SessionConfig,
+    UserText,
+)
+from parley.errors import InvalidInput
+from parley.llm.tools import ToolResult
+from parley.v1 import conversation_pb2
+
+SERVICE: Final = "parley.v1.ConversationService"
+"""Full name of the service."""
+
+MAX_TEXT_BYTES: Final = 64 * 1024
+"""Longest text frame."""
+
+_REQUESTS: Final[dict[str, type[Request]]] = {
+    "configure": SessionConfig,
+    "audio": AudioPacket,
+    "user_text": UserText,
+    "end_utterance": EndUtterance,
+    "cancel_reply": CancelReply,
+    "played": Played,
+    "pong": Pong,
+    "mark": ClientMark,
+    "tool_result": ToolResult,
+}
+_REQUEST_FIELDS: Final = {kind: name for name, kind in _REQUESTS.items()}
+_EVENTS: Final[dict[str, type[Event]]] = {
+    "ready": SessionReady,
+    "audio": AudioPacket,
+    "user_speech_started": UserSpeechStarted,
+    "user_partial": UserPartial,
+    "user_utterance": UserUtterance,
+    "user_discarded": UserDiscarded,
+    "reply_started": ReplyStarted,
+    "reply_text": ReplyText,
+    "reply_word": ReplyWord,
+    "reply_audio_end": ReplyAudioEnd,
+    "duck": Duck,
+    "flush_playback": FlushPlayback,
+    "reply_finished": ReplyFinished,
+    "turn_times": TurnTimes,
+    "turn_report": TurnReport,
+    "error": ErrorEvent,
+    "ping": Ping,
+    "assistant": AssistantActivity,
+    "tool_request": ToolRequest,
+    "reply_delayed": ReplyDelayed,
+}
+_EVENT_FIELDS: Final = {kind: name for name, kind in _EVENTS.items()}
+
+
+def request_to_proto(request: Request) -> conversation_pb2.ConverseRequest:
+    """A request as its message."""
+    message = conversation_pb2.ConverseRequest()
+    nested = getattr(message, _REQUEST_FIELDS[type(request)])
+    nested.SetInParent()
+    fill(nested, request)
+    return message
+
+
+def request_from_proto(message: conversation_pb2.ConverseRequest) -> Request:
+    """A message as a request.
+
+    Raises:
+        InvalidInput: none of the requests is set, or one that this version does not know.
+    """
+    name = message.WhichOneof("request")
+    if name is None or name not in _REQUESTS:
+        raise InvalidInput(f"no request that is known here; known are {', '.join(_REQUESTS)}", field=name or "request")
+    return extract(_REQUESTS[name], getattr(message, name))
+
+
+def event_to_proto(event: Event) -> conversation_pb2.ConverseResponse:
+    """An event as its message."""
+    message = conversation_pb2.ConverseResponse()
+    nested = getattr(message, _EVENT_FIELDS[type(event)])
+    nested.SetInParent()
+    fill(nested, event)
+    return message
+
+
+def event_from_proto(message: conversation_pb2.ConverseResponse) -> Event | None:
+    """A message as an event; None for one that this version does not know."""
+    name = message.WhichOneof("response")
+    if name is None or name not in _EVENTS:
+        return None
+    return extract(_EVENTS[name], getattr(message, name))
+
+
+def request_to_json(request: Request) -> str:
+    """A request as a text frame."""
+    return _to_json(request_to_proto(request))
+
+
+def request_from_json(text: str) -> Request:
+    """A text frame as a request.
+
+    Raises:
+        InvalidInput: no JSON, an unknown type or field, or a value of the wrong type; the message says which.
+    """
+    message = conversation_pb2.ConverseRequest()
+    try:
+        json_format.Parse(text, message, max_recursion_depth=16)
+    except json_format.ParseError as error:
+        raise InvalidInput(f"a text frame that is no request: {error}", field="request") from error
+    return request_from_proto(message)
+
+
+def event_to_json(event: Event) -> str:
+    """An event as a text frame."""
+    return _to_json(event_to_proto(event))
+
+
+def event_from_json(text: str) -> Event | None:
+    """A text frame as an event; None for one that this version does not know.
+
+    Raises:
+        InvalidInput: no JSON, or a value of the wrong type.
+    """
+    message = conversation_pb2.ConverseResponse()
+    try:
+        json_format.Parse(text, message, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise InvalidInput(f"a text frame that is no event: {error}", field="response") from error
+    return event_from_proto(message)
+
+
+def _to_json(message: conversation_pb2.ConverseRequest | conversation_pb2.ConverseResponse) -> str:
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, indent=None, always_print_fields_with_no_presence=True
+    )

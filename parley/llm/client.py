@@ -1,0 +1,89 @@
+"""Client of the LLM server: a conversation goes up, pieces of a reply come down.
+
+Knows nothing of speech.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+import grpc.aio
+
+from parley._channel import MAX_CHAT_MESSAGE_BYTES, open_channel
+from parley._duplex import Translated, duplex
+from parley.errors import from_rpc
+from parley.llm.events import Models
+from parley.llm.wire import SERVICE, event_from_proto, request_to_proto
+from parley.v1 import llm_pb2, llm_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    from parley.llm.events import Event
+    from parley.llm.requests import Config
+    from parley.llm.tools import ToolResult
+
+
+class LlmClient:
+    """Client of one LLM server, or of several behind one name.
+
+    Example:
+        async with LlmClient("localhost:50052") as llm, llm.chat(config) as events:
+            async for event in events: ...
+    """
+
+    def __init__(self, address: str) -> None:
+        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+
+        Raises:
+            InvalidInput: the address cannot be used.
+        """
+        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES)
+        self._stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        """Use the client as a block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the channel."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End every call and close the channel."""
+        await self._channel.close()
+
+    @asynccontextmanager
+    async def chat(
+        self, config: Config, results: AsyncIterable[ToolResult] | None = None
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Ask for a reply; leaving the block ends the model's work. The first event is `Ready`.
+
+        `results` answers each `ToolCall` that comes, in any order; it may go on until the block is left.
+
+        Raises:
+            ParleyError: the server refused, failed or went away; raised where the events are read.
+        """
+        async with duplex(self._stub.Chat, _requests(config, results), "llm") as responses:
+            yield Translated(responses, event_from_proto)
+
+    async def models(self) -> Models:
+        """The engine and the models that can answer.
+
+        Raises:
+            ParleyError: the server cannot be reached within 3 seconds.
+        """
+        try:
+            answer = await self._stub.ListModels(llm_pb2.ListModelsRequest(), timeout=3)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, "llm") from error
+        return Models(answer.engine, tuple(model.name for model in answer.models))
+
+
+async def _requests(config: Config, results: AsyncIterable[ToolResult] | None) -> AsyncIterator[llm_pb2.ChatRequest]:
+    yield request_to_proto(config)
+    if results is None:
+        return
+    async for result in results:
+        yield request_to_proto(result)

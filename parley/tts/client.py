@@ -1,0 +1,101 @@
+"""Client of the TTS server: pieces of text go up, sound and word marks come down.
+
+Knows nothing of listeners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+import grpc.aio
+
+from parley._channel import open_channel
+from parley._duplex import Translated, duplex
+from parley.errors import from_rpc
+from parley.tts.wire import SERVICE, event_from_proto, request_to_proto, voices_from_proto
+from parley.v1 import tts_pb2, tts_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    from parley.tts.events import Event, Voice, Voices
+    from parley.tts.requests import Config, Request
+
+
+class TtsClient:
+    """Client of one TTS server, or of several behind one name.
+
+    Example:
+        async with TtsClient("localhost:50053") as tts, tts.synthesize(config, text()) as events:
+            async for event in events: ...
+    """
+
+    def __init__(self, address: str) -> None:
+        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+
+        Raises:
+            InvalidInput: the address cannot be used.
+        """
+        self._channel = open_channel(address, SERVICE)
+        self._stub: tts_pb2_grpc.TtsServiceAsyncStub = tts_pb2_grpc.TtsServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        """Use the client as a block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the channel."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End every call and close the channel."""
+        await self._channel.close()
+
+    @asynccontextmanager
+    async def synthesize(self, config: Config, text: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
+        """Speak `text` as it comes; leaving the block ends the engine's work. The first event is `Ready`.
+
+        Raises:
+            ParleyError: the server refused, failed or went away; raised where the events are read.
+            Exception: what `text` raised.
+        """
+        admitted = asyncio.Event()
+        async with duplex(self._stub.Synthesize, _requests(config, text, admitted), "tts") as responses:
+
+            def translate(response: tts_pb2.SynthesizeResponse) -> Event | None:
+                admitted.set()
+                return event_from_proto(response)
+
+            yield Translated(responses, translate)
+
+    async def voices(self, language: str = "") -> tuple[Voice, ...]:
+        """The voices of a language, the default first; of every language when it is empty.
+
+        Raises:
+            ParleyError: the server cannot be reached within 3 seconds.
+        """
+        return (await self.list_voices(language)).voices
+
+    async def list_voices(self, language: str = "") -> Voices:
+        """The same, with the name of the engine.
+
+        Raises:
+            ParleyError: the server cannot be reached within 3 seconds.
+        """
+        try:
+            answer = await self._stub.ListVoices(tts_pb2.ListVoicesRequest(language=language), timeout=3)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, "tts") from error
+        return voices_from_proto(answer)
+
+
+async def _requests(
+    config: Config, text: AsyncIterable[Request], admitted: asyncio.Event
+) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
+    yield request_to_proto(config)
+    # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows before Ready.
+    await admitted.wait()
+    async for piece in text:
+        yield request_to_proto(piece)

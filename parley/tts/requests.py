@@ -1,0 +1,35 @@
+"""What a client says to the TTS server.
+
+Knows nothing of messages, calls or engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How a reply is to be spoken."""
+
+    voice: str = ""
+    """A name from `TtsClient.voices`; empty: the first of the language."""
+    language: str = ""
+    """BCP 47; empty: the voice's own."""
+    sample_rate_hz: int = 24_000
+    """Samples per second of the answer: 16000, 24000 or 48000."""
+    speed: float | None = None
+    """0.5 to 2; None: 1."""
+    traceparent: str = ""
+    """Parent of the server's spans."""
+    session_id: str = ""
+    """Name for the server's logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakNow:
+    """Speak what has come so far, without waiting for the end of the sentence."""
+
+
+Request = str | SpeakNow
+"""A piece of text, or the wish to hear what there is."""

@@ -1,0 +1,185 @@
+"""The command line: `parley up|models|talk|transcribe|chat|say|bench|eval`. Those that talk are examples of the SDK."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from parley.errors import ParleyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What the extra `cli` brings; most commands need some of it, and all of them come with it.
+_EXTRA = ("aiohttp", "av", "soxr")
+_EXIT_FAILED = 1
+_EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when it did what it says, 1 with a line on standard error when not."""
+    missing = [package for package in _EXTRA if not _is_installed(package)]
+    if missing:
+        print(f"parley: the command line needs {', '.join(missing)}: pip install 'parley[cli]'", file=sys.stderr)
+        return _EXIT_FAILED
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except ParleyError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return _EXIT_FAILED
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
+    """Run the command that was chosen; each is imported only when it is used."""
+    # ruff: noqa: PLC0415
+    match options.command:
+        case "up":
+            from parley_cli.up import up
+
+            return asyncio.run(up(options.profile))
+        case "talk":
+            from parley_cli.talk import talk
+
+            return asyncio.run(talk(options.url, options.file, out=options.out, as_json=options.json))
+        case "transcribe":
+            from parley_cli.transcribe import transcribe
+
+            return asyncio.run(transcribe(options.server, options.file))
+        case "chat":
+            from parley_cli.chat import chat
+
+            return asyncio.run(chat(options.server, options.text))
+        case "say":
+            from parley_cli.say import say
+
+            return asyncio.run(say(options.server, options.text, options.out, options.voice))
+        case "models":
+            return _models(options)
+        case "eval":
+            return _evaluate(options)
+        case _:
+            return _bench(options)
+
+
+def _models(options: argparse.Namespace) -> int:
+    from parley_cli.models.commands import pull, verify
+    from parley_cli.models.hub import find_hub
+    from parley_cli.models.listing import list_models
+    from parley_cli.models.store import find_store
+
+    hub = find_hub()
+    store = find_store(hub.cache)
+    match options.action:
+        case "pull":
+            return pull(hub, store, options.names, offline=options.offline)
+        case "list":
+            return list_models(store, os.environ, as_json=options.json)
+        case _:
+            return verify(store, options.names)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from parley_cli.bench import Plan, bench
+
+    plan = Plan(options.url, options.sessions, options.seconds, options.silence_ms, options.head_start)
+    return asyncio.run(bench(plan, as_json=options.json))
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from parley_cli.eval.run import Plan, evaluate
+
+    plan = Plan(options.clips, options.seed, options.share, options.parallel)
+    return asyncio.run(evaluate(options.url, options.server, plan, as_json=options.json))
+
+
+_PROFILES = ("embedded", "cpu", "gpu", "scripted")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="parley", description="Talk with an AI by voice, on your own machines.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
+    up.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="engines to use (embedded)")
+
+    _add_models(commands)
+
+    talk = commands.add_parser("talk", help="speak a recording to the gateway, as the browser would")
+    talk.add_argument("file", nargs="?", help="any audio file; without it, a recording that comes with Parley")
+    talk.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    talk.add_argument("--out", metavar="WAV", help="write what a listener would have heard")
+    talk.add_argument("--json", action="store_true", help="print one JSON object for each turn")
+
+    transcribe = commands.add_parser("transcribe", help="send a recording to the ASR server alone")
+    transcribe.add_argument("file", help="any audio file")
+    transcribe.add_argument("--server", default="127.0.0.1:50051", help="the ASR server, host:port")
+
+    chat = commands.add_parser("chat", help="ask the LLM server alone")
+    chat.add_argument("text", help="what to say")
+    chat.add_argument("--server", default="127.0.0.1:50052", help="the LLM server, host:port")
+
+    say = commands.add_parser("say", help="have the TTS server alone speak a text")
+    say.add_argument("text", help="what to speak")
+    say.add_argument("--out", required=True, metavar="WAV", help="file to write")
+    say.add_argument("--voice", default="", help="name of a voice")
+    say.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
+
+    _add_bench(commands)
+    _add_eval(commands)
+    return parser
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    models = commands.add_parser("models", help="fetch models, and see which are here and whether they are whole")
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    examples = "whisper:small, llm:Qwen/Qwen3-0.6B, piper:en_US-lessac-medium, turn:OWNER/REPOSITORY:FILE"
+    pull = actions.add_parser("pull", help="fetch models, go on where it broke off, and repair what is corrupted")
+    pull.add_argument("names", nargs="+", metavar="NAME", help=examples)
+    pull.add_argument("--offline", action="store_true", help="fetch nothing, and say what is missing")
+    listed = actions.add_parser("list", help="say which models are here, where, and which settings use them")
+    listed.add_argument("--json", action="store_true", help="print one JSON array")
+    verify = actions.add_parser("verify", help="compare files with the hub's checksums; status 1 if one is not whole")
+    verify.add_argument("names", nargs="*", metavar="NAME", help=f"all that are here, or some: {examples}")
+
+
+def _one_or_more(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of 1 or more")
+    return int(text)
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    bench = commands.add_parser("bench", help="hold many sessions at once with a gateway of the scripted profile")
+    bench.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    bench.add_argument("--sessions", type=_one_or_more, default=10, help="sessions at once (10)")
+    bench.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
+    bench.add_argument(
+        "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
+    )
+    bench.add_argument("--silence-ms", type=_one_or_more, default=300, help="silence that is to end every turn (300)")
+    bench.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    judged = commands.add_parser("eval", help="hold conversations of a known course, and judge the turn-taking")
+    judged.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    judged.add_argument("--clips", metavar="DIR", help="recordings NAME.flac with their words in NAME.txt")
+    judged.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
+    judged.add_argument("--seed", type=int, default=1, help="another set of scenes (1)")
+    judged.add_argument("--share", type=float, default=1.0, help="part of the standard set to hold, 0 to 1 (1)")
+    judged.add_argument("--parallel", type=int, default=1, help="conversations at once (1)")
+    judged.add_argument("--json", action="store_true", help="print one JSON object")
