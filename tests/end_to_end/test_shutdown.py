@@ -16,7 +16,6 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from parley.cli.socket import converse
 from parley.conversation import (
     SERVICE,
     ConversationClient,
@@ -29,6 +28,7 @@ from parley.conversation import (
     event_from_json,
 )
 from parley.errors import Unavailable
+from parley_cli.client import converse
 from tests.end_to_end.whole import free_ports
 
 if TYPE_CHECKING:
