@@ -53,6 +53,7 @@ class PrematureEnds:
 def note_end(times: UtteranceTimes, end: asr.EndOfTurn, last_voiced: HeardPacket | None, clock: ClientClock) -> None:
     """Note when the user fell silent, by the packet with the last voiced sample, and what the ASR server did then."""
     times.ended_ns = clock_ns()
+    times.decided_sample = end.end_sample
     times.transcribe_ns = round((end.timings.queue_ms + end.timings.transcribe_ms) * 1e6)
     times.known_ns = round(end.timings.known_ms * 1e6)
     times.final_ns = round(end.timings.final_ms * 1e6)

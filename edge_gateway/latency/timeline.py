@@ -48,6 +48,8 @@ class UtteranceTimes:
     """How long before the ASR server's decision the words were known; 0: they came after it. A length."""
     final_ns: int = 0
     """From the ASR server's decision to the words: a length."""
+    decided_sample: int | None = None
+    """Sample after the last one that this decision needed, on the session's audio clock; None: nothing was spoken."""
     waited_ms: float = 0.0
     """Silence after which the turn was taken to be over."""
     excess_wait_ms: float = 0.0

@@ -170,6 +170,7 @@ class TurnMetrics:
             beyond_need_ms=timeline.utterance.excess_wait_ms,
             too_early=timeline.utterance.premature_end,
             model=reply.model if reply is not None else "",
+            decided_sample=timeline.utterance.decided_sample,
         )
 
     def _observe(self, timeline: TurnTimeline, trace_id: str) -> None:

@@ -257,6 +257,25 @@ async def test_a_session_may_bound_the_patience() -> None:
     assert waits[0] < 380
 
 
+@pytest.mark.parametrize("text", ["tell me more.", "is it late?", "well then,", "and the", "one two three"])
+async def test_a_session_may_have_one_silence_for_every_end(text: str) -> None:
+    one = asr.Endpointing(
+        finished_silence_ms=300,
+        default_silence_ms=300,
+        hesitant_silence_ms=300,
+        unfinished_silence_ms=300,
+        dictation_silence_ms=300,
+        patient_silence_ms=300,
+        patience_limit_ms=300,
+    )
+    async with serving((text,)) as client:
+        waits = waits_ms(
+            await heard(client, asr.Config(endpointing=one), *chunks((QUIET, 0.4), *QUICK_TURN, *QUICK_TURN))
+        )
+    assert len(waits) == 2
+    assert all(300 <= wait < 300 + 32 for wait in waits)
+
+
 async def test_a_word_too_short_for_speech_is_heard_while_the_assistant_speaks() -> None:
     async with serving(("stop",)) as client:
         events = await heard(

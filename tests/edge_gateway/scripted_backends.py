@@ -62,7 +62,7 @@ class ScriptedRecognizer:
     def __init__(self) -> None:
         self._news: asyncio.Queue[asr.Event | ParleyError] = asyncio.Queue()
         self._received = 0
-        self._phase = "quiet"
+        self._phase, self._ready = "quiet", False
         self._turn = 1
         self.streams = 0
         self.ended: list[asr.EndOfTurn] = []
@@ -70,7 +70,7 @@ class ScriptedRecognizer:
     @asynccontextmanager
     async def transcribe(self, requests: AsyncIterable[asr.Request]) -> AsyncIterator[AsyncIterator[asr.Event]]:
         self._news = asyncio.Queue()
-        self._phase = "quiet"
+        self._phase, self._ready = "quiet", False
         self.streams += 1
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -85,7 +85,7 @@ class ScriptedRecognizer:
         async for request in requests:
             match request:
                 case asr.Config():
-                    self._received, self._turn = request.first_sample, request.first_turn
+                    self._received, self._turn, self._ready = request.first_sample, request.first_turn, True
                     self._news.put_nowait(asr.Ready("scripted", "script", "en", _RATE_HZ))
                 case asr.Audio():
                     samples = len(request.pcm) // 2
@@ -110,6 +110,8 @@ class ScriptedRecognizer:
 
     def step(self, what: str, text: str) -> None:
         """Say the next thing, if it is one that can come now."""
+        if not self._ready:
+            return
         say, at, phase = self._news.put_nowait, self._received, self._phase
         match what, phase:
             case "voice", "quiet":

@@ -25,7 +25,7 @@ from parley.conversation import (
     UserUtterance,
 )
 from tests.edge_gateway.scripted_backends import CONFIG, House, ScriptedClient
-from tests.virtual_time_lead import run_virtually
+from tests.virtual_time import passed, run
 
 if TYPE_CHECKING:
     import pytest
@@ -67,7 +67,7 @@ class Run:
             session = tasks.create_task(Session(self.client, self.house.backends()).run())
             for (what, text), seconds in steps:
                 self.do(what, text)
-                await asyncio.sleep(seconds)
+                await passed(seconds)
                 assert not session.done()
             await self.be_answered_at_last()
             self.client.leave(half_closed=half_closed)
@@ -77,12 +77,12 @@ class Run:
         """Whatever has happened: who speaks when it is quiet is heard and answered."""
         for mood in ("fast", "discard"):
             self.do(mood, "")
-        await asyncio.sleep(40)
+        await passed(40)
         for request in self.client.calls:
             self.client.ask(llm.ToolResult(request.call.id, "done"))
-        await asyncio.sleep(40)
+        await passed(40)
         self.house.recognizer.say("these are my last words")
-        await asyncio.sleep(40)
+        await passed(40)
         assert self.said()[-1:] == ["these are my last words"]
         assert self.house.metrics.ended[-1][1] is Outcome.COMPLETED
 
@@ -193,6 +193,6 @@ def test_whatever_happens_every_turn_ends_once_and_the_session_lives(
 ) -> None:
     with monkeypatch.context() as patch:
         watch_the_floor(patch)
-        run = Run()
-        run_virtually(run.hold(steps, half_closed=half_closed))
-        run.check(half_closed=half_closed)
+        conversation = Run()
+        run(conversation.hold(steps, half_closed=half_closed))
+        conversation.check(half_closed=half_closed)
