@@ -20,6 +20,7 @@ from edge_gateway.reply.manager import Audible, Over, ReplyManager
 from edge_gateway.session_config import check_text
 from edge_gateway.setup import Setup
 from edge_gateway.spoken_turns import SpokenTurns
+from edge_gateway.tasks import end
 from edge_gateway.turn import GREETING, Turn
 from edge_gateway.turn_taking import events as floor
 from edge_gateway.turn_taking.echo import DUCK_DB, MicrophoneLevels
@@ -90,7 +91,7 @@ class Session:
                 finally:
                     for task in (conductor, timekeeper, self._setup.task, self._replies.task):
                         if task is not None:
-                            task.cancel()
+                            await end(task)
         finally:
             self._replies.listener_left(self._spoken.turn)
             _log.info("session ends", extra={"session": self.id})
@@ -165,6 +166,8 @@ class Session:
                 self._use_configuration()
             case Heard():
                 await self._heard(news)
+            case floor.TurnLost():
+                await self._decide(news, None)
             case HopFailed():
                 await self._asr_failed(news)
             case Audible():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
 from edge_gateway.input.microphone import Microphone, PacketDecoder
 from edge_gateway.input.replay_buffer import KEPT_SECONDS, HeardPacket, ReplayBuffer
+from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
 from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError
@@ -65,7 +66,7 @@ class HopFailed:
     """What holds again in place of a change that was refused; None: nothing does, until the session is configured."""
 
 
-RecognitionEvent = Heard | HopFailed
+RecognitionEvent = Heard | TurnLost | HopFailed
 
 
 class Recognition:
@@ -175,6 +176,9 @@ class Recognition:
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
             took_sound, self._watch = self._watch is not None, None
+        if self._turn_open.is_set():
+            self._turn_open.clear()
+            await self._emit(TurnLost())
         if isinstance(error, InvalidInput | NotFound):
             undone = self._agreed if self._proposed else None
             self._proposed, self._config, self._retry_seconds = [], self._agreed, 0.0
@@ -210,7 +214,6 @@ class Recognition:
     async def _requests(self, watch: AnswerWatch) -> AsyncIterator[asr.Request]:
         yield self._opening()
         self._watch = watch
-        self._turn_open.clear()
         self._pausing = False
         if self._assistant is not asr.Assistant.IDLE:
             yield self._assistant
@@ -272,6 +275,10 @@ class Recognition:
                 self._is_accounted_for(event.end_sample)
             case asr.VoiceStopped():
                 self._pausing = True
+                await self._emit(Heard(event))
+            case asr.SpeechStarted():
+                # Behind a turn that was too long there was no silence, and is no onset.
+                self._turn_open.set()
                 await self._emit(Heard(event))
             case asr.VoiceOnset():
                 self._pausing = False

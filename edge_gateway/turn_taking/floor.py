@@ -22,6 +22,7 @@ from edge_gateway.turn_taking.events import (
     Restore,
     Resume,
     Tick,
+    TurnLost,
 )
 from edge_gateway.turn_taking.overlap import Overlap, Said
 from edge_gateway.turn_taking.phrases import same_words
@@ -117,7 +118,7 @@ class Floor:
                 return self._silence(event)
             case asr.TurnResumed():
                 return self._went_on()
-            case asr.TurnDiscarded():
+            case asr.TurnDiscarded() | TurnLost():
                 return (*self._went_on(), *self._end_overlap())
             case asr.EndOfTurn():
                 return self._over(Said(event.text, event.voiced_ms / 1000, said))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
-from parley_cli.bench.figures import Result, percentile, rounded, table
+from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.ledger import Tally
 from parley_cli.bench.session import Manner, Session
 from parley_cli.bench.usage import Usage, usage
 from parley_cli.bench.utterances import make_utterances, silence
 from parley_cli.client import converse, open_http
+from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
-from parley_cli.bench import percentile
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally
 from parley_cli.bench.utterances import make_utterances
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
+from parley_cli.percentiles import percentile
 
 REPORT = TurnReport(1, "what time is it", "It is late.", "It is late.", None, (), "", Outcome.COMPLETED, 0, 7, False, 1)  # noqa: FBT003 - a message
 ERROR = ErrorEvent(ErrorCode.UNAVAILABLE, "the asr server is away", "", "asr", True, 0, False, 1)  # noqa: FBT003 - a message
