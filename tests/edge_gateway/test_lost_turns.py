@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.virtual_time_lead import run_virtually
-
 from edge_gateway.session import Session
 from parley.conversation import Duck, Event, Outcome, ReplyFinished, UserText
 from tests.edge_gateway.scripted_backends import CONFIG, House, ScriptedClient
+from tests.virtual_time import run as run_virtually
 
 
 async def break_off(*steps: str, typed: str = "", seconds: float = 0.01) -> list[Event]:
