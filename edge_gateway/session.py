@@ -46,8 +46,6 @@ _log = logging.getLogger("parley.gateway")
 
 # News that wait for a decision; more hold up those who bring them.
 _INBOX: Final = 1_000
-# What was said before a client closed its half is transcribed within this time, or not at all.
-_LAST_WORDS_SECONDS: Final = 10.0
 
 _News = RecognitionEvent | Request | Audible | Over
 
@@ -105,22 +103,25 @@ class Session:
                 else:
                     await self._inbox.put(request)
                     if isinstance(request, SessionConfig):
-                        # Sound may come right behind it, and is heard as it says.
+                        # The sound that follows is to be understood as it says.
                         await self._inbox.join()
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
 
     async def _say_all(self) -> None:
         """The client says no more, but listens: let what it said be answered, and the reply be heard."""
+        while self._setup.is_configured and not self._setup.ready.is_set():
+            await self._next_handled()
         if self._setup.is_configured:
-            try:
-                async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                    await self._setup.recognition.finish()
-            except TimeoutError:
-                _log.warning("the last words were not transcribed in time", extra={"session": self.id})
-        while not (self._inbox.empty() and self._turns.idle):
-            self._handled.clear()
-            await self._handled.wait()
+            await self._setup.recognition.finish()
+        await self._inbox.join()
+        while not (self._turns.idle):
+            await self._next_handled()
+            await self._inbox.join()
+
+    async def _next_handled(self) -> None:
+        self._handled.clear()
+        await self._handled.wait()
 
     async def _keep_time(self) -> None:
         await self._setup.ready.wait()

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from edge_gateway.input.recognition import Recognition, RecognitionEvent
+from edge_gateway.input.uplink import Uplink
 from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_voice, policy_of
 from edge_gateway.turn_taking.echo import MicrophoneLevels
 from parley import asr
@@ -103,7 +104,7 @@ class Setup:
             self._recognition.reconfigure(listening)
             return
         decoders = self._backends.codecs.decoder_factory(audio_in)
-        self._recognition = Recognition(self._backends.asr, listening, decoders, self.levels, self._emit)
+        self._recognition = Recognition(self._backends.asr, listening, Uplink(decoders, self.levels), self._emit)
         self.task = tasks.create_task(self._recognition.run(), name="recognition")
 
     def refused(self, in_force: asr.Config | None) -> None:

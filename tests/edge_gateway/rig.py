@@ -103,6 +103,8 @@ class Script:
 
     heard: tuple[str, ...] = ("what time is it",)
     hearing_delay_seconds: float = 0.0
+    hearing: ScriptedAsr | None = None
+    """Hears in place of the two above."""
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
@@ -129,11 +131,14 @@ async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.ai
     return f"127.0.0.1:{bound}"
 
 
-async def serve_asr(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
+async def serve_asr(
+    stack: AsyncExitStack, script: Script, port: int = 0, make_servicer: type[AsrServicer] = AsrServicer
+) -> str:
     worker = Worker("asr")
     stack.callback(worker.close)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    servicer = AsrServicer(ScriptedAsr(script.heard, script.hearing_delay_seconds), Scheduler(worker), telemetry, 100)
+    engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
+    servicer = make_servicer(engine, Scheduler(worker), telemetry, 100)
     return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
 
 

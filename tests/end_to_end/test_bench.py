@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 import asr_server.recognition
 from asr_server.endpointing import endpointer
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
-from edge_gateway.input import recognition
+from edge_gateway.input import uplink
 from parley.conversation import AudioFormat, Encoding, SessionReady, event_to_json
 from parley.errors import ParleyError
 from parley_cli.bench import Plan, bench
@@ -56,7 +56,7 @@ async def test_the_figure_is_the_delay_of_the_servers_however_they_listen(
     for module in (endpointer, asr_server.recognition):
         monkeypatch.setattr(module, "WINDOW_SAMPLES", window_samples)
         monkeypatch.setattr(module, "HOLD_OVER_SAMPLES", hold_over_samples)
-    monkeypatch.setattr(recognition, "_PACKETS_A_MESSAGE", packets_a_message)
+    monkeypatch.setattr(uplink, "_PACKETS_A_MESSAGE", packets_a_message)
     result = await talk(silence_ms)
     assert result.own_delay_least_ms is not None
     assert DELAY_MS <= result.own_delay_least_ms <= DELAY_MS + ROOM_MS
