@@ -12,23 +12,25 @@ import logging
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc.aio
 import uvloop
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from parley._duplex import first_of
 from parley.errors import ParleyError, to_status
 from serving.config import ConfigError, read
+from serving.health import SERVICE as HEALTH
+from serving.health import HealthServicer
 from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _CANCEL_CHECKS: Final = 20
 _CANCEL_CHECK_SECONDS: Final = 0.01
@@ -93,15 +95,18 @@ async def serve(  # noqa: PLR0913 - a process has these parts
     """
     stopping = _stop_signal()
     try:
-        async with asyncio.TaskGroup() as tasks, started(service, register, listen) as (port, ready):
-            with _metrics(listen, telemetry):
-                await load()
-                await ready()
-                _log.info("%s is serving on %s:%d", service, listen.host, port)
-                await stopping.wait()
-                _log.info("%s is stopping", service)
-                if drain is not None:
-                    tasks.create_task(_as_coroutine(drain()), name="drain")
+        async with (
+            _metrics(listen, telemetry),
+            asyncio.TaskGroup() as tasks,
+            started(service, register, listen) as (port, ready),
+        ):
+            await load()
+            await ready()
+            _log.info("%s is serving on %s:%d", service, listen.host, port)
+            await stopping.wait()
+            _log.info("%s is stopping", service)
+            if drain is not None:
+                tasks.create_task(_as_coroutine(drain()), name="drain")
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 
@@ -116,33 +121,38 @@ async def started(
         StartError: the port is taken.
     """
     server = grpc.aio.server(options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes)))
-    checks = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    health = HealthServicer(service)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
     if os.environ.get("PARLEY_ENVIRONMENT", "") != "production":
-        reflection.enable_server_reflection((service, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection((service, HEALTH, reflection.SERVICE_NAME), server)
     try:
         port = server.add_insecure_port(f"{listen.host}:{listen.port}")
     except RuntimeError as error:
         raise StartError(
             f"port {listen.port} on {listen.host} is taken: stop what uses it, or set {listen.port_variable}"
         ) from error
-    await checks.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)
     await server.start()
 
     async def ready() -> None:
-        await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
+        health.ready()
 
     try:
         yield port, ready
     finally:
-        await checks.enter_graceful_shutdown()
+        # Nobody is let in from here on, and who is in may finish; who only watches goes at once.
+        health.drain()
         await server.stop(listen.drain_seconds)
 
 
 @asynccontextmanager
 async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> AsyncIterator[None]:
-    """The edge of a servicer: our errors inside the block end the call with their status and details."""
+    """The edge of a servicer: our errors inside the block end the call with their status and details.
+
+    Two facts of grpc.aio (seen with grpcio 1.85) bind the servicer. After a write that was cancelled in flight another
+    write raises, but a status still goes out. Where that was the call's first write no status goes out either, and the
+    caller waits for ever: so the first message is written before there is a task whose failure could cancel it.
+    """
     try:
         yield
     except ParleyError as error:
@@ -181,8 +191,8 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
-@contextmanager
-def _metrics(listen: Listen, telemetry: Telemetry) -> Iterator[None]:
+@asynccontextmanager
+async def _metrics(listen: Listen, telemetry: Telemetry) -> AsyncIterator[None]:
     if not listen.metrics_port:
         yield
         return
@@ -193,6 +203,7 @@ def _metrics(listen: Listen, telemetry: Telemetry) -> Iterator[None]:
     try:
         yield
     finally:
-        server.shutdown()
+        # It looks only every half second whether it is to end.
+        await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()

@@ -11,15 +11,18 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from edge_gateway.input.absence import fill_absence
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
 from edge_gateway.input.config_changes import ConfigChanges
+from edge_gateway.input.open_stream import OpenStream
+from edge_gateway.input.retries import Retries
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
+from parley.audio import LISTENING_RATE_HZ
 from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.input.uplink import Uplink
@@ -27,17 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("parley.gateway")
 
-_RETRY_SECONDS: Final = 0.25
-_SLOWEST_RETRY_SECONDS: Final = 2.0
-# Sound that breaks as many streams is given up: it would break the next one too.
-_MOST_HEARINGS: Final = 3
 # What was said before a client closed its half is transcribed within this time, or not at all.
 _LAST_WORDS_SECONDS: Final = 10.0
-# In the middle of a turn, sound that stays away for so long is silence: a key let go, a microphone muted.
-_ABSENT_SECONDS: Final = 1.5
-# A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
-_LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
-_MORE_ABSENT_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +75,14 @@ class Recognition:
         self._uplink = uplink
         self._buffer = uplink.buffer
         self._emit = emit
-        self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
-        self._watch: AnswerWatch | None = None
-        """While a stream is open and takes sound."""
+        self._stream: OpenStream | None = None
+        """While one is open."""
         self._next_turn = 1
         self._context: asr.TurnContext | None = None
         self._turn_open = asyncio.Event()
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
-        self._failing = False
-        self._accounted = asyncio.Event()
-        self._accounted_sample = 0
-        self._hearings = (0, 0)
-        """Where the last stream that broke had begun, and how many had begun there."""
-        self._retry_seconds = _RETRY_SECONDS
+        self._retries = Retries()
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -118,8 +106,8 @@ class Recognition:
     def flush(self) -> None:
         """Have everything finalised that was heard until now."""
         self._uplink.flush()
-        if self._watch is not None:
-            self._watch.flushed()
+        if self._stream is not None:
+            self._stream.watch.flushed()
         self._tell(asr.Flush())
 
     async def finish(self) -> None:
@@ -127,28 +115,25 @@ class Recognition:
         self.flush()
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
-                    self._accounted.clear()
-                    await self._accounted.wait()
+                await self._uplink.accounted_for()
         except TimeoutError:
-            await self._lose_turn(self._accounted_sample, self._buffer.next_sample)
+            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
-        self._changes.propose(config, self._watch.sent_samples if self._watch is not None else 0)
+        self._changes.propose(config, self._stream.watch.sent_samples if self._stream is not None else 0)
         self._tell(config)
 
     def _tell(self, request: asr.Request) -> None:
-        if self._watch is not None:
-            self._outgoing.put_nowait(request)
+        if self._stream is not None:
+            self._stream.put(request)
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
         async with asyncio.TaskGroup() as tasks:
-            absence = tasks.create_task(self._fill_absence(), name="absence")
+            absence = tasks.create_task(fill_absence(self._uplink, self._turn_open), name="absence")
             while await self._one_stream():
-                await asyncio.sleep(self._retry_seconds)
-                self._retry_seconds = min(2 * self._retry_seconds or _RETRY_SECONDS, _SLOWEST_RETRY_SECONDS)
+                await self._retries.pause()
             absence.cancel()
 
     async def _one_stream(self) -> bool:
@@ -162,66 +147,46 @@ class Recognition:
         except TimeoutError:
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
-            took_sound, self._watch = self._watch is not None, None
+            took_sound = self._stream is not None and self._stream.takes_sound
+            self._stream = None
             self._uplink.disconnect()
         if self._turn_open.is_set():
             self._turn_open.clear()
             await self._emit(TurnLost())
         if isinstance(error, InvalidInput | NotFound):
             return await self._refused(error)
-        if self._changes.pending and not self._failing:
+        if self._changes.pending and not self._retries.failing:
             # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
             self._changes.forget()
-            self._retry_seconds = 0.0
+            self._retries.at_once()
             return True
-        if not self._failing:
-            self._failing = True
+        if not self._retries.failing:
+            self._retries.failing = True
             await self._emit(HopFailed(error))
-        if took_sound:
-            await self._give_up_what_breaks_streams(began_sample)
+        first, end = self._buffer.first_sample, self._buffer.next_sample
+        if took_sound and self._retries.broke(began_sample, first) and end > first:
+            _log.warning("%.1f s of sound are left out: they broke each stream", (end - first) / LISTENING_RATE_HZ)
+            await self._lose_turn(first, end)
         return True
 
     async def _refused(self, error: ParleyError) -> bool:
         """Go back to what the server has taken before; False when that was nothing else."""
         in_force = self._changes.refuse()
         if in_force is not None:
-            self._retry_seconds = 0.0
+            self._retries.at_once()
         await self._emit(HopFailed(error, refused=True, in_force=in_force))
         return in_force is not None
 
-    async def _give_up_what_breaks_streams(self, began_sample: int) -> None:
-        at, hearings = self._hearings
-        hearings = hearings + 1 if at == began_sample == self._buffer.first_sample else 1
-        self._hearings = (self._buffer.first_sample, hearings)
-        seconds = (self._buffer.next_sample - self._buffer.first_sample) / LISTENING_RATE_HZ
-        if hearings >= _MOST_HEARINGS and seconds > 0:
-            _log.warning("%.1f s of sound are left out: they broke the asr server each time", seconds)
-            self._hearings = (0, 0)
-            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
-
     async def _listen(self) -> None:
-        self._outgoing = asyncio.Queue()
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(None) as timeout:
             watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
-            async with self._client.transcribe(self._requests(watch)) as events:
+            self._stream = OpenStream(watch)
+            requests = self._stream.requests(self._opening(), self._uplink)
+            async with self._client.transcribe(requests) as events:
                 async for event in events:
                     watch.answered(event)
                     await self._take(event)
-
-    async def _requests(self, watch: AnswerWatch) -> AsyncIterator[asr.Request]:
-        yield self._opening()
-        self._watch = watch
-        self._uplink.pausing = False
-        if self._uplink.assistant is not asr.Assistant.IDLE:
-            yield self._uplink.assistant
-        self._uplink.connect(self._outgoing.put_nowait)
-        while True:
-            request = await self._outgoing.get()
-            yield request
-            if isinstance(request, asr.Audio):
-                samples = len(request.pcm) // SAMPLE_BYTES
-                watch.sent(samples, request.first_sample + samples)
 
     def _opening(self) -> asr.Config:
         config = self._changes.opening()
@@ -240,10 +205,9 @@ class Recognition:
                 self._changes.ready()
                 await self._tell_of_loss()
             case asr.AudioAck():
-                # It takes sound again, and not only calls.
-                self._failing, self._retry_seconds = False, _RETRY_SECONDS
+                self._retries.works()
                 self._changes.passed(event.received_samples)
-                self._is_accounted_for(event.end_sample)
+                self._uplink.account_for(event.end_sample)
                 return
             case asr.VoiceStopped():
                 self._uplink.pausing = True
@@ -267,12 +231,7 @@ class Recognition:
     def _turn_is_over(self, end_sample: int) -> None:
         self._uplink.pausing = self._unfinished = False
         self._turn_open.clear()
-        self._is_accounted_for(end_sample)
-
-    def _is_accounted_for(self, end_sample: int) -> None:
-        self._buffer.accounted(end_sample)
-        self._accounted_sample = end_sample
-        self._accounted.set()
+        self._uplink.account_for(end_sample)
 
     async def _tell_of_loss(self) -> None:
         lost = self._uplink.take_lost()
@@ -288,17 +247,3 @@ class Recognition:
         self._turn_is_over(end_sample)
         lost = asr.TurnDiscarded(self._next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
         await self._emit(Heard(lost))
-
-    async def _fill_absence(self) -> None:
-        """Let sound that stays away in the middle of a turn count as silence, so that the turn ends."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            await self._turn_open.wait()
-            absent_seconds = clock() - self._uplink.heard_seconds
-            if absent_seconds < _ABSENT_SECONDS:
-                await asyncio.sleep(_ABSENT_SECONDS - absent_seconds)
-                continue
-            if self._watch is not None:
-                first_time = absent_seconds < _ABSENT_SECONDS + _MORE_ABSENT_SECONDS
-                self._uplink.be_silent(_ABSENT_SECONDS if first_time else _MORE_ABSENT_SECONDS)
-            await asyncio.sleep(_MORE_ABSENT_SECONDS)

@@ -28,6 +28,8 @@ _log = logging.getLogger("parley.gateway")
 _PACKETS_A_MESSAGE: Final = 4
 # What fills a gap is long, and a message of the ASR server's is not: no other packet waits with so much sound.
 _FULL_MESSAGE_SAMPLES: Final = LISTENING_RATE_HZ // 4
+# A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
+_LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
 
 class Uplink:
@@ -48,6 +50,8 @@ class Uplink:
         self._batch: list[bytes] = []
         self._send: Callable[[asr.Audio], None] | None = None
         self._lost_samples = 0
+        self._accounted = asyncio.Event()
+        self._accounted_sample = 0
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -67,6 +71,11 @@ class Uplink:
         silence = bytes(round(seconds * LISTENING_RATE_HZ) * SAMPLE_BYTES)
         self._add(silence, HeardPacket(0, 0, 0, b"", 0, clock_ns()))
         self.flush()
+
+    @property
+    def connected(self) -> bool:
+        """True while a stream takes what is heard."""
+        return self._send is not None
 
     def connect(self, send: Callable[[asr.Audio], None]) -> None:
         """Send what is kept to a new stream, and from now on what is heard."""
@@ -89,6 +98,18 @@ class Uplink:
         self._batch = []
         if self._send is not None:
             self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
+
+    def account_for(self, end_sample: int) -> None:
+        """The server has accounted for everything before `end_sample`."""
+        self.buffer.accounted(end_sample)
+        self._accounted_sample = end_sample
+        self._accounted.set()
+
+    async def accounted_for(self) -> None:
+        """Return when the server has accounted for everything that was heard."""
+        while self.buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
+            self._accounted.clear()
+            await self._accounted.wait()
 
     def take_lost(self) -> int:
         """Samples that were forgotten since this was asked last: no server had heard them."""

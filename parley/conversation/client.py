@@ -58,10 +58,16 @@ class Conversation:
     event is `SessionReady`, unless `configure` has waited for it.
     """
 
-    def __init__(self, send: Callable[[Request], Awaitable[None]], events: AsyncIterator[Event]) -> None:
-        """Join the two halves of a conversation, of which nothing has been read yet."""
+    def __init__(
+        self,
+        send: Callable[[Request], Awaitable[None]],
+        events: AsyncIterator[Event],
+        finish: Callable[[], None] | None = None,
+    ) -> None:
+        """Join the two halves of a conversation, of which nothing has been read yet; `finish` closes the first."""
         self._send = send
         self._events = events
+        self._finish = finish
         self._ready: SessionReady | None = None
         self._clock_offset = time.time() - time.monotonic()
 
@@ -95,6 +101,16 @@ class Conversation:
             Unavailable: the conversation is over; why is raised where the events are read.
         """
         await self._send(UserText(text))
+
+    def finish(self) -> None:
+        """Say no more: the gateway lets the reply that it has begun finish, and with it the events end.
+
+        Raises:
+            WrongState: what carries the conversation can only be closed in both directions at once.
+        """
+        if self._finish is None:
+            raise WrongState("this conversation cannot be closed in one direction alone")
+        self._finish()
 
     async def configure(self, config: SessionConfig) -> SessionReady:
         """Send the first request, and wait until the session is ready.
@@ -179,7 +195,7 @@ class ConversationClient:
                 raise Unavailable("the conversation with the gateway is over")
 
         async with duplex(self._stub.Converse, out, "gateway") as responses:
-            conversation = Conversation(send, Translated(responses, event_from_proto))
+            conversation = Conversation(send, Translated(responses, event_from_proto), out.close)
             if config is not None:
                 await conversation.configure(config)
             yield conversation

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from parley._duplex import first_of
 from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.ledger import Tally
-from parley_cli.bench.listener import Listener, ListenerConfig
+from parley_cli.bench.session import Manner, Session
 from parley_cli.bench.usage import Usage, usage
 from parley_cli.bench.utterances import make_utterances, silence
-from parley_cli.client.websocket import WebSocket, open_http, open_websocket
+from parley_cli.client import converse, open_http
 from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from parley.conversation import Conversation
+
 _UTTERANCES: Final = 32
+# Many connect at once, and the gateway takes them one after the other.
+_CONNECT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ async def bench(plan: Plan, *, as_json: bool) -> int:
     """Hold the conversations and print the figures; 1 when not one turn could be measured.
 
     Raises:
-        Unavailable: there is no gateway, or it does not let all sessions in.
+        ParleyError: there is no gateway, or it does not let all sessions in.
     """
     try:
         result = await measure(plan)
@@ -73,18 +77,18 @@ async def bench(plan: Plan, *, as_json: bool) -> int:
 async def measure(plan: Plan) -> Result:
     """Hold the conversations; gives the figures."""
     url, tally, chance = plan.url.rstrip("/"), Tally(), random.Random()  # noqa: S311 - no secret
-    config = ListenerConfig(
+    manner = Manner(
         make_utterances(_UTTERANCES, chance), silence(), plan.silence_ms, plan.head_start, plan.patience_seconds
     )
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(open_http())
+        http = await stack.enter_async_context(open_http(_CONNECT_SECONDS))
         empty = await usage(http, url)
         opening = time.monotonic()
-        listeners = await _opened(stack, http, plan, lambda socket: Listener(socket, config, tally, chance))
+        sessions = await _opened(stack, http, plan, lambda conversation: Session(conversation, manner, tally, chance))
         opened = time.monotonic() - opening
         idle = await usage(http, url)
         began, own = time.monotonic(), time.process_time()
-        await _all(listener.talk(began + plan.seconds) for listener in listeners)
+        await _all(session.talk(plan.seconds) for session in sessions)
         talked, own = time.monotonic() - began, time.process_time() - own
         after = await usage(http, url)
     return _result(plan, tally, _Course(opened, talked, own, (empty, idle, after)))
@@ -94,18 +98,19 @@ async def _opened(
     stack: AsyncExitStack,
     http: aiohttp.ClientSession,
     plan: Plan,
-    new: Callable[[WebSocket], Listener],
-) -> list[Listener]:
-    """All listeners, connected side by side and ready."""
-    listeners: list[Listener] = []
+    new: Callable[[Conversation], Session],
+) -> list[Session]:
+    """All sessions, opened side by side and ready."""
+    sessions: list[Session] = []
 
     async def open_one() -> None:
-        listener = new(await stack.enter_async_context(open_websocket(plan.url, http)))
-        await listener.open()
-        listeners.append(listener)
+        conversation = await stack.enter_async_context(converse(plan.url, http))
+        session = new(conversation)
+        await session.open()
+        sessions.append(session)
 
     await _all(open_one() for _ in range(plan.sessions))
-    return listeners
+    return sessions
 
 
 async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:

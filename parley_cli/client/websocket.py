@@ -74,9 +74,9 @@ class WebSocket:
 
 
 @asynccontextmanager
-async def open_http() -> AsyncIterator[aiohttp.ClientSession]:
-    """What any number of WebSockets can be opened with, side by side."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+async def open_http(connect_seconds: float = _CONNECT_SECONDS) -> AsyncIterator[aiohttp.ClientSession]:
+    """What any number of WebSockets can be opened with, side by side; each may take so long to connect."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
         yield http
 

@@ -67,7 +67,7 @@ async def test_typed_words_are_answered_to_the_end_whenever_the_client_closes_it
         await program.send(UserText("what time is it"))
         if when == "when the reply is heard":
             await program.until(ReplyStarted)
-        await program.say_no_more()
+        program.say_no_more()
         events = await to_the_end(program)
     assert kinds(events) == WHOLE_REPLY
     assert isinstance(report := events[-1], TurnReport) or isinstance(report := events[-2], TurnReport)
@@ -87,7 +87,7 @@ async def test_what_was_spoken_last_is_answered_to_the_end(
         await program.speak(0.2, SILENCE)
         await program.speak(0.8)
         await program.speak(silence_seconds, SILENCE)
-        await program.say_no_more()
+        program.say_no_more()
         events = await to_the_end(program)
     (report,) = (event for event in events if isinstance(event, TurnReport))
     assert kinds(events) == WHOLE_REPLY
@@ -97,7 +97,7 @@ async def test_what_was_spoken_last_is_answered_to_the_end(
 async def test_a_greeting_is_heard_to_the_end() -> None:
     async with house() as parley, grpc_client(parley) as client, calling(client) as program:
         await program.send(SessionConfig(greeting="Hello there."))
-        await program.say_no_more()
+        program.say_no_more()
         events = await to_the_end(program)
     assert kinds(events) == WHOLE_REPLY
 
@@ -105,7 +105,7 @@ async def test_a_greeting_is_heard_to_the_end() -> None:
 async def test_a_call_in_which_nothing_was_said_ends_at_once() -> None:
     async with house() as parley, grpc_client(parley) as client, calling(client) as program:
         await program.send(SessionConfig())
-        await program.say_no_more()
+        program.say_no_more()
         events = await to_the_end(program)
     assert isinstance(events[0], SessionReady)
     assert kinds(events) == []
@@ -117,7 +117,7 @@ async def test_a_call_in_which_nothing_was_said_ends_at_once() -> None:
 async def test_a_call_whose_configuration_is_refused_ends_with_the_refusal(config: SessionConfig) -> None:
     async with house() as parley, grpc_client(parley) as client, calling(client) as program:
         await program.send(config)
-        await program.say_no_more()
+        program.say_no_more()
         events = await to_the_end(program)
     (error,) = events
     assert isinstance(error, ErrorEvent)
@@ -137,7 +137,7 @@ async def test_words_that_no_server_hears_do_not_keep_the_call() -> None:
             await program.speak(0.8)
             await program.until(UserSpeechStarted)
         await program.until(ErrorEvent)
-        await program.say_no_more()
+        program.say_no_more()
         async with asyncio.TaskGroup() as tasks:
             passing = tasks.create_task(clock.advance(60.0))
             events = await to_the_end(program)
