@@ -131,7 +131,6 @@ class _Responses(Generic[Response]):
 
     def forget(self) -> None:
         """Nobody reads any more, and nothing is kept for anybody."""
-        self._failure = None
         self.finish()
         self._read.clear()
 
