@@ -7,7 +7,7 @@ from typing import Final
 
 # Between two steps whatever is due is done, over real sockets.
 _STEP_SECONDS: Final = 0.1
-_BREATH_SECONDS: Final = 0.003
+_BREATH_SECONDS: Final = 0.008
 
 
 class OwnClock:
@@ -23,10 +23,10 @@ class OwnClock:
         loop.time = self._now  # type: ignore[method-assign]  # the loop of one test, which ends with it
 
     async def advance(self, seconds: float) -> None:
-        """Let so much time pass."""
-        until = self._ahead_seconds + seconds
-        while self._ahead_seconds < until:
-            self._ahead_seconds = min(self._ahead_seconds + _STEP_SECONDS, until)
+        """Let so much time pass, real time included."""
+        until = self._now() + seconds
+        while (left := until - self._now()) > 0:
+            self._ahead_seconds += min(_STEP_SECONDS, left)
             await self._breathe()
 
     async def _breathe(self) -> None:
