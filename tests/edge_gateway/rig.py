@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from aiohttp import web
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
@@ -120,6 +122,8 @@ class Gateway:
 
     url: str
     telemetry: Telemetry
+    spans: InMemorySpanExporter
+    """What it has recorded of its turns."""
     script: Script
     admission: Admission
 
@@ -159,7 +163,9 @@ async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str
 @asynccontextmanager
 async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncIterator[Gateway]:
     """A gateway in front of an ASR, an LLM and a TTS server."""
-    telemetry = Telemetry(new_provider("gateway"), CollectorRegistry())
+    provider, spans = new_provider("gateway"), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    telemetry = Telemetry(provider, CollectorRegistry())
     async with (
         asr.AsrClient(addresses[0]) as listening,
         llm.LlmClient(addresses[1]) as writing,
@@ -175,7 +181,7 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         await site.start()
         try:
             host, port = runner.addresses[0][:2]
-            yield Gateway(f"http://{host}:{port}", telemetry, script, admission)
+            yield Gateway(f"http://{host}:{port}", telemetry, spans, script, admission)
         finally:
             await runner.cleanup()
 
@@ -197,6 +203,10 @@ class Link(Protocol):
     async def __anext__(self) -> Event: ...
 
 
+def unix_us() -> int:
+    return round(time.time() * 1e6)
+
+
 class Listener:
     """A client that plays what it gets at once, and says so."""
 
@@ -204,6 +214,9 @@ class Listener:
         self.link = link
         self.events: list[Event] = []
         self.packets: list[AudioPacket] = []
+        self.clock_us = unix_us
+        """Its own clock."""
+        self.answers_pings = True
         self._encoder = PacketEncoder()
         self._sequence = 0
 
@@ -228,7 +241,7 @@ class Listener:
     async def speak(self, seconds: float, sound: bytes = TONE) -> None:
         """Send sound faster than time would."""
         for _ in range(round(seconds / 0.02)):
-            await self.send(AudioPacket(self._encoder.encode(sound), self._sequence, round(time.time() * 1e6)))
+            await self.send(AudioPacket(self._encoder.encode(sound), self._sequence, self.clock_us()))
             self._sequence += 1
 
     async def say_something(self) -> None:
@@ -247,9 +260,8 @@ class Listener:
             self.packets.append(event)
         else:
             self.events.append(event)
-        if isinstance(event, Ping):
-            now_us = round(time.time() * 1e6)
-            await self.send(Pong(event.id, now_us, now_us))
+        if isinstance(event, Ping) and self.answers_pings:
+            await self.send(Pong(event.id, self.clock_us(), self.clock_us()))
         return event
 
     async def until(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> E:
@@ -261,7 +273,7 @@ class Listener:
                     return event
 
     async def played(self, reply: int, samples: int, *, final: bool = False) -> None:
-        await self.send(Played(reply, samples, round(time.time() * 1e6), final=final))
+        await self.send(Played(reply, samples, self.clock_us(), final=final))
 
 
 @asynccontextmanager
