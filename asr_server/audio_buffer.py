@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from asr_server.engine import RATE_HZ
 from parley.audio import to_float32
 from parley.errors import InvalidInput
 
@@ -11,13 +12,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_RATE_HZ: Final = 16_000
 _BYTES: Final = 2
 # A client that paused for longer begins another stream.
 _LONGEST_GAP_SECONDS: Final = 30
 
 
-class KeptSound:
+class AudioBuffer:
     """PCM at 16 kHz from `first_sample` to `end_sample`."""
 
     def __init__(self, first_sample: int) -> None:
@@ -39,7 +39,7 @@ class KeptSound:
         if len(pcm) % _BYTES:
             raise InvalidInput(f"pcm has {len(pcm)} bytes: samples have two each", field="audio.pcm")
         gap = first_sample - self.end_sample
-        if gap > _LONGEST_GAP_SECONDS * _RATE_HZ:
+        if gap > _LONGEST_GAP_SECONDS * RATE_HZ:
             raise InvalidInput(f"a gap of {gap} samples: open another stream", field="audio.first_sample")
         if gap > 0:
             self._pcm += bytes(gap * _BYTES)

@@ -1,4 +1,4 @@
-"""Drops what recognisers make up: words that no voice bears out. Knows nothing of models or streams."""
+"""Drops hallucinations: words that a recogniser made up, and no voice bears out. Knows nothing of models or streams."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -10,21 +11,24 @@ from serving.telemetry import Telemetry, clock_ns
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
-    from prometheus_client import Histogram
 
     from asr_server.endpointing.endpointer import Ended
+    from asr_server.metrics import AsrMetrics
     from asr_server.scheduler import Result
+    from parley.errors import ParleyError
+
+_log = logging.getLogger("parley.asr")
 
 _NS: Final = 1_000_000_000
 
 
-class Records:
-    """What one stream leaves behind."""
+class TurnTelemetry:
+    """Spans, metrics and logs of one stream's turns."""
 
-    def __init__(self, telemetry: Telemetry, final_seconds: Histogram, session_id: str) -> None:
-        """Record spans with `telemetry`, and how long finals take in `final_seconds`."""
+    def __init__(self, telemetry: Telemetry, metrics: AsrMetrics, session_id: str) -> None:
+        """Record spans with `telemetry`, and count in `metrics`."""
         self._telemetry = telemetry
-        self._final_seconds = final_seconds
+        self._metrics = metrics
         self._session_id = session_id
         self._arrivals: deque[tuple[int, int]] = deque()
         self._contexts: dict[int, str] = {}
@@ -47,6 +51,11 @@ class Records:
         """Nothing before the sample `accounted` will be asked for."""
         while self._arrivals and self._arrivals[0][0] < accounted:
             self._arrivals.popleft()
+
+    def failed(self, asked: str, error: ParleyError) -> None:
+        """The engine failed on what it was `asked`: "final", "pause", "partial" or "turn_model"."""
+        self._metrics.engine_failures.labels(asked).inc()
+        _log.warning("the engine failed (%s): %s", asked, error, extra={"session": self._session_id})
 
     def ended(self, turn: int, ended: Ended, result: Result, decided_ns: int, *, early: bool) -> asr.Timings:
         """Record a finished turn; gives its timings."""
@@ -71,7 +80,7 @@ class Records:
             attributes={**attributes, "parley.queue_ms": result.queue_seconds * 1000, "parley.eager": early},
         )
         final_seconds = 0.0 if early else (now - decided_ns) / _NS
-        self._final_seconds.observe(final_seconds)
+        self._metrics.final_seconds.observe(final_seconds)
         return asr.Timings(
             endpoint_ms=(ended.end_sample - ended.speech_end_sample) / 16,
             queue_ms=result.queue_seconds * 1000,

@@ -19,7 +19,7 @@ from llm_server.service import LlmServicer
 from parley import llm, tts
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
-from parley_cli.bench import percentile
+from parley_cli.percentiles import percentile
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker

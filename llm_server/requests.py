@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Conversation, Message, Role, Tool, ToolCall
+from llm_server.history import with_results
 from llm_server.tool_results import ToolResult
 from parley.errors import InvalidInput, TooLarge, WrongState
 from parley.llm import Tool as LlmTool
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_MAX_TOKENS: Final = 512
 _MAX_BYTES: Final = 256 * 1024
+_LONGEST_ID: Final = 256
 _ROLES: Final = {
     llm_pb2.CHAT_ROLE_SYSTEM: Role.SYSTEM,
     llm_pb2.CHAT_ROLE_USER: Role.USER,
@@ -38,7 +40,7 @@ def config_of(request: llm_pb2.ChatRequest | None) -> llm_pb2.ChatConfig:
 
 
 def conversation_of(config: llm_pb2.ChatConfig) -> Conversation:
-    """What is asked.
+    """What is asked, with one result for each call of a function (see `llm_server.history`).
 
     Raises:
         InvalidInput: a value cannot be used.
@@ -52,7 +54,7 @@ def conversation_of(config: llm_pb2.ChatConfig) -> Conversation:
     if temperature is not None and not 0 <= temperature <= 2:  # noqa: PLR2004 - the bound in the proto
         raise InvalidInput(f"temperature {temperature:g}: from 0 to 2", field="config.temperature")
     return Conversation(
-        messages=tuple(_message(message, place) for place, message in enumerate(config.messages)),
+        messages=with_results(tuple(_message(message, place) for place, message in enumerate(config.messages))),
         max_tokens=config.max_tokens or _DEFAULT_MAX_TOKENS,
         temperature=temperature,
         seed=config.seed if config.HasField("seed") else None,
@@ -81,12 +83,27 @@ async def read_results(requests: AsyncIterator[llm_pb2.ChatRequest], results: Pe
 
 
 def _message(message: llm_pb2.ChatMessage, place: int) -> Message:
+    where = f"config.messages[{place}]"
     if message.role not in _ROLES:
-        raise InvalidInput(f"message {place} has no role that is known", field=f"config.messages[{place}].role")
+        raise InvalidInput(f"message {place} has no role that is known", field=f"{where}.role")
+    role = _ROLES[message.role]
+    if message.tool_calls and role is not Role.ASSISTANT:
+        raise InvalidInput(f"message {place} is not the assistant's and has calls", field=f"{where}.tool_calls")
+    if bool(message.tool_call_id) is not (role is Role.TOOL):
+        raise InvalidInput(
+            f"message {place}: a tool's message, and no other, names a call", field=f"{where}.tool_call_id"
+        )
+    ids: set[str] = set()
+    for number, call in enumerate(message.tool_calls):
+        # Of name and arguments nothing is asked: a model has written them.
+        if not 0 < len(call.id) <= _LONGEST_ID or call.id in ids:
+            raise InvalidInput(
+                f"the id {call.id!r} of a call: 1 to {_LONGEST_ID} characters, each once in its message",
+                field=f"{where}.tool_calls[{number}].id",
+            )
+        ids.add(call.id)
     calls = tuple(ToolCall(call.id, call.name, call.arguments_json) for call in message.tool_calls)
-    return Message(
-        _ROLES[message.role], message.text, message.interrupted, message.unheard, calls, message.tool_call_id
-    )
+    return Message(role, message.text, message.interrupted, message.unheard, calls, message.tool_call_id)
 
 
 def _tools(config: llm_pb2.ChatConfig) -> tuple[Tool, ...]:

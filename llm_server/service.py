@@ -109,8 +109,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                     incoming = aiter(request_iterator)
                     config = config_of(await anext(incoming, None))
                     conversation, results = self._loop.offer(conversation_of(config)), PendingResults()
-                    # Before there is a task that could cut it short: after a first write that was cancelled in flight
-                    # no status can be sent any more, and the caller waits for ever (seen with grpcio 1.85).
+                    # Before there is a task that could cut it short: see `statuses`.
                     await context.write(responses.ready(self._engine))
                     async with asyncio.TaskGroup() as tasks:
                         reading = tasks.create_task(read_results(incoming, results), name="read")

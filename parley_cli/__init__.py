@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,12 +14,18 @@ from parley.errors import ParleyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What the extra `cli` brings; most commands need some of it, and all of them come with it.
+_EXTRA = ("aiohttp", "av", "soxr")
 _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 when it did what it says, 1 with a line on standard error when not."""
+    missing = [package for package in _EXTRA if not _is_installed(package)]
+    if missing:
+        print(f"parley: the command line needs {', '.join(missing)}: pip install 'parley[cli]'", file=sys.stderr)
+        return _EXIT_FAILED
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
@@ -27,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT_FAILED
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
@@ -42,15 +56,15 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
 
             return asyncio.run(talk(options.url, options.file, out=options.out, as_json=options.json))
         case "transcribe":
-            from parley_cli.single import transcribe
+            from parley_cli.transcribe import transcribe
 
             return asyncio.run(transcribe(options.server, options.file))
         case "chat":
-            from parley_cli.single import chat
+            from parley_cli.chat import chat
 
             return asyncio.run(chat(options.server, options.text))
         case "say":
-            from parley_cli.single import say
+            from parley_cli.say import say
 
             return asyncio.run(say(options.server, options.text, options.out, options.voice))
         case "models":

@@ -1,6 +1,6 @@
-"""Judges whether a speaker has finished: by their words, and, where there is a model for it, by how they sound.
+"""The turn detector: whether a speaker has finished, by their words, and, where there is a model, by how they sound.
 
-The seam for models that listen to a pause; the words alone are judged by `finished`. Knows nothing of streams or of how
+The seam for models that listen to a pause; `completeness` goes by the words alone. Knows nothing of streams or of how
 long is waited.
 """
 
@@ -21,12 +21,16 @@ class TurnModel(Protocol):
     """Hears whether a speaker is done. Called on a thread of its own, one call at a time."""
 
     def probability(self, audio: NDArray[np.float32]) -> float:
-        """How likely the turn is over, 0 to 1; `audio` is float32 of shape (samples,) at 16 kHz, up to the pause."""
+        """How likely the turn is over, 0 to 1; `audio` is float32 of shape (samples,) at 16 kHz, up to the pause.
+
+        Raises:
+            ParleyError: the model failed on it.
+        """
         ...
 
 
-class Judge:
-    """Asks the words, and the model where there is one; shared by all streams."""
+class TurnDetector:
+    """Goes by the words, and asks the model where there is one; shared by all streams."""
 
     def __init__(self, model: TurnModel | None = None, threshold: float = 0.5, worker: Worker | None = None) -> None:
         """Run `model` on `worker`; from `threshold` on, its word counts as a yes. Without one, the words decide."""
@@ -35,7 +39,11 @@ class Judge:
         self._worker = worker
 
     async def completeness(self, audio: NDArray[np.float32], text: str, language: str) -> Completeness:
-        """How finished a turn is whose sound so far is `audio`, and whose words are `text`."""
+        """How finished a turn is whose sound so far is `audio`, and whose words are `text`.
+
+        Raises:
+            ParleyError: the model failed.
+        """
         words = completeness(text, language)
         # Who dictates digits or ends on "and" has more to say, whatever their voice does.
         if self._model is None or self._worker is None or words in (Completeness.DICTATING, Completeness.UNFINISHED):

@@ -24,7 +24,8 @@ def open_engine(config: AsrConfig) -> Engine:
 
             return MoonshineEngine()
         case "faster-whisper":
-            from asr_server.engines.whisper.faster_whisper import WhisperEngine, WhisperOptions
+            from asr_server.engines.whisper.faster_whisper import WhisperEngine
+            from asr_server.engines.whisper.options import WhisperOptions
 
             return WhisperEngine(
                 WhisperOptions(

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
-from edge_gateway.input.microphone import Microphone, PacketDecoder
-from edge_gateway.input.replay_buffer import HeardPacket
-from edge_gateway.input.uplink import Uplink
+from edge_gateway.input.config_changes import ConfigChanges
+from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
+from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
 from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError
-from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from edge_gateway.turn_taking.echo import MicrophoneLevels
+    from edge_gateway.input.replay_buffer import HeardPacket
+    from edge_gateway.input.uplink import Uplink
     from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
@@ -32,11 +31,13 @@ _RETRY_SECONDS: Final = 0.25
 _SLOWEST_RETRY_SECONDS: Final = 2.0
 # Sound that breaks as many streams is given up: it would break the next one too.
 _MOST_HEARINGS: Final = 3
+# What was said before a client closed its half is transcribed within this time, or not at all.
+_LAST_WORDS_SECONDS: Final = 10.0
 # In the middle of a turn, sound that stays away for so long is silence: a key let go, a microphone muted.
 _ABSENT_SECONDS: Final = 1.5
-_MORE_ABSENT_SECONDS: Final = 0.5
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
+_MORE_ABSENT_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class HopFailed:
     """What holds again in place of a change that was refused; None: nothing does, until the session is configured."""
 
 
-RecognitionEvent = Heard | HopFailed
+RecognitionEvent = Heard | TurnLost | HopFailed
 
 
 class Recognition:
@@ -71,19 +72,23 @@ class Recognition:
         self,
         client: asr.AsrClient,
         config: asr.Config,
-        make_decoder: Callable[[], PacketDecoder],
-        levels: MicrophoneLevels,
+        uplink: Uplink,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
     ) -> None:
-        """Prepare; nothing is opened before `run`. `levels` hears along while a reply plays; `emit` takes events."""
+        """Prepare; nothing is opened before `run`. `emit` takes events."""
         self._client = client
-        self._levels = levels
+        self._changes = ConfigChanges(config)
+        self._uplink = uplink
+        self._buffer = uplink.buffer
         self._emit = emit
-        self._microphone = Microphone(make_decoder)
-        self._uplink = Uplink(config, self._microphone.again)
-        self._buffer = self._uplink.buffer
+        self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
+        self._watch: AnswerWatch | None = None
+        """While a stream is open and takes sound."""
+        self._next_turn = 1
+        self._context: asr.TurnContext | None = None
         self._turn_open = asyncio.Event()
-        self._heard_seconds = 0.0
+        self._unfinished = False
+        """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._failing = False
         self._accounted = asyncio.Event()
         self._accounted_sample = 0
@@ -97,36 +102,45 @@ class Recognition:
         Raises:
             InvalidInput: it cannot be decoded; the session goes on without it.
         """
-        sound = self._microphone.take(packet)
-        self._heard_seconds = asyncio.get_running_loop().time()
-        if self._uplink.assistant is asr.Assistant.SPEAKING:
-            self._levels.hear(level_db(sound.pcm))
-        heard = HeardPacket(0, 0, sound.gap_samples, sound.kept, packet.captured_unix_us, received_ns)
-        self._uplink.add(sound.pcm, heard)
-        return heard.samples
+        return self._uplink.hear(packet, received_ns)
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""
-        self._uplink.tell_turn(traceparent, previous_ignored=previous_ignored)
+        # The server numbers its turns, and uses the number of one that came to nothing again.
+        self._context = asr.TurnContext(self._next_turn, traceparent, previous_ignored)
+        self._tell(self._context)
 
     def assistant(self, state: asr.Assistant) -> None:
         """Tell what the assistant is doing."""
-        self._uplink.tell_assistant(state)
-
-    def reconfigure(self, config: asr.Config) -> None:
-        """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
-        self._uplink.reconfigure(config)
+        self._uplink.assistant = state
+        self._tell(state)
 
     def flush(self) -> None:
         """Have everything finalised that was heard until now."""
         self._uplink.flush()
+        if self._watch is not None:
+            self._watch.flushed()
+        self._tell(asr.Flush())
 
     async def finish(self) -> None:
-        """Flush, and wait until the server has accounted for everything that was heard."""
+        """Flush, and wait until the server has accounted for everything that was heard; what takes too long is lost."""
         self.flush()
-        while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
-            self._accounted.clear()
-            await self._accounted.wait()
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
+                    self._accounted.clear()
+                    await self._accounted.wait()
+        except TimeoutError:
+            await self._lose_turn(self._accounted_sample, self._buffer.next_sample)
+
+    def reconfigure(self, config: asr.Config) -> None:
+        """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
+        self._changes.propose(config, self._watch.sent_samples if self._watch is not None else 0)
+        self._tell(config)
+
+    def _tell(self, request: asr.Request) -> None:
+        if self._watch is not None:
+            self._outgoing.put_nowait(request)
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
@@ -134,12 +148,12 @@ class Recognition:
             absence = tasks.create_task(self._fill_absence(), name="absence")
             while await self._one_stream():
                 await asyncio.sleep(self._retry_seconds)
-                self._retry_seconds = min(max(2 * self._retry_seconds, _RETRY_SECONDS), _SLOWEST_RETRY_SECONDS)
+                self._retry_seconds = min(2 * self._retry_seconds or _RETRY_SECONDS, _SLOWEST_RETRY_SECONDS)
             absence.cancel()
 
     async def _one_stream(self) -> bool:
         """One stream, from its opening to its end; False when another is of no use."""
-        began_sample = self._buffer.first_sample
+        began_sample, took_sound = self._buffer.first_sample, False
         try:
             await self._listen()
             error: ParleyError = DeadlinePassed("the asr server ended the stream")
@@ -148,12 +162,18 @@ class Recognition:
         except TimeoutError:
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
-            took_sound = self._uplink.close()
+            took_sound, self._watch = self._watch is not None, None
+            self._uplink.disconnect()
+        if self._turn_open.is_set():
+            self._turn_open.clear()
+            await self._emit(TurnLost())
         if isinstance(error, InvalidInput | NotFound):
-            in_force = self._uplink.configs.refused()
+            return await self._refused(error)
+        if self._changes.pending and not self._failing:
+            # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
+            self._changes.forget()
             self._retry_seconds = 0.0
-            await self._emit(HopFailed(error, refused=True, in_force=in_force))
-            return in_force is not None
+            return True
         if not self._failing:
             self._failing = True
             await self._emit(HopFailed(error))
@@ -161,46 +181,81 @@ class Recognition:
             await self._give_up_what_breaks_streams(began_sample)
         return True
 
+    async def _refused(self, error: ParleyError) -> bool:
+        """Go back to what the server has taken before; False when that was nothing else."""
+        in_force = self._changes.refuse()
+        if in_force is not None:
+            self._retry_seconds = 0.0
+        await self._emit(HopFailed(error, refused=True, in_force=in_force))
+        return in_force is not None
+
     async def _give_up_what_breaks_streams(self, began_sample: int) -> None:
         at, hearings = self._hearings
         hearings = hearings + 1 if at == began_sample == self._buffer.first_sample else 1
         self._hearings = (self._buffer.first_sample, hearings)
         seconds = (self._buffer.next_sample - self._buffer.first_sample) / LISTENING_RATE_HZ
         if hearings >= _MOST_HEARINGS and seconds > 0:
-            self._is_accounted_for(self._buffer.next_sample)
+            _log.warning("%.1f s of sound are left out: they broke the asr server each time", seconds)
             self._hearings = (0, 0)
-            await self._emit(HopFailed(AudioLost(f"{seconds:.1f} s of sound broke the asr server each time: left out")))
+            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     async def _listen(self) -> None:
+        self._outgoing = asyncio.Queue()
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(None) as timeout:
-            watch = AnswerWatch(timeout, clock, self._uplink.configs.wanted.endpointing, self._buffer.first_sample)
-            async with self._client.transcribe(self._uplink.requests(watch)) as events:
+            watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
+            async with self._client.transcribe(self._requests(watch)) as events:
                 async for event in events:
                     watch.answered(event)
                     await self._take(event)
 
+    async def _requests(self, watch: AnswerWatch) -> AsyncIterator[asr.Request]:
+        yield self._opening()
+        self._watch = watch
+        self._uplink.pausing = False
+        if self._uplink.assistant is not asr.Assistant.IDLE:
+            yield self._uplink.assistant
+        self._uplink.connect(self._outgoing.put_nowait)
+        while True:
+            request = await self._outgoing.get()
+            yield request
+            if isinstance(request, asr.Audio):
+                samples = len(request.pcm) // SAMPLE_BYTES
+                watch.sent(samples, request.first_sample + samples)
+
+    def _opening(self) -> asr.Config:
+        config = self._changes.opening()
+        return replace(
+            config,
+            first_sample=self._buffer.first_sample,
+            first_turn=self._next_turn,
+            traceparent=self._context.traceparent if self._context else config.traceparent,
+        )
+
     async def _take(self, event: asr.Event) -> None:
         """Note what an event means for the sound that is kept, and hand it on."""
-        packet: HeardPacket | None = None
+        packet = None
         match event:
             case asr.Ready():
-                self._turn_open.clear()
+                self._changes.ready()
                 await self._tell_of_loss()
             case asr.AudioAck():
                 # It takes sound again, and not only calls.
                 self._failing, self._retry_seconds = False, _RETRY_SECONDS
-                self._uplink.configs.received(event.received_samples)
+                self._changes.passed(event.received_samples)
                 self._is_accounted_for(event.end_sample)
                 return
             case asr.VoiceStopped():
                 self._uplink.pausing = True
+            case asr.SpeechStarted():
+                # Behind a turn that was too long there was no silence, and is no onset.
+                self._turn_open.set()
             case asr.VoiceOnset():
-                self._uplink.pausing = False
+                self._uplink.pausing, self._unfinished = False, True
                 self._turn_open.set()
                 packet = self._buffer.with_sample(event.sample)
             case asr.EndOfTurn():
-                self._uplink.next_turn = event.turn + 1
+                self._next_turn = event.turn + 1
                 packet = self._buffer.with_sample(event.speech_end_sample - 1)
                 self._turn_is_over(event.end_sample)
             case asr.TurnDiscarded():
@@ -210,35 +265,40 @@ class Recognition:
         await self._emit(Heard(event, packet))
 
     def _turn_is_over(self, end_sample: int) -> None:
-        self._uplink.pausing = False
+        self._uplink.pausing = self._unfinished = False
         self._turn_open.clear()
         self._is_accounted_for(end_sample)
 
     def _is_accounted_for(self, end_sample: int) -> None:
         self._buffer.accounted(end_sample)
-        self._accounted_sample = max(self._accounted_sample, end_sample)
+        self._accounted_sample = end_sample
         self._accounted.set()
 
     async def _tell_of_loss(self) -> None:
-        if self._uplink.lost_samples:
-            seconds, self._uplink.lost_samples = self._uplink.lost_samples / LISTENING_RATE_HZ, 0
-            _log.warning("%.1f s of sound are lost: the asr server has been away", seconds)
-            lost = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
-            await self._emit(HopFailed(lost))
+        lost = self._uplink.take_lost()
+        if lost and self._unfinished:
+            await self._lose_turn(self._buffer.first_sample - lost, self._buffer.first_sample)
+        elif lost:
+            seconds = lost / LISTENING_RATE_HZ
+            away = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
+            await self._emit(HopFailed(away))
+
+    async def _lose_turn(self, first_sample: int, end_sample: int) -> None:
+        """No server will hear this sound, and the turn that it is a part of comes to nothing."""
+        self._turn_is_over(end_sample)
+        lost = asr.TurnDiscarded(self._next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
+        await self._emit(Heard(lost))
 
     async def _fill_absence(self) -> None:
         """Let sound that stays away in the middle of a turn count as silence, so that the turn ends."""
         clock = asyncio.get_running_loop().time
         while True:
             await self._turn_open.wait()
-            absent_seconds = clock() - self._heard_seconds
+            absent_seconds = clock() - self._uplink.heard_seconds
             if absent_seconds < _ABSENT_SECONDS:
                 await asyncio.sleep(_ABSENT_SECONDS - absent_seconds)
                 continue
-            if self._uplink.is_open:
+            if self._watch is not None:
                 first_time = absent_seconds < _ABSENT_SECONDS + _MORE_ABSENT_SECONDS
-                seconds = _ABSENT_SECONDS if first_time else _MORE_ABSENT_SECONDS
-                silence = bytes(round(seconds * LISTENING_RATE_HZ) * SAMPLE_BYTES)
-                self._uplink.add(silence, HeardPacket(0, 0, 0, b"", 0, clock_ns()))
-                self._uplink.send_batch()
+                self._uplink.be_silent(_ABSENT_SECONDS if first_time else _MORE_ABSENT_SECONDS)
             await asyncio.sleep(_MORE_ABSENT_SECONDS)

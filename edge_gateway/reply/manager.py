@@ -14,6 +14,7 @@ from edge_gateway.reply.briefs import Briefs
 from edge_gateway.reply.conclusion import Conclusions
 from edge_gateway.reply.reply import Brief, Reply
 from edge_gateway.reply.tool_calls import CallLedger, CallRecord
+from edge_gateway.tasks import end
 from parley.conversation import Duck, FlushPlayback, Outcome, UserUtterance
 
 if TYPE_CHECKING:
@@ -262,8 +263,7 @@ class ReplyManager:
         replying = self._current
         if replying is not None:
             self._set_over(replying)
-            replying.task.cancel()
-            await asyncio.wait([replying.task])
+            await end(replying.task)
         return replying
 
     def _set_over(self, replying: _Replying) -> None:

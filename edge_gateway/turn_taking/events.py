@@ -27,7 +27,12 @@ class Tick:
     """The time `Floor.wake_at` has come."""
 
 
-Event = asr.Event | UserText | CancelReply | ReplyAudible | ReplyEnded | Tick
+@dataclass(frozen=True, slots=True)
+class TurnLost:
+    """The ASR server went away in the middle of a turn, which is heard again from its beginning, or never."""
+
+
+Event = asr.Event | TurnLost | UserText | CancelReply | ReplyAudible | ReplyEnded | Tick
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from edge_gateway.turn_taking.events import (
     Restore,
     Resume,
     Tick,
+    TurnLost,
 )
 from edge_gateway.turn_taking.overlap import Overlap, Said
 from edge_gateway.turn_taking.phrases import same_words
@@ -117,7 +118,7 @@ class Floor:
                 return self._silence(event)
             case asr.TurnResumed():
                 return self._went_on()
-            case asr.TurnDiscarded():
+            case asr.TurnDiscarded() | TurnLost():
                 return (*self._went_on(), *self._end_overlap())
             case asr.EndOfTurn():
                 return self._over(Said(event.text, event.voiced_ms / 1000, said))
@@ -229,10 +230,14 @@ class Floor:
     def _end_overlap(self) -> tuple[Action, ...]:
         """The turn of the voice is over: whatever was done because of it is undone."""
         overlap, self.overlap = self.overlap, None
-        if self.state == Thinking(held=True):
-            self.state = Thinking()
-            return (Resume(),)
-        return (Restore(),) if overlap is not None and overlap.ducked is not None else _NOTHING
+        return self._resume() or ((Restore(),) if overlap is not None and overlap.ducked is not None else _NOTHING)
+
+    def _resume(self) -> tuple[Action, ...]:
+        """Nobody is known to go on: a reply that was held back for that is let out."""
+        if self.state != Thinking(held=True):
+            return _NOTHING
+        self.state = Thinking()
+        return (Resume(),)
 
     def _drop_speculation(self) -> tuple[Action, ...]:
         return self._stop(unheard=Outcome.CANCELLED) if isinstance(self.state, Speculating) else _NOTHING

@@ -12,7 +12,9 @@ with `taskset`, and the bench on another.
 
 from __future__ import annotations
 
-from parley_cli.bench.figures import percentile
 from parley_cli.bench.run import Plan, bench
 
-__all__ = ["Plan", "bench", "percentile"]
+__all__ = [
+    "Plan",
+    "bench",
+]

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Final
 
 _FEW_TURNS: Final = 100
 _CLIENT_LATE_MS: Final = 5.0
 _MANY_SESSIONS: Final = 100
 # 160 sessions on one core.
 _CORE_SECONDS: Final = 60 / 160
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that `share` of all values do not exceed; NaN when there are none."""
-    if not values:
-        return math.nan
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def rounded(value: float, digits: int) -> float | None:

@@ -10,21 +10,25 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from parley._duplex import first_of
-from parley.errors import Unavailable
-from parley_cli.bench.figures import Result, percentile, rounded, table
+from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.ledger import Tally
-from parley_cli.bench.listener import Listener, ListenerConfig
+from parley_cli.bench.session import Manner, Session
 from parley_cli.bench.usage import Usage, usage
 from parley_cli.bench.utterances import make_utterances, silence
-from parley_cli.client.socket import Conversation
+from parley_cli.client import converse, open_http
+from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    import aiohttp
+
+    from parley.conversation import Conversation
+
 _UTTERANCES: Final = 32
+# Many connect at once, and the gateway takes them one after the other.
+_CONNECT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ async def bench(plan: Plan, *, as_json: bool) -> int:
     """Hold the conversations and print the figures; 1 when not one turn could be measured.
 
     Raises:
-        Unavailable: there is no gateway, or it does not let all sessions in.
+        ParleyError: there is no gateway, or it does not let all sessions in.
     """
     try:
         result = await measure(plan)
@@ -73,21 +77,18 @@ async def bench(plan: Plan, *, as_json: bool) -> int:
 async def measure(plan: Plan) -> Result:
     """Hold the conversations; gives the figures."""
     url, tally, chance = plan.url.rstrip("/"), Tally(), random.Random()  # noqa: S311 - no secret
-    config = ListenerConfig(
+    manner = Manner(
         make_utterances(_UTTERANCES, chance), silence(), plan.silence_ms, plan.head_start, plan.patience_seconds
     )
     async with AsyncExitStack() as stack:
-        # The limit of 100 connections would make a hundred listeners wait for each other.
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), connector=aiohttp.TCPConnector(limit=0))
-        )
+        http = await stack.enter_async_context(open_http(_CONNECT_SECONDS))
         empty = await usage(http, url)
         opening = time.monotonic()
-        listeners = await _opened(stack, http, plan, lambda conversation: Listener(conversation, config, tally, chance))
+        sessions = await _opened(stack, http, plan, lambda conversation: Session(conversation, manner, tally, chance))
         opened = time.monotonic() - opening
         idle = await usage(http, url)
         began, own = time.monotonic(), time.process_time()
-        await _all(listener.talk(began + plan.seconds) for listener in listeners)
+        await _all(session.talk(plan.seconds) for session in sessions)
         talked, own = time.monotonic() - began, time.process_time() - own
         after = await usage(http, url)
     return _result(plan, tally, _Course(opened, talked, own, (empty, idle, after)))
@@ -97,25 +98,19 @@ async def _opened(
     stack: AsyncExitStack,
     http: aiohttp.ClientSession,
     plan: Plan,
-    new: Callable[[Conversation], Listener],
-) -> list[Listener]:
-    """All listeners, connected side by side and ready."""
-    listeners: list[Listener] = []
+    new: Callable[[Conversation], Session],
+) -> list[Session]:
+    """All sessions, opened side by side and ready."""
+    sessions: list[Session] = []
 
     async def open_one() -> None:
-        address = plan.url.rstrip("/") + "/v1/conversation"
-        try:
-            socket = await http.ws_connect(address, protocols=("parley.v1",), compress=0, max_msg_size=0)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            remedy = "start one with `parley up --profile scripted`"
-            raise Unavailable(f"no gateway at {plan.url} ({error}): {remedy}") from error
-        stack.push_async_callback(socket.close)
-        listener = new(Conversation(socket))
-        await listener.open()
-        listeners.append(listener)
+        conversation = await stack.enter_async_context(converse(plan.url, http))
+        session = new(conversation)
+        await session.open()
+        sessions.append(session)
 
     await _all(open_one() for _ in range(plan.sessions))
-    return listeners
+    return sessions
 
 
 async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:

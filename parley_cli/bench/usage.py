@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from parley_cli.up import PROCESSES
+from parley_cli.processes import PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

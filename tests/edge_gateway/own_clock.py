@@ -27,7 +27,12 @@ class OwnClock:
         until = self._ahead_seconds + seconds
         while self._ahead_seconds < until:
             self._ahead_seconds = min(self._ahead_seconds + _STEP_SECONDS, until)
-            await asyncio.sleep(_BREATH_SECONDS)
+            await self._breathe()
+
+    async def _breathe(self) -> None:
+        taken = asyncio.Event()
+        asyncio.get_running_loop().call_later(_BREATH_SECONDS, taken.set)
+        await taken.wait()
 
     def _now(self) -> float:
         return self._real() + self._ahead_seconds

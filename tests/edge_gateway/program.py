@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from parley.conversation import (
     SERVICE,
-    AudioPacket,
     ConversationClient,
-    Event,
-    Ping,
-    Pong,
-    Request,
     SessionConfig,
     SessionReady,
 )
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
-from parley_cli.client.opus import PacketEncoder
 from serving.grpc_server import Listen, started
-from tests.edge_gateway.rig import TONE, Gateway, Listener, listening
+from tests.edge_gateway.rig import Gateway, Listener, listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from parley.conversation import Conversation
 
 TRANSPORTS: Final = ("websocket", "grpc")
 
@@ -33,43 +27,10 @@ TRANSPORTS: Final = ("websocket", "grpc")
 class Program(Listener):
     """A client of the gRPC service that plays what it gets at once, and says so."""
 
-    def __init__(self, requests: asyncio.Queue[Request | None], events: AsyncIterator[Event]) -> None:
-        self.events: list[Event] = []
-        self.packets: list[AudioPacket] = []
-        self._encoder = PacketEncoder()
-        self._sequence = 0
-        self._requests = requests
-        self._incoming = events
-
-    async def send(self, request: Request) -> None:
-        self._requests.put_nowait(request)
-
-    async def say_no_more(self) -> None:
-        """Close our half of the stream."""
-        self._requests.put_nowait(None)
-
-    async def speak(self, seconds: float, sound: bytes = TONE) -> None:
-        for _ in range(round(seconds / 0.02)):
-            await self.send(AudioPacket(self._encoder.encode(sound), self._sequence, round(time.time() * 1e6)))
-            self._sequence += 1
-
-    async def next(self) -> Event:
-        event = await anext(self._incoming, None)
-        if event is None:
-            raise EOFError("the gateway has ended the call")
-        if isinstance(event, AudioPacket):
-            self.packets.append(event)
-        else:
-            self.events.append(event)
-        if isinstance(event, Ping):
-            now_us = round(time.time() * 1e6)
-            await self.send(Pong(event.id, now_us, now_us))
-        return event
-
-
-async def _queued(requests: asyncio.Queue[Request | None]) -> AsyncIterator[Request]:
-    while (request := await requests.get()) is not None:
-        yield request
+    def __init__(self, conversation: Conversation) -> None:
+        super().__init__(conversation)
+        # Close our half of the stream.
+        self.say_no_more = conversation.finish
 
 
 @asynccontextmanager
@@ -89,9 +50,8 @@ async def grpc_client(gateway: Gateway) -> AsyncIterator[ConversationClient]:
 @asynccontextmanager
 async def calling(client: ConversationClient) -> AsyncIterator[Program]:
     """A program that has said nothing yet."""
-    requests: asyncio.Queue[Request | None] = asyncio.Queue()
-    async with client.converse(_queued(requests)) as events:
-        yield Program(requests, events)
+    async with client.open() as conversation:
+        yield Program(conversation)
 
 
 @asynccontextmanager

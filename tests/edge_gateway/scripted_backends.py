@@ -6,7 +6,6 @@ They keep the servers' own order of events, so that whatever is done with them c
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -54,6 +53,15 @@ CONFIG = SessionConfig(
 _LIBOPUS = Libopus(find_libopus())
 _RATE_HZ = 16_000
 _CHARACTER_SAMPLES = 800
+# In which phases something can be said, and the phase after it.
+_NEXT_PHASE = {
+    "voice": {"quiet": "candidate"},
+    "speech": {"candidate": "speech"},
+    "words": {"candidate": "candidate", "speech": "speech"},
+    "pause": {"speech": "pause"},
+    "eager": {"pause": "eager"},
+    "resume": {"pause": "speech", "eager": "speech"},
+}
 
 
 class ScriptedRecognizer:
@@ -112,36 +120,31 @@ class ScriptedRecognizer:
         """Say the next thing, if it is one that can come now."""
         if not self._ready:
             return
-        say, at, phase = self._news.put_nowait, self._received, self._phase
-        match what, phase:
-            case "voice", "quiet":
-                self._phase = "candidate"
-                say(asr.VoiceOnset(self._turn, at))
-            case "speech", "candidate":
-                self._phase = "speech"
-                say(asr.SpeechStarted(self._turn, at, 320))
-            case "words", "candidate" | "speech":
-                say(asr.Partial(self._turn, text, 0, 400))
-            case "pause", "speech":
-                self._phase = "pause"
-                say(asr.VoiceStopped(self._turn, at, 600))
-            case "eager", "pause":
-                self._phase = "eager"
-                say(asr.EagerEndOfTurn(self._turn, text, at))
-            case "resume", "pause" | "eager":
-                self._phase = "speech"
-                say(asr.VoiceOnset(self._turn, at))
-                if phase == "eager":
-                    say(asr.TurnResumed(self._turn, at))
-            case "end", "speech" | "pause" | "eager":
-                self._end(text)
-            case "discard", _:
-                self._phase = "quiet"
-                say(asr.TurnDiscarded(self._turn, asr.DiscardReason.NOISE, at, at))
-            case "break", _:
-                say(Unavailable("the script breaks off"))
-            case _:
-                pass
+        if what == "break":
+            self._news.put_nowait(Unavailable("the script breaks off"))
+        elif what == "discard":
+            self._phase = "quiet"
+            at = self._received
+            self._news.put_nowait(asr.TurnDiscarded(self._turn, asr.DiscardReason.NOISE, at, at))
+        elif what == "end" and self._phase in {"speech", "pause", "eager"}:
+            self._end(text)
+        elif self._phase in _NEXT_PHASE.get(what, {}):
+            for event in self._events_of(what, text):
+                self._news.put_nowait(event)
+            self._phase = _NEXT_PHASE[what][self._phase]
+
+    def _events_of(self, what: str, text: str) -> list[asr.Event]:
+        turn, at = self._turn, self._received
+        resumed = [asr.TurnResumed(turn, at)] if self._phase == "eager" else []
+        events: dict[str, list[asr.Event]] = {
+            "voice": [asr.VoiceOnset(turn, at)],
+            "speech": [asr.SpeechStarted(turn, at, 320)],
+            "words": [asr.Partial(turn, text, 0, 400)],
+            "pause": [asr.VoiceStopped(turn, at, 600)],
+            "eager": [asr.EagerEndOfTurn(turn, text, at)],
+            "resume": [asr.VoiceOnset(turn, at), *resumed],
+        }
+        return events[what]
 
     def say(self, text: str) -> None:
         """A whole turn."""
@@ -177,6 +180,11 @@ class Mood:
     """The model wants a function called first."""
     silent: bool = False
     """What is written cannot be spoken."""
+
+    def be(self, **changed: float | bool) -> None:
+        """Be like this from now on."""
+        for name, value in changed.items():
+            setattr(self, name, value)
 
 
 class ScriptedWriter:
@@ -345,11 +353,10 @@ class ScriptedClient:
         self._requests.put_nowait(request)
 
     def speak(self, packets: int, level: int) -> None:
-        """Send packets of noise."""
-        noise = random.Random(self._sequence)
+        """Send packets of 20 ms of a tone."""
+        half = level.to_bytes(2, "little", signed=True) * 20 + (-level).to_bytes(2, "little", signed=True) * 20
         for _ in range(packets):
-            pcm = b"".join(noise.randint(-level, level).to_bytes(2, "little", signed=True) for _ in range(20)) * 16
-            self.ask(AudioPacket(pcm, self._sequence))
+            self.ask(AudioPacket(half * 8, self._sequence))
             self._sequence += 1
 
     def report(self, reply: int, share: float, *, final: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from parley.conversation import AudioFormat, AudioPacket, Encoding, Outcome, SessionConfig, TurnReport, pack_mic
-from parley_cli.client.opus import PacketEncoder
+from parley_cli.client import PacketEncoder
 from tests.edge_gateway.rig import SILENCE, TONE, Listener, house, listening
 
 if TYPE_CHECKING:

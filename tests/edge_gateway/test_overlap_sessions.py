@@ -21,7 +21,7 @@ from parley.conversation import (
     UserText,
     UserUtterance,
 )
-from parley_cli.client.opus import PACKET_SAMPLES
+from parley_cli.client import PACKET_SAMPLES
 from tests.edge_gateway.rig import SILENCE, Listener, Script, Writer, house, listening
 
 # As loud as the reply comes back from the room, and as loud as that is once the reply is ducked by 18 dB.

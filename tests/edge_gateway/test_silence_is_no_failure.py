@@ -7,19 +7,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from asr_server.engines.scripted import ScriptedEngine
-from asr_server.scheduler import Scheduler
 from asr_server.service import AsrServicer
-from parley import asr
 from parley.conversation import EndUtterance, ErrorEvent, Outcome, TurnReport, UserSpeechStarted, UserText
-from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
-from serving.telemetry import Telemetry, new_provider
-from serving.threads import Worker
 from tests.edge_gateway.own_clock import OwnClock
 from tests.edge_gateway.program import TRANSPORTS, joined
-from tests.edge_gateway.rig import SILENCE, Gateway, Listener, Script, gateway, listening, serve, serve_llm, serve_tts
+from tests.edge_gateway.rig import (
+    SILENCE,
+    Gateway,
+    Listener,
+    Script,
+    gateway,
+    listening,
+    serve_asr,
+    serve_llm,
+    serve_tts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,25 +40,23 @@ class CountingServicer(AsrServicer):
     async def Transcribe(  # type: ignore[override]  # noqa: N802 - as its own
         self, request_iterator: Requests, context: Context
     ) -> None:
-        self.opened += 1
+        CountingServicer.opened += 1
         await super().Transcribe(self._counted(request_iterator), context)
 
     async def _counted(self, requests: Requests) -> AsyncIterator[asr_pb2.TranscribeRequest]:
         async for request in requests:
-            self.messages += 1
+            CountingServicer.messages += 1
             yield request
 
 
 @asynccontextmanager
-async def counting_house() -> AsyncIterator[tuple[Gateway, CountingServicer]]:
-    script, worker = Script(), Worker("asr")
-    telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    servicer = CountingServicer(ScriptedEngine(script.heard, 0.0), Scheduler(worker), telemetry, 100)
+async def counting_house() -> AsyncIterator[tuple[Gateway, type[CountingServicer]]]:
+    script = Script()
+    CountingServicer.opened = CountingServicer.messages = 0
     async with AsyncExitStack() as stack:
-        stack.callback(worker.close)
-        heard = await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server))
+        heard = await serve_asr(stack, script, make_servicer=CountingServicer)
         addresses = (heard, await serve_llm(stack, script), await serve_tts(stack, script))
-        yield await stack.enter_async_context(gateway(script, addresses)), servicer
+        yield await stack.enter_async_context(gateway(script, addresses)), CountingServicer
 
 
 def errors(listener: Listener) -> list[ErrorEvent]:

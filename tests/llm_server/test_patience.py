@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_server.engine import Delta, Progress, ProgressKind
-from llm_server.engines.patience import Patience, Watch
+from llm_server.engines.endpoints.patience import Patience, Watch
 from parley.errors import Unavailable
 from tests.llm_server.endpoint_rig import HELLO, begin, event, hang, keeps_alive, pass_by, says, serving, whole, writes
 

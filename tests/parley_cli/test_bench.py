@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
-from parley_cli.bench import percentile
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally
-from parley_cli.bench.loudspeaker import Loudspeaker
 from parley_cli.bench.utterances import make_utterances
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
+from parley_cli.percentiles import percentile
 
 REPORT = TurnReport(1, "what time is it", "It is late.", "It is late.", None, (), "", Outcome.COMPLETED, 0, 7, False, 1)  # noqa: FBT003 - a message
 ERROR = ErrorEvent(ErrorCode.UNAVAILABLE, "the asr server is away", "", "asr", True, 0, False, 1)  # noqa: FBT003 - a message
@@ -135,40 +134,6 @@ def test_utterances_begin_and_end_anywhere_in_a_packet_and_say_where() -> None:
         # Decoders of FFmpeg take off the codec's delay of 312 samples; a period of the tone has 240.
         assert abs(loud[-1] - utterance.end_sample) < 480
         assert np.abs(pcm[-PACKET_SAMPLES:]).max() < 100
-
-
-def test_a_packet_is_late_by_what_it_misses_its_place_in_the_buffer() -> None:
-    loudspeaker = Loudspeaker(1, 24_000)
-    assert loudspeaker.packet(0, 10.0) == 0
-    assert loudspeaker.packet(480, 10.07) == 0
-    assert not loudspeaker.ran_dry
-    assert loudspeaker.packet(960, 10.15) == pytest.approx(0.05)
-    assert loudspeaker.ran_dry
-
-
-def test_a_loudspeaker_reports_ten_times_a_second_and_at_its_end() -> None:
-    loudspeaker = Loudspeaker(1, 24_000)
-    assert loudspeaker.report_at is None
-    for number in range(16):
-        loudspeaker.packet(480 * number, 10.0)
-    assert loudspeaker.report_at == pytest.approx(10.16)
-    assert loudspeaker.report(10.16) == 2_400
-    loudspeaker.end(480 * 16)
-    assert loudspeaker.report_at == pytest.approx(10.26)
-    loudspeaker.report(10.26)
-    loudspeaker.report(10.36)
-    assert loudspeaker.report_at == pytest.approx(10.06 + 0.32)
-    assert (loudspeaker.finished, loudspeaker.report(10.39), loudspeaker.finished) == (False, 480 * 16, True)
-    assert loudspeaker.report_at is None
-
-
-def test_a_flushed_loudspeaker_stops_where_it_is() -> None:
-    loudspeaker = Loudspeaker(1, 24_000)
-    for number in range(20):
-        loudspeaker.packet(480 * number, 10.0)
-    loudspeaker.flush(10.16)
-    assert loudspeaker.report(10.5) == 2_400
-    assert loudspeaker.finished
 
 
 RESULT = Result(

@@ -241,7 +241,8 @@ async def test_engines_load_what_was_fetched(desk: Desk, tmp_path: Path) -> None
     assert (await desk.run("pull", "whisper:small", f"piper:{VOICE}"))[0] == 0
     assert [each.name for each in PiperEngine(PiperOptions(str(desk.home / "voices"))).load()] == [VOICE]
     load = (
-        "from asr_server.engines.whisper.faster_whisper import *; "
+        "from asr_server.engines.whisper.faster_whisper import WhisperEngine; "
+        "from asr_server.engines.whisper.options import WhisperOptions; "
         "WhisperEngine(WhisperOptions('small', device='cpu')).load()"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", load, env=desk.environment(HF_HUB_OFFLINE="1"))

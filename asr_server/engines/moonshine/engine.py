@@ -1,8 +1,8 @@
 """Moonshine tiny (English): the weights come in the wheel of moonshine-voice 0.1.0, and onnxruntime computes them.
 
 That package's own library is not used: on the same weights it takes 1.5 times as long, can have one call at a time, and
-begins every look at a growing utterance anew. Moonshine turns noise into words, so the voice detector gates what comes
-here and `hygiene` drops what is left. The scheduler's thread is the only caller.
+transcribes a growing utterance anew each time. Moonshine turns noise into words, so the voice detector gates what comes
+here, and the hallucination filter drops what is left. The scheduler's thread is the only caller.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from asr_server.engine import Transcript
+from asr_server.engine import RATE_HZ, Transcript
 from asr_server.engines.moonshine.network import MoonshineNetwork, Tokens, read_vocabulary
 from asr_server.engines.silero import SileroVad, load_silero
 from asr_server.hallucination_filter import clean
@@ -26,21 +26,20 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = "moonshine_voice"
 _FOLDER: Final = "assets/tiny-en"
-_RATE_HZ: Final = 16_000
 _LONGEST_SECONDS: Final = 14.0
 # Where a cut may be looked for: the last part of what fits.
 _CUT_WITHIN_SECONDS: Final = 4.0
 _QUIET_WINDOW: Final = 800
 # Sound that breaks off right after the voice gets a comma where it would get a full stop.
-_SILENCE_SAMPLES: Final = round(0.3 * _RATE_HZ)
-# The end of a look at a growing utterance is the end of a sentence only by chance: it is no good draft.
+_SILENCE_SAMPLES: Final = round(0.3 * RATE_HZ)
+# Where a growing utterance was transcribed, it ended a sentence only by chance: that end is no good draft.
 _DRAFT_SPARES: Final = 2
 # Threads for one call: more help little, and the event loops need theirs.
 _MOST_THREADS: Final = 4
 
 
 class MoonshineRecognizer:
-    """Transcribes for one stream; the model itself is shared, and what was heard of the utterance so far is used."""
+    """Transcribes for one stream; the model itself is shared, and the tokens of the utterance so far are used."""
 
     def __init__(self, network: MoonshineNetwork) -> None:
         """Use the shared model."""
@@ -53,18 +52,18 @@ class MoonshineRecognizer:
         self._looks = []
         for number, part in enumerate(cut(audio)):
             self._looks.append((part, self._tokens(part, earlier[number] if number < len(earlier) else None)))
-        pieces = [clean(self._network.text(tokens), len(part) / _RATE_HZ) for part, tokens in self._looks]
+        pieces = [clean(self._network.text(tokens), len(part) / RATE_HZ) for part, tokens in self._looks]
         return Transcript(" ".join(piece for piece in pieces if piece))
 
     def _tokens(self, part: NDArray[np.float32], look: tuple[NDArray[np.float32], Tokens] | None) -> Tokens:
-        """The tokens of one part; `look`: what was found in the part at this place before, perhaps of other sound."""
+        """The tokens of one part; `look`: those of the part at this place before, perhaps of other sound."""
         if look is None or len(look[0]) > len(part) or not np.array_equal(look[0], part[: len(look[0])]):
             draft: Tokens = []
         elif len(look[0]) == len(part):
             return look[1]
         else:
             draft = look[1][:-_DRAFT_SPARES]
-        return self._network.tokens(np.pad(part, (0, _SILENCE_SAMPLES)), _RATE_HZ, draft)
+        return self._network.tokens(np.pad(part, (0, _SILENCE_SAMPLES)), RATE_HZ, draft)
 
 
 class MoonshineEngine:
@@ -87,7 +86,7 @@ class MoonshineEngine:
         """
         self._silero = load_silero()
         self._network = _load_network()
-        self._network.tokens(np.zeros(_RATE_HZ, dtype=np.float32), _RATE_HZ)
+        self._network.tokens(np.zeros(RATE_HZ, dtype=np.float32), RATE_HZ)
 
     def recognizer(self, language: str, hints: tuple[str, ...]) -> MoonshineRecognizer:
         """A recogniser over the shared model."""
@@ -125,7 +124,7 @@ def _load_network() -> MoonshineNetwork:
 def cut(audio: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Parts of `audio` of at most 14 s, cut in the quietest 50 ms of each part's last 4 s."""
     parts = []
-    longest, within = round(_LONGEST_SECONDS * _RATE_HZ), round(_CUT_WITHIN_SECONDS * _RATE_HZ)
+    longest, within = round(_LONGEST_SECONDS * RATE_HZ), round(_CUT_WITHIN_SECONDS * RATE_HZ)
     while len(audio) > longest:
         tail = audio[longest - within : longest]
         windows = tail[: len(tail) // _QUIET_WINDOW * _QUIET_WINDOW].reshape(-1, _QUIET_WINDOW)

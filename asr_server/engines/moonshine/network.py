@@ -1,9 +1,9 @@
 """Moonshine's two networks: sound to features, features to tokens, tokens to text. Knows nothing of streams.
 
-Greedy decoding with a draft: the tokens of an earlier look at the same utterance are verified in one pass, which keeps
-those that the network would have chosen itself, and only what follows is decoded token by token (speculative decoding,
-Leviathan et al. 2023, with the past as its draft model). Architecture: Jeffries et al., "Moonshine: Speech Recognition
-for Live Transcription and Voice Commands", 2024.
+Greedy decoding with a draft: the tokens of an earlier transcription of the same utterance are verified in one pass,
+which keeps those that the network would have chosen itself, and only what follows is decoded token by token
+(speculative decoding, Leviathan et al. 2023, with the past as its draft model). Architecture: Jeffries et al.,
+"Moonshine: Speech Recognition for Live Transcription and Voice Commands", 2024.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from asr_server.engines.onnx_session import infer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +48,14 @@ class MoonshineNetwork:
         self._outputs = ["logits", *(f"present.{layer}.{side}.{kind}" for layer, side, kind in parts)]
 
     def tokens(self, audio: NDArray[np.float32], rate_hz: int, draft: Sequence[int] = ()) -> Tokens:
-        """What is said in `audio`, float32 of shape (samples,); `draft`: what it is thought to begin with."""
+        """What is said in `audio`, float32 of shape (samples,); `draft`: what it is thought to begin with.
+
+        Raises:
+            EngineFailed: a network failed.
+        """
         limit = max(_LEAST_TOKENS, round(_MOST_TOKENS_A_SECOND * len(audio) / rate_hz))
         everywhere = np.ones((1, len(audio)), dtype=np.int64)
-        [features] = self._encoder.run(None, {"input_values": audio[None], "attention_mask": everywhere})
+        [features] = infer(self._encoder, None, {"input_values": audio[None], "attention_mask": everywhere})
         nothing: NDArray[np.generic] = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
         feed: dict[str, NDArray[np.generic]] = dict.fromkeys(self._past, nothing)
         feed |= {"encoder_hidden_states": features, "encoder_attention_mask": everywhere}
@@ -70,7 +76,7 @@ class MoonshineNetwork:
     ) -> tuple[Tokens, list[NDArray[np.float32]]]:
         """What follows each of the tokens `fed`, and the attention's new past."""
         step = {"input_ids": np.array([fed], dtype=np.int64), "use_cache_branch": np.array([not first])}
-        logits, *past = self._decoder.run(self._outputs, feed | step)
+        logits, *past = infer(self._decoder, self._outputs, feed | step)
         return [int(token) for token in logits[0].argmax(axis=-1)], past
 
     def _kept(self, past: list[NDArray[np.float32]], *, spare: int, first: bool) -> dict[str, NDArray[np.generic]]:

@@ -15,7 +15,7 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
-from asr_server.engine import Word
+from asr_server.engine import RATE_HZ, Word
 from asr_server.engines.whisper.heard import Heard
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from asr_server.engines.whisper.heard import Sound
 
-_RATE_HZ: Final = 16_000
 _FRAMES: Final = 3_000
 _HOP_SAMPLES: Final = 160
 # The spectrum of less cannot be taken.
@@ -88,7 +87,7 @@ class WhisperNetwork:
         encoded = self._model.encode(np.stack([self._features(sound.audio) for sound in sounds]))
         languages = self._languages(sounds, encoded)
         prompts = [self._prompt(sound, language) for sound, (language, _) in zip(sounds, languages, strict=True)]
-        seconds = max(len(sound.audio) for sound in sounds) / _RATE_HZ
+        seconds = max(len(sound.audio) for sound in sounds) / RATE_HZ
         most = len(prompts[0]) + _LEAST_TOKENS + round(_MOST_TOKENS_A_SECOND * seconds)
         results = self._model.model.generate(
             encoded,
@@ -143,8 +142,8 @@ class WhisperNetwork:
                 tuple(
                     Word(
                         timing["word"],
-                        round(timing["start"] * _RATE_HZ),
-                        round(timing["end"] * _RATE_HZ),
+                        round(timing["start"] * RATE_HZ),
+                        round(timing["end"] * RATE_HZ),
                         float(timing["probability"]),
                     )
                     for timing in alignment
@@ -157,6 +156,6 @@ class WhisperNetwork:
 def _language(sound: Sound, probabilities: dict[str, float]) -> tuple[str, float]:
     """The language to take a sound for, and its probability."""
     best = max(probabilities, key=probabilities.__getitem__)
-    needed = _SURE_OF_BRIEF if len(sound.audio) < _BRIEF_SECONDS * _RATE_HZ else _SURE
+    needed = _SURE_OF_BRIEF if len(sound.audio) < _BRIEF_SECONDS * RATE_HZ else _SURE
     language = best if probabilities[best] >= needed else sound.likely or best
     return language, probabilities.get(language, 0.0)

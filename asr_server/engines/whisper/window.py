@@ -1,8 +1,8 @@
-"""The part of one utterance that is transcribed anew with every look: what was agreed on is cut off its beginning.
+"""The part of one utterance that is transcribed anew each time: what was agreed on is cut off its beginning.
 
 Local agreement of two (Liu et al., "Low-latency sequence-to-sequence speech recognition", 2020) on words with times, as
 Macháček et al. use it for Whisper ("Turning Whisper into real-time transcription system", 2023). Words that were cut
-off are never taken back, and no look covers more than `longest_seconds`, however long the utterance is.
+off are never taken back, and no transcription covers more than `longest_seconds`, however long the utterance is.
 Knows nothing of models.
 """
 
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from asr_server.engine import RATE_HZ
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from asr_server.engine import Word
 
-_RATE_HZ: Final = 16_000
 _QUIET_SAMPLES: Final = 800
 # The last words before the end of the sound may be halves.
 _MARGIN_SECONDS: Final = 1.0
@@ -39,10 +40,10 @@ _SOUNDLESS = re.compile(r"\W+")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a look may cover."""
+    """How much one transcription may cover."""
 
     slide_seconds: float = 8.0
-    """From here on words that were agreed on are cut off. Shorter utterances are looked at as a whole."""
+    """From here on words that were agreed on are cut off. Shorter utterances are transcribed as a whole."""
     longest_seconds: float = 15.0
     """What is longer is cut where it is quietest, agreed or not."""
     search_seconds: float = 4.0
@@ -61,11 +62,11 @@ class Window:
 
     def overflow(self, audio: NDArray[np.float32]) -> int | None:
         """Where to cut what is open of `audio`, the whole utterance, for being too long; None: it is not."""
-        longest = round(self._limits.longest_seconds * _RATE_HZ)
+        longest = round(self._limits.longest_seconds * RATE_HZ)
         if len(audio) - self.first_sample <= longest:
             return None
         end = self.first_sample + longest
-        return _quietest(audio, end - round(self._limits.search_seconds * _RATE_HZ), end)
+        return _quietest(audio, end - round(self._limits.search_seconds * RATE_HZ), end)
 
     def fresh(self, words: Sequence[Word]) -> Sequence[Word]:
         """`words` of the open part without those at its beginning that are remnants of words before the cut."""
@@ -76,17 +77,17 @@ class Window:
         return words
 
     def look(self, words: Sequence[Word], audio: NDArray[np.float32]) -> None:
-        """Take the fresh words of the open part of `audio`, and cut off what two looks in a row agree on."""
+        """Take the fresh words of the open part of `audio`, and cut off what two transcriptions in a row agree on."""
         agreed = _agreement(self._last, words)
         self._last = words
-        if len(audio) - self.first_sample <= self._limits.slide_seconds * _RATE_HZ:
+        if len(audio) - self.first_sample <= self._limits.slide_seconds * RATE_HZ:
             return
-        latest = len(audio) - round(_MARGIN_SECONDS * _RATE_HZ)
+        latest = len(audio) - round(_MARGIN_SECONDS * RATE_HZ)
         ends = [word.end_sample for word in words[:agreed]]
         places = [
             place
             for place, end in enumerate(ends, start=1)
-            if self.first_sample + place * _RATE_HZ // _MOST_WORDS_A_SECOND <= end <= latest
+            if self.first_sample + place * RATE_HZ // _MOST_WORDS_A_SECOND <= end <= latest
         ]
         if places:
             self._cut(words, _best(words, places), audio)

@@ -17,8 +17,8 @@ from llm_server.engine import Progress, ProgressKind
 from llm_server.engines.endpoints.endpoint import Endpoint
 from llm_server.engines.endpoints.failure import EndpointFailed
 from llm_server.engines.endpoints.health import Health
+from llm_server.engines.endpoints.patience import Patience
 from llm_server.engines.endpoints.warm_up import WarmUp
-from llm_server.engines.patience import Patience
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ import aiohttp
 from llm_server.engine import Delta, Finish, Progress, ProgressKind, StopReason
 from llm_server.engines.endpoints.chunks import CallAssembler, Usage, read_chunk
 from llm_server.engines.endpoints.failure import EndpointFailed
+from llm_server.engines.endpoints.patience import Watch
 from llm_server.engines.endpoints.sse import EventReader
 from llm_server.engines.messages import as_dict, tool_as_dict
-from llm_server.engines.patience import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from llm_server.engine import Conversation, ReplyEvent
-    from llm_server.engines.patience import Patience
+    from llm_server.engines.endpoints.patience import Patience
 
 _END: Final = "[DONE]"
 _MOST_OF_A_BODY: Final = 200

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_server.endpointing.adaptive import Patience
-from asr_server.endpointing.endpointer import EndpointConfig
+from asr_server.endpointing.adaptive import PauseProfile
+from asr_server.endpointing.config import EndpointingConfig
 
-CONFIG = EndpointConfig()
+CONFIG = EndpointingConfig()
 
 
-def fluent(turns: int) -> Patience:
-    patience = Patience.of(CONFIG)
+def fluent(turns: int) -> PauseProfile:
+    profile = PauseProfile.of(CONFIG)
     for _ in range(turns):
-        patience = patience.ended()
-    return patience
+        profile = profile.ended()
+    return profile
 
 
 def test_a_session_begins_patient_with_statements_and_quick_with_questions() -> None:
-    patience = Patience.of(CONFIG)
-    assert patience.statement_seconds == CONFIG.patient_silence_seconds
-    assert patience.question_seconds == CONFIG.finished_silence_seconds
+    profile = PauseProfile.of(CONFIG)
+    assert profile.statement_seconds == CONFIG.patient_silence_seconds
+    assert profile.question_seconds == CONFIG.finished_silence_seconds
 
 
 def test_three_turns_in_one_breath_bring_nearly_all_of_the_speed() -> None:
@@ -30,8 +30,8 @@ def test_three_turns_in_one_breath_bring_nearly_all_of_the_speed() -> None:
 
 
 def test_a_pause_makes_patient_at_once_and_with_questions_too() -> None:
-    patience = fluent(5).paused(0.4)
-    assert patience.statement_seconds == patience.question_seconds == CONFIG.patient_silence_seconds
+    profile = fluent(5).paused(0.4)
+    assert profile.statement_seconds == profile.question_seconds == CONFIG.patient_silence_seconds
 
 
 def test_a_short_pause_announces_longer_ones() -> None:
@@ -76,18 +76,21 @@ def test_a_turn_that_was_cut_off_makes_patient() -> None:
 
 
 def test_other_bounds_hold_from_now_on() -> None:
-    patience = fluent(1).reconfigured(EndpointConfig(finished_silence_seconds=0.6))
-    assert patience.statement_seconds >= 0.6
-    assert patience.question_seconds == 0.6
+    profile = fluent(1).reconfigured(EndpointingConfig(finished_silence_seconds=0.6))
+    assert profile.statement_seconds >= 0.6
+    assert profile.question_seconds == 0.6
 
 
 @given(st.lists(st.one_of(st.none(), st.tuples(st.booleans(), st.floats(0.0, 5.0)))))
 def test_whatever_happens_the_bounds_hold(steps: list[tuple[bool, float] | None]) -> None:
-    patience = Patience.of(CONFIG)
+    profile = PauseProfile.of(CONFIG)
     for step in steps:
-        if step is None:
-            patience = patience.ended()
-        else:
-            patience = patience.paused(step[1]) if step[0] else patience.cut_off(step[1])
-        for wait in (patience.statement_seconds, patience.question_seconds):
+        match step:
+            case None:
+                profile = profile.ended()
+            case (True, seconds):
+                profile = profile.paused(seconds)
+            case (_, seconds):
+                profile = profile.cut_off(seconds)
+        for wait in (profile.statement_seconds, profile.question_seconds):
             assert CONFIG.finished_silence_seconds <= wait <= CONFIG.patience_limit_seconds

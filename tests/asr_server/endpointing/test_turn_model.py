@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from prometheus_client import CollectorRegistry
 
 from asr_server.endpointing.completeness import Completeness
-from asr_server.endpointing.turn_model import Judge
+from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engines.scripted import ScriptedEngine
 from asr_server.engines.turn_onnx import OnnxTurnModel
 from asr_server.scheduler import Scheduler
@@ -66,8 +66,8 @@ async def serving(name: str, text: str) -> AsyncIterator[asr.AsrClient]:
     model = OnnxTurnModel(name)
     await listener.run(model.load)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    judge = Judge(model, 0.5, listener)
-    servicer = AsrServicer(ScriptedEngine((text,), 0.0), Scheduler(worker), telemetry, 10, judge)
+    detector = TurnDetector(model, 0.5, listener)
+    servicer = AsrServicer(ScriptedEngine((text,), 0.0), Scheduler(worker), telemetry, 10, detector)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     try:
         async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
@@ -121,8 +121,8 @@ async def test_the_threshold_decides_what_counts_as_a_yes(tmp_path: Path) -> Non
     model, worker = OnnxTurnModel(graph(tmp_path / "turn.onnx", FEATURES, bias=0.4)), Worker("turns")
     await worker.run(model.load)
     sound = np.zeros(16_000, dtype=np.float32)
-    assert await Judge(model, 0.5, worker).completeness(sound, "yes.", "en") is Completeness.SURE
-    assert await Judge(model, 0.7, worker).completeness(sound, "yes.", "en") is Completeness.UNFINISHED
+    assert await TurnDetector(model, 0.5, worker).completeness(sound, "yes.", "en") is Completeness.SURE
+    assert await TurnDetector(model, 0.7, worker).completeness(sound, "yes.", "en") is Completeness.UNFINISHED
     worker.close()
 
 

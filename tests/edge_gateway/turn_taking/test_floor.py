@@ -20,6 +20,7 @@ from edge_gateway.turn_taking.events import (
     Restore,
     Resume,
     Tick,
+    TurnLost,
     TurnPolicy,
 )
 from edge_gateway.turn_taking.floor import Floor, Free, Speaking, State, Thinking
@@ -103,7 +104,7 @@ def test_a_second_guess_replaces_the_first_and_the_same_one_changes_nothing() ->
     assert floor.on(eager("turn on the lamp"), 0.2) == (CANCELLED, Answer("turn on the lamp", speculative=True))
 
 
-@pytest.mark.parametrize("event", [RESUMED, NOTHING, CancelReply()])
+@pytest.mark.parametrize("event", [RESUMED, NOTHING, TurnLost(), CancelReply()])
 def test_a_user_who_goes_on_costs_a_head_start_and_nothing_else(event: Event) -> None:
     floor = quiet_floor()
     floor.on(eager("turn on"), 0.0)
@@ -195,11 +196,12 @@ def test_a_user_who_goes_on_before_the_reply_is_heard_gets_one_answer_to_both_ha
     assert state_of(floor) == Thinking()
 
 
-def test_a_cough_before_the_reply_is_heard_holds_it_back_and_lets_it_go() -> None:
+@pytest.mark.parametrize("event", [NOTHING, TurnLost()])
+def test_a_cough_before_the_reply_is_heard_holds_it_back_and_lets_it_go(event: Event) -> None:
     floor = thinking()
     floor.on(VOICE, 0.1)
     assert floor.on(speech(0.2), 0.3) == (Hold(),)
-    assert floor.on(NOTHING, 0.9) == (Resume(),)
+    assert floor.on(event, 0.9) == (Resume(),)
     assert state_of(floor) == Thinking()
     floor.on(ReplyAudible(), 1.0)
     assert state_of(floor) == Speaking(1.0)
@@ -625,9 +627,10 @@ def test_words_that_follow_an_echo_when_the_reply_is_over_are_answered_with_it()
     assert floor.on(over(said), 7.5, REPLY) == (Answer(said),)
 
 
-def test_a_discarded_echo_ends_its_verdict_too() -> None:
+@pytest.mark.parametrize("event", [NOTHING, TurnLost()])
+def test_a_discarded_echo_ends_its_verdict_too(event: Event) -> None:
     room = echoing_room()
-    assert room.on(NOTHING) == (Restore(),)
+    assert room.on(event) == (Restore(),)
     assert not room.floor.hears_itself
     assert room.on(VOICE) == (Duck(),)
 

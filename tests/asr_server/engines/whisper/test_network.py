@@ -9,9 +9,11 @@ import pytest
 from faster_whisper import WhisperModel
 
 from asr_server.engine import AUTO
-from asr_server.engines.whisper.faster_whisper import WhisperEngine, WhisperOptions, WhisperRecognizer
+from asr_server.engines.whisper.faster_whisper import WhisperEngine
 from asr_server.engines.whisper.heard import Sound
 from asr_server.engines.whisper.network import WhisperNetwork
+from asr_server.engines.whisper.options import WhisperOptions
+from asr_server.engines.whisper.recognizer import WhisperRecognizer
 from parley.errors import Unavailable
 from tests.asr_server.engines.whisper.tiny_whisper import LANGUAGES, make_whisper
 
