@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
-from edge_gateway.input.config_changes import ConfigChanges
+from edge_gateway.input.stream_requests import StreamRequests
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
+from parley.audio import LISTENING_RATE_HZ
 from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.input.uplink import Uplink
@@ -33,11 +34,8 @@ _SLOWEST_RETRY_SECONDS: Final = 2.0
 _MOST_HEARINGS: Final = 3
 # What was said before a client closed its half is transcribed within this time, or not at all.
 _LAST_WORDS_SECONDS: Final = 10.0
-# In the middle of a turn, sound that stays away for so long is silence: a key let go, a microphone muted.
-_ABSENT_SECONDS: Final = 1.5
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
-_MORE_ABSENT_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +75,13 @@ class Recognition:
     ) -> None:
         """Prepare; nothing is opened before `run`. `emit` takes events."""
         self._client = client
-        self._changes = ConfigChanges(config)
+        self._requests = StreamRequests(config, uplink)
+        self._changes = self._requests.changes
         self._uplink = uplink
         self._buffer = uplink.buffer
         self._emit = emit
-        self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
-        self._watch: AnswerWatch | None = None
-        """While a stream is open and takes sound."""
-        self._next_turn = 1
-        self._context: asr.TurnContext | None = None
-        self._turn_open = asyncio.Event()
+        self._absence = AbsentSound(uplink)
+        self._turn_open = self._absence.turn_open
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._failing = False
@@ -106,21 +101,15 @@ class Recognition:
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""
-        # The server numbers its turns, and uses the number of one that came to nothing again.
-        self._context = asr.TurnContext(self._next_turn, traceparent, previous_ignored)
-        self._tell(self._context)
+        self._requests.begin_turn(traceparent, previous_ignored=previous_ignored)
 
     def assistant(self, state: asr.Assistant) -> None:
         """Tell what the assistant is doing."""
-        self._uplink.assistant = state
-        self._tell(state)
+        self._requests.tell_assistant(state)
 
     def flush(self) -> None:
         """Have everything finalised that was heard until now."""
-        self._uplink.flush()
-        if self._watch is not None:
-            self._watch.flushed()
-        self._tell(asr.Flush())
+        self._requests.flush()
 
     async def finish(self) -> None:
         """Flush, and wait until the server has accounted for everything that was heard; what takes too long is lost."""
@@ -135,17 +124,12 @@ class Recognition:
 
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
-        self._changes.propose(config, self._watch.sent_samples if self._watch is not None else 0)
-        self._tell(config)
-
-    def _tell(self, request: asr.Request) -> None:
-        if self._watch is not None:
-            self._outgoing.put_nowait(request)
+        self._requests.reconfigure(config)
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
         async with asyncio.TaskGroup() as tasks:
-            absence = tasks.create_task(self._fill_absence(), name="absence")
+            absence = tasks.create_task(self._absence.fill(), name="absence")
             while await self._one_stream():
                 await asyncio.sleep(self._retry_seconds)
                 self._retry_seconds = min(2 * self._retry_seconds or _RETRY_SECONDS, _SLOWEST_RETRY_SECONDS)
@@ -153,7 +137,7 @@ class Recognition:
 
     async def _one_stream(self) -> bool:
         """One stream, from its opening to its end; False when another is of no use."""
-        began_sample, took_sound = self._buffer.first_sample, False
+        began_sample = self._buffer.first_sample
         try:
             await self._listen()
             error: ParleyError = DeadlinePassed("the asr server ended the stream")
@@ -162,8 +146,7 @@ class Recognition:
         except TimeoutError:
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
-            took_sound, self._watch = self._watch is not None, None
-            self._uplink.disconnect()
+            took_sound = self._requests.close()
         if self._turn_open.is_set():
             self._turn_open.clear()
             await self._emit(TurnLost())
@@ -200,44 +183,19 @@ class Recognition:
             await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     async def _listen(self) -> None:
-        self._outgoing = asyncio.Queue()
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(None) as timeout:
             watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
-            async with self._client.transcribe(self._requests(watch)) as events:
+            async with self._client.transcribe(self._requests.of_stream(watch)) as events:
                 async for event in events:
                     watch.answered(event)
                     await self._take(event)
-
-    async def _requests(self, watch: AnswerWatch) -> AsyncIterator[asr.Request]:
-        yield self._opening()
-        self._watch = watch
-        self._uplink.pausing = False
-        if self._uplink.assistant is not asr.Assistant.IDLE:
-            yield self._uplink.assistant
-        self._uplink.connect(self._outgoing.put_nowait)
-        while True:
-            request = await self._outgoing.get()
-            yield request
-            if isinstance(request, asr.Audio):
-                samples = len(request.pcm) // SAMPLE_BYTES
-                watch.sent(samples, request.first_sample + samples)
-
-    def _opening(self) -> asr.Config:
-        config = self._changes.opening()
-        return replace(
-            config,
-            first_sample=self._buffer.first_sample,
-            first_turn=self._next_turn,
-            traceparent=self._context.traceparent if self._context else config.traceparent,
-        )
 
     async def _take(self, event: asr.Event) -> None:
         """Note what an event means for the sound that is kept, and hand it on."""
         packet = None
         match event:
             case asr.Ready():
-                self._changes.ready()
                 await self._tell_of_loss()
             case asr.AudioAck():
                 # It takes sound again, and not only calls.
@@ -255,7 +213,7 @@ class Recognition:
                 self._turn_open.set()
                 packet = self._buffer.with_sample(event.sample)
             case asr.EndOfTurn():
-                self._next_turn = event.turn + 1
+                self._requests.next_turn = event.turn + 1
                 packet = self._buffer.with_sample(event.speech_end_sample - 1)
                 self._turn_is_over(event.end_sample)
             case asr.TurnDiscarded():
@@ -271,7 +229,7 @@ class Recognition:
 
     def _is_accounted_for(self, end_sample: int) -> None:
         self._buffer.accounted(end_sample)
-        self._accounted_sample = end_sample
+        self._accounted_sample = max(self._accounted_sample, end_sample)
         self._accounted.set()
 
     async def _tell_of_loss(self) -> None:
@@ -286,19 +244,5 @@ class Recognition:
     async def _lose_turn(self, first_sample: int, end_sample: int) -> None:
         """No server will hear this sound, and the turn that it is a part of comes to nothing."""
         self._turn_is_over(end_sample)
-        lost = asr.TurnDiscarded(self._next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
+        lost = asr.TurnDiscarded(self._requests.next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
         await self._emit(Heard(lost))
-
-    async def _fill_absence(self) -> None:
-        """Let sound that stays away in the middle of a turn count as silence, so that the turn ends."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            await self._turn_open.wait()
-            absent_seconds = clock() - self._uplink.heard_seconds
-            if absent_seconds < _ABSENT_SECONDS:
-                await asyncio.sleep(_ABSENT_SECONDS - absent_seconds)
-                continue
-            if self._watch is not None:
-                first_time = absent_seconds < _ABSENT_SECONDS + _MORE_ABSENT_SECONDS
-                self._uplink.be_silent(_ABSENT_SECONDS if first_time else _MORE_ABSENT_SECONDS)
-            await asyncio.sleep(_MORE_ABSENT_SECONDS)
