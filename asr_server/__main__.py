@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asr_server.config import AsrConfig
+from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engine import Batching
 from asr_server.engines import open_engine, open_turn_model
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
-from asr_server.turn_model import Judge
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
@@ -25,15 +25,15 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     engine = open_engine(config)
     worker = Worker("asr-engine")
     turn_model = open_turn_model(config)
-    listener = Worker("turn-model")
-    judge = Judge(turn_model, config.turn_threshold, listener)
+    turn_worker = Worker("turn-model")
+    detector = TurnDetector(turn_model, config.turn_threshold, turn_worker)
     scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None, config.batch_wait_ms / 1000)
-    servicer = AsrServicer(engine, scheduler, telemetry, config.max_streams, judge)
+    servicer = AsrServicer(engine, scheduler, telemetry, config.max_streams, detector)
 
     async def load() -> None:
         await worker.run(engine.load)
         if turn_model is not None:
-            await listener.run(turn_model.load)
+            await turn_worker.run(turn_model.load)
 
     listen = Listen(
         config.host, config.port, "PARLEY_ASR_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
@@ -48,7 +48,7 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
         )
     finally:
         worker.close()
-        listener.close()
+        turn_worker.close()
 
 
 if __name__ == "__main__":

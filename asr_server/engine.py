@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+RATE_HZ: Final = 16_000
+"""Samples a second of all sound in this server."""
+
 AUTO: Final = "auto"
 """Stands for a language that is to be found out, utterance by utterance."""
 
@@ -50,7 +53,11 @@ class Recognizer(Protocol):
     """Transcribes for one stream. Called on the scheduler's thread only, one call at a time."""
 
     def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
-        """What is said in `audio`, float32 of shape (samples,) at 16 kHz; not `final`: a rough answer will do."""
+        """What is said in `audio`, float32 of shape (samples,) at 16 kHz; not `final`: a rough answer will do.
+
+        Raises:
+            ParleyError: it cannot be transcribed. A library's RuntimeError, ValueError and MemoryError mean the same.
+        """
         ...
 
 

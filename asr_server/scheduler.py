@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asr_server.engine import Job
+from parley.errors import EngineFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,11 @@ class Scheduler:
         self._partials: dict[object, _Asked] = {}
 
     async def final(self, recognizer: Recognizer, audio: NDArray[np.float32]) -> Result:
-        """Transcribe `audio` before everything that is not final."""
+        """Transcribe `audio` before everything that is not final.
+
+        Raises:
+            ParleyError: the engine failed on it.
+        """
         asked = _ask(Job(recognizer, audio, final=True))
         self._finals.append(asked)
         self._next()
@@ -83,7 +88,11 @@ class Scheduler:
         return result
 
     async def partial(self, stream: object, recognizer: Recognizer, audio: NDArray[np.float32]) -> Result | None:
-        """Transcribe `audio` when nothing final waits; None when a later partial of the same stream took its place."""
+        """Transcribe `audio` when nothing final waits; None when a later partial of the same stream took its place.
+
+        Raises:
+            ParleyError: the engine failed on it.
+        """
         overtaken = self._partials.pop(stream, None)
         if overtaken is not None and not overtaken.answer.done():
             overtaken.answer.set_result(None)
@@ -146,7 +155,7 @@ class Scheduler:
                 answer.cancel()
         elif (error := running.exception()) is not None:
             for answer in waiting:
-                answer.set_exception(error)
+                answer.set_exception(_failure(error))
         else:
             done = running.result()
             for asked, said in zip(batch, done.answers, strict=True):
@@ -169,6 +178,15 @@ def _answer(asked: _Asked, said: Transcript | Exception, done: _Done) -> None:
     if asked.answer.done():
         return
     if isinstance(said, Exception):
-        asked.answer.set_exception(said)
+        asked.answer.set_exception(_failure(said))
     else:
         asked.answer.set_result(Result(said, done.began - asked.at, done.seconds, done.done_ns))
+
+
+def _failure(error: BaseException) -> BaseException:
+    """An engine's own error, or what its library says of a sound that it cannot take, or has no memory for."""
+    if not isinstance(error, RuntimeError | ValueError | MemoryError):
+        return error
+    failed = EngineFailed(f"the engine failed: {error}")
+    failed.__cause__ = error
+    return failed

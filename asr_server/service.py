@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Counter, Gauge
-
-from asr_server.agreement import endpoint_config
-from asr_server.endpoint import Reason
-from asr_server.hearing import Hearing, Means
-from asr_server.records import Records
-from asr_server.turn_model import Judge
+from asr_server.endpointing.turn_model import TurnDetector
+from asr_server.metrics import AsrMetrics
+from asr_server.stream import ACK_SAMPLES, Stream
+from asr_server.stream_config import agreed
+from asr_server.transcriber import Models
+from asr_server.turn_telemetry import TurnTelemetry
 from parley import asr
 from parley._duplex import first_of
-from parley.errors import InvalidInput, Overloaded, TooLarge, WrongState
 from parley.v1 import asr_pb2_grpc
+from serving.admission import Slots
 from serving.grpc_server import statuses
 
 if TYPE_CHECKING:
@@ -34,139 +32,56 @@ if TYPE_CHECKING:
 
 SERVICE: Final = asr.SERVICE
 
-_log = logging.getLogger("parley.asr")
-
-_RATE_HZ: Final = 16_000
-_MAX_CHUNK_BYTES: Final = 60 * 1024
-_MOST_HINTS: Final = 100
-_LAST_SAMPLE: Final = 2**53
-_LAST_TURN: Final = 2**31
-
 
 class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     """Transcribes streams."""
 
     def __init__(
-        self, engine: Engine, scheduler: Scheduler, telemetry: Telemetry, max_streams: int, judge: Judge | None = None
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        telemetry: Telemetry,
+        max_streams: int,
+        turn_detector: TurnDetector | None = None,
     ) -> None:
-        """Share `engine` among at most `max_streams` streams, through `scheduler`; without a `judge` words decide."""
-        self._engine = engine
-        self._means = Means(engine, scheduler, judge or Judge())
+        """Share `engine` among at most `max_streams` streams, through `scheduler`.
+
+        Without a `turn_detector` the words alone say how finished a turn looks.
+        """
+        self._models = Models(engine, scheduler, turn_detector or TurnDetector())
         self._telemetry = telemetry
-        self._max_streams = max_streams
-        self._streams = 0
-        self._final_seconds = telemetry.histogram("parley_asr_final_seconds", "From the end of a turn to its words.")
-        self._active = Gauge("parley_asr_streams_active", "Streams now.", registry=telemetry.registry)
-        self._unknown = Counter(
-            "parley_unknown_requests",
-            "Requests of a kind that this version does not know.",
-            registry=telemetry.registry,
-        )
+        self._metrics = AsrMetrics(telemetry)
+        self._slots = Slots(max_streams, self._metrics.streams, "streams", retry_after_ms=1_000)
 
     async def Transcribe(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: Requests, context: Context
     ) -> None:
         """One session's stream."""
         async with statuses(context):
-            if self._streams >= self._max_streams:
-                raise Overloaded(f"all {self._max_streams} streams are taken", retry_after_ms=1_000)
-            self._streams += 1
-            self._active.inc()
             try:
-                await self._stream(request_iterator, context)
+                with self._slots.take():
+                    await self._stream(request_iterator, context)
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
-            finally:
-                self._streams -= 1
-                self._active.dec()
 
     async def _stream(self, requests: Requests, context: Context) -> None:
-        incoming = aiter(requests)
-        config = self._agreed(await anext(incoming, None))
-        records = Records(self._telemetry, self._final_seconds, config.session_id)
-        records.context(config.first_turn, config.traceparent)
-        turn_to_write = asyncio.Lock()
+        engine, incoming = self._models.engine, aiter(requests)
+        first = await anext(incoming, None)
+        config = agreed(None if first is None else asr.request_from_proto(first), engine)
+        telemetry = TurnTelemetry(self._telemetry, self._metrics, config.session_id)
+        telemetry.context(config.first_turn, config.traceparent)
 
-        async def emit(event: asr.Event) -> None:
-            # grpc.aio takes one write at a time; words come from other tasks than voice.
-            async with turn_to_write:
-                await context.write(asr.event_to_proto(event))
+        async def write(event: asr.Event) -> None:
+            await context.write(asr.event_to_proto(event))
 
-        hearing = Hearing(self._means, config, records, emit)
-        await emit(asr.Ready(self._engine.name, self._engine.model, config.language))
+        await write(asr.Ready(engine.name, engine.model, config.language, ACK_SAMPLES))
         async with asyncio.TaskGroup() as tasks:
+            stream = Stream(tasks, self._models, config, telemetry, write)
+            tasks.create_task(stream.run(), name="stream")
             async for message in incoming:
-                await self._take(tasks, hearing, records, config, message)
-            await hearing.flush(tasks, Reason.STREAM_END)
-
-    async def _take(
-        self,
-        tasks: asyncio.TaskGroup,
-        hearing: Hearing,
-        records: Records,
-        config: asr.Config,
-        message: asr_pb2.TranscribeRequest,
-    ) -> None:
-        match asr.request_from_proto(message):
-            case asr.Audio() as audio:
-                if len(audio.pcm) > _MAX_CHUNK_BYTES:
-                    raise TooLarge(f"a chunk of {len(audio.pcm)} bytes: at most {_MAX_CHUNK_BYTES}", field="audio.pcm")
-                await hearing.hear(tasks, audio)
-            case asr.TurnContext() as turn:
-                records.context(turn.turn, turn.traceparent)
-                if turn.previous_ignored:
-                    hearing.unlearn()
-            case asr.Flush():
-                await hearing.flush(tasks)
-            case asr.Assistant() as state:
-                hearing.assistant(state)
-            case asr.Config() as update:
-                hearing.update(_checked_update(config, update))
-            case None:
-                self._unknown.inc()
-
-    def _agreed(self, message: asr_pb2.TranscribeRequest | None) -> asr.Config:
-        """The first request as a configuration that this server can serve."""
-        first = None if message is None else asr.request_from_proto(message)
-        if not isinstance(first, asr.Config):
-            raise InvalidInput("the first request must be the configuration", field="config")
-        if first.sample_rate_hz != _RATE_HZ:
-            raise InvalidInput(
-                f"sample_rate_hz {first.sample_rate_hz}: only {_RATE_HZ} is taken", field="config.sample_rate_hz"
-            )
-        if not 0 <= first.first_sample <= _LAST_SAMPLE or first.first_turn > _LAST_TURN:
-            raise InvalidInput("first_sample or first_turn is out of range", field="config.first_sample")
-        if len(first.hints) > _MOST_HINTS:
-            raise InvalidInput(f"{len(first.hints)} hints: at most {_MOST_HINTS}", field="config.hints")
-        endpoint_config(first.endpointing)
-        language = self._language(first.language)
-        return asr.Config(
-            language=language,
-            hints=first.hints,
-            endpointing=first.endpointing,
-            partials=first.partials,
-            session_id=first.session_id,
-            first_sample=first.first_sample,
-            first_turn=first.first_turn,
-            traceparent=first.traceparent,
-        )
-
-    def _language(self, asked: str) -> str:
-        """The engine's language for what was asked; "en-GB" is served by "en"."""
-        known = self._engine.languages
-        if not asked:
-            return known[0]
-        for language in known:
-            if asked.casefold() == language.casefold() or asked.casefold().startswith(f"{language.casefold()}-"):
-                return language
-        raise InvalidInput(f"language {asked!r}: {self._engine.name} has {', '.join(known)}", field="config.language")
-
-
-def _checked_update(config: asr.Config, update: asr.Config) -> asr.Config:
-    """A second configuration, if it changes only what a stream can change."""
-    if update.sample_rate_hz != config.sample_rate_hz:
-        raise WrongState("the sample rate of a stream cannot change", field="config.sample_rate_hz")
-    if update.language and not update.language.casefold().startswith(config.language.casefold()):
-        raise WrongState("the language of a stream cannot change", field="config.language")
-    endpoint_config(update.endpointing)
-    return update
+                request = asr.request_from_proto(message)
+                if request is None:
+                    self._metrics.unknown_requests.inc()
+                else:
+                    await stream.take(request)
+            stream.close()

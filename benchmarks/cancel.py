@@ -19,11 +19,11 @@ from llm_server.service import LlmServicer
 from parley import llm, tts
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
-from parley_cli.bench import percentile
+from parley_cli.percentiles import percentile
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
-from tts_server.engine import Audio, Line, WordMark
+from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
 from tts_server.service import TtsServicer
 
@@ -58,8 +58,8 @@ class Hummer(ScriptedTts):
         self.loop = asyncio.get_running_loop()
         self.stopped = asyncio.Event()
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        yield Audio(bytes(9_600 * len(line.text[:1])))
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        yield Audio(bytes(9_600 * len(request.text[:1])))
         stop.wait()
         self.loop.call_soon_threadsafe(self.stopped.set)
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions
+from asr_server.engines.whisper.faster_whisper import WhisperEngine
+from asr_server.engines.whisper.options import WhisperOptions
 from asr_server.scheduler import Scheduler
 from parley.audio import decode_file, to_float32
 from serving.threads import Worker

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from parley import llm, tts
 from parley.audio import SAMPLE_BYTES
-from parley_cli.bench import percentile
+from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

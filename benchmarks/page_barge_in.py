@@ -12,7 +12,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from parley_cli.bench import percentile
+from parley_cli.percentiles import percentile
 from tests.end_to_end.barge_in import Interruption, interrupt
 
 

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from parley import tts
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
-from parley_cli.bench import percentile
+from parley_cli.percentiles import percentile
 from serving.config import read
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parley.conversation import SessionConfig, TurnReport, TurnTaking, UserUtterance
-from parley_cli.bench import percentile
 from parley_cli.eval import compose
 from parley_cli.eval.clips import load_clips
 from parley_cli.eval.scenes import Kind, Scene, Sitting
 from parley_cli.eval.score import word_errors
 from parley_cli.eval.stage import Observed, perform
+from parley_cli.percentiles import percentile
 
 if TYPE_CHECKING:
     from parley_cli.eval.clips import Clip

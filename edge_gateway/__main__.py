@@ -30,29 +30,16 @@ if TYPE_CHECKING:
     from serving.telemetry import Telemetry
 
 _MAX_MESSAGE_BYTES = 64 * 1024
+_FAREWELL_SECONDS = 1.0
 
 
 async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
     """Open the channels, the page and the gRPC service, and run until told to stop."""
     async with AsyncExitStack() as stack:
-        asr = await stack.enter_async_context(AsrClient(config.asr))
-        llm = await stack.enter_async_context(LlmClient(config.llm))
-        tts = await stack.enter_async_context(TtsClient(config.tts))
-        codecs = Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", ""))))
-        metrics, servers = TurnMetrics(telemetry, config.max_sessions), Servers(llm, tts)
-        backends = Backends(
-            asr,
-            servers,
-            Directory(servers),
-            codecs,
-            metrics,
-            config.instructions,
-            config.lead_ms,
-            config.tool_filler,
-        )
+        backends = await _backends(stack, config, telemetry)
         admission = Admission(backends, config.max_sessions)
         app = new_app(admission, telemetry.registry, config.origins)
-        add_facts(app, tts, config.trace_url)
+        add_facts(app, backends.servers.tts, config.trace_url)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -65,9 +52,13 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
                     f"port {config.port} on {config.host} is taken: stop what uses it, or set PARLEY_GATEWAY_PORT"
                 ) from error
 
-        stack.push_async_callback(admission.drain, config.drain_seconds)
+        async def drain() -> None:
+            await admission.drain(config.drain_seconds)
+
+        # Sessions are ended by the admission, which tells their clients; calls have a moment more to hear of it.
+        calls_end_seconds = config.drain_seconds + _FAREWELL_SECONDS
         listen = Listen(
-            config.host, config.grpc_port, "PARLEY_GATEWAY_GRPC_PORT", 0, config.drain_seconds, _MAX_MESSAGE_BYTES
+            config.host, config.grpc_port, "PARLEY_GATEWAY_GRPC_PORT", 0, calls_end_seconds, _MAX_MESSAGE_BYTES
         )
         servicer = ConversationServicer(admission)
         await serve(
@@ -76,7 +67,26 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
             listen,
             load=load,
             telemetry=telemetry,
+            drain=drain,
         )
+
+
+async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Telemetry) -> Backends:
+    """What all sessions share; the channels close with `stack`."""
+    asr = await stack.enter_async_context(AsrClient(config.asr))
+    llm = await stack.enter_async_context(LlmClient(config.llm))
+    tts = await stack.enter_async_context(TtsClient(config.tts))
+    servers = Servers(llm, tts)
+    return Backends(
+        asr,
+        servers,
+        Directory(servers),
+        Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", "")))),
+        TurnMetrics(telemetry, config.max_sessions),
+        config.instructions,
+        config.lead_ms,
+        config.tool_filler,
+    )
 
 
 if __name__ == "__main__":

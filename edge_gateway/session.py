@@ -1,4 +1,4 @@
-"""One conversation with one listener: joins their microphone, the decisions of the floor, and the replies.
+"""One conversation with one listener: joins their microphone, the decisions about turns, and the replies.
 
 Tasks in one group: reading from the listener (this one), having them transcribed, deciding, keeping the clocks
 together, and at most one reply. Everything that could change who has the floor goes through one queue, so decisions
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 from edge_gateway.error_events import error_event
 from edge_gateway.input.recognition import Heard, HopFailed, RecognitionEvent
@@ -20,13 +20,11 @@ from edge_gateway.reply.manager import Audible, Over, ReplyManager
 from edge_gateway.session_config import check_text
 from edge_gateway.setup import Setup
 from edge_gateway.spoken_turns import SpokenTurns
-from edge_gateway.turn import GREETING, Turn
-from edge_gateway.turn_taking import events as floor
-from edge_gateway.turn_taking.echo import DUCK_DB, MicrophoneLevels
-from edge_gateway.turn_taking.floor import Floor, Free, Speaking, Thinking
+from edge_gateway.tasks import end
+from edge_gateway.turn_controller import TurnController
+from edge_gateway.turn_taking.events import TurnLost
 from parley import asr, llm
 from parley.conversation import (
-    AssistantActivity,
     AudioPacket,
     CancelReply,
     ClientMark,
@@ -48,8 +46,6 @@ _log = logging.getLogger("parley.gateway")
 
 # News that wait for a decision; more hold up those who bring them.
 _INBOX: Final = 1_000
-# What was said before a client closed its half is transcribed within this time, or not at all.
-_LAST_WORDS_SECONDS: Final = 10.0
 
 _News = RecognitionEvent | Request | Audible | Over
 
@@ -66,15 +62,13 @@ class Session:
         self._handled = asyncio.Event()
         self._clock = ClientClock()
         self._pings = Pings(self._clock)
-        levels = MicrophoneLevels()
-        self._floor = Floor(floor.TurnPolicy(), levels)
         self._replies = ReplyManager(self.id, connection, backends, self._clock, self._inbox.put)
         self._spoken = SpokenTurns(connection, backends.metrics, self._clock)
-        self._setup = Setup(self.id, connection, backends, levels, self._inbox.put)
+        self._setup = Setup(self.id, connection, backends, self._inbox.put)
         self._tasks = asyncio.TaskGroup()
+        self._turns = TurnController(self._tasks, connection, self._replies, self._spoken, self._setup)
         self._early: list[_News] = []
         """What came before the session was ready."""
-        self._activity = asr.Assistant.IDLE
 
     async def run(self) -> None:
         """Hold the conversation until the listener leaves or the task is cancelled."""
@@ -90,7 +84,7 @@ class Session:
                 finally:
                     for task in (conductor, timekeeper, self._setup.task, self._replies.task):
                         if task is not None:
-                            task.cancel()
+                            await end(task)
         finally:
             self._replies.listener_left(self._spoken.turn)
             _log.info("session ends", extra={"session": self.id})
@@ -109,22 +103,25 @@ class Session:
                 else:
                     await self._inbox.put(request)
                     if isinstance(request, SessionConfig):
-                        # Sound may come right behind it, and is heard as it says.
+                        # The sound that follows is to be understood as it says.
                         await self._inbox.join()
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
 
     async def _say_all(self) -> None:
         """The client says no more, but listens: let what it said be answered, and the reply be heard."""
+        while self._setup.is_configured and not self._setup.ready.is_set():
+            await self._next_handled()
         if self._setup.is_configured:
-            try:
-                async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                    await self._setup.recognition.finish()
-            except TimeoutError:
-                _log.warning("the last words were not transcribed in time", extra={"session": self.id})
-        while not (self._inbox.empty() and isinstance(self._floor.state, Free) and self._replies.idle):
-            self._handled.clear()
-            await self._handled.wait()
+            await self._setup.recognition.finish()
+        await self._inbox.join()
+        while not (self._turns.idle):
+            await self._next_handled()
+            await self._inbox.join()
+
+    async def _next_handled(self) -> None:
+        self._handled.clear()
+        await self._handled.wait()
 
     async def _keep_time(self) -> None:
         await self._setup.ready.wait()
@@ -135,12 +132,11 @@ class Session:
     async def _conduct(self) -> None:
         """Decide on the news, one after the other, and on time that has passed."""
         while True:
-            wake_at = min((at for at in (self._floor.wake_at, self._replies.settle_at) if at is not None), default=None)
             try:
-                async with asyncio.timeout_at(wake_at):
+                async with asyncio.timeout_at(self._turns.wake_at):
                     news = await self._inbox.get()
             except TimeoutError:
-                await self._time_has_passed()
+                await self._turns.time_has_passed()
             else:
                 await self._answer_errors(news)
                 self._inbox.task_done()
@@ -152,29 +148,21 @@ class Session:
         except ParleyError as error:
             await self._connection.send(error_event(error, "gateway"))
 
-    async def _time_has_passed(self) -> None:
-        settle_at = self._replies.settle_at
-        if settle_at is not None and settle_at <= asyncio.get_running_loop().time():
-            await self._replies.settle()
-        await self._decide(floor.Tick(), None)
-
     async def _handle(self, news: _News) -> None:
         match news:
             case SessionConfig():
                 await self._setup.configure(self._tasks, news, self._spoken.turn.identity.traceparent)
-                self._use_configuration()
+                self._turns.use_configuration()
+            case Heard(event=asr.Ready() as ready):
+                await self._begin(ready)
             case Heard():
-                await self._heard(news)
-            case floor.TurnLost():
-                await self._decide(news, None)
+                await self._turns.heard(news)
+            case TurnLost():
+                await self._turns.turn_lost()
             case HopFailed():
                 await self._asr_failed(news)
-            case Audible():
-                if self._replies.is_current(news.reply):
-                    await self._decide(floor.ReplyAudible(), None)
-            case Over():
-                if await self._replies.over(news.reply):
-                    await self._decide(floor.ReplyEnded(), None)
+            case Audible() | Over():
+                await self._turns.reply_changed(news)
             case _ if not self._setup.ready.is_set():
                 self._setup.check()
                 self._early.append(news)
@@ -184,12 +172,11 @@ class Session:
     async def _asked(self, news: Request) -> None:
         match news:
             case UserText():
-                text = check_text(news.text)
-                await self._decide(UserText(text), self._spoken.typed(text))
+                await self._turns.typed(check_text(news.text))
             case EndUtterance():
                 self._setup.recognition.flush()
             case CancelReply():
-                await self._decide(news, None)
+                await self._turns.cancel()
             case Played():
                 await self._replies.played(news)
             case ClientMark():
@@ -200,78 +187,6 @@ class Session:
             case _:
                 pass
 
-    async def _heard(self, heard: Heard) -> None:
-        event, spoken = heard.event, self._spoken
-        match event:
-            case asr.Ready():
-                await self._begin(event)
-            case asr.EndOfTurn():
-                await self._turn_ended(event, heard)
-            case asr.TurnDiscarded():
-                await spoken.discarded(event)
-                await self._decide(event, None)
-            case _:
-                await spoken.follow(event, heard.packet)
-                await self._decide(event, spoken.turn)
-                if isinstance(event, asr.Partial) and not self._floor.hears_itself:
-                    await spoken.show(event)
-
-    async def _turn_ended(self, event: asr.EndOfTurn, heard: Heard) -> None:
-        turn = self._spoken.ended(event, heard.packet)
-        actions = await self._decide(event, turn)
-        ignored = floor.Ignore() in actions
-        self._spoken.settle(event, turn, ignored=ignored)
-        self._setup.recognition.next_turn(self._spoken.turn.identity.traceparent, previous_ignored=ignored)
-
-    async def _decide(self, event: floor.Event, turn: Turn | None) -> tuple[floor.Action, ...]:
-        """Have the floor decide on an event that is about `turn`, and do what it says."""
-        overlap = self._floor.overlap
-        said = self._replies.said_since(overlap.began_seconds) if overlap is not None else ""
-        actions = self._floor.on(event, asyncio.get_running_loop().time(), said)
-        for action in actions:
-            await self._act(action, turn)
-        await self._show_activity()
-        return actions
-
-    async def _act(self, action: floor.Action, turn: Turn | None) -> None:
-        replies = self._replies
-        match action:
-            case floor.Answer():
-                assert turn is not None  # noqa: S101 - only a turn is answered
-                await replies.answer(self._tasks, turn, action.text, speculative=action.speculative)
-            case floor.Release():
-                await replies.release(action.text)
-            case floor.Drop():
-                await replies.drop(action.outcome)
-            case floor.Hold():
-                replies.hold()
-            case floor.Resume():
-                replies.resume()
-            case floor.Interrupt():
-                await replies.interrupt(action.outcome)
-            case floor.Duck():
-                await replies.duck(DUCK_DB)
-            case floor.Restore():
-                await replies.duck(0.0)
-            case floor.Ignore():
-                assert turn is not None  # noqa: S101 - only a turn is ignored
-                await self._spoken.ignored(turn)
-            case _:
-                assert_never(action)
-
-    async def _show_activity(self) -> None:
-        match self._floor.state:
-            case Thinking():
-                activity = asr.Assistant.THINKING
-            case Speaking():
-                activity = asr.Assistant.SPEAKING
-            case _:
-                activity = asr.Assistant.IDLE
-        if activity is not self._activity:
-            self._activity = activity
-            self._setup.recognition.assistant(activity)
-            await self._connection.send(AssistantActivity(activity))
-
     async def _begin(self, asr_ready: asr.Ready | None) -> None:
         """The ASR server listens, or cannot be reached: the session begins, and what came before is looked at."""
         if self._setup.ready.is_set():
@@ -279,12 +194,10 @@ class Session:
         if asr_ready is not None:
             # A session that named no language speaks the recogniser's.
             self._replies.briefs.speak_as_heard(asr_ready.language)
-        self._use_configuration()
+        self._turns.use_configuration()
         greeting = await self._setup.begin(asr_ready)
         if greeting:
-            self._floor.begin_greeting()
-            self._replies.greet(self._tasks, Turn.written(GREETING, greeting), greeting)
-            await self._show_activity()
+            await self._turns.greet(greeting)
         early, self._early = self._early, []
         for news in early:
             await self._answer_errors(news)
@@ -292,13 +205,7 @@ class Session:
     async def _asr_failed(self, news: HopFailed) -> None:
         if news.refused:
             self._setup.refused(news.in_force)
-            self._use_configuration()
+            self._turns.use_configuration()
         else:
             await self._begin(None)
         await self._connection.send(error_event(news.error, "asr", turn=self._spoken.turn.number))
-
-    def _use_configuration(self) -> None:
-        """Let floor and replies go by what was agreed on."""
-        if self._setup.config is not None:
-            self._replies.briefs.configure(self._setup.config)
-            self._floor.policy = self._setup.policy(self._replies.briefs.language)

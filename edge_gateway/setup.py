@@ -9,7 +9,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from edge_gateway.input.recognition import Recognition, RecognitionEvent
+from edge_gateway.input.uplink import Uplink
 from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_voice, policy_of
+from edge_gateway.turn_taking.echo import MicrophoneLevels
 from parley import asr
 from parley.conversation import MAX_OPUS_BYTES, MAX_TEXT_BYTES, SessionConfig, SessionReady
 from parley.errors import WrongState
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from edge_gateway.backends import Backends
     from edge_gateway.connection import ClientConnection
-    from edge_gateway.turn_taking.echo import MicrophoneLevels
     from edge_gateway.turn_taking.events import TurnPolicy
 
 
@@ -31,14 +32,14 @@ class Setup:
         session_id: str,
         connection: ClientConnection,
         backends: Backends,
-        levels: MicrophoneLevels,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
     ) -> None:
         """Wait for the configuration; `emit` takes what the ASR server says."""
         self._session_id = session_id
         self._connection = connection
         self._backends = backends
-        self._levels = levels
+        self.levels = MicrophoneLevels()
+        """How loud the microphone is while a reply plays."""
         self._emit = emit
         self._recognition: Recognition | None = None
         self._given: dict[asr.Config, SessionConfig] = {}
@@ -103,7 +104,7 @@ class Setup:
             self._recognition.reconfigure(listening)
             return
         decoders = self._backends.codecs.decoder_factory(audio_in)
-        self._recognition = Recognition(self._backends.asr, listening, decoders, self._levels, self._emit)
+        self._recognition = Recognition(self._backends.asr, listening, Uplink(decoders, self.levels), self._emit)
         self.task = tasks.create_task(self._recognition.run(), name="recognition")
 
     def refused(self, in_force: asr.Config | None) -> None:

@@ -42,6 +42,15 @@ class LlmConfig:
     first_token_seconds: float = setting(
         "PARLEY_LLM_FIRST_TOKEN_SECONDS", 1.3, help="openai: silence after which the next one is asked.", minimum=0.1
     )
+    patience_seconds: float = setting(
+        "PARLEY_LLM_PATIENCE_SECONDS",
+        20.0,
+        help="openai, ctranslate2, vllm: silence after which a model is given up that nobody stands in for.",
+        minimum=0.1,
+    )
+    warm_up: bool = setting(
+        "PARLEY_LLM_WARM_UP", default=True, help="openai: have models loaded at start, by asking each for one token."
+    )
     device: str = setting(
         "PARLEY_LLM_DEVICE", "cpu", choices=("cpu", "cuda"), help="ctranslate2: where the model runs."
     )

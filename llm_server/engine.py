@@ -90,6 +90,27 @@ class Delta:
     """The piece."""
 
 
+class ProgressKind(enum.Enum):
+    """What is waited for."""
+
+    QUEUED = enum.auto()
+    """The engine is busy with others."""
+    WAITING = enum.auto()
+    """The model has been asked and has not answered, as when it is being loaded."""
+    REASONING = enum.auto()
+    """The model thinks aloud; what it thinks is not passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Nothing to say yet, and why; holds until the next event."""
+
+    kind: ProgressKind
+    """What is waited for."""
+    model: str = ""
+    """Who is waited for, where the engine has several; empty: the engine's model."""
+
+
 class StopReason(enum.Enum):
     """Why a reply ended."""
 
@@ -116,17 +137,24 @@ class Finish:
     """Who answered, where the engine has several; empty: the engine's model."""
 
 
+ReplyEvent = Delta | ToolCall | Progress | Finish
+"""What comes of a reply; `Finish` is the last."""
+
+
 class Engine(Protocol):
-    """A model, shared by all calls."""
+    """A model, or several that stand in for one another, shared by all calls."""
 
     name: str
     """Name of the engine."""
-    model: str
-    """Name of the model."""
     context_tokens: int
     """Longest conversation; 0: not limited by tokens."""
     calls_tools: bool
     """It can call functions."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that can answer, in the order in which they are asked; at least one."""
+        ...
 
     def load(self) -> None:
         """Load the model and warm it up; blocks.
@@ -136,8 +164,19 @@ class Engine(Protocol):
         """
         ...
 
-    def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
-        """Write a reply; closing the generator ends the model's work at once."""
+    def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
+        """Write a reply; closing the generator ends the model's work at once.
+
+        Raises:
+            ParleyError: there is no reply, or it broke off; also when a model gave no sign of life for too long.
+        """
+        ...
+
+    async def keep_warm(self) -> None:
+        """Have models loaded that are elsewhere, before the first question, beside all else; ends when they are.
+
+        Models of this process are warm when `load` returns.
+        """
         ...
 
     async def close(self) -> None:

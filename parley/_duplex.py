@@ -244,13 +244,6 @@ async def until_done(task: asyncio.Task[None]) -> None:
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception that mattered: the first one, for the others are its consequences.
-
-    Where the task is being cancelled, that is what matters: a task group in which something fails at the same time
-    forgets it (CPython 3.11 and 3.12), and who cancels a task waits for its end.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        return asyncio.CancelledError()
+    """The exception that mattered: the first one, for the others are its consequences."""
     first = group.exceptions[0]
     return first_of(first) if isinstance(first, BaseExceptionGroup) else first

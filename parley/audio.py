@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from parley.errors import InvalidInput
+from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,10 +49,19 @@ class Resampler:
     """Changes the rate of a stream of s16le bytes, without clicks at the joins (libsoxr, high quality)."""
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
-        """Prepare for one stream; equal rates pass through untouched."""
-        import soxr  # noqa: PLC0415 - the gateway has no need of it
+        """Prepare for one stream; equal rates pass through untouched.
 
-        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
+        Raises:
+            Unavailable: the rates differ, and soxr is not installed.
+        """
+        self._stream = None
+        if from_hz == to_hz:
+            return
+        try:
+            import soxr  # noqa: PLC0415 - most who talk to a Parley have no need of it
+        except ModuleNotFoundError as error:
+            raise _not_installed("soxr", "to change the rate of sound") from error
+        self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
 
     def push(self, pcm: bytes) -> bytes:
         """The samples that are ready after `pcm`; libsoxr holds some back until it knows what follows them."""
@@ -87,10 +96,13 @@ def decode_file(path: str | Path, sample_rate_hz: int) -> bytes:
 
     Raises:
         InvalidInput: the file is missing, empty, broken, or has no audio.
+        Unavailable: PyAV is not installed.
     """
-    import av  # noqa: PLC0415 - only commands that read files pay for it
-    import av.error  # noqa: PLC0415
-
+    try:
+        import av  # noqa: PLC0415 - most who talk to a Parley read no files
+        import av.error  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise _not_installed("av", "to read sound files") from error
     pieces = bytearray()
     try:
         with av.open(str(path)) as container:
@@ -118,3 +130,7 @@ def write_wav(path: str | Path, pcm: bytes, sample_rate_hz: int) -> None:
         file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(sample_rate_hz)
         file.writeframes(pcm)
+
+
+def _not_installed(package: str, purpose: str) -> Unavailable:
+    return Unavailable(f"{package}, which is needed {purpose}, is not installed: pip install 'parley[audio]'")

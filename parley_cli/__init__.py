@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,12 +14,18 @@ from parley.errors import ParleyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What the extra `cli` brings; most commands need some of it, and all of them come with it.
+_EXTRA = ("aiohttp", "av", "soxr")
 _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 when it did what it says, 1 with a line on standard error when not."""
+    missing = [package for package in _EXTRA if not _is_installed(package)]
+    if missing:
+        print(f"parley: the command line needs {', '.join(missing)}: pip install 'parley[cli]'", file=sys.stderr)
+        return _EXIT_FAILED
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
@@ -27,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT_FAILED
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each command
@@ -42,15 +56,15 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
 
             return asyncio.run(talk(options.url, options.file, out=options.out, as_json=options.json))
         case "transcribe":
-            from parley_cli.single import transcribe
+            from parley_cli.transcribe import transcribe
 
             return asyncio.run(transcribe(options.server, options.file))
         case "chat":
-            from parley_cli.single import chat
+            from parley_cli.chat import chat
 
             return asyncio.run(chat(options.server, options.text))
         case "say":
-            from parley_cli.single import say
+            from parley_cli.say import say
 
             return asyncio.run(say(options.server, options.text, options.out, options.voice))
         case "models":
@@ -58,13 +72,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
         case "eval":
             return _evaluate(options)
         case _:
-            from parley_cli.bench import bench
-
-            return asyncio.run(
-                bench(
-                    options.url, options.sessions, options.seconds, as_json=options.json, head_start=options.head_start
-                )
-            )
+            return _bench(options)
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -82,6 +90,13 @@ def _models(options: argparse.Namespace) -> int:
             return list_models(store, os.environ, as_json=options.json)
         case _:
             return verify(store, options.names)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from parley_cli.bench import Plan, bench
+
+    plan = Plan(options.url, options.sessions, options.seconds, options.silence_ms, options.head_start)
+    return asyncio.run(bench(plan, as_json=options.json))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -141,14 +156,21 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verify.add_argument("names", nargs="*", metavar="NAME", help=f"all that are here, or some: {examples}")
 
 
+def _one_or_more(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of 1 or more")
+    return int(text)
+
+
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = commands.add_parser("bench", help="hold many sessions at once with a gateway of the scripted profile")
     bench.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
-    bench.add_argument("--sessions", type=int, default=10, help="sessions at once (10)")
+    bench.add_argument("--sessions", type=_one_or_more, default=10, help="sessions at once (10)")
     bench.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
     bench.add_argument(
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )
+    bench.add_argument("--silence-ms", type=_one_or_more, default=300, help="silence that is to end every turn (300)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 

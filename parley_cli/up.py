@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import grpc.aio
@@ -17,40 +16,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parley._duplex import first_of
 from parley.errors import Unavailable
+from parley_cli.processes import PROCESSES, Process
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 10.0
+# Every process that serves has its metrics from it, and the command line can be installed without.
+_SERVING: Final = "prometheus_client"
 
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """One process of Parley."""
-
-    module: str
-    """What `python -m` runs."""
-    service: str
-    """The service that it must report as SERVING."""
-    port_variables: tuple[tuple[str, int], ...]
-    """Variables of the ports that it binds, gRPC first, with their defaults."""
-
-    def ports(self) -> tuple[tuple[str, int], ...]:
-        """The ports that it will bind, by variable."""
-        return tuple((name, int(os.environ.get(name) or default)) for name, default in self.port_variables)
-
-
-PROCESSES: Final = (
-    Process("asr_server", "parley.v1.AsrService", (("PARLEY_ASR_PORT", 50051), ("PARLEY_ASR_METRICS_PORT", 9101))),
-    Process("llm_server", "parley.v1.LlmService", (("PARLEY_LLM_PORT", 50052), ("PARLEY_LLM_METRICS_PORT", 9102))),
-    Process("tts_server", "parley.v1.TtsService", (("PARLEY_TTS_PORT", 50053), ("PARLEY_TTS_METRICS_PORT", 9103))),
-    Process(
-        "edge_gateway",
-        "parley.v1.ConversationService",
-        (("PARLEY_GATEWAY_GRPC_PORT", 50050), ("PARLEY_GATEWAY_PORT", 8080)),
-    ),
-)
 
 _PROFILES: Final = {
     "embedded": {},
@@ -115,8 +90,8 @@ def _check(process: Process) -> None:
     Raises:
         Unavailable: its package is not installed, or a port that it needs is taken.
     """
-    if importlib.util.find_spec(process.module) is None:
-        raise Unavailable(f"{process.module} is not installed: pip install 'parley[all]'")
+    if any(importlib.util.find_spec(name) is None for name in (process.module, _SERVING)):
+        raise Unavailable(f"what {process.module} needs is not installed: pip install 'parley[all]'")
     for variable, port in process.ports():
         if not port:
             continue

@@ -12,22 +12,25 @@ import logging
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc.aio
 import uvloop
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from parley._duplex import first_of
 from parley.errors import ParleyError, to_status
 from serving.config import ConfigError, read
+from serving.health import SERVICE as HEALTH
+from serving.health import HealthServicer
 from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _CANCEL_CHECKS: Final = 20
 _CANCEL_CHECK_SECONDS: Final = 0.01
@@ -72,28 +75,40 @@ class Listen:
     """Largest message taken."""
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - a process has these parts
     service: str,
     register: Callable[[grpc.aio.Server], None],
     listen: Listen,
     *,
     load: Callable[[], Awaitable[None]],
     telemetry: Telemetry,
+    drain: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until told to stop. `service` is the full name for health checks; `load` makes the engine warm.
+
+    When told to stop, nobody is let in any more, from that moment on, and running calls have `listen.drain_seconds` to
+    end. `drain` does the same for callers that came another way, side by side with that, in as many seconds.
 
     Raises:
         StartError: the port is taken.
         ParleyError: `load` failed.
     """
     stopping = _stop_signal()
-    async with started(service, register, listen) as (port, ready):
-        with _metrics(listen, telemetry):
+    try:
+        async with (
+            _metrics(listen, telemetry),
+            asyncio.TaskGroup() as tasks,
+            started(service, register, listen) as (port, ready),
+        ):
             await load()
             await ready()
             _log.info("%s is serving on %s:%d", service, listen.host, port)
             await stopping.wait()
             _log.info("%s is stopping", service)
+            if drain is not None:
+                tasks.create_task(_as_coroutine(drain()), name="drain")
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
 
 
 @asynccontextmanager
@@ -106,33 +121,38 @@ async def started(
         StartError: the port is taken.
     """
     server = grpc.aio.server(options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes)))
-    checks = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    health = HealthServicer(service)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
     if os.environ.get("PARLEY_ENVIRONMENT", "") != "production":
-        reflection.enable_server_reflection((service, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection((service, HEALTH, reflection.SERVICE_NAME), server)
     try:
         port = server.add_insecure_port(f"{listen.host}:{listen.port}")
     except RuntimeError as error:
         raise StartError(
             f"port {listen.port} on {listen.host} is taken: stop what uses it, or set {listen.port_variable}"
         ) from error
-    await checks.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)
     await server.start()
 
     async def ready() -> None:
-        await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
+        health.ready()
 
     try:
         yield port, ready
     finally:
-        await checks.enter_graceful_shutdown()
+        # Nobody is let in from here on, and who is in may finish; who only watches goes at once.
+        health.drain()
         await server.stop(listen.drain_seconds)
 
 
 @asynccontextmanager
 async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> AsyncIterator[None]:
-    """The edge of a servicer: our errors inside the block end the call with their status and details."""
+    """The edge of a servicer: our errors inside the block end the call with their status and details.
+
+    Two facts of grpc.aio (seen with grpcio 1.85) bind the servicer. After a write that was cancelled in flight another
+    write raises, but a status still goes out. Where that was the call's first write no status goes out either, and the
+    caller waits for ever: so the first message is written before there is a task whose failure could cancel it.
+    """
     try:
         yield
     except ParleyError as error:
@@ -153,14 +173,14 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
     try:
         config = read(config_class, os.environ)
         with open_telemetry(service) as telemetry:
-            uvloop.run(_as_coroutine(main, config, telemetry))
+            uvloop.run(_as_coroutine(main(config, telemetry)))
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {error}\n")
         sys.exit(2)
 
 
-async def _as_coroutine(main: Callable[[C, Telemetry], Awaitable[None]], config: C, telemetry: Telemetry) -> None:
-    await main(config, telemetry)
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work
 
 
 def _stop_signal() -> asyncio.Event:
@@ -171,8 +191,8 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
-@contextmanager
-def _metrics(listen: Listen, telemetry: Telemetry) -> Iterator[None]:
+@asynccontextmanager
+async def _metrics(listen: Listen, telemetry: Telemetry) -> AsyncIterator[None]:
     if not listen.metrics_port:
         yield
         return
@@ -183,6 +203,7 @@ def _metrics(listen: Listen, telemetry: Telemetry) -> Iterator[None]:
     try:
         yield
     finally:
-        server.shutdown()
+        # It looks only every half second whether it is to end.
+        await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()

@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5
 
 _TRACEPARENT_LENGTH = 55
 _EXPORT_DELAY_MS = 1_000
+_LAST_SPANS_SECONDS = 1.0
 _propagator = TraceContextTextMapPropagator()
 _preset: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("preset span identity", default=None)
 
@@ -181,7 +183,7 @@ def new_provider(service: str) -> TracerProvider:
 
 @contextmanager
 def open_telemetry(service: str) -> Iterator[Telemetry]:
-    """Telemetry of a process that calls itself `service`; what is left is sent when the block is left."""
+    """Telemetry of a process that calls itself `service`; what is left is sent within a second of leaving the block."""
     provider = new_provider(service)
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         # Imported here: it costs 15 MB, and most first runs have no collector.
@@ -195,7 +197,10 @@ def open_telemetry(service: str) -> Iterator[Telemetry]:
     try:
         yield Telemetry(provider, registry)
     finally:
-        provider.shutdown()
+        # A collector that is away would hold up the end of the process for as long as it is asked again.
+        closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
+        closing.start()
+        closing.join(_LAST_SPANS_SECONDS)
 
 
 def configure_logging(service: str) -> None:

@@ -37,21 +37,25 @@ class Worker:
 
     @asynccontextmanager
     async def iterate(
-        self, make: Callable[[threading.Event], Iterator[T]], *, bound: int
+        self, make: Callable[[threading.Event], Iterator[T]], *, bound: int, patience_seconds: float | None = None
     ) -> AsyncIterator[AsyncIterator[T]]:
         """Iterate over what `make(stop)` yields on the worker's thread.
 
         The thread pauses while `bound` items wait. Leaving the block sets `stop` and waits until the thread has let
         go of the iterator, so the worker is idle, or busy with somebody else's work, when the block is left.
         What `make` raises is raised here.
+
+        Raises:
+            TimeoutError: no item came for `patience_seconds`. Then the block does not wait for the thread, which may be
+                deep in a library; what it is given to do next waits for it.
         """
-        handover: _Handover[T] = _Handover(asyncio.get_running_loop(), bound)
+        handover: _Handover[T] = _Handover(asyncio.get_running_loop(), bound, patience_seconds)
         done = self._executor.submit(handover.produce, make)
         try:
             yield handover.items(done)
         finally:
             handover.call_off()
-            if not done.cancel():
+            if not done.cancel() and not handover.late:
                 await _ended(done)
 
     def close(self) -> None:
@@ -77,8 +81,10 @@ async def _ended(done: Future[None]) -> None:
 class _Handover(Generic[T]):
     """Items on their way from a thread to the loop. Every field but `stop` and `_room` belongs to the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, bound: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, bound: int, patience_seconds: float | None) -> None:
         self.stop = threading.Event()
+        self.late = False
+        self._patience_seconds = patience_seconds
         self._loop = loop
         self._room = threading.Semaphore(bound)
         self._ready: deque[T] = deque()
@@ -110,8 +116,18 @@ class _Handover(Generic[T]):
             if self._ended:
                 break
             self._news.clear()
-            await self._news.wait()
+            await self._wait()
         await asyncio.wrap_future(done)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._news.wait()
+        except TimeoutError:
+            # News that came together with the end of patience counts.
+            self.late = not self._news.is_set()
+            if self.late:
+                raise
 
     def _arrive(self, item: T) -> None:
         self._ready.append(item)

@@ -12,17 +12,17 @@ from parley.errors import Unavailable
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
+from tts_server.cache.store import MemoryStore
 from tts_server.config import TtsConfig
 from tts_server.engines import default_voice, open_engine
 from tts_server.service import SERVICE, TtsServicer
-from tts_server.stores import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from serving.telemetry import Telemetry
-    from tts_server.redis_store import RedisStore
-    from tts_server.stores import Store
+    from tts_server.cache.redis_store import RedisStore
+    from tts_server.cache.store import Store
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _MB = 1_000_000
@@ -73,7 +73,7 @@ async def open_store(config: TtsConfig, telemetry: Telemetry) -> AsyncIterator[S
 def _open_redis(url: str) -> RedisStore:
     if importlib.util.find_spec("redis") is None:
         raise Unavailable("PARLEY_REDIS_URL needs redis, which is not installed: pip install 'parley[redis]'")
-    from tts_server.redis_store import RedisStore  # noqa: PLC0415 - most servers have no Redis
+    from tts_server.cache.redis_store import RedisStore  # noqa: PLC0415 - most servers have no Redis
 
     return RedisStore(url)
 

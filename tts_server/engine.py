@@ -55,7 +55,7 @@ class WordMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SpeechRequest:
     """What an engine is to say in one breath."""
 
     text: str
@@ -76,7 +76,7 @@ class Engine(Protocol):
 
     @property
     def parallel(self) -> int:
-        """How many lines may be spoken at once, each on a thread of its own."""
+        """How many texts may be spoken at once, each on a thread of its own."""
         ...
 
     def load(self) -> tuple[Voice, ...]:
@@ -87,8 +87,8 @@ class Engine(Protocol):
         """
         ...
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        """Sound and marks of a line; ends early, within a chunk, once `stop` is set.
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        """Sound and marks of a text; ends early, within a chunk, once `stop` is set.
 
         Raises:
             EngineFailed: the synthesizer failed.

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from parley._duplex import first_of
-from parley.errors import InvalidInput, Overloaded, WrongState
+from parley.errors import InvalidInput, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
+from serving.admission import Slots
 from serving.grpc_server import statuses
+from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
-from tts_server.lines import CachedLines, EngineLines
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
+from tts_server.synthesizer import EngineSynthesizer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 
     from serving.telemetry import Telemetry
     from serving.threads import Worker
+    from tts_server.cache.store import Store
     from tts_server.engine import Engine, Voice
-    from tts_server.lines import Lines
-    from tts_server.stores import Store
+    from tts_server.synthesizer import Synthesizer
 
     Requests = AsyncIterable[tts_pb2.SynthesizeRequest]
     Context = grpc.aio.ServicerContext[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]
@@ -47,20 +49,19 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     ) -> None:
         """Share `engine`, on `worker`, among at most `max_calls` calls; `load` comes before the first.
 
-        What was spoken is kept in `store`.
+        What was spoken is put into `store`.
         """
         self._engine = engine
         self._worker = worker
-        self._lines: Lines = EngineLines(engine, worker)
+        self._synthesizer: Synthesizer = EngineSynthesizer(engine, worker)
         if store is not None:
             asked = Counter("parley_tts_cache", "Sentences by cache.", ["result"], registry=telemetry.registry)
-            self._lines = CachedLines(engine.name, self._lines, store, asked)
+            self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, asked)
         self._telemetry = telemetry
-        self._max_calls = max_calls
-        self._calls = 0
         self._voices: tuple[Voice, ...] = ()
         self._first_audio = telemetry.histogram("parley_tts_ttfa_seconds", "From a sentence to its first sound.")
-        self._active = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
+        active = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
+        self._slots = Slots(max_calls, active, "calls", retry_after_ms=500)
         self._cancel_to_idle = Histogram(
             "parley_cancel_to_idle_seconds",
             "From a caller's leaving to the end of the work.",
@@ -104,17 +105,11 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     ) -> None:
         """Speak one reply."""
         async with statuses(context):
-            if self._calls >= self._max_calls:
-                raise Overloaded(f"all {self._max_calls} calls are taken", retry_after_ms=500)
-            self._calls += 1
-            self._active.inc()
             try:
-                await self._reply(request_iterator, context)
+                with self._slots.take():
+                    await self._reply(request_iterator, context)
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
-            finally:
-                self._calls -= 1
-                self._active.dec()
 
     async def _reply(self, requests: Requests, context: Context) -> None:
         incoming = aiter(requests)
@@ -124,7 +119,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         speed = config.speed if config.HasField("speed") else 1.0
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await context.write(tts_pb2.SynthesizeResponse(ready=ready))
-        speaker = Speaker(self._lines, voice, rate, speed)
+        speaker = Speaker(self._synthesizer, voice, rate, speed)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
-from tts_server.engine import Audio, Line, WordMark
-from tts_server.lines import Begun
-from tts_server.sentences import Cutter, Piece
-from tts_server.spoken import spoken
+from tts_server.engine import Audio, SpeechRequest, WordMark
+from tts_server.synthesizer import Begun
+from tts_server.text.chunker import Chunker, Piece
+from tts_server.text.normalize import normalize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tts_server.engine import Voice
-    from tts_server.lines import Lines
+    from tts_server.synthesizer import Synthesizer
 
 # A writer who stalls for so long has what there is spoken.
 _STALL_SECONDS: Final = 0.3
@@ -96,9 +96,9 @@ class _End(enum.Enum):
 class Speaker:
     """One reply."""
 
-    def __init__(self, lines: Lines, voice: Voice, sample_rate_hz: int, speed: float) -> None:
+    def __init__(self, synthesizer: Synthesizer, voice: Voice, sample_rate_hz: int, speed: float) -> None:
         """Speak with `voice` at `sample_rate_hz`."""
-        self._lines = lines
+        self._synthesizer = synthesizer
         self._voice = voice
         self._rate_hz = sample_rate_hz
         self._speed = speed
@@ -132,23 +132,23 @@ class Speaker:
     async def _cut(
         self, deltas: asyncio.Queue[str | _End | None], pieces: asyncio.Queue[tuple[Piece, int] | _End]
     ) -> None:
-        cutter, ended = Cutter(), False
+        chunker, ended = Chunker(), False
         while not ended:
             try:
-                async with asyncio.timeout(_STALL_SECONDS if cutter.waiting else None):
+                async with asyncio.timeout(_STALL_SECONDS if chunker.waiting else None):
                     delta = await deltas.get()
             except TimeoutError:
-                ready = cutter.pause()
+                ready = chunker.pause()
             else:
                 ended = isinstance(delta, _End)
-                ready = cutter.add(delta) if isinstance(delta, str) else cutter.flush()
+                ready = chunker.add(delta) if isinstance(delta, str) else chunker.flush()
             now = clock_ns()
             for piece in ready:
                 await pieces.put((piece, now))
         await pieces.put(_End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
-        said = spoken(piece.text, in_code=self._in_code)
+        said = normalize(piece.text, in_code=self._in_code)
         self._in_code = said.in_code
         if not said.text:
             return
@@ -156,7 +156,7 @@ class Speaker:
         resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
-        async with self._lines.say(Line(said.text, self._voice, self._speed)) as events:
+        async with self._synthesizer.synthesize(SpeechRequest(said.text, self._voice, self._speed)) as events:
             try:
                 async for event in events:
                     match event:

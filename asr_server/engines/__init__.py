@@ -20,11 +20,12 @@ def open_engine(config: AsrConfig) -> Engine:
     """
     match config.engine:
         case "moonshine":
-            from asr_server.engines.moonshine import MoonshineEngine
+            from asr_server.engines.moonshine.engine import MoonshineEngine
 
             return MoonshineEngine()
         case "faster-whisper":
-            from asr_server.engines.faster_whisper import WhisperEngine, WhisperOptions
+            from asr_server.engines.whisper.faster_whisper import WhisperEngine
+            from asr_server.engines.whisper.options import WhisperOptions
 
             return WhisperEngine(
                 WhisperOptions(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from asr_server.engine import RATE_HZ
+from asr_server.engines.onnx_session import infer
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from faster_whisper.feature_extractor import FeatureExtractor
     from numpy.typing import NDArray
 
-_RATE_HZ: Final = 16_000
 _MELS: Final = 80
 _FRAMES_A_SECOND: Final = 100
 _DEFAULT_SECONDS: Final = 8
@@ -61,21 +62,22 @@ class OnnxTurnModel:
                 field="PARLEY_ASR_TURN_MODEL",
             )
         self._input, self._features, length = inputs[0].name, len(shape) == _FEATURES_RANK, shape[-1]
-        per_second = _FRAMES_A_SECOND if self._features else _RATE_HZ
-        self._samples = length * _RATE_HZ // per_second if isinstance(length, int) else _DEFAULT_SECONDS * _RATE_HZ
+        per_second = _FRAMES_A_SECOND if self._features else RATE_HZ
+        self._samples = length * RATE_HZ // per_second if isinstance(length, int) else _DEFAULT_SECONDS * RATE_HZ
         self._extractor = _extractor(self._samples) if self._features else None
-        self.probability(np.zeros(_RATE_HZ, dtype=np.float32))
+        self.probability(np.zeros(RATE_HZ, dtype=np.float32))
 
     def probability(self, audio: NDArray[np.float32]) -> float:
         """How likely the turn is over.
 
         Raises:
             InvalidInput: the graph gives something else than a probability.
+            EngineFailed: the graph fails.
         """
         sound = audio[-self._samples :]
         sound = np.pad(sound, (self._samples - len(sound), 0))
         fed = sound if self._extractor is None else _log_mel(self._extractor, sound)
-        given = np.ravel(self._session.run(None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
+        given = np.ravel(infer(self._session, None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
         if given.size != 1 or not 0 <= float(given[0]) <= 1:
             raise InvalidInput(
                 f"{self._name} gives {given[:4]}, and one probability from 0 to 1 is wanted",
@@ -88,13 +90,13 @@ def _extractor(samples: int) -> FeatureExtractor:
     """What makes Whisper's features of that much sound."""
     from faster_whisper.feature_extractor import FeatureExtractor
 
-    return FeatureExtractor(feature_size=_MELS, chunk_length=samples // _RATE_HZ)
+    return FeatureExtractor(feature_size=_MELS, chunk_length=samples // RATE_HZ)
 
 
 def _log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
     """Whisper's features of normalised sound, of shape (80, frames)."""
     normal = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
-    frames = len(sound) * _FRAMES_A_SECOND // _RATE_HZ
+    frames = len(sound) * _FRAMES_A_SECOND // RATE_HZ
     return np.asarray(extractor(normal, padding=0)[:, :frames], dtype=np.float32)
 
 

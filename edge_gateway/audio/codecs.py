@@ -47,7 +47,14 @@ class PcmDecoder:
 
     def __init__(self, sample_rate_hz: int) -> None:
         """Take PCM at `sample_rate_hz`."""
+        self._sample_rate_hz = sample_rate_hz
         self._resampler = Resampler(sample_rate_hz, LISTENING_RATE_HZ)
+        self._bytes = 0
+
+    @property
+    def packet_samples(self) -> int:
+        """How long the last packet lasts at the listening rate, whatever the resampler has given of it."""
+        return self._bytes // SAMPLE_BYTES * LISTENING_RATE_HZ // self._sample_rate_hz
 
     def decode(self, packet: bytes) -> bytes:
         """PCM at the listening rate; a resampler holds a few milliseconds back at first.
@@ -59,6 +66,7 @@ class PcmDecoder:
             raise InvalidInput(
                 f"a PCM packet of {len(packet)} bytes: 16-bit samples need an even number", field="packet"
             )
+        self._bytes = len(packet)
         return self._resampler.push(packet)
 
     def conceal(self, samples: int) -> bytes:

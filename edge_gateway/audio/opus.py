@@ -64,6 +64,8 @@ class Decoder:
         self._grain_samples = sample_rate_hz // _GRAINS_PER_SECOND
         self._pcm = ctypes.create_string_buffer(self._max_samples * _BYTES_PER_SAMPLE)
         self._pcm_address = ctypes.addressof(self._pcm)
+        self.packet_samples = 0
+        """How long the last packet lasted."""
 
     def decode(self, packet: bytes) -> bytes:
         """Return the PCM of one packet of 2.5 to 120 ms.
@@ -72,7 +74,9 @@ class Decoder:
             InvalidInput: empty, over 1275 bytes, or no Opus (field `packet`). The decoder stays usable.
         """
         _check(packet)
-        return self._run(packet, self._max_samples, fec=0)
+        pcm = self._run(packet, self._max_samples, fec=0)
+        self.packet_samples = len(pcm) // _BYTES_PER_SAMPLE
+        return pcm
 
     def conceal(self, samples: int) -> bytes:
         """Return `samples` of plausible PCM in place of a lost packet; longer losses fade into silence.

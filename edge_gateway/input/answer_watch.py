@@ -45,23 +45,25 @@ class AnswerWatch:
         self._ack_samples = 0
         self.sent_samples = self._received = 0
         """Samples sent on this stream."""
+        self._end_sample = first_sample
         self._words_due_sample: int | None = None
+        self._turn_open = self._flushed = False
         self._set()
 
     def sent(self, samples: int, end_sample: int) -> None:
         """So much sound was sent, up to there on the session's audio clock."""
         self.sent_samples += samples
-        if self._words_due_sample is not None and self._words_at is None and end_sample >= self._words_due_sample:
-            self._words_at = self._clock() + ANSWER_SECONDS
+        self._end_sample = end_sample
+        self._expect_words()
         if self._ack_at is None and self._owes_acknowledgement:
             self._ack_at = self._clock() + ANSWER_SECONDS
-        self._expect_accounting(end_sample)
+        self._expect_accounting()
         self._set()
 
     def flushed(self) -> None:
-        """The turn was ended by the client: its words are due, if there are any."""
-        if self._words_due_sample is not None:
-            self._words_due_sample = 0
+        """The turn was ended by the client: its words are due, if it had begun."""
+        if self._turn_open:
+            self._flushed = True
             self._words_at = self._clock() + ANSWER_SECONDS + _LONGEST_PAUSE_SAMPLES / LISTENING_RATE_HZ
         self._set()
 
@@ -75,17 +77,28 @@ class AnswerWatch:
                 self._ack_at = self._clock() + ANSWER_SECONDS if self._owes_acknowledgement else None
                 if event.end_sample > self._accounted_sample:
                     self._accounted_sample, self._accounted_at = event.end_sample, None
-            case asr.VoiceStopped():
+            case asr.VoiceStopped() if not self._flushed:
                 self._words_due_sample, self._words_at = event.sample + self._longest_pause, None
-            case asr.VoiceOnset() | asr.TurnResumed() | asr.EndOfTurn() | asr.TurnDiscarded():
+                self._expect_words()
+            case asr.VoiceOnset() | asr.TurnResumed() if not self._flushed:
+                self._turn_open = True
+                self._words_due_sample = self._words_at = None
+            case asr.EndOfTurn() | asr.TurnDiscarded():
+                self._turn_open = self._flushed = False
                 self._words_due_sample = self._words_at = None
             case _:
                 pass
         self._set()
 
-    def _expect_accounting(self, end_sample: int) -> None:
+    def _expect_words(self) -> None:
+        """After so much silence the turn is over, whatever its words are."""
+        due_sample = self._words_due_sample
+        if due_sample is not None and self._words_at is None and self._end_sample >= due_sample:
+            self._words_at = self._clock() + ANSWER_SECONDS
+
+    def _expect_accounting(self) -> None:
         """No turn is longer than this: a server that accounts for nothing hangs, however alive it is."""
-        if self._accounted_at is None and end_sample - self._accounted_sample > _LONGEST_TURN_SAMPLES:
+        if self._accounted_at is None and self._end_sample - self._accounted_sample > _LONGEST_TURN_SAMPLES:
             self._accounted_at = self._clock() + _ACCOUNTING_SECONDS
 
     @property

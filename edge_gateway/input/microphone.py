@@ -27,6 +27,11 @@ class PacketDecoder(Protocol):
     keeps_packets: bool
     """A packet can be decoded again by another decoder; False: it makes sense only after those before it."""
 
+    @property
+    def packet_samples(self) -> int:
+        """How long the last packet lasts; a decoder may have given less of it yet, or more."""
+        ...
+
     def decode(self, packet: bytes) -> bytes:
         """PCM of one packet; InvalidInput for what is none."""
         ...
@@ -56,7 +61,8 @@ class Microphone:
         self._make_decoder = make_decoder
         self._decoder: PacketDecoder | None = None
         self._next_sequence = -1
-        self._packet_samples = 0
+        self._anew_sequence = -1
+        """What follows a packet that came out of order: if it comes next, the client counts anew."""
 
     def take(self, packet: AudioPacket) -> Sound:
         """Decode a packet.
@@ -66,17 +72,27 @@ class Microphone:
         """
         if self._decoder is None:
             self._decoder = self._make_decoder()
-        lost = packet.sequence - self._next_sequence if self._next_sequence >= 0 else 0
-        gap = self._fill(self._decoder, lost * self._packet_samples) if lost > 0 else b""
+        gap = self._fill(self._decoder, self._lost_before(packet.sequence) * self._decoder.packet_samples)
         pcm = self._decoder.decode(packet.data)
-        self._next_sequence = packet.sequence + 1
-        self._packet_samples = len(pcm) // SAMPLE_BYTES
+        self._count(packet.sequence)
         return Sound(gap + pcm, len(gap) // SAMPLE_BYTES, packet.data if self._decoder.keeps_packets else pcm)
 
     def again(self) -> Callable[[bytes], bytes]:
         """What makes sound of what was kept, from one packet to the next."""
         decoder = self._make_decoder()
         return decoder.decode if decoder.keeps_packets else lambda pcm: pcm
+
+    def _lost_before(self, sequence: int) -> int:
+        """Packets missing before this one; none where it comes late, or the client counts anew."""
+        if self._next_sequence < 0 or sequence == self._anew_sequence:
+            return 0
+        return max(0, sequence - self._next_sequence)
+
+    def _count(self, sequence: int) -> None:
+        if sequence >= self._next_sequence or sequence == self._anew_sequence:
+            self._next_sequence, self._anew_sequence = sequence + 1, -1
+        else:
+            self._anew_sequence = sequence + 1
 
     @staticmethod
     def _fill(decoder: PacketDecoder, samples: int) -> bytes:

@@ -11,35 +11,27 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from edge_gateway.input.absence import fill_absence
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
-from edge_gateway.input.microphone import Microphone, PacketDecoder
-from edge_gateway.input.replay_buffer import KEPT_SECONDS, HeardPacket, ReplayBuffer
+from edge_gateway.input.config_changes import ConfigChanges
+from edge_gateway.input.open_stream import OpenStream
+from edge_gateway.input.retries import Retries
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
+from parley.audio import LISTENING_RATE_HZ
 from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError
-from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
-    from edge_gateway.turn_taking.echo import MicrophoneLevels
+    from edge_gateway.input.replay_buffer import HeardPacket
+    from edge_gateway.input.uplink import Uplink
     from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
-# A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one, except where a
-# decision hangs on the next sound: in a pause the end of the turn, and while a reply plays its interruption.
-_PACKETS_A_MESSAGE: Final = 4
-_RETRY_SECONDS: Final = 0.25
-_SLOWEST_RETRY_SECONDS: Final = 2.0
-# Sound that breaks as many streams is given up: it would break the next one too.
-_MOST_HEARINGS: Final = 3
-# In the middle of a turn, sound that stays away for so long is silence: a key let go, a microphone muted.
-_ABSENT_SECONDS: Final = 1.5
-# A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
-_LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
-_MORE_ABSENT_SECONDS: Final = 0.5
+# What was said before a client closed its half is transcribed within this time, or not at all.
+_LAST_WORDS_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +66,23 @@ class Recognition:
         self,
         client: asr.AsrClient,
         config: asr.Config,
-        make_decoder: Callable[[], PacketDecoder],
-        levels: MicrophoneLevels,
+        uplink: Uplink,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
     ) -> None:
-        """Prepare; nothing is opened before `run`. `levels` hears along while a reply plays; `emit` takes events."""
+        """Prepare; nothing is opened before `run`. `emit` takes events."""
         self._client = client
-        self._config = self._agreed = config
-        self._proposed: list[tuple[int, asr.Config]] = []
-        """Changes that the server has not passed yet, each with the sound that was sent before it."""
-        self._levels = levels
+        self._changes = ConfigChanges(config)
+        self._uplink = uplink
+        self._buffer = uplink.buffer
         self._emit = emit
-        self._microphone = Microphone(make_decoder)
-        self._buffer = ReplayBuffer()
-        self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
-        self._watch: AnswerWatch | None = None
-        """While a stream is open and takes sound."""
-        self._batch: list[bytes] = []
+        self._stream: OpenStream | None = None
+        """While one is open."""
         self._next_turn = 1
         self._context: asr.TurnContext | None = None
-        self._assistant = asr.Assistant.IDLE
-        self._pausing = False
         self._turn_open = asyncio.Event()
-        self._heard_seconds = 0.0
-        self._failing = False
-        self._lost_samples = 0
-        self._accounted = asyncio.Event()
-        self._accounted_sample = 0
-        self._hearings = (0, 0)
-        """Where the last stream that broke had begun, and how many had begun there."""
-        self._retry_seconds = _RETRY_SECONDS
+        self._unfinished = False
+        """A voice was heard whose turn is not over, on this stream or on one before it."""
+        self._retries = Retries()
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -111,12 +90,7 @@ class Recognition:
         Raises:
             InvalidInput: it cannot be decoded; the session goes on without it.
         """
-        sound = self._microphone.take(packet)
-        self._heard_seconds = asyncio.get_running_loop().time()
-        if self._assistant is asr.Assistant.SPEAKING:
-            self._levels.hear(level_db(sound.pcm))
-        self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, packet.captured_unix_us, received_ns))
-        return len(sound.pcm) // SAMPLE_BYTES
+        return self._uplink.hear(packet, received_ns)
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""
@@ -126,40 +100,40 @@ class Recognition:
 
     def assistant(self, state: asr.Assistant) -> None:
         """Tell what the assistant is doing."""
-        self._assistant = state
+        self._uplink.assistant = state
         self._tell(state)
 
     def flush(self) -> None:
         """Have everything finalised that was heard until now."""
-        self._send_batch()
-        if self._watch is not None:
-            self._watch.flushed()
+        self._uplink.flush()
+        if self._stream is not None:
+            self._stream.watch.flushed()
         self._tell(asr.Flush())
 
     async def finish(self) -> None:
-        """Flush, and wait until the server has accounted for everything that was heard."""
+        """Flush, and wait until the server has accounted for everything that was heard; what takes too long is lost."""
         self.flush()
-        while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
-            self._accounted.clear()
-            await self._accounted.wait()
-
-    def _tell(self, request: asr.Request) -> None:
-        if self._watch is not None:
-            self._outgoing.put_nowait(request)
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._uplink.accounted_for()
+        except TimeoutError:
+            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
-        self._config = config
-        self._proposed.append((self._watch.sent_samples if self._watch is not None else 0, config))
+        self._changes.propose(config, self._stream.watch.sent_samples if self._stream is not None else 0)
         self._tell(config)
+
+    def _tell(self, request: asr.Request) -> None:
+        if self._stream is not None:
+            self._stream.put(request)
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
         async with asyncio.TaskGroup() as tasks:
-            absence = tasks.create_task(self._fill_absence(), name="absence")
+            absence = tasks.create_task(fill_absence(self._uplink, self._turn_open), name="absence")
             while await self._one_stream():
-                await asyncio.sleep(self._retry_seconds)
-                self._retry_seconds = min(2 * self._retry_seconds, _SLOWEST_RETRY_SECONDS)
+                await self._retries.pause()
             absence.cancel()
 
     async def _one_stream(self) -> bool:
@@ -173,154 +147,103 @@ class Recognition:
         except TimeoutError:
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
-            took_sound, self._watch = self._watch is not None, None
+            took_sound = self._stream is not None and self._stream.takes_sound
+            self._stream = None
+            self._uplink.disconnect()
         if self._turn_open.is_set():
             self._turn_open.clear()
             await self._emit(TurnLost())
         if isinstance(error, InvalidInput | NotFound):
-            undone = self._agreed if self._proposed else None
-            self._proposed, self._config, self._retry_seconds = [], self._agreed, 0.0
-            await self._emit(HopFailed(error, refused=True, in_force=undone))
-            return undone is not None
-        if not self._failing:
-            self._failing = True
+            return await self._refused(error)
+        if self._changes.pending and not self._retries.failing:
+            # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
+            self._changes.forget()
+            self._retries.at_once()
+            return True
+        if not self._retries.failing:
+            self._retries.failing = True
             await self._emit(HopFailed(error))
-        if took_sound:
-            await self._give_up_what_breaks_streams(began_sample)
+        first, end = self._buffer.first_sample, self._buffer.next_sample
+        if took_sound and self._retries.broke(began_sample, first) and end > first:
+            _log.warning("%.1f s of sound are left out: they broke each stream", (end - first) / LISTENING_RATE_HZ)
+            await self._lose_turn(first, end)
         return True
 
-    async def _give_up_what_breaks_streams(self, began_sample: int) -> None:
-        at, hearings = self._hearings
-        hearings = hearings + 1 if at == began_sample == self._buffer.first_sample else 1
-        self._hearings = (self._buffer.first_sample, hearings)
-        seconds = (self._buffer.next_sample - self._buffer.first_sample) / LISTENING_RATE_HZ
-        if hearings >= _MOST_HEARINGS and seconds > 0:
-            self._buffer.accounted(self._buffer.next_sample)
-            self._hearings = (0, 0)
-            await self._emit(HopFailed(AudioLost(f"{seconds:.1f} s of sound broke the asr server each time: left out")))
+    async def _refused(self, error: ParleyError) -> bool:
+        """Go back to what the server has taken before; False when that was nothing else."""
+        in_force = self._changes.refuse()
+        if in_force is not None:
+            self._retries.at_once()
+        await self._emit(HopFailed(error, refused=True, in_force=in_force))
+        return in_force is not None
 
     async def _listen(self) -> None:
-        self._outgoing = asyncio.Queue()
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(None) as timeout:
-            watch = AnswerWatch(timeout, clock, self._config.endpointing, self._buffer.first_sample)
-            async with self._client.transcribe(self._requests(watch)) as events:
+            watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
+            self._stream = OpenStream(watch)
+            requests = self._stream.requests(self._opening(), self._uplink)
+            async with self._client.transcribe(requests) as events:
                 async for event in events:
                     watch.answered(event)
                     await self._take(event)
 
-    async def _requests(self, watch: AnswerWatch) -> AsyncIterator[asr.Request]:
-        yield self._opening()
-        self._watch = watch
-        self._pausing = False
-        if self._assistant is not asr.Assistant.IDLE:
-            yield self._assistant
-        # What waits for its message is heard again with the rest.
-        self._batch = []
-        for first_sample, pcm in self._buffer.replay(self._microphone.again()):
-            self._outgoing.put_nowait(asr.Audio(pcm, first_sample))
-        while True:
-            request = await self._outgoing.get()
-            yield request
-            if isinstance(request, asr.Audio):
-                samples = len(request.pcm) // SAMPLE_BYTES
-                watch.sent(samples, request.first_sample + samples)
-
     def _opening(self) -> asr.Config:
+        config = self._changes.opening()
         return replace(
-            self._config,
+            config,
             first_sample=self._buffer.first_sample,
             first_turn=self._next_turn,
-            traceparent=self._context.traceparent if self._context else self._config.traceparent,
+            traceparent=self._context.traceparent if self._context else config.traceparent,
         )
-
-    def _add(self, pcm: bytes, packet: HeardPacket) -> None:
-        """Keep sound, and send it on when there is enough for a message."""
-        packet.first_sample, packet.samples = self._buffer.next_sample, len(pcm) // SAMPLE_BYTES
-        self._buffer.add(packet)
-        self._batch.append(pcm)
-        waits = self._assistant is asr.Assistant.IDLE and not self._pausing
-        if len(self._batch) >= (_PACKETS_A_MESSAGE if waits else 1):
-            self._send_batch()
-        forgotten = self._buffer.forget_what_is_too_old()
-        # A server that listens has it, and lags behind a client that sends faster than time.
-        if forgotten and self._watch is None:
-            if not self._lost_samples:
-                _log.warning("sound is lost: the asr server has been away for more than %d s", KEPT_SECONDS)
-            self._lost_samples += forgotten
-
-    def _send_batch(self) -> None:
-        if not self._batch:
-            return
-        pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
-        self._buffer.forwarded(len(self._batch), clock_ns())
-        self._batch = []
-        if self._watch is not None:
-            self._outgoing.put_nowait(asr.Audio(pcm, self._buffer.next_sample - len(pcm) // SAMPLE_BYTES))
 
     async def _take(self, event: asr.Event) -> None:
         """Note what an event means for the sound that is kept, and hand it on."""
+        packet = None
         match event:
             case asr.Ready():
+                self._changes.ready()
                 await self._tell_of_loss()
-                await self._emit(Heard(event))
             case asr.AudioAck():
-                # It takes sound again, and not only calls.
-                self._failing, self._retry_seconds = False, _RETRY_SECONDS
-                while self._proposed and self._proposed[0][0] < event.received_samples:
-                    self._agreed = self._proposed.pop(0)[1]
-                self._is_accounted_for(event.end_sample)
+                self._retries.works()
+                self._changes.passed(event.received_samples)
+                self._uplink.account_for(event.end_sample)
+                return
             case asr.VoiceStopped():
-                self._pausing = True
-                await self._emit(Heard(event))
+                self._uplink.pausing = True
             case asr.SpeechStarted():
                 # Behind a turn that was too long there was no silence, and is no onset.
                 self._turn_open.set()
-                await self._emit(Heard(event))
             case asr.VoiceOnset():
-                self._pausing = False
+                self._uplink.pausing, self._unfinished = False, True
                 self._turn_open.set()
-                await self._emit(Heard(event, self._buffer.with_sample(event.sample)))
+                packet = self._buffer.with_sample(event.sample)
             case asr.EndOfTurn():
                 self._next_turn = event.turn + 1
-                last_voiced = self._buffer.with_sample(event.speech_end_sample - 1)
+                packet = self._buffer.with_sample(event.speech_end_sample - 1)
                 self._turn_is_over(event.end_sample)
-                await self._emit(Heard(event, last_voiced))
             case asr.TurnDiscarded():
                 self._turn_is_over(event.end_sample)
-                await self._emit(Heard(event))
             case _:
-                await self._emit(Heard(event))
+                pass
+        await self._emit(Heard(event, packet))
 
     def _turn_is_over(self, end_sample: int) -> None:
-        self._pausing = False
+        self._uplink.pausing = self._unfinished = False
         self._turn_open.clear()
-        self._is_accounted_for(end_sample)
-
-    def _is_accounted_for(self, end_sample: int) -> None:
-        self._buffer.accounted(end_sample)
-        self._accounted_sample = end_sample
-        self._accounted.set()
+        self._uplink.account_for(end_sample)
 
     async def _tell_of_loss(self) -> None:
-        if self._lost_samples:
-            seconds, self._lost_samples = self._lost_samples / LISTENING_RATE_HZ, 0
-            lost = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
-            await self._emit(HopFailed(lost))
+        lost = self._uplink.take_lost()
+        if lost and self._unfinished:
+            await self._lose_turn(self._buffer.first_sample - lost, self._buffer.first_sample)
+        elif lost:
+            seconds = lost / LISTENING_RATE_HZ
+            away = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
+            await self._emit(HopFailed(away))
 
-    async def _fill_absence(self) -> None:
-        """Let sound that stays away in the middle of a turn count as silence, so that the turn ends."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            await self._turn_open.wait()
-            absent_seconds = clock() - self._heard_seconds
-            if absent_seconds < _ABSENT_SECONDS:
-                await asyncio.sleep(_ABSENT_SECONDS - absent_seconds)
-                continue
-            if self._watch is not None:
-                first_time = absent_seconds < _ABSENT_SECONDS + _MORE_ABSENT_SECONDS
-                seconds = _ABSENT_SECONDS if first_time else _MORE_ABSENT_SECONDS
-                silence = bytes(round(seconds * LISTENING_RATE_HZ) * SAMPLE_BYTES)
-                self._add(silence, HeardPacket(0, 0, 0, b"", 0, clock_ns()))
-                self._send_batch()
-            await asyncio.sleep(_MORE_ABSENT_SECONDS)
+    async def _lose_turn(self, first_sample: int, end_sample: int) -> None:
+        """No server will hear this sound, and the turn that it is a part of comes to nothing."""
+        self._turn_is_over(end_sample)
+        lost = asr.TurnDiscarded(self._next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
+        await self._emit(Heard(lost))

@@ -33,17 +33,17 @@ class ClientMarks:
         if mark.kind not in _PLAYBACK:
             return False
         self._unix_us.setdefault(mark.kind, mark.unix_us)
-        return self.settle() and mark.kind is MarkKind.FIRST_AUDIBLE
+        return self.settle(turn) and mark.kind is MarkKind.FIRST_AUDIBLE
 
-    def settle(self) -> bool:
-        """Bring what was reported onto the gateway's clock, where that is known.
+    def settle(self, turn: Turn) -> bool:
+        """Bring what was reported of `turn`'s reply onto the gateway's clock, where that is known.
 
         Gives True when it is known by now when the reply could be heard.
         """
-        if self._turn is None or not self._clock.known or not self._unix_us:
+        if turn is not self._turn or not self._clock.known or not self._unix_us:
             return False
         arrived, rendered, audible = (self._on_gateway_ns(kind) for kind in _PLAYBACK)
-        times = self._turn.timeline.reply
+        times = turn.timeline.reply
         times.played_by((arrived, rendered, audible), clock_ns(), self._clock.uncertainty_us * 1000)
         return times.audible_ns > 0
 

@@ -53,6 +53,7 @@ class PrematureEnds:
 def note_end(times: UtteranceTimes, end: asr.EndOfTurn, last_voiced: HeardPacket | None, clock: ClientClock) -> None:
     """Note when the user fell silent, by the packet with the last voiced sample, and what the ASR server did then."""
     times.ended_ns = clock_ns()
+    times.decided_sample = end.end_sample
     times.transcribe_ns = round((end.timings.queue_ms + end.timings.transcribe_ms) * 1e6)
     times.known_ns = round(end.timings.known_ms * 1e6)
     times.final_ns = round(end.timings.final_ms * 1e6)
@@ -60,7 +61,7 @@ def note_end(times: UtteranceTimes, end: asr.EndOfTurn, last_voiced: HeardPacket
     times.excess_wait_ms = max(0.0, times.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
     if last_voiced is not None:
         times.received_ns, times.forwarded_ns = last_voiced.received_ns, last_voiced.forwarded_ns
-        times.uplink_ns = clock.round_trip_us * 1000 // 2
+        times.uplink_ns = _uplink_ns(clock)
         times.speech_end_ns = captured_ns(last_voiced, end.speech_end_sample, clock)
 
 
@@ -70,10 +71,15 @@ def captured_ns(packet: HeardPacket, sample: int, clock: ClientClock) -> int:
     Without a capture time, or with one that cannot be, the packet's last sample counts as captured when it was sent.
     """
     into_ns = (sample - packet.sound_sample) * _NS_PER_S // LISTENING_RATE_HZ
-    sent_ns = packet.received_ns - clock.round_trip_us * 1000 // 2
+    sent_ns = packet.received_ns - _uplink_ns(clock)
     # Before the first exchange the client's clock says nothing.
     if packet.captured_unix_us and clock.known:
         at_ns = clock.to_gateway_us(packet.captured_unix_us) * 1000 + into_ns
         if packet.received_ns - _LONGEST_UPLINK_NS <= at_ns <= packet.received_ns:
             return at_ns
     return min(sent_ns - (packet.sound_samples * _NS_PER_S // LISTENING_RATE_HZ - into_ns), packet.received_ns)
+
+
+def _uplink_ns(clock: ClientClock) -> int:
+    """How long the way to the gateway is thought to take; a client that is slow to answer pings has no longer one."""
+    return min(clock.round_trip_us * 1000 // 2, _LONGEST_UPLINK_NS)

@@ -48,6 +48,8 @@ class UtteranceTimes:
     """How long before the ASR server's decision the words were known; 0: they came after it. A length."""
     final_ns: int = 0
     """From the ASR server's decision to the words: a length."""
+    decided_sample: int | None = None
+    """Sample after the last one that this decision needed, on the session's audio clock; None: nothing was spoken."""
     waited_ms: float = 0.0
     """Silence after which the turn was taken to be over."""
     excess_wait_ms: float = 0.0
@@ -141,7 +143,7 @@ class Slice:
 def slices(timeline: TurnTimeline) -> tuple[Slice, ...]:
     """The spans of a turn in the order of their start; those without both ends are left out."""
     said, reply = timeline.utterance, timeline.reply
-    sent_ns = max(said.speech_end_ns, said.received_ns - said.uplink_ns)
+    sent_ns = max(said.speech_end_ns, said.received_ns - said.uplink_ns) if said.received_ns else 0
     arrived = reply.arrived_ns
     audio_ns = max(reply.first_audio_ns, reply.released_ns) if reply.first_audio_ns else 0
     candidates = (

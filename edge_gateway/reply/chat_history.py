@@ -5,8 +5,8 @@ The rules that it keeps, whatever happens:
 - the user's and the assistant's words alternate; two of the same speaker in a row become one message. Many models'
   chat templates demand it. A reply that nobody asked for, such as a greeting, may come first, or follow another reply;
 - a function that was called stands before the words of the reply in which it was called, as a message of the assistant
-  that wants it and one of the tool that answers it; neither is ever there without the other. They part what stands
-  before them from what comes after, so no two messages in a row are ever of the same role;
+  that wants it and one of the tool that answers it; neither is ever there without the other. These messages do not
+  count for the rule above: what the user adds before a word of that reply was heard joins what they had said before;
 - what the listener did not hear stays with the words of its reply that they heard. A reply of which no word was heard
   leaves none.
 
@@ -45,6 +45,8 @@ class ChatHistory:
         self.instructions = instructions
         self._limit_chars = limit_chars
         self._talk: list[Message] = []
+        self._unanswered: set[str] = set()
+        """Calls whose result stands for one that has not come."""
 
     def user(self, text: str) -> None:
         """Add what the user said; nothing, if it is blank."""
@@ -57,13 +59,17 @@ class ChatHistory:
             if each.call.id not in known:
                 self._talk.append(Message(Role.ASSISTANT, "", tool_calls=(each.call,)))
                 self._talk.append(_answer(each.call.id, each.result))
+                if each.result is None:
+                    self._unanswered.add(each.call.id)
         self._trim_if_long()
 
     def late_result(self, result: ToolResult) -> None:
         """Add what a function gave when its reply was over; nothing, if the call is not known any more."""
-        for place, message in enumerate(self._talk):
-            if message.tool_call_id == result.tool_call_id and message.text == NO_ANSWER:
-                self._talk[place] = _answer(result.tool_call_id, result)
+        if result.tool_call_id in self._unanswered:
+            self._unanswered.remove(result.tool_call_id)
+            answer = _answer(result.tool_call_id, result)
+            self._talk = [answer if each.tool_call_id == answer.tool_call_id else each for each in self._talk]
+            self._trim_if_long()
 
     def reply(self, heard: str, *, interrupted: bool = False, unheard: str = "") -> None:
         """Add what was heard of a reply; nothing, if no word was.
@@ -91,32 +97,55 @@ class ChatHistory:
             self._trim()
 
     def _trim(self) -> None:
-        """Drop the oldest turns, whole; of a single message that is too long, its beginning."""
-        kept_chars = int(self._limit_chars * _TRIM_TO)
-        first = len(self._talk) - 1
-        chars = _size(self._talk[first])
+        """Drop the oldest turns, whole; of a last one that is too long by itself, the beginning of its longest text."""
+        kept_chars, last = int(self._limit_chars * _TRIM_TO), _last_words(self._talk)
+        # Functions after the last words belong to a reply that nobody has heard yet.
+        first, chars = last, sum(map(_size, self._talk[last:]))
         while first > 0 and chars + _size(self._talk[first - 1]) <= kept_chars:
             first -= 1
             chars += _size(self._talk[first])
         # A reply without what it replies to says little, and a result needs its call.
-        while first + 1 < len(self._talk) and self._talk[first].role is not Role.USER:
+        while first < last and self._talk[first].role is not Role.USER:
             first += 1
-        if self._talk[first].role is Role.TOOL:
-            first -= 1
         self._talk = self._talk[first:]
-        if sum(map(_size, self._talk)) > self._limit_chars:
-            last = self._talk[-1]
-            _, _, tail = last.text[-self._limit_chars :].partition(" ")
-            self._talk[-1] = replace(last, text=tail or last.text[-self._limit_chars :])
+        self._unanswered &= {message.tool_call_id for message in self._talk}
+        while (over := sum(map(_size, self._talk)) - self._limit_chars) > 0:
+            longest = max(range(len(self._talk)), key=lambda place: len(_longest_text(self._talk[place])))
+            if not _longest_text(self._talk[longest]):
+                return
+            self._talk[longest] = _shortened(self._talk[longest], over)
+
+
+def _last_words(talk: list[Message]) -> int:
+    """Where the last words stand; 0 where there are none."""
+    return next((place for place in reversed(range(len(talk))) if not _is_of_function(talk[place])), 0)
+
+
+def _longest_text(message: Message) -> str:
+    return max(message.text, message.unheard, key=len)
+
+
+def _shortened(message: Message, over: int) -> Message:
+    """A message whose longest text is shorter by `over` characters, or empty: of words the end stays."""
+    if len(message.unheard) >= len(message.text):
+        return replace(message, unheard=message.unheard[:-over])
+    end = message.text[over:]
+    return replace(message, text=end.partition(" ")[2] or end)
 
 
 def _append(talk: list[Message], message: Message) -> None:
-    """Add words; to the last message, where it is the same speaker's."""
-    last = talk[-1] if talk else None
-    if last is None or last.role is not message.role or last.tool_calls:
+    """Add words; to the last ones, where they are the same speaker's."""
+    place = len(talk) - 1
+    while message.role is Role.USER and place > 0 and _is_of_function(talk[place]):
+        place -= 1
+    if place < 0 or talk[place].role is not message.role or talk[place].tool_calls:
         talk.append(message)
     else:
-        talk[-1] = replace(message, text=f"{last.text} {message.text}")
+        talk[place] = replace(message, text=f"{talk[place].text} {message.text}")
+
+
+def _is_of_function(message: Message) -> bool:
+    return bool(message.tool_calls) or message.role is Role.TOOL
 
 
 def _answer(name: str, result: ToolResult | None) -> Message:
@@ -128,4 +157,4 @@ def _answer(name: str, result: ToolResult | None) -> Message:
 
 def _size(message: Message) -> int:
     """Characters that a message has for the LLM."""
-    return len(message.text) + sum(len(call.arguments_json) for call in message.tool_calls)
+    return len(message.text) + len(message.unheard) + sum(len(call.arguments_json) for call in message.tool_calls)

@@ -57,7 +57,9 @@ class Generation:
         self._news: asyncio.Queue[llm.Event | ParleyError] = asyncio.Queue()
         self._clock = asyncio.get_running_loop().time
         self._asked = self._sign = self._since = self._clock()
-        """When the LLM was asked, when it last gave a sign of life, and when it last gave something to say or do."""
+        """When the LLM was asked, when it last gave a sign of life, and since when it works on what it will say next:
+        from its last words or call on, or from a result that it was given.
+        """
         self._progress = llm.Progress(llm.ProgressKind.UNSPECIFIED)
         self._told: tuple[llm.ProgressKind, str] | None = None
         self._filler = waiting.filler
@@ -81,6 +83,12 @@ class Generation:
             self._news.put_nowait(EngineFailed("the llm server ended a reply without saying so"))
         except ParleyError as error:
             self._news.put_nowait(error)
+
+    async def results(self) -> AsyncIterator[llm.ToolResult]:
+        """What functions gave, for the LLM server: with each the model begins to think anew."""
+        async for result in self._tools.results():
+            self._sign = self._since = self._clock()
+            yield result
 
     async def next(self) -> Piece:
         """The next piece of the text, the wish to hear what there is of it, or the end.
@@ -159,7 +167,7 @@ async def generation(
     text = Generation(tools, waiting)
     try:
         async with (
-            client.chat(chat, tools.results() if chat.tools else None) as events,
+            client.chat(chat, text.results() if chat.tools else None) as events,
             asyncio.TaskGroup() as tasks,
         ):
             following = tasks.create_task(text.follow(events), name="llm events")

@@ -96,8 +96,8 @@ class ToolCalls:
 
     @property
     def waits(self) -> bool:
-        """True while the model waits for a result."""
-        return bool(self._waiting)
+        """True while the model waits for a result, or has one before it that it has not taken yet."""
+        return bool(self._waiting) or not self._results.empty()
 
     async def call(self, call: llm.ToolCall) -> None:
         """Have a function called, unless the same call was made before."""

@@ -23,28 +23,14 @@ def open_engine(config: LlmConfig) -> Engine:
 
             return RulesEngine()
         case "openai":
-            from llm_server.engines.endpoints import EndpointsEngine, endpoints
-            from llm_server.engines.endpoints.endpoint import Endpoint
-
-            first = Endpoint(config.url, config.model, config.api_key, config.first_token_seconds)
-            return EndpointsEngine(endpoints(first, config.fallbacks, config.fallback_api_keys))
+            return _endpoints(config)
         case "ctranslate2":
-            from llm_server.engines.ctranslate2 import CTranslate2Engine, ModelConfig
-
-            return CTranslate2Engine(
-                ModelConfig(
-                    config.model,
-                    config.device,
-                    config.compute_type,
-                    config.threads,
-                    config.parallel,
-                    config.context_tokens,
-                )
-            )
+            return _ctranslate2(config)
         case "vllm":
             from llm_server.engines.vllm import VllmConfig, VllmEngine
 
-            return VllmEngine(VllmConfig(config.model, config.context_tokens, config.vllm_args))
+            model = VllmConfig(config.model, config.context_tokens, config.vllm_args)
+            return VllmEngine(model, config.patience_seconds)
         case "scripted":
             from llm_server.engines.scripted import ScriptedEngine
 
@@ -53,3 +39,25 @@ def open_engine(config: LlmConfig) -> Engine:
             )
         case name:
             raise Unavailable(f"PARLEY_LLM_ENGINE={name}: there is no such engine")
+
+
+def _endpoints(config: LlmConfig) -> Engine:
+    from llm_server.engines.endpoints import EndpointsEngine, endpoints
+    from llm_server.engines.endpoints.endpoint import Endpoint
+
+    first = Endpoint(config.url, config.model, config.api_key)
+    return EndpointsEngine(
+        endpoints(first, config.fallbacks, config.fallback_api_keys),
+        config.first_token_seconds,
+        config.patience_seconds,
+        warm_up=config.warm_up,
+    )
+
+
+def _ctranslate2(config: LlmConfig) -> Engine:
+    from llm_server.engines.ctranslate2 import CTranslate2Engine, ModelConfig
+
+    model = ModelConfig(
+        config.model, config.device, config.compute_type, config.threads, config.parallel, config.context_tokens
+    )
+    return CTranslate2Engine(model, config.patience_seconds)

@@ -6,21 +6,21 @@ thread of its own; as many run at once as were asked for, and the others wait th
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, Tool, ToolCall
+from llm_server.engine import Conversation, Finish, Message, Progress, ProgressKind, Role, StopReason, Tool
 from llm_server.engines.local.files import read_json
-from llm_server.engines.local.markup import Markup
 from llm_server.engines.local.prompts import read_prompt
-from parley.errors import Unavailable
-from serving.threads import Worker
+from llm_server.engines.local.reply import Piece, read_reply
+from llm_server.engines.local.worker_pool import WorkerPool
+from parley.errors import DeadlinePassed, Unavailable
 
 if TYPE_CHECKING:
     import threading
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import ctranslate2
     import tokenizers
 
+    from llm_server.engine import ReplyEvent
     from llm_server.engines.local.template import ChatTemplate
+    from serving.threads import Worker
 
 _PACKAGES: Final = ("ctranslate2", "tokenizers", "jinja2")
 _FILES: Final = ("model.bin", "tokenizer.json")
@@ -93,16 +95,14 @@ class CTranslate2Engine:
     name = "ctranslate2"
     calls_tools = True
 
-    def __init__(self, config: ModelConfig) -> None:
-        """Load nothing yet."""
+    def __init__(self, config: ModelConfig, patience_seconds: float = 20.0) -> None:
+        """Load nothing yet; who waits longer for a place or a token is given up."""
         self._config = config
         self._loaded: _Loaded | None = None
-        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
-        self._workers = tuple(Worker(f"llm-{place}") for place in range(config.parallel))
+        self._pool = WorkerPool("llm", config.parallel, patience_seconds)
         self._beginnings: set[str] = set()
-        for worker in self._workers:
-            self._idle.put_nowait(worker)
-        self.model = Path(config.folder).name
+        self._patience_seconds = patience_seconds
+        self.models = (Path(config.folder).name,)
         self.context_tokens = config.context_tokens
 
     def load(self) -> None:
@@ -149,47 +149,57 @@ class CTranslate2Engine:
 
     async def close(self) -> None:
         """End the threads."""
-        for worker in self._workers:
-            worker.close()
+        self._pool.close()
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    async def keep_warm(self) -> None:
+        """The model is warm when it is loaded."""
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         """Write a reply; closing the generator ends the work after the token that is being written.
 
         Raises:
             TooLarge: not even the last message fits the model.
+            Overloaded: no place came free in time.
+            DeadlinePassed: the model wrote no token in time.
         """
-        assert self._loaded is not None  # noqa: S101 - the server loads before it serves
         asked = time.monotonic()
-        worker = await self._idle.get()
-        try:
-            prompt = await worker.run(self._prompt, conversation)
+        if self._pool.busy:
+            yield Progress(ProgressKind.QUEUED)
+        async with self._pool.worker() as worker:
             waited = time.monotonic() - asked
-            counted, calls = 0, False
-            markup = Markup(sum(len(message.tool_calls) for message in conversation.messages))
-            stream = _Words(self._loaded.tokenizer)
+            yield Progress(ProgressKind.WAITING)  # noqa: ASYNC119 - whoever asks closes the generator
+            prompt = await worker.run(self._prompt, conversation)
 
-            def tokens(_: threading.Event) -> Iterator[int]:
-                return self._tokens(prompt, conversation)
+            def finish(tokens: int) -> Finish:
+                return Finish(
+                    StopReason.LENGTH if tokens >= conversation.max_tokens else StopReason.STOP,
+                    prompt_tokens=len(prompt.beginning) + len(prompt.rest),
+                    completion_tokens=tokens,
+                    cached_tokens=len(prompt.beginning) if prompt.kept else 0,
+                    queue_ms=waited * 1000,
+                )
 
-            async with worker.iterate(tokens, bound=_WAITING_TOKENS) as written:
+            pieces = self._pieces(worker, prompt, conversation)
+            async with aclosing(read_reply(pieces, conversation, finish)) as events:
+                async for event in events:
+                    yield event  # noqa: ASYNC119 - as above
+
+    async def _pieces(self, worker: Worker, prompt: _Prompt, conversation: Conversation) -> AsyncGenerator[Piece, None]:
+        """What the model writes, token by token."""
+        assert self._loaded is not None  # noqa: S101 - the server loads before it serves
+        stream = _Words(self._loaded.tokenizer)
+
+        def tokens(_: threading.Event) -> Iterator[int]:
+            return self._tokens(prompt, conversation)
+
+        try:
+            async with worker.iterate(
+                tokens, bound=_WAITING_TOKENS, patience_seconds=self._patience_seconds
+            ) as written:
                 async for token in written:
-                    counted += 1
-                    for event in markup.feed(stream.add(token)):
-                        calls = calls or isinstance(event, ToolCall)
-                        yield event  # noqa: ASYNC119 - whoever asks closes the generator
-            for event in markup.finish():
-                calls = calls or isinstance(event, ToolCall)
-                yield event
-        finally:
-            self._idle.put_nowait(worker)
-        reason = StopReason.LENGTH if counted >= conversation.max_tokens else StopReason.STOP
-        yield Finish(
-            StopReason.TOOL_CALLS if calls else reason,
-            prompt_tokens=len(prompt.beginning) + len(prompt.rest),
-            completion_tokens=counted,
-            cached_tokens=len(prompt.beginning) if prompt.kept else 0,
-            queue_ms=waited * 1000,
-        )
+                    yield Piece(stream.add(token), 1)  # noqa: ASYNC119 - as above
+        except TimeoutError:
+            raise DeadlinePassed(f"{self.models[0]} has written nothing for {self._patience_seconds:g} s") from None
 
     def _tokens(self, prompt: _Prompt, conversation: Conversation) -> Iterator[int]:
         """The tokens of a reply as they are chosen, without the one that ends it; blocks."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Message, Role
 
 if TYPE_CHECKING:
     from llm_server.engine import Tool, ToolCall
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME: Final = 64
 
 
 def content(message: Message) -> str:
@@ -36,5 +40,17 @@ def tool_as_dict(tool: Tool) -> dict[str, object]:
 
 
 def _call(call: ToolCall, *, as_text: bool) -> dict[str, object]:
-    arguments: object = call.arguments_json if as_text else json.loads(call.arguments_json)
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    """A call that was made. What no endpoint or template would take of it is left out: the model was told of it."""
+    found = _arguments(call)
+    arguments: object = found if not as_text else call.arguments_json if found else "{}"
+    name = _NO_NAME.sub("_", call.name)[:_LONGEST_NAME]
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _arguments(call: ToolCall) -> dict[str, object]:
+    """The arguments of a call; none where a model has written what is no JSON object."""
+    try:
+        found = json.loads(call.arguments_json or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -11,21 +11,25 @@ import asyncio
 import importlib.util
 import json
 import uuid
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, ToolCall
-from llm_server.engines.local.markup import Markup
+from llm_server.engine import Conversation, Finish, Message, Role, StopReason
 from llm_server.engines.local.prompts import read_prompt
+from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.messages import as_dict, tool_as_dict
-from parley.errors import Unavailable
+from parley.errors import DeadlinePassed, Unavailable
 from serving.threads import Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from vllm.engine.async_llm_engine import AsyncLLMEngine
+    from vllm.outputs import RequestOutput
     from vllm.sampling_params import SamplingParams
+
+    from llm_server.engine import ReplyEvent
 
 _WARM_UP_SECONDS: Final = 300.0
 _TEMPERATURE: Final = 0.7
@@ -43,20 +47,33 @@ class VllmConfig:
     """Further arguments of vLLM's engine, a JSON object."""
 
 
+@dataclass(slots=True)
+class _Written:
+    """What is known of a reply at its end."""
+
+    reason: str = "stop"
+    cached_tokens: int = 0
+
+
 class VllmEngine:
     """One model, shared by all replies."""
 
     name = "vllm"
     calls_tools = True
 
-    def __init__(self, config: VllmConfig) -> None:
-        """Load nothing yet. Made where the event loop runs that will ask for replies."""
+    def __init__(self, config: VllmConfig, patience_seconds: float = 20.0) -> None:
+        """Load nothing yet. Made where the event loop runs that will ask for replies.
+
+        A reply in which no token is written for `patience_seconds` is given up.
+        """
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._engine: AsyncLLMEngine | None = None
         # Templates and tokenizers take milliseconds, which other sessions' words would wait for.
         self._worker = Worker("llm-prompts")
-        self.model = config.model.rstrip("/").rpartition("/")[2]
+        # The first reply of all may take its time.
+        self._patience_seconds, self._warm_patience_seconds = _WARM_UP_SECONDS, patience_seconds
+        self.models = (config.model.rstrip("/").rpartition("/")[2],)
         self.context_tokens = config.context_tokens
 
     def load(self) -> None:
@@ -89,6 +106,7 @@ class VllmEngine:
                 "often called Instruct or Chat"
             )
         asyncio.run_coroutine_threadsafe(self._warm_up(), self._loop).result(_WARM_UP_SECONDS)
+        self._patience_seconds = self._warm_patience_seconds
 
     async def _warm_up(self) -> None:
         async for _ in self.reply(Conversation((Message(Role.USER, "Hello"),), max_tokens=1)):
@@ -100,42 +118,58 @@ class VllmEngine:
         if self._engine is not None:
             self._engine.shutdown()
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    async def keep_warm(self) -> None:
+        """The model is warm when it is loaded."""
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         """Write a reply; closing the generator aborts it.
 
         Raises:
             TooLarge: not even the last message fits the model.
+            DeadlinePassed: the model wrote no token in time.
             Unavailable: vLLM has died.
         """
+        tokens = await self._worker.run(self._prompt, conversation)
+        written = _Written()
+
+        def finish(counted: int) -> Finish:
+            reason = StopReason.LENGTH if written.reason == "length" else StopReason.STOP
+            return Finish(reason, len(tokens), counted, cached_tokens=written.cached_tokens)
+
+        pieces = self._pieces(tokens, conversation, written)
+        async with aclosing(read_reply(pieces, conversation, finish)) as events:
+            async for event in events:
+                yield event  # noqa: ASYNC119 - whoever asks closes the generator
+
+    async def _pieces(
+        self, tokens: list[int], conversation: Conversation, written: _Written
+    ) -> AsyncGenerator[Piece, None]:
+        """What the model writes, step by step; what is known of it at last stands in `written`."""
         assert self._engine is not None  # noqa: S101 - the server loads before it serves
         from vllm.inputs import TokensPrompt
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        tokens = await self._worker.run(self._prompt, conversation)
-        markup, calls, counted = Markup(sum(len(each.tool_calls) for each in conversation.messages)), False, 0
-        reason, cached = "stop", 0
         outputs = self._engine.generate(
             TokensPrompt(prompt_token_ids=tokens), _sampling(conversation), request_id=uuid.uuid4().hex
         )
         try:
-            async for output in outputs:
+            while (output := await self._next(outputs)) is not None:
                 piece = output.outputs[0]
-                counted += len(piece.token_ids)
-                cached = output.num_cached_tokens or cached
-                reason = piece.finish_reason or reason
-                for event in markup.feed(piece.text):
-                    calls = calls or isinstance(event, ToolCall)
-                    yield event
+                written.cached_tokens = output.num_cached_tokens or written.cached_tokens
+                written.reason = piece.finish_reason or written.reason
+                yield Piece(piece.text, len(piece.token_ids))
         except EngineDeadError as error:
             raise Unavailable(f"vLLM has died, and the LLM server must be started again: {error}") from error
         finally:
             # This is what aborts it.
             await outputs.aclose()
-        for event in markup.finish():
-            calls = calls or isinstance(event, ToolCall)
-            yield event
-        ended = StopReason.LENGTH if reason == "length" else StopReason.STOP
-        yield Finish(StopReason.TOOL_CALLS if calls else ended, len(tokens), counted, cached_tokens=cached)
+
+    async def _next(self, outputs: AsyncGenerator[RequestOutput, None]) -> RequestOutput | None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await anext(outputs, None)
+        except TimeoutError:
+            raise DeadlinePassed(f"{self.models[0]} has written nothing for {self._patience_seconds:g} s") from None
 
     def _prompt(self, conversation: Conversation) -> list[int]:
         """The conversation as tokens, without its oldest turns where it is too long; blocks for some milliseconds."""

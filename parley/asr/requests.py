@@ -37,6 +37,8 @@ class Endpointing:
     """Silence that ends a turn whose words look finished."""
     default_silence_ms: int | None = None
     """Silence that ends a turn where nothing is known of the words."""
+    hesitant_silence_ms: int | None = None
+    """Least silence that ends a turn whose words only lack a full stop."""
     unfinished_silence_ms: int | None = None
     """Silence that ends a turn whose words look unfinished."""
     dictation_silence_ms: int | None = None

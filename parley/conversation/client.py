@@ -5,6 +5,7 @@ Knows nothing of microphones, loudspeakers or codecs.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Self
@@ -57,11 +58,18 @@ class Conversation:
     event is `SessionReady`, unless `configure` has waited for it.
     """
 
-    def __init__(self, send: Callable[[Request], Awaitable[None]], events: AsyncIterator[Event]) -> None:
-        """Join the two halves of a conversation, of which nothing has been read yet."""
+    def __init__(
+        self,
+        send: Callable[[Request], Awaitable[None]],
+        events: AsyncIterator[Event],
+        finish: Callable[[], None] | None = None,
+    ) -> None:
+        """Join the two halves of a conversation, of which nothing has been read yet; `finish` closes the first."""
         self._send = send
         self._events = events
+        self._finish = finish
         self._ready: SessionReady | None = None
+        self._clock_offset = time.time() - time.monotonic()
 
     @property
     def ready(self) -> SessionReady:
@@ -73,6 +81,10 @@ class Conversation:
         if self._ready is None:
             raise WrongState("the session is not ready yet")
         return self._ready
+
+    def now(self) -> float:
+        """The clock that the gateway is told of: seconds since the Unix epoch; it never jumps."""
+        return time.monotonic() + self._clock_offset
 
     async def send(self, request: Request) -> None:
         """Send a request, or a packet of sound.
@@ -89,6 +101,16 @@ class Conversation:
             Unavailable: the conversation is over; why is raised where the events are read.
         """
         await self._send(UserText(text))
+
+    def finish(self) -> None:
+        """Say no more: the gateway lets the reply that it has begun finish, and with it the events end.
+
+        Raises:
+            WrongState: what carries the conversation can only be closed in both directions at once.
+        """
+        if self._finish is None:
+            raise WrongState("this conversation cannot be closed in one direction alone")
+        self._finish()
 
     async def configure(self, config: SessionConfig) -> SessionReady:
         """Send the first request, and wait until the session is ready.
@@ -116,8 +138,10 @@ class Conversation:
             ParleyError: the gateway ended the session, and says why.
         """
         while isinstance(event := await anext(self._events), Ping):
-            received = _now_us()
-            await self._send(Pong(event.id, received, _now_us()))
+            received = round(self.now() * 1e6)
+            # Who is gone says why where the events are read, which is here.
+            with contextlib.suppress(Unavailable):
+                await self._send(Pong(event.id, received, round(self.now() * 1e6)))
         if isinstance(event, SessionReady):
             self._ready = event
         elif isinstance(event, ErrorEvent) and event.ends_session:
@@ -171,7 +195,7 @@ class ConversationClient:
                 raise Unavailable("the conversation with the gateway is over")
 
         async with duplex(self._stub.Converse, out, "gateway") as responses:
-            conversation = Conversation(send, Translated(responses, event_from_proto))
+            conversation = Conversation(send, Translated(responses, event_from_proto), out.close)
             if config is not None:
                 await conversation.configure(config)
             yield conversation
@@ -220,7 +244,3 @@ def error_of(event: ErrorEvent) -> ParleyError:
 async def _requests(requests: AsyncIterable[Request]) -> AsyncIterator[conversation_pb2.ConverseRequest]:
     async for request in requests:
         yield request_to_proto(request)
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

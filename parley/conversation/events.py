@@ -275,6 +275,9 @@ class TurnReport:
     """The user went on within a second of that decision."""
     model: str = ""
     """Model that wrote the reply, where there are several to take turns; empty: the one that is configured."""
+    decided_sample: int | None = None
+    """Sample at 16 kHz after the last one that the decision needed, on the session's audio clock; None: nothing was
+    spoken. `TurnReport` in conversation.proto says how samples are counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,55 +25,55 @@ _sym_db = _symbol_database.Default()
 from parley.v1 import audio_pb2 as parley_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/asr.proto\x12\tparley.v1\x1a\x15parley/v1/audio.proto\"\xfb\x01\n\x11TranscribeRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.parley.v1.TranscribeConfigH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.parley.v1.AudioChunkH\x00\x12.\n\x0cturn_context\x18\x03 \x01(\x0b\x32\x16.parley.v1.TurnContextH\x00\x12!\n\x05\x66lush\x18\x04 \x01(\x0b\x32\x10.parley.v1.FlushH\x00\x12\x31\n\tassistant\x18\x05 \x01(\x0b\x32\x1c.parley.v1.AssistantActivityH\x00\x42\t\n\x07request\"\xf9\x01\n\x10TranscribeConfig\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\r\x12\r\n\x05hints\x18\x03 \x03(\t\x12\x31\n\x0b\x65ndpointing\x18\x04 \x01(\x0b\x32\x1c.parley.v1.EndpointingConfig\x12\x13\n\x0bno_partials\x18\x05 \x01(\x08\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x07 \x01(\x03\x12&\n\x05trace\x18\x08 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x12\n\nfirst_turn\x18\t \x01(\r\"\xc9\x06\n\x11\x45ndpointingConfig\x12\x1c\n\x0fstart_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x1e\n\x11release_threshold\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x1a\n\rmin_speech_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x31\n$min_speech_while_assistant_speaks_ms\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x18\n\x0bpre_roll_ms\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x1d\n\x10\x65\x61ger_silence_ms\x18\x06 \x01(\rH\x05\x88\x01\x01\x12 \n\x13\x66inished_silence_ms\x18\x07 \x01(\rH\x06\x88\x01\x01\x12\x1f\n\x12\x64\x65\x66\x61ult_silence_ms\x18\x08 \x01(\rH\x07\x88\x01\x01\x12\"\n\x15unfinished_silence_ms\x18\t \x01(\rH\x08\x88\x01\x01\x12!\n\x14\x64ictation_silence_ms\x18\n \x01(\rH\t\x88\x01\x01\x12\x1a\n\rsoft_limit_ms\x18\x0b \x01(\rH\n\x88\x01\x01\x12\x1a\n\rhard_limit_ms\x18\x0c \x01(\rH\x0b\x88\x01\x01\x12\x1b\n\x0e\x65\x61ger_limit_ms\x18\r \x01(\rH\x0c\x88\x01\x01\x12\x1f\n\x12patient_silence_ms\x18\x0e \x01(\rH\r\x88\x01\x01\x12\x1e\n\x11patience_limit_ms\x18\x0f \x01(\rH\x0e\x88\x01\x01\x42\x12\n\x10_start_thresholdB\x14\n\x12_release_thresholdB\x10\n\x0e_min_speech_msB\'\n%_min_speech_while_assistant_speaks_msB\x0e\n\x0c_pre_roll_msB\x13\n\x11_eager_silence_msB\x16\n\x14_finished_silence_msB\x15\n\x13_default_silence_msB\x18\n\x16_unfinished_silence_msB\x17\n\x15_dictation_silence_msB\x10\n\x0e_soft_limit_msB\x10\n\x0e_hard_limit_msB\x11\n\x0f_eager_limit_msB\x15\n\x13_patient_silence_msB\x14\n\x12_patience_limit_ms\"]\n\x0bTurnContext\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12&\n\x05trace\x18\x02 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x18\n\x10previous_ignored\x18\x03 \x01(\x08\"\x07\n\x05\x46lush\"=\n\x11\x41ssistantActivity\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.parley.v1.AssistantState\"\xfb\x03\n\x12TranscribeResponse\x12+\n\x05ready\x18\x01 \x01(\x0b\x32\x1a.parley.v1.TranscribeReadyH\x00\x12,\n\x0bvoice_onset\x18\x02 \x01(\x0b\x32\x15.parley.v1.VoiceOnsetH\x00\x12\x32\n\x0espeech_started\x18\x03 \x01(\x0b\x32\x18.parley.v1.SpeechStartedH\x00\x12%\n\x07partial\x18\x04 \x01(\x0b\x32\x12.parley.v1.PartialH\x00\x12\x36\n\x11\x65\x61ger_end_of_turn\x18\x05 \x01(\x0b\x32\x19.parley.v1.EagerEndOfTurnH\x00\x12.\n\x0cturn_resumed\x18\x06 \x01(\x0b\x32\x16.parley.v1.TurnResumedH\x00\x12+\n\x0b\x65nd_of_turn\x18\x07 \x01(\x0b\x32\x14.parley.v1.EndOfTurnH\x00\x12\x32\n\x0eturn_discarded\x18\x08 \x01(\x0b\x32\x18.parley.v1.TurnDiscardedH\x00\x12(\n\taudio_ack\x18\t \x01(\x0b\x32\x13.parley.v1.AudioAckH\x00\x12\x30\n\rvoice_stopped\x18\n \x01(\x0b\x32\x17.parley.v1.VoiceStoppedH\x00\x42\n\n\x08response\"\x88\x01\n\x0fTranscribeReady\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\r\x12\x17\n\x0fmax_chunk_bytes\x18\x05 \x01(\r\x12\x13\n\x0b\x61\x63k_samples\x18\x06 \x01(\r\"*\n\nVoiceOnset\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0e\n\x06sample\x18\x02 \x01(\x03\"?\n\x0cVoiceStopped\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0e\n\x06sample\x18\x02 \x01(\x03\x12\x11\n\tvoiced_ms\x18\x03 \x01(\r\"F\n\rSpeechStarted\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12\x11\n\tvoiced_ms\x18\x03 \x01(\r\"S\n\x07Partial\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x19\n\x11stable_characters\x18\x03 \x01(\r\x12\x11\n\tvoiced_ms\x18\x04 \x01(\r\"G\n\x0e\x45\x61gerEndOfTurn\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x19\n\x11speech_end_sample\x18\x03 \x01(\x03\"+\n\x0bTurnResumed\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0e\n\x06sample\x18\x02 \x01(\x03\"\xd3\x02\n\tEndOfTurn\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x1e\n\x05words\x18\x03 \x03(\x0b\x32\x0f.parley.v1.Word\x12\x14\n\x0c\x66irst_sample\x18\x04 \x01(\x03\x12\x12\n\nend_sample\x18\x05 \x01(\x03\x12\x19\n\x11speech_end_sample\x18\x06 \x01(\x03\x12$\n\x06reason\x18\x07 \x01(\x0e\x32\x14.parley.v1.EndReason\x12&\n\x07timings\x18\x08 \x01(\x0b\x32\x15.parley.v1.AsrTimings\x12\x10\n\x08language\x18\t \x01(\t\x12\x11\n\tvoiced_ms\x18\n \x01(\r\x12\x18\n\x10longest_pause_ms\x18\x0b \x01(\r\x12 \n\x13language_confidence\x18\x0c \x01(\x02H\x00\x88\x01\x01\x42\x16\n\x14_language_confidence\"}\n\nAsrTimings\x12\x13\n\x0b\x65ndpoint_ms\x18\x01 \x01(\x02\x12\x10\n\x08queue_ms\x18\x02 \x01(\x02\x12\x15\n\rtranscribe_ms\x18\x03 \x01(\x02\x12\x10\n\x08\x66inal_ms\x18\x04 \x01(\x02\x12\r\n\x05\x65\x61ger\x18\x05 \x01(\x08\x12\x10\n\x08known_ms\x18\x06 \x01(\x02\"q\n\rTurnDiscarded\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.parley.v1.DiscardReason\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\x03\x12\x12\n\nend_sample\x18\x04 \x01(\x03\"8\n\x08\x41udioAck\x12\x12\n\nend_sample\x18\x01 \x01(\x03\x12\x18\n\x10received_samples\x18\x02 \x01(\x03*\x87\x01\n\x0e\x41ssistantState\x12\x1f\n\x1b\x41SSISTANT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41SSISTANT_STATE_IDLE\x10\x01\x12\x1c\n\x18\x41SSISTANT_STATE_THINKING\x10\x02\x12\x1c\n\x18\x41SSISTANT_STATE_SPEAKING\x10\x03*\x89\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45ND_REASON_SILENCE\x10\x01\x12\x14\n\x10\x45ND_REASON_FLUSH\x10\x02\x12\x17\n\x13\x45ND_REASON_TOO_LONG\x10\x03\x12\x19\n\x15\x45ND_REASON_STREAM_END\x10\x04*\xa6\x01\n\rDiscardReason\x12\x1e\n\x1a\x44ISCARD_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44ISCARD_REASON_TOO_SHORT\x10\x01\x12\x1b\n\x17\x44ISCARD_REASON_NO_WORDS\x10\x02\x12\x18\n\x14\x44ISCARD_REASON_NOISE\x10\x03\x12 \n\x1c\x44ISCARD_REASON_ENGINE_FAILED\x10\x04\x32[\n\nAsrService\x12M\n\nTranscribe\x12\x1c.parley.v1.TranscribeRequest\x1a\x1d.parley.v1.TranscribeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/asr.proto\x12\tparley.v1\x1a\x15parley/v1/audio.proto\"\xfb\x01\n\x11TranscribeRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.parley.v1.TranscribeConfigH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.parley.v1.AudioChunkH\x00\x12.\n\x0cturn_context\x18\x03 \x01(\x0b\x32\x16.parley.v1.TurnContextH\x00\x12!\n\x05\x66lush\x18\x04 \x01(\x0b\x32\x10.parley.v1.FlushH\x00\x12\x31\n\tassistant\x18\x05 \x01(\x0b\x32\x1c.parley.v1.AssistantActivityH\x00\x42\t\n\x07request\"\xf9\x01\n\x10TranscribeConfig\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\r\x12\r\n\x05hints\x18\x03 \x03(\t\x12\x31\n\x0b\x65ndpointing\x18\x04 \x01(\x0b\x32\x1c.parley.v1.EndpointingConfig\x12\x13\n\x0bno_partials\x18\x05 \x01(\x08\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x07 \x01(\x03\x12&\n\x05trace\x18\x08 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x12\n\nfirst_turn\x18\t \x01(\r\"\x83\x07\n\x11\x45ndpointingConfig\x12\x1c\n\x0fstart_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x1e\n\x11release_threshold\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x1a\n\rmin_speech_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x31\n$min_speech_while_assistant_speaks_ms\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x18\n\x0bpre_roll_ms\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x1d\n\x10\x65\x61ger_silence_ms\x18\x06 \x01(\rH\x05\x88\x01\x01\x12 \n\x13\x66inished_silence_ms\x18\x07 \x01(\rH\x06\x88\x01\x01\x12\x1f\n\x12\x64\x65\x66\x61ult_silence_ms\x18\x08 \x01(\rH\x07\x88\x01\x01\x12\"\n\x15unfinished_silence_ms\x18\t \x01(\rH\x08\x88\x01\x01\x12!\n\x14\x64ictation_silence_ms\x18\n \x01(\rH\t\x88\x01\x01\x12\x1a\n\rsoft_limit_ms\x18\x0b \x01(\rH\n\x88\x01\x01\x12\x1a\n\rhard_limit_ms\x18\x0c \x01(\rH\x0b\x88\x01\x01\x12\x1b\n\x0e\x65\x61ger_limit_ms\x18\r \x01(\rH\x0c\x88\x01\x01\x12\x1f\n\x12patient_silence_ms\x18\x0e \x01(\rH\r\x88\x01\x01\x12\x1e\n\x11patience_limit_ms\x18\x0f \x01(\rH\x0e\x88\x01\x01\x12 \n\x13hesitant_silence_ms\x18\x10 \x01(\rH\x0f\x88\x01\x01\x42\x12\n\x10_start_thresholdB\x14\n\x12_release_thresholdB\x10\n\x0e_min_speech_msB\'\n%_min_speech_while_assistant_speaks_msB\x0e\n\x0c_pre_roll_msB\x13\n\x11_eager_silence_msB\x16\n\x14_finished_silence_msB\x15\n\x13_default_silence_msB\x18\n\x16_unfinished_silence_msB\x17\n\x15_dictation_silence_msB\x10\n\x0e_soft_limit_msB\x10\n\x0e_hard_limit_msB\x11\n\x0f_eager_limit_msB\x15\n\x13_patient_silence_msB\x14\n\x12_patience_limit_msB\x16\n\x14_hesitant_silence_ms\"]\n\x0bTurnContext\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12&\n\x05trace\x18\x02 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x18\n\x10previous_ignored\x18\x03 \x01(\x08\"\x07\n\x05\x46lush\"=\n\x11\x41ssistantActivity\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.parley.v1.AssistantState\"\xfb\x03\n\x12TranscribeResponse\x12+\n\x05ready\x18\x01 \x01(\x0b\x32\x1a.parley.v1.TranscribeReadyH\x00\x12,\n\x0bvoice_onset\x18\x02 \x01(\x0b\x32\x15.parley.v1.VoiceOnsetH\x00\x12\x32\n\x0espeech_started\x18\x03 \x01(\x0b\x32\x18.parley.v1.SpeechStartedH\x00\x12%\n\x07partial\x18\x04 \x01(\x0b\x32\x12.parley.v1.PartialH\x00\x12\x36\n\x11\x65\x61ger_end_of_turn\x18\x05 \x01(\x0b\x32\x19.parley.v1.EagerEndOfTurnH\x00\x12.\n\x0cturn_resumed\x18\x06 \x01(\x0b\x32\x16.parley.v1.TurnResumedH\x00\x12+\n\x0b\x65nd_of_turn\x18\x07 \x01(\x0b\x32\x14.parley.v1.EndOfTurnH\x00\x12\x32\n\x0eturn_discarded\x18\x08 \x01(\x0b\x32\x18.parley.v1.TurnDiscardedH\x00\x12(\n\taudio_ack\x18\t \x01(\x0b\x32\x13.parley.v1.AudioAckH\x00\x12\x30\n\rvoice_stopped\x18\n \x01(\x0b\x32\x17.parley.v1.VoiceStoppedH\x00\x42\n\n\x08response\"\x88\x01\n\x0fTranscribeReady\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\r\x12\x17\n\x0fmax_chunk_bytes\x18\x05 \x01(\r\x12\x13\n\x0b\x61\x63k_samples\x18\x06 \x01(\r\"*\n\nVoiceOnset\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0e\n\x06sample\x18\x02 \x01(\x03\"?\n\x0cVoiceStopped\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0e\n\x06sample\x18\x02 \x01(\x03\x12\x11\n\tvoiced_ms\x18\x03 \x01(\r\"F\n\rSpeechStarted\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12\x11\n\tvoiced_ms\x18\x03 \x01(\r\"S\n\x07Partial\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x19\n\x11stable_characters\x18\x03 \x01(\r\x12\x11\n\tvoiced_ms\x18\x04 \x01(\r\"G\n\x0e\x45\x61gerEndOfTurn\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x19\n\x11speech_end_sample\x18\x03 \x01(\x03\"+\n\x0bTurnResumed\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0e\n\x06sample\x18\x02 \x01(\x03\"\xd3\x02\n\tEndOfTurn\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x1e\n\x05words\x18\x03 \x03(\x0b\x32\x0f.parley.v1.Word\x12\x14\n\x0c\x66irst_sample\x18\x04 \x01(\x03\x12\x12\n\nend_sample\x18\x05 \x01(\x03\x12\x19\n\x11speech_end_sample\x18\x06 \x01(\x03\x12$\n\x06reason\x18\x07 \x01(\x0e\x32\x14.parley.v1.EndReason\x12&\n\x07timings\x18\x08 \x01(\x0b\x32\x15.parley.v1.AsrTimings\x12\x10\n\x08language\x18\t \x01(\t\x12\x11\n\tvoiced_ms\x18\n \x01(\r\x12\x18\n\x10longest_pause_ms\x18\x0b \x01(\r\x12 \n\x13language_confidence\x18\x0c \x01(\x02H\x00\x88\x01\x01\x42\x16\n\x14_language_confidence\"}\n\nAsrTimings\x12\x13\n\x0b\x65ndpoint_ms\x18\x01 \x01(\x02\x12\x10\n\x08queue_ms\x18\x02 \x01(\x02\x12\x15\n\rtranscribe_ms\x18\x03 \x01(\x02\x12\x10\n\x08\x66inal_ms\x18\x04 \x01(\x02\x12\r\n\x05\x65\x61ger\x18\x05 \x01(\x08\x12\x10\n\x08known_ms\x18\x06 \x01(\x02\"q\n\rTurnDiscarded\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.parley.v1.DiscardReason\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\x03\x12\x12\n\nend_sample\x18\x04 \x01(\x03\"8\n\x08\x41udioAck\x12\x12\n\nend_sample\x18\x01 \x01(\x03\x12\x18\n\x10received_samples\x18\x02 \x01(\x03*\x87\x01\n\x0e\x41ssistantState\x12\x1f\n\x1b\x41SSISTANT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41SSISTANT_STATE_IDLE\x10\x01\x12\x1c\n\x18\x41SSISTANT_STATE_THINKING\x10\x02\x12\x1c\n\x18\x41SSISTANT_STATE_SPEAKING\x10\x03*\x89\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45ND_REASON_SILENCE\x10\x01\x12\x14\n\x10\x45ND_REASON_FLUSH\x10\x02\x12\x17\n\x13\x45ND_REASON_TOO_LONG\x10\x03\x12\x19\n\x15\x45ND_REASON_STREAM_END\x10\x04*\xa6\x01\n\rDiscardReason\x12\x1e\n\x1a\x44ISCARD_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44ISCARD_REASON_TOO_SHORT\x10\x01\x12\x1b\n\x17\x44ISCARD_REASON_NO_WORDS\x10\x02\x12\x18\n\x14\x44ISCARD_REASON_NOISE\x10\x03\x12 \n\x1c\x44ISCARD_REASON_ENGINE_FAILED\x10\x04\x32[\n\nAsrService\x12M\n\nTranscribe\x12\x1c.parley.v1.TranscribeRequest\x1a\x1d.parley.v1.TranscribeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.v1.asr_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ASSISTANTSTATE']._serialized_start=3250
-  _globals['_ASSISTANTSTATE']._serialized_end=3385
-  _globals['_ENDREASON']._serialized_start=3388
-  _globals['_ENDREASON']._serialized_end=3525
-  _globals['_DISCARDREASON']._serialized_start=3528
-  _globals['_DISCARDREASON']._serialized_end=3694
+  _globals['_ASSISTANTSTATE']._serialized_start=3308
+  _globals['_ASSISTANTSTATE']._serialized_end=3443
+  _globals['_ENDREASON']._serialized_start=3446
+  _globals['_ENDREASON']._serialized_end=3583
+  _globals['_DISCARDREASON']._serialized_start=3586
+  _globals['_DISCARDREASON']._serialized_end=3752
   _globals['_TRANSCRIBEREQUEST']._serialized_start=58
   _globals['_TRANSCRIBEREQUEST']._serialized_end=309
   _globals['_TRANSCRIBECONFIG']._serialized_start=312
   _globals['_TRANSCRIBECONFIG']._serialized_end=561
   _globals['_ENDPOINTINGCONFIG']._serialized_start=564
-  _globals['_ENDPOINTINGCONFIG']._serialized_end=1405
-  _globals['_TURNCONTEXT']._serialized_start=1407
-  _globals['_TURNCONTEXT']._serialized_end=1500
-  _globals['_FLUSH']._serialized_start=1502
-  _globals['_FLUSH']._serialized_end=1509
-  _globals['_ASSISTANTACTIVITY']._serialized_start=1511
-  _globals['_ASSISTANTACTIVITY']._serialized_end=1572
-  _globals['_TRANSCRIBERESPONSE']._serialized_start=1575
-  _globals['_TRANSCRIBERESPONSE']._serialized_end=2082
-  _globals['_TRANSCRIBEREADY']._serialized_start=2085
-  _globals['_TRANSCRIBEREADY']._serialized_end=2221
-  _globals['_VOICEONSET']._serialized_start=2223
-  _globals['_VOICEONSET']._serialized_end=2265
-  _globals['_VOICESTOPPED']._serialized_start=2267
-  _globals['_VOICESTOPPED']._serialized_end=2330
-  _globals['_SPEECHSTARTED']._serialized_start=2332
-  _globals['_SPEECHSTARTED']._serialized_end=2402
-  _globals['_PARTIAL']._serialized_start=2404
-  _globals['_PARTIAL']._serialized_end=2487
-  _globals['_EAGERENDOFTURN']._serialized_start=2489
-  _globals['_EAGERENDOFTURN']._serialized_end=2560
-  _globals['_TURNRESUMED']._serialized_start=2562
-  _globals['_TURNRESUMED']._serialized_end=2605
-  _globals['_ENDOFTURN']._serialized_start=2608
-  _globals['_ENDOFTURN']._serialized_end=2947
-  _globals['_ASRTIMINGS']._serialized_start=2949
-  _globals['_ASRTIMINGS']._serialized_end=3074
-  _globals['_TURNDISCARDED']._serialized_start=3076
-  _globals['_TURNDISCARDED']._serialized_end=3189
-  _globals['_AUDIOACK']._serialized_start=3191
-  _globals['_AUDIOACK']._serialized_end=3247
-  _globals['_ASRSERVICE']._serialized_start=3696
-  _globals['_ASRSERVICE']._serialized_end=3787
+  _globals['_ENDPOINTINGCONFIG']._serialized_end=1463
+  _globals['_TURNCONTEXT']._serialized_start=1465
+  _globals['_TURNCONTEXT']._serialized_end=1558
+  _globals['_FLUSH']._serialized_start=1560
+  _globals['_FLUSH']._serialized_end=1567
+  _globals['_ASSISTANTACTIVITY']._serialized_start=1569
+  _globals['_ASSISTANTACTIVITY']._serialized_end=1630
+  _globals['_TRANSCRIBERESPONSE']._serialized_start=1633
+  _globals['_TRANSCRIBERESPONSE']._serialized_end=2140
+  _globals['_TRANSCRIBEREADY']._serialized_start=2143
+  _globals['_TRANSCRIBEREADY']._serialized_end=2279
+  _globals['_VOICEONSET']._serialized_start=2281
+  _globals['_VOICEONSET']._serialized_end=2323
+  _globals['_VOICESTOPPED']._serialized_start=2325
+  _globals['_VOICESTOPPED']._serialized_end=2388
+  _globals['_SPEECHSTARTED']._serialized_start=2390
+  _globals['_SPEECHSTARTED']._serialized_end=2460
+  _globals['_PARTIAL']._serialized_start=2462
+  _globals['_PARTIAL']._serialized_end=2545
+  _globals['_EAGERENDOFTURN']._serialized_start=2547
+  _globals['_EAGERENDOFTURN']._serialized_end=2618
+  _globals['_TURNRESUMED']._serialized_start=2620
+  _globals['_TURNRESUMED']._serialized_end=2663
+  _globals['_ENDOFTURN']._serialized_start=2666
+  _globals['_ENDOFTURN']._serialized_end=3005
+  _globals['_ASRTIMINGS']._serialized_start=3007
+  _globals['_ASRTIMINGS']._serialized_end=3132
+  _globals['_TURNDISCARDED']._serialized_start=3134
+  _globals['_TURNDISCARDED']._serialized_end=3247
+  _globals['_AUDIOACK']._serialized_start=3249
+  _globals['_AUDIOACK']._serialized_end=3305
+  _globals['_ASRSERVICE']._serialized_start=3754
+  _globals['_ASRSERVICE']._serialized_end=3845
 # @@protoc_insertion_point(module_scope)

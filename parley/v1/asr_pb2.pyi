@@ -247,6 +247,7 @@ class EndpointingConfig(_message.Message):
     EAGER_LIMIT_MS_FIELD_NUMBER: _builtins.int
     PATIENT_SILENCE_MS_FIELD_NUMBER: _builtins.int
     PATIENCE_LIMIT_MS_FIELD_NUMBER: _builtins.int
+    HESITANT_SILENCE_MS_FIELD_NUMBER: _builtins.int
     start_threshold: _builtins.float
     """Voice probability that starts voice, 0 to 1 (0.5)."""
     release_threshold: _builtins.float
@@ -280,6 +281,8 @@ class EndpointingConfig(_message.Message):
     """
     patience_limit_ms: _builtins.int
     """Longest silence that is waited after words that look finished, whatever the speaker's pauses were (1200)."""
+    hesitant_silence_ms: _builtins.int
+    """Least silence that ends a turn whose words look finished but for a full stop, such as after a comma (450)."""
     def __init__(
         self,
         *,
@@ -298,10 +301,11 @@ class EndpointingConfig(_message.Message):
         eager_limit_ms: _builtins.int | None = ...,
         patient_silence_ms: _builtins.int | None = ...,
         patience_limit_ms: _builtins.int | None = ...,
+        hesitant_silence_ms: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_patience_limit_ms", b"_patience_limit_ms", "_patient_silence_ms", b"_patient_silence_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "patience_limit_ms", b"patience_limit_ms", "patient_silence_ms", b"patient_silence_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_hesitant_silence_ms", b"_hesitant_silence_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_patience_limit_ms", b"_patience_limit_ms", "_patient_silence_ms", b"_patient_silence_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "hesitant_silence_ms", b"hesitant_silence_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "patience_limit_ms", b"patience_limit_ms", "patient_silence_ms", b"patient_silence_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_patience_limit_ms", b"_patience_limit_ms", "_patient_silence_ms", b"_patient_silence_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "patience_limit_ms", b"patience_limit_ms", "patient_silence_ms", b"patient_silence_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms", "_dictation_silence_ms", b"_dictation_silence_ms", "_eager_limit_ms", b"_eager_limit_ms", "_eager_silence_ms", b"_eager_silence_ms", "_finished_silence_ms", b"_finished_silence_ms", "_hard_limit_ms", b"_hard_limit_ms", "_hesitant_silence_ms", b"_hesitant_silence_ms", "_min_speech_ms", b"_min_speech_ms", "_min_speech_while_assistant_speaks_ms", b"_min_speech_while_assistant_speaks_ms", "_patience_limit_ms", b"_patience_limit_ms", "_patient_silence_ms", b"_patient_silence_ms", "_pre_roll_ms", b"_pre_roll_ms", "_release_threshold", b"_release_threshold", "_soft_limit_ms", b"_soft_limit_ms", "_start_threshold", b"_start_threshold", "_unfinished_silence_ms", b"_unfinished_silence_ms", "default_silence_ms", b"default_silence_ms", "dictation_silence_ms", b"dictation_silence_ms", "eager_limit_ms", b"eager_limit_ms", "eager_silence_ms", b"eager_silence_ms", "finished_silence_ms", b"finished_silence_ms", "hard_limit_ms", b"hard_limit_ms", "hesitant_silence_ms", b"hesitant_silence_ms", "min_speech_ms", b"min_speech_ms", "min_speech_while_assistant_speaks_ms", b"min_speech_while_assistant_speaks_ms", "patience_limit_ms", b"patience_limit_ms", "patient_silence_ms", b"patient_silence_ms", "pre_roll_ms", b"pre_roll_ms", "release_threshold", b"release_threshold", "soft_limit_ms", b"soft_limit_ms", "start_threshold", b"start_threshold", "unfinished_silence_ms", b"unfinished_silence_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__default_silence_ms: _TypeAlias = _typing.Literal["default_silence_ms"]  # noqa: Y015
     _WhichOneofArgType__default_silence_ms: _TypeAlias = _typing.Literal["_default_silence_ms", b"_default_silence_ms"]  # noqa: Y015
@@ -315,6 +319,8 @@ class EndpointingConfig(_message.Message):
     _WhichOneofArgType__finished_silence_ms: _TypeAlias = _typing.Literal["_finished_silence_ms", b"_finished_silence_ms"]  # noqa: Y015
     _WhichOneofReturnType__hard_limit_ms: _TypeAlias = _typing.Literal["hard_limit_ms"]  # noqa: Y015
     _WhichOneofArgType__hard_limit_ms: _TypeAlias = _typing.Literal["_hard_limit_ms", b"_hard_limit_ms"]  # noqa: Y015
+    _WhichOneofReturnType__hesitant_silence_ms: _TypeAlias = _typing.Literal["hesitant_silence_ms"]  # noqa: Y015
+    _WhichOneofArgType__hesitant_silence_ms: _TypeAlias = _typing.Literal["_hesitant_silence_ms", b"_hesitant_silence_ms"]  # noqa: Y015
     _WhichOneofReturnType__min_speech_ms: _TypeAlias = _typing.Literal["min_speech_ms"]  # noqa: Y015
     _WhichOneofArgType__min_speech_ms: _TypeAlias = _typing.Literal["_min_speech_ms", b"_min_speech_ms"]  # noqa: Y015
     _WhichOneofReturnType__min_speech_while_assistant_speaks_ms: _TypeAlias = _typing.Literal["min_speech_while_assistant_speaks_ms"]  # noqa: Y015
@@ -345,6 +351,8 @@ class EndpointingConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__finished_silence_ms) -> _WhichOneofReturnType__finished_silence_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hard_limit_ms) -> _WhichOneofReturnType__hard_limit_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hesitant_silence_ms) -> _WhichOneofReturnType__hesitant_silence_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_speech_ms) -> _WhichOneofReturnType__min_speech_ms | None: ...
     @_typing.overload
@@ -760,7 +768,7 @@ class EndOfTurn(_message.Message):
     first_sample: _builtins.int
     """First sample that this turn accounts for."""
     end_sample: _builtins.int
-    """Sample after the last one that it accounts for."""
+    """Sample after the last one that it accounts for, and that had been looked at when the turn was taken to be over."""
     speech_end_sample: _builtins.int
     """Last voiced sample, exclusive, hold-over of the voice detector taken off: where mic-to-speaker latency begins."""
     reason: Global___EndReason.ValueType

@@ -1209,6 +1209,7 @@ class TurnReport(_message.Message):
     BEYOND_NEED_MS_FIELD_NUMBER: _builtins.int
     TOO_EARLY_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    DECIDED_SAMPLE_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn. 0: a greeting."""
     transcript: _builtins.str
@@ -1239,6 +1240,13 @@ class TurnReport(_message.Message):
     """The user went on within a second of that decision: it came too early."""
     model: _builtins.str
     """Model that wrote the reply, where there are several to take turns. Empty: the one that is configured."""
+    decided_sample: _builtins.int
+    """Where the ASR server took the turn to be over: the sample after the last one that it had looked at by then, on the
+    session's audio clock. That clock counts the microphone's sound at 16 kHz, as the gateway decodes it, from the first
+    packet of the session on; packets that were lost and concealed count with their length. So without losses packet n
+    of 20 ms, from 0, holds the samples from 320 n on, and the packet with sample decided_sample - 1 is the one that
+    completed what the decision needed. Absent for typed words and a greeting.
+    """
     @_builtins.property
     def waterfall(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaterfallSlice]:
         """Where that time went."""
@@ -1262,13 +1270,19 @@ class TurnReport(_message.Message):
         beyond_need_ms: _builtins.float = ...,
         too_early: _builtins.bool = ...,
         model: _builtins.str = ...,
+        decided_sample: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "mic_to_speaker_ms", b"mic_to_speaker_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample", "_mic_to_speaker_ms", b"_mic_to_speaker_ms", "decided_sample", b"decided_sample", "mic_to_speaker_ms", b"mic_to_speaker_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms", "beyond_need_ms", b"beyond_need_ms", "clock_uncertainty_ms", b"clock_uncertainty_ms", "explained", b"explained", "head_start", b"head_start", "heard", b"heard", "mic_to_speaker_ms", b"mic_to_speaker_ms", "model", b"model", "outcome", b"outcome", "reply", b"reply", "reply_text", b"reply_text", "too_early", b"too_early", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waited_ms", b"waited_ms", "waterfall", b"waterfall"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample", "_mic_to_speaker_ms", b"_mic_to_speaker_ms", "beyond_need_ms", b"beyond_need_ms", "clock_uncertainty_ms", b"clock_uncertainty_ms", "decided_sample", b"decided_sample", "explained", b"explained", "head_start", b"head_start", "heard", b"heard", "mic_to_speaker_ms", b"mic_to_speaker_ms", "model", b"model", "outcome", b"outcome", "reply", b"reply", "reply_text", b"reply_text", "too_early", b"too_early", "trace_id", b"trace_id", "transcript", b"transcript", "turn", b"turn", "waited_ms", b"waited_ms", "waterfall", b"waterfall"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decided_sample: _TypeAlias = _typing.Literal["decided_sample"]  # noqa: Y015
+    _WhichOneofArgType__decided_sample: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample"]  # noqa: Y015
     _WhichOneofReturnType__mic_to_speaker_ms: _TypeAlias = _typing.Literal["mic_to_speaker_ms"]  # noqa: Y015
     _WhichOneofArgType__mic_to_speaker_ms: _TypeAlias = _typing.Literal["_mic_to_speaker_ms", b"_mic_to_speaker_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decided_sample) -> _WhichOneofReturnType__decided_sample | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mic_to_speaker_ms) -> _WhichOneofReturnType__mic_to_speaker_ms | None: ...
 
 Global___TurnReport: _TypeAlias = TurnReport  # noqa: Y015

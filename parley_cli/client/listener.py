@@ -1,171 +1,231 @@
 """A person with a microphone and a loudspeaker, as the gateway meets one: sends a packet every 20 ms, plays what comes.
 
-What the microphone hears is asked of a function, packet by packet, so that a recording and a composed scene are spoken
-by the same code. Knows nothing of files or of what is measured.
+What the microphone hears is asked of a function, packet by packet, so that a recording, a composed scene and the turns
+of a bench are spoken by the same code. Knows nothing of files, of the transport or of what is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from parley._duplex import first_of
+from parley.audio import SAMPLE_BYTES
 from parley.conversation import (
+    PACKET_SECONDS,
     AudioPacket,
     ClientMark,
+    Conversation,
     Duck,
+    Encoding,
     ErrorEvent,
     Event,
     FlushPlayback,
     MarkKind,
-    Ping,
     Played,
-    Pong,
     ReplyAudioEnd,
     ReplyStarted,
     Request,
     SessionConfig,
     SessionReady,
+    error_of,
 )
-from parley.errors import InvalidInput
-from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
-from parley_cli.client.playback import Playback
+from parley.errors import Unavailable, WrongState
+from parley_cli.client.loudspeaker import Loudspeaker
+from parley_cli.client.opus import MIC_RATE_HZ, PacketDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from parley_cli.client.socket import Conversation
+    from parley_cli.client.microphone import Microphone
 
-PACKET_SECONDS: Final = PACKET_SAMPLES / MIC_RATE_HZ
-REPLY_RATE_HZ: Final = 24_000
+    Observer = Callable[[float, Event], None]
+    """Is told every event, packets of sound too, and when it came on the listener's clock; after the loudspeaker."""
+
 _REPORT_SECONDS: Final = 0.1
 
 T = TypeVar("T")
 
 
 class Listener:
-    """One person in one conversation; their loudspeaker has no latency."""
+    """One person in one conversation; their loudspeaker has no latency.
+
+    Example:
+        async with converse(url) as conversation:
+            await Listener(conversation, encoded(sound), observe).during(scene)
+    """
 
     def __init__(
         self,
         conversation: Conversation,
-        microphone: Callable[[int], bytes],
-        config: SessionConfig,
-        show: Callable[[float, Event], None],
+        microphone: Microphone,
+        observe: Observer,
+        config: SessionConfig | None = None,
+        *,
+        records: bool = True,
     ) -> None:
         """Prepare for a session of `config`, which must say that playback is reported.
 
-        `microphone` gives packet number n, s16le mono at 48 kHz; `show` gets every event but sound, and when it came,
-        in seconds since the Unix epoch, after the loudspeaker has done what it says.
+        Without `records` replies are not decoded: the loudspeaker only counts what it would play, and many listeners
+        fit into one process.
         """
         self._conversation = conversation
         self._microphone = microphone
-        self._config = config
-        self._show = show
-        self._decoder = PacketDecoder(REPLY_RATE_HZ)
+        self._observe = observe
+        self._config = config or SessionConfig(reports_playback=True)
+        self._records = records
+        self._speaker: Loudspeaker | None = None
+        self._is_opus = True
+        self._decoder: PacketDecoder | None = None
         self._reported: set[MarkKind] = set()
         self._final_sent = True
-        self._ready = asyncio.Event()
-        self.began = time.time()
-        self.playback = Playback(REPLY_RATE_HZ, self.began)
+        self._spoken_since = 0.0
         self.packets = 0
         """Packets that the microphone has sent."""
 
-    async def during(self, scene: Callable[[], Awaitable[T]]) -> T:
-        """Open the session, and listen and speak until `scene` is over; gives what it returns.
+    @property
+    def loudspeaker(self) -> Loudspeaker:
+        """What plays the replies.
 
         Raises:
-            InvalidInput: the gateway refuses the configuration.
-            Unavailable: the gateway ended the session.
+            WrongState: the session is not ready yet.
         """
-        await self._conversation.send(self._config)
-        async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(self._listen())
-            await self._ready.wait()
-            speaking = tasks.create_task(self._speak())
-            reporting = tasks.create_task(self._report())
-            result = await scene()
-            for task in (listening, speaking, reporting):
-                task.cancel()
-        return result
+        if self._speaker is None:
+            raise WrongState("the session is not ready yet")
+        return self._speaker
 
-    async def send(self, request: Request) -> None:
-        """Send anything but sound."""
-        await self._conversation.send(request)
+    def now(self) -> float:
+        """The listener's clock: seconds since the Unix epoch; it never jumps."""
+        return self._conversation.now()
 
     def captured_at(self, sample: int) -> float:
-        """When the microphone takes up `sample` of the session, seconds since the Unix epoch."""
+        """When the microphone takes up `sample` of the session (48 kHz), on the listener's clock."""
         return self._spoken_since + sample / MIC_RATE_HZ
 
+    async def send(self, request: Request) -> None:
+        """Send anything but sound.
+
+        Raises:
+            Unavailable: the conversation is over.
+        """
+        await self._conversation.send(request)
+
+    async def open(self) -> SessionReady:
+        """Begin the session, and wait until it is ready.
+
+        Raises:
+            ParleyError: the gateway refuses, or ends the session.
+        """
+        await self._conversation.send(self._config)
+        async for event in self._conversation:
+            if isinstance(event, SessionReady):
+                self._speaker = Loudspeaker(event.output.sample_rate_hz, self.now(), records=self._records)
+                self._is_opus = event.output.encoding is Encoding.OPUS
+            self._observe(self.now(), event)
+            if isinstance(event, SessionReady):
+                return event
+            # What may be better later is worth waiting for.
+            if isinstance(event, ErrorEvent) and not event.retryable:
+                raise error_of(event)
+        raise Unavailable("the gateway ended the session before it was ready")
+
+    async def during(self, scene: Callable[[], Awaitable[T]]) -> T:
+        """Listen and speak until `scene` is over, which opens the session if that was not done; gives what it returns.
+
+        Raises:
+            ParleyError: the gateway refuses, or ends the session.
+            Exception: what `scene` or the observer raised, never wrapped in a group.
+        """
+        if self._speaker is None:
+            await self.open()
+        self._spoken_since = self.now()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                others = [tasks.create_task(work()) for work in (self._listen, self._speak, self._report)]
+                result = await scene()
+                for task in others:
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
+        return result
+
     async def _speak(self) -> None:
-        encoder = PacketEncoder()
-        self._spoken_since = time.time()
+        """Send what the microphone hears, each packet when its last sample has been captured."""
         while True:
-            captured = self._spoken_since + self.packets * PACKET_SECONDS
-            await asyncio.sleep(max(0.0, captured + PACKET_SECONDS - time.time()))
-            pcm = self._microphone(self.packets)
-            await self._conversation.send(AudioPacket(encoder.encode(pcm), self.packets, round(captured * 1e6)))
+            due = self._spoken_since + (self.packets + 1) * PACKET_SECONDS
+            await asyncio.sleep(max(0.0, due - self.now()))
+            packet = self._microphone(self.packets)
+            captured_us = round(self._spoken_since * 1e6) + self.packets * round(PACKET_SECONDS * 1e6)
+            if not await self._tell(AudioPacket(packet, self.packets, captured_us)):
+                return
             self.packets += 1
 
     async def _report(self) -> None:
-        """Tell the gateway what has been played, ten times a second."""
+        """Tell the gateway what has been played, ten times a second and at the end of a reply."""
         while True:
-            await asyncio.sleep(_REPORT_SECONDS)
-            self.playback.advance(time.time())
-            if self.playback.reply and not self._final_sent:
+            left = self.loudspeaker.seconds_left
+            await asyncio.sleep(_REPORT_SECONDS if left is None or self._final_sent else min(_REPORT_SECONDS, left))
+            self.loudspeaker.advance(self.now())
+            if not self._final_sent:
                 await self._tell_played()
-                await self._tell_marks()
 
     async def _tell_played(self) -> None:
-        playback = self.playback
-        self._final_sent = playback.finished
-        at = round(time.time() * 1e6)
-        await self._conversation.send(
-            Played(playback.reply, playback.played_samples, at, playback.underruns, final=playback.finished)
-        )
+        speaker = self.loudspeaker
+        await self._mark(MarkKind.FIRST_PACKET, speaker.first_packet_seconds)
+        await self._mark(MarkKind.FIRST_RENDERED, speaker.first_rendered_seconds)
+        # This loudspeaker has no latency: what leaves the buffer can be heard.
+        await self._mark(MarkKind.FIRST_AUDIBLE, speaker.first_rendered_seconds)
+        self._final_sent = speaker.finished
+        at = round(self.now() * 1e6)
+        await self._tell(Played(speaker.reply, speaker.played_samples, at, speaker.underruns, final=speaker.finished))
 
-    async def _tell_marks(self) -> None:
-        playback = self.playback
-        times = {
-            MarkKind.FIRST_PACKET: playback.first_packet_seconds,
-            MarkKind.FIRST_RENDERED: playback.first_rendered_seconds,
-            # This loudspeaker has no latency: what leaves the buffer can be heard.
-            MarkKind.FIRST_AUDIBLE: playback.first_rendered_seconds,
-        }
-        for kind, seconds in times.items():
-            if seconds is not None and kind not in self._reported:
-                self._reported.add(kind)
-                await self._conversation.send(ClientMark(kind, playback.reply, round(seconds * 1e6)))
+    async def _mark(self, kind: MarkKind, at: float | None) -> None:
+        if at is not None and kind not in self._reported:
+            self._reported.add(kind)
+            await self._tell(ClientMark(kind, self.loudspeaker.reply, round(at * 1e6)))
 
     async def _listen(self) -> None:
-        async for event in self._conversation.events():
-            now = time.time()
-            await self._handle(event, now)
-            if not isinstance(event, AudioPacket):
-                self._show(now, event)
+        async for event in self._conversation:
+            now = self.now()
+            await self._take(event, now)
+            self._observe(now, event)
+        raise Unavailable("the gateway ended the session")
 
-    async def _handle(self, event: Event, now: float) -> None:
-        playback = self.playback
+    async def _take(self, event: Event, now: float) -> None:
+        speaker = self.loudspeaker
         match event:
-            case SessionReady():
-                self._ready.set()
-            case Ping():
-                await self._conversation.send(Pong(event.id, round(now * 1e6), round(time.time() * 1e6)))
-            case ErrorEvent() if not self._ready.is_set() and not event.retryable:
-                raise InvalidInput(event.message, field=event.field)
             case AudioPacket():
-                playback.push(self._decoder.decode(event.data), now)
+                self._push(event, now)
             case ReplyStarted():
-                self._decoder = PacketDecoder(REPLY_RATE_HZ)
-                playback.begin(event.reply)
+                self._decoder = PacketDecoder(speaker.sample_rate_hz) if self._records and self._is_opus else None
+                speaker.begin(event.reply)
                 self._reported, self._final_sent = set(), False
             case ReplyAudioEnd():
-                playback.end(now)
+                if self._decoder is not None:
+                    self._play(self._decoder.finish(), now)
+                speaker.end(now)
             case Duck():
-                playback.gain(event.gain_db, now)
+                speaker.gain(event.gain_db, now)
             case FlushPlayback():
-                playback.flush(now)
-                await self._tell_marks()
+                speaker.flush(now)
                 await self._tell_played()
             case _:
                 pass
+
+    def _push(self, packet: AudioPacket, now: float) -> None:
+        speaker = self.loudspeaker
+        if self._is_opus and not self._records:
+            speaker.push(round(PACKET_SECONDS * speaker.sample_rate_hz), now)
+        else:
+            self._play(self._decoder.decode(packet.data) if self._decoder else packet.data, now)
+
+    def _play(self, pcm: bytes, now: float) -> None:
+        self.loudspeaker.push(len(pcm) // SAMPLE_BYTES, now, pcm if self._records else b"")
+
+    async def _tell(self, request: Request) -> bool:
+        """Send; False when the conversation is over, of which the events say why."""
+        try:
+            await self._conversation.send(request)
+        except Unavailable:
+            return False
+        return True

@@ -63,7 +63,16 @@ class PacketDecoder:
         except FFmpegError as error:
             raise InvalidInput(f"a packet that is not Opus: {error}", field="packet") from error
 
+    def finish(self) -> bytes:
+        """The samples that the change of rate has held back; the reply is over."""
+        return b"".join(_s16le(part) for part in self._resampler.resample(None))
+
     def _samples(self, packet: bytes) -> Iterator[bytes]:
         for frame in self._codec.decode(av.Packet(packet)):
             for part in self._resampler.resample(frame):
-                yield part.to_ndarray().astype("<i2").tobytes()
+                yield _s16le(part)
+
+
+def _s16le(frame: av.AudioFrame) -> bytes:
+    pcm: bytes = frame.to_ndarray().astype("<i2").tobytes()
+    return pcm

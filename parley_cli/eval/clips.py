@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from parley import tts
-from parley.audio import Resampler, decode_file
+from parley.audio import decode_file, resample
 from parley.errors import InvalidInput
-from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.client import MIC_RATE_HZ
 from parley_cli.eval.compose import at_speech_level, from_pcm, voiced_span
+from parley_cli.speech import speech
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from parley_cli.eval.compose import Sound
@@ -114,20 +114,8 @@ def _clip(name: str, sound: Sound, words: str) -> Clip:
 
 
 async def _spoken(client: tts.TtsClient, text: str) -> Clip:
-    config = tts.Config(session_id="eval")
-    pcm, rate = bytearray(), config.sample_rate_hz
-    async with client.synthesize(config, _whole(text)) as events:
-        async for event in events:
-            if isinstance(event, tts.Ready):
-                rate = event.sample_rate_hz
-            elif isinstance(event, tts.Audio):
-                pcm += event.pcm
-    resampler = Resampler(rate, MIC_RATE_HZ)
-    sound = from_pcm(resampler.push(bytes(pcm)) + resampler.finish())
+    pcm, rate = await speech(client, tts.Config(session_id="eval"), text)
+    sound = from_pcm(resample(pcm, rate, MIC_RATE_HZ))
     # Made speech has no noise around it: every sound of it is voice, however soft.
     loud = np.flatnonzero(np.abs(sound) > _SOFTEST)
     return Clip(text, at_speech_level(sound[loud[0] : loud[-1] + 1]), text)
-
-
-async def _whole(text: str) -> AsyncIterator[tts.Request]:
-    yield text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.client import MIC_RATE_HZ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,8 +15,9 @@ from parley._duplex import first_of
 from parley.errors import Unavailable
 from parley_cli.eval.clips import load_clips
 from parley_cli.eval.scenes import Sitting, standard
-from parley_cli.eval.score import as_object, judge, table
+from parley_cli.eval.score import judge
 from parley_cli.eval.stage import Observed, perform
+from parley_cli.eval.verdict import as_object, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.client import MIC_RATE_HZ
 from parley_cli.eval import compose
 
 if TYPE_CHECKING:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from parley.conversation import (
+    PACKET_SECONDS,
+    AudioPacket,
     CancelReply,
     Event,
     FlushPlayback,
-    Ping,
     ReplyFinished,
     ReplyStarted,
     SessionConfig,
     UserText,
     UserUtterance,
 )
-from parley_cli.client.listener import PACKET_SECONDS, REPLY_RATE_HZ, Listener
-from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES
-from parley_cli.client.socket import converse
+from parley_cli.client import MIC_RATE_HZ, PACKET_SAMPLES, EventLog, Listener, converse, encoded
 from parley_cli.eval.compose import from_pcm, to_pcm
 from parley_cli.eval.scenes import HARMLESS, INTERRUPTING, Kind, Scene, Sitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from parley.conversation import Conversation
     from parley_cli.eval.compose import Sound
 
 E = TypeVar("E")
@@ -82,27 +81,26 @@ async def perform(url: str, sitting: Sitting, config: SessionConfig | None = Non
         Unavailable: nothing answers there, or the gateway ended the session.
     """
     async with converse(url) as conversation:
-        stage = _Stage(sitting)
-        config = config or SessionConfig(reports_playback=True)
-        stage.listener = Listener(conversation, stage.microphone, config, stage.take)
-        return await stage.listener.during(stage.play)
+        return await _Stage(sitting, conversation, config).perform()
 
 
 class _Stage:
     """One session's course."""
 
-    listener: Listener
-
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, sitting: Sitting, conversation: Conversation, config: SessionConfig | None) -> None:
+        self._listener = Listener(conversation, encoded(self._microphone), self._take, config)
         self._sitting = sitting
         self._sound: Sound = np.zeros(0, dtype=np.float32)
         self._sound_from = 0
         self._observed = Observed(sitting.scenes[0], sitting.name)
-        self._news = asyncio.Event()
+        self._log = EventLog()
         self._replying = False
-        self._last_news = time.time()
 
-    async def play(self) -> list[Observed]:
+    async def perform(self) -> list[Observed]:
+        """Hold the session."""
+        return await self._listener.during(self._play)
+
+    async def _play(self) -> list[Observed]:
         """All scenes, one after the other."""
         found = []
         await self._settle()
@@ -118,7 +116,7 @@ class _Stage:
             await self._settle()
         return found
 
-    def microphone(self, number: int) -> bytes:
+    def _microphone(self, number: int) -> bytes:
         """Packet `number`: the room, what is being said, and the echo."""
         first = number * PACKET_SAMPLES
         room = self._sitting.room
@@ -131,35 +129,35 @@ class _Stage:
             sound += self._echo() * 10 ** (self._sitting.echo_db / 20)
         return to_pcm(sound)
 
-    def take(self, now: float, event: Event) -> None:
+    def _take(self, now: float, event: Event) -> None:
         """Note what the gateway says."""
-        if isinstance(event, Ping):
+        if isinstance(event, AudioPacket):
             return
         if isinstance(event, ReplyStarted):
             self._replying = True
         elif isinstance(event, ReplyFinished):
             self._replying = False
         elif isinstance(event, FlushPlayback) and event.reply == self._observed.reply:
-            self._observed.played_samples = self.listener.playback.played_samples
+            self._observed.played_samples = self._listener.loudspeaker.played_samples
         self._observed.events.append((now, event))
-        self._last_news = now
-        self._news.set()
+        self._log(now, event)
 
     def _echo(self) -> Sound:
-        playback, now = self.listener.playback, time.time()
-        playback.advance(now)
-        samples = round(PACKET_SECONDS * REPLY_RATE_HZ)
-        first = round((now - _ECHO_DELAY_SECONDS - self.listener.began) * REPLY_RATE_HZ) - samples
-        return np.repeat(from_pcm(playback.recorded(first, samples)), MIC_RATE_HZ // REPLY_RATE_HZ)
+        speaker, now = self._listener.loudspeaker, self._listener.now()
+        speaker.advance(now)
+        rate = speaker.sample_rate_hz
+        samples = round(PACKET_SECONDS * rate)
+        first = round((now - _ECHO_DELAY_SECONDS - speaker.began_seconds) * rate) - samples
+        return np.repeat(from_pcm(speaker.recorded(first, samples)), MIC_RATE_HZ // rate)
 
     def _say(self, scene: Scene) -> None:
-        self._sound, self._sound_from = scene.sound, (self.listener.packets + _LEAD_PACKETS) * PACKET_SAMPLES
-        self._observed.began = self.listener.captured_at(self._sound_from)
-        self._observed.ended = self.listener.captured_at(self._sound_from + len(scene.sound))
+        self._sound, self._sound_from = scene.sound, (self._listener.packets + _LEAD_PACKETS) * PACKET_SAMPLES
+        self._observed.began = self._listener.captured_at(self._sound_from)
+        self._observed.ended = self._listener.captured_at(self._sound_from + len(scene.sound))
 
     async def _until_said(self, scene: Scene, more_seconds: float = 0.0) -> None:
         self._say(scene)
-        await asyncio.sleep(max(0.0, self._observed.ended + more_seconds - time.time()))
+        await asyncio.sleep(max(0.0, self._observed.ended + more_seconds - self._listener.now()))
 
     async def _ask(self, scene: Scene) -> None:
         """Say it, wait for the answer, listen to a little of it."""
@@ -171,21 +169,21 @@ class _Stage:
 
     async def _disturb(self, scene: Scene) -> None:
         """Have a story told, and speak or make a noise into it."""
-        await self.listener.send(UserText(_REQUEST))
+        await self._listener.send(UserText(_REQUEST))
         if not await self._until(lambda: self._has(ReplyStarted, 0.0), _PATIENCE_SECONDS):
             return
         self._observed.reply = self._observed.of(ReplyStarted)[-1][1].reply
         await asyncio.sleep(scene.after_seconds)
         self._say(scene)
         if scene.kind in INTERRUPTING:
-            limit = self._observed.ended - time.time() + _PATIENCE_SECONDS
+            limit = self._observed.ended - self._listener.now() + _PATIENCE_SECONDS
             await self._until(lambda: self._has(FlushPlayback, 0.0), limit)
             await self._until(lambda: self._has(ReplyFinished, 0.0), _PATIENCE_SECONDS)
-            await asyncio.sleep(max(0.0, self._observed.ended - time.time()))
+            await asyncio.sleep(max(0.0, self._observed.ended - self._listener.now()))
         elif scene.kind is Kind.ECHO:
             await self._until(lambda: self._has(ReplyFinished, 0.0), _REPLY_SECONDS)
         elif scene.kind in HARMLESS:
-            await asyncio.sleep(max(0.0, self._observed.ended + 1.5 - time.time()))
+            await asyncio.sleep(max(0.0, self._observed.ended + 1.5 - self._listener.now()))
 
     def _has(self, kind: type[object], since: float) -> bool:
         return any(at >= since and isinstance(event, kind) for at, event in self._observed.events)
@@ -193,22 +191,19 @@ class _Stage:
     async def _until(self, true: Callable[[], bool], seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                while not true():
-                    self._news.clear()
-                    await self._news.wait()
+                await self._log.until(true)
         except TimeoutError:
             return False
         return True
 
     async def _settle(self) -> None:
         """Stop what is being said, and wait until nothing more comes."""
-        limit = time.time() + _SETTLE_SECONDS
-        asked = False
-        while time.time() < limit:
+        began, asked = self._listener.now(), False
+        while self._listener.now() < began + _SETTLE_SECONDS:
             if self._replying and not asked:
                 asked = True
-                await self.listener.send(CancelReply())
-            quiet = time.time() - self._last_news
+                await self._listener.send(CancelReply())
+            quiet = self._listener.now() - (self._log.events[-1][0] if self._log.events else began)
             if not self._replying and quiet >= _QUIET_SECONDS:
                 return
             await asyncio.sleep(max(PACKET_SECONDS, min(_QUIET_SECONDS - quiet, _QUIET_SECONDS)))

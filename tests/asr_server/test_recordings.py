@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import jiwer
 import pytest
 
-from asr_server.endpoint import Reason
-from asr_server.engines.moonshine import MoonshineEngine, cut
-from asr_server.hearing import Hearing, Means
-from asr_server.records import Records
+from asr_server.endpointing.turn_model import TurnDetector
+from asr_server.engines.moonshine.engine import MoonshineEngine, cut
+from asr_server.metrics import AsrMetrics
 from asr_server.scheduler import Scheduler
-from asr_server.turn_model import Judge
+from asr_server.stream import Stream
+from asr_server.transcriber import Models
+from asr_server.turn_telemetry import TurnTelemetry
 from parley import asr
 from parley.audio import decode_file, to_float32
 from serving.telemetry import Telemetry, new_provider
@@ -61,18 +62,20 @@ async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.
     from prometheus_client import CollectorRegistry  # noqa: PLC0415
 
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
-    records = Records(telemetry, telemetry.histogram("x", "x"), "test")
     events: list[asr.Event] = []
 
-    async def emit(event: asr.Event) -> None:
+    async def write(event: asr.Event) -> None:
         events.append(event)
 
-    hearing = Hearing(Means(engine, Scheduler(worker), Judge()), asr.Config(language="en"), records, emit)
+    models = Models(engine, Scheduler(worker), TurnDetector())
     sound = pcm + SILENCE
     async with asyncio.TaskGroup() as tasks:
+        spans = TurnTelemetry(telemetry, AsrMetrics(telemetry), "test")
+        stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
+        tasks.create_task(stream.run())
         for start in range(0, len(sound), CHUNK_BYTES):
-            await hearing.hear(tasks, asr.Audio(sound[start : start + CHUNK_BYTES], start // 2))
-        await hearing.flush(tasks, Reason.STREAM_END)
+            await stream.take(asr.Audio(sound[start : start + CHUNK_BYTES], start // 2))
+        stream.close()
     return events
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from asr_server.engine import Job, Transcript
 from asr_server.scheduler import Scheduler
+from parley.errors import EngineFailed
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -160,9 +161,34 @@ async def test_one_that_fails_fails_alone(worker: Worker) -> None:
 
 
 async def failure(scheduler: Scheduler, recognizer: Named) -> str:
-    with pytest.raises(ValueError, match="bad") as raised:
+    with pytest.raises(EngineFailed, match="bad") as raised:
         await scheduler.final(recognizer, AUDIO)
-    return str(raised.value)
+    return str(raised.value.__cause__)
+
+
+class Failing:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no memory"), ValueError("no memory"), MemoryError("no memory")])
+async def test_what_a_library_says_of_a_sound_is_the_engines_failure_and_the_next_one_is_done(
+    worker: Worker, error: Exception
+) -> None:
+    recorder, scheduler = Recorder(), Scheduler(worker)
+    recorder.gate.set()
+    for ask in (scheduler.final(Failing(error), AUDIO), scheduler.partial("s", Failing(error), AUDIO)):
+        with pytest.raises(EngineFailed, match="the engine failed: no memory"):
+            await ask
+    assert (await scheduler.final(recorder.named("next"), AUDIO)).transcript.text == "next"
+
+
+async def test_a_mistake_of_ours_is_no_failure_of_the_engine(worker: Worker) -> None:
+    with pytest.raises(TypeError):
+        await Scheduler(worker).final(Failing(TypeError("no such argument")), AUDIO)
 
 
 async def test_who_leaves_takes_nobodys_words_along(worker: Worker) -> None:

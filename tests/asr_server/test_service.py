@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from asr_server.endpointing.turn_model import TurnDetector
     from asr_server.engine import Engine
 
 LOUD = (np.sin(np.arange(640) * 0.3) * 8000).astype("<i2").tobytes()
@@ -34,17 +35,20 @@ QUIET = bytes(1280)
 
 
 @asynccontextmanager
-async def serving(
+async def serving(  # noqa: PLR0913 - a test names what it changes
     texts: tuple[str, ...] = ("turn on the lamp",),
     max_streams: int = 10,
     delay_seconds: float = 0.0,
     engine: Engine | None = None,
+    *,
+    turn_detector: TurnDetector | None = None,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[asr.AsrClient]:
     worker = Worker("test")
-    telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
+    telemetry = Telemetry(new_provider("asr"), registry or CollectorRegistry())
     engine = engine or ScriptedEngine(texts, delay_seconds)
     scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None)
-    servicer = AsrServicer(engine, scheduler, telemetry, max_streams)
+    servicer = AsrServicer(engine, scheduler, telemetry, max_streams, turn_detector)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
         port,
@@ -255,6 +259,25 @@ async def test_a_session_may_bound_the_patience() -> None:
     async with serving() as client:
         waits = waits_ms(await heard(client, config, *chunks((QUIET, 0.4), *QUICK_TURN)))
     assert waits[0] < 380
+
+
+@pytest.mark.parametrize("text", ["tell me more.", "is it late?", "well then,", "and the", "one two three"])
+async def test_a_session_may_have_one_silence_for_every_end(text: str) -> None:
+    one = asr.Endpointing(
+        finished_silence_ms=300,
+        default_silence_ms=300,
+        hesitant_silence_ms=300,
+        unfinished_silence_ms=300,
+        dictation_silence_ms=300,
+        patient_silence_ms=300,
+        patience_limit_ms=300,
+    )
+    async with serving((text,)) as client:
+        waits = waits_ms(
+            await heard(client, asr.Config(endpointing=one), *chunks((QUIET, 0.4), *QUICK_TURN, *QUICK_TURN))
+        )
+    assert len(waits) == 2
+    assert all(300 <= wait < 300 + 32 for wait in waits)
 
 
 async def test_a_word_too_short_for_speech_is_heard_while_the_assistant_speaks() -> None:

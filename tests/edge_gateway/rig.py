@@ -6,9 +6,8 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import aiohttp
 import numpy as np
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -25,12 +24,12 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
+from llm_server.engines.pieces import pieces
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
 from parley.conversation import (
     AudioPacket,
-    Encoding,
     Event,
     Ping,
     Played,
@@ -38,15 +37,11 @@ from parley.conversation import (
     Request,
     SessionConfig,
     SessionReady,
-    event_from_json,
-    pack_mic,
-    request_to_json,
-    unpack_reply,
 )
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
-from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
+from parley_cli.client import PACKET_SAMPLES, PacketEncoder, WebSocket, open_websocket
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
@@ -56,9 +51,10 @@ from tts_server.service import TtsServicer
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    import aiohttp
     import grpc.aio
 
-    from llm_server.engine import Conversation
+    from llm_server.engine import Conversation, ReplyEvent
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10
@@ -73,7 +69,11 @@ class Writer(ScriptedLlm):
         super().__init__(text, delay_seconds, 0.0)
         self.asked: list[Conversation] = []
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    def say(self, text: str, delay_seconds: float = 0.0) -> None:
+        """Write this from now on."""
+        self._pieces, self._delay_seconds = pieces(text), delay_seconds
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         self.asked.append(conversation)
         async for event in super().reply(conversation):
             yield event
@@ -103,6 +103,8 @@ class Script:
 
     heard: tuple[str, ...] = ("what time is it",)
     hearing_delay_seconds: float = 0.0
+    hearing: ScriptedAsr | None = None
+    """Hears in place of the two above."""
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
@@ -129,11 +131,14 @@ async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.ai
     return f"127.0.0.1:{bound}"
 
 
-async def serve_asr(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
+async def serve_asr(
+    stack: AsyncExitStack, script: Script, port: int = 0, make_servicer: type[AsrServicer] = AsrServicer
+) -> str:
     worker = Worker("asr")
     stack.callback(worker.close)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    servicer = AsrServicer(ScriptedAsr(script.heard, script.hearing_delay_seconds), Scheduler(worker), telemetry, 100)
+    engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
+    servicer = make_servicer(engine, Scheduler(worker), telemetry, 100)
     return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
 
 
@@ -184,25 +189,47 @@ async def house(script: Script | None = None) -> AsyncIterator[Gateway]:
         yield await stack.enter_async_context(gateway(script, addresses))
 
 
-class Listener:
-    """A client of the WebSocket that plays what it gets at once, and says so."""
+class Link(Protocol):
+    """What carries a conversation: a `WebSocket`, or a `parley.Conversation`."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
+    async def send(self, request: Request) -> None: ...
+
+    async def __anext__(self) -> Event: ...
+
+
+class Listener:
+    """A client that plays what it gets at once, and says so."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
         self.events: list[Event] = []
         self.packets: list[AudioPacket] = []
         self._encoder = PacketEncoder()
         self._sequence = 0
 
+    @property
+    def socket(self) -> aiohttp.ClientWebSocketResponse:
+        """The socket itself, for frames that no client should send."""
+        assert isinstance(self.link, WebSocket)
+        return self.link.socket
+
     async def send(self, request: Request) -> None:
-        await self.socket.send_str(request_to_json(request))
+        await self.link.send(request)
+
+    @property
+    def sent_samples(self) -> int:
+        """Where the next packet lies on the session's audio clock, 16 kHz."""
+        return self._sequence * PACKET_SAMPLES // 3
+
+    def lose(self, packets: int) -> None:
+        """Let the next packets not arrive."""
+        self._sequence += packets
 
     async def speak(self, seconds: float, sound: bytes = TONE) -> None:
         """Send sound faster than time would."""
         for _ in range(round(seconds / 0.02)):
-            packet = AudioPacket(self._encoder.encode(sound), self._sequence, round(time.time() * 1e6))
+            await self.send(AudioPacket(self._encoder.encode(sound), self._sequence, round(time.time() * 1e6)))
             self._sequence += 1
-            await self.socket.send_bytes(pack_mic(packet, Encoding.OPUS))
 
     async def say_something(self) -> None:
         """One turn: speech, and the silence that ends it."""
@@ -211,19 +238,18 @@ class Listener:
         # Longer than is waited for a speaker who has gone on after a pause as long as that.
         await self.speak(1.4, SILENCE)
 
-    async def next(self) -> Event | None:
-        message = await self.socket.receive()
-        if message.type is aiohttp.WSMsgType.BINARY:
-            packet, _ = unpack_reply(message.data)
-            self.packets.append(packet)
-            return packet
-        assert message.type is aiohttp.WSMsgType.TEXT, message
-        event = event_from_json(message.data)
-        assert event is not None
+    async def next(self) -> Event:
+        try:
+            event = await anext(self.link)
+        except StopAsyncIteration as error:
+            raise EOFError("the gateway has ended the conversation") from error
+        if isinstance(event, AudioPacket):
+            self.packets.append(event)
+        else:
+            self.events.append(event)
         if isinstance(event, Ping):
             now_us = round(time.time() * 1e6)
             await self.send(Pong(event.id, now_us, now_us))
-        self.events.append(event)
         return event
 
     async def until(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> E:
@@ -250,8 +276,5 @@ async def listening(gateway: Gateway, config: SessionConfig | None = None) -> As
 @asynccontextmanager
 async def connected(gateway: Gateway) -> AsyncIterator[Listener]:
     """A listener who has said nothing yet."""
-    async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{gateway.url}/v1/conversation", max_msg_size=0) as socket,
-    ):
+    async with open_websocket(gateway.url) as socket:
         yield Listener(socket)

@@ -6,7 +6,6 @@ They keep the servers' own order of events, so that whatever is done with them c
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -38,6 +37,7 @@ from parley.conversation import (
 )
 from parley.errors import EngineFailed, ParleyError, Unavailable
 from serving.telemetry import Telemetry, new_provider
+from tests.virtual_time import passed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -54,6 +54,15 @@ CONFIG = SessionConfig(
 _LIBOPUS = Libopus(find_libopus())
 _RATE_HZ = 16_000
 _CHARACTER_SAMPLES = 800
+# In which phases something can be said, and the phase after it.
+_NEXT_PHASE = {
+    "voice": {"quiet": "candidate"},
+    "speech": {"candidate": "speech"},
+    "words": {"candidate": "candidate", "speech": "speech"},
+    "pause": {"speech": "pause"},
+    "eager": {"pause": "eager"},
+    "resume": {"pause": "speech", "eager": "speech"},
+}
 
 
 class ScriptedRecognizer:
@@ -62,7 +71,7 @@ class ScriptedRecognizer:
     def __init__(self) -> None:
         self._news: asyncio.Queue[asr.Event | ParleyError] = asyncio.Queue()
         self._received = 0
-        self._phase = "quiet"
+        self._phase, self._ready = "quiet", False
         self._turn = 1
         self.streams = 0
         self.ended: list[asr.EndOfTurn] = []
@@ -70,7 +79,7 @@ class ScriptedRecognizer:
     @asynccontextmanager
     async def transcribe(self, requests: AsyncIterable[asr.Request]) -> AsyncIterator[AsyncIterator[asr.Event]]:
         self._news = asyncio.Queue()
-        self._phase = "quiet"
+        self._phase, self._ready = "quiet", False
         self.streams += 1
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -85,7 +94,7 @@ class ScriptedRecognizer:
         async for request in requests:
             match request:
                 case asr.Config():
-                    self._received, self._turn = request.first_sample, request.first_turn
+                    self._received, self._turn, self._ready = request.first_sample, request.first_turn, True
                     self._news.put_nowait(asr.Ready("scripted", "script", "en", _RATE_HZ))
                 case asr.Audio():
                     samples = len(request.pcm) // 2
@@ -110,36 +119,33 @@ class ScriptedRecognizer:
 
     def step(self, what: str, text: str) -> None:
         """Say the next thing, if it is one that can come now."""
-        say, at, phase = self._news.put_nowait, self._received, self._phase
-        match what, phase:
-            case "voice", "quiet":
-                self._phase = "candidate"
-                say(asr.VoiceOnset(self._turn, at))
-            case "speech", "candidate":
-                self._phase = "speech"
-                say(asr.SpeechStarted(self._turn, at, 320))
-            case "words", "candidate" | "speech":
-                say(asr.Partial(self._turn, text, 0, 400))
-            case "pause", "speech":
-                self._phase = "pause"
-                say(asr.VoiceStopped(self._turn, at, 600))
-            case "eager", "pause":
-                self._phase = "eager"
-                say(asr.EagerEndOfTurn(self._turn, text, at))
-            case "resume", "pause" | "eager":
-                self._phase = "speech"
-                say(asr.VoiceOnset(self._turn, at))
-                if phase == "eager":
-                    say(asr.TurnResumed(self._turn, at))
-            case "end", "speech" | "pause" | "eager":
-                self._end(text)
-            case "discard", _:
-                self._phase = "quiet"
-                say(asr.TurnDiscarded(self._turn, asr.DiscardReason.NOISE, at, at))
-            case "break", _:
-                say(Unavailable("the script breaks off"))
-            case _:
-                pass
+        if not self._ready:
+            return
+        if what == "break":
+            self._news.put_nowait(Unavailable("the script breaks off"))
+        elif what == "discard":
+            self._phase = "quiet"
+            at = self._received
+            self._news.put_nowait(asr.TurnDiscarded(self._turn, asr.DiscardReason.NOISE, at, at))
+        elif what == "end" and self._phase in {"speech", "pause", "eager"}:
+            self._end(text)
+        elif self._phase in _NEXT_PHASE.get(what, {}):
+            for event in self._events_of(what, text):
+                self._news.put_nowait(event)
+            self._phase = _NEXT_PHASE[what][self._phase]
+
+    def _events_of(self, what: str, text: str) -> list[asr.Event]:
+        turn, at = self._turn, self._received
+        resumed = [asr.TurnResumed(turn, at)] if self._phase == "eager" else []
+        events: dict[str, list[asr.Event]] = {
+            "voice": [asr.VoiceOnset(turn, at)],
+            "speech": [asr.SpeechStarted(turn, at, 320)],
+            "words": [asr.Partial(turn, text, 0, 400)],
+            "pause": [asr.VoiceStopped(turn, at, 600)],
+            "eager": [asr.EagerEndOfTurn(turn, text, at)],
+            "resume": [asr.VoiceOnset(turn, at), *resumed],
+        }
+        return events[what]
 
     def say(self, text: str) -> None:
         """A whole turn."""
@@ -176,6 +182,11 @@ class Mood:
     silent: bool = False
     """What is written cannot be spoken."""
 
+    def be(self, **changed: float | bool) -> None:
+        """Be like this from now on."""
+        for name, value in changed.items():
+            setattr(self, name, value)
+
 
 class ScriptedWriter:
     """An LLM server."""
@@ -205,7 +216,7 @@ class ScriptedWriter:
             await anext(aiter(results))
         for piece in (f"This is answer {number}. ", "It has a second sentence, and is not short."):
             yield llm.Delta(piece)
-            await asyncio.sleep(mood.seconds / 4)
+            await passed(mood.seconds / 4)
         yield llm.Finished(llm.FinishReason.STOP, 0, 0, 0, 0, 0, 0)
 
     async def models(self) -> llm.Models:
@@ -214,10 +225,10 @@ class ScriptedWriter:
 
 async def _waiting(seconds: float) -> AsyncIterator[llm.Progress]:
     while seconds > 1:
-        await asyncio.sleep(1)
+        await passed(1)
         seconds -= 1
         yield llm.Progress(llm.ProgressKind.WAITING)
-    await asyncio.sleep(seconds)
+    await passed(seconds)
 
 
 class ScriptedSpeaker:
@@ -245,7 +256,7 @@ class ScriptedSpeaker:
         while (piece := await pieces.get()) is not None:
             if not isinstance(piece, str):
                 continue
-            await asyncio.sleep(self.mood.seconds / 4)
+            await passed(self.mood.seconds / 4)
             if self.mood.tts_fails:
                 raise EngineFailed("the script cannot speak")
             if self.mood.silent:
@@ -343,11 +354,10 @@ class ScriptedClient:
         self._requests.put_nowait(request)
 
     def speak(self, packets: int, level: int) -> None:
-        """Send packets of noise."""
-        noise = random.Random(self._sequence)
+        """Send packets of 20 ms of a tone."""
+        half = level.to_bytes(2, "little", signed=True) * 20 + (-level).to_bytes(2, "little", signed=True) * 20
         for _ in range(packets):
-            pcm = b"".join(noise.randint(-level, level).to_bytes(2, "little", signed=True) for _ in range(20)) * 16
-            self.ask(AudioPacket(pcm, self._sequence))
+            self.ask(AudioPacket(half * 8, self._sequence))
             self._sequence += 1
 
     def report(self, reply: int, share: float, *, final: bool) -> None:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from llm_server.engine import Role
+from parley import asr
 from parley.conversation import (
     FRAME_HEADER,
     AudioFormat,
@@ -77,6 +78,25 @@ async def test_a_spoken_question_gets_a_spoken_answer() -> None:
     assert text == "It is late. Good night."
     words = [event for event in listener.events if isinstance(event, ReplyWord)]
     assert [text[word.first_character : word.end_character] for word in words] == text.split()
+
+
+FIXED = asr.Endpointing(eager_silence_ms=0, finished_silence_ms=300, patient_silence_ms=300, patience_limit_ms=300)
+
+
+async def test_a_report_says_at_which_sample_of_the_session_its_turn_was_taken_to_be_over() -> None:
+    async with house() as parley, listening(parley, SessionConfig(endpointing=FIXED)) as listener:
+        for lost_packets in (0, 0, 4):
+            listener.lose(lost_packets)
+            await listener.speak(0.2, SILENCE)
+            await listener.speak(0.8)
+            fell_silent = listener.sent_samples
+            await listener.speak(0.8, SILENCE)
+            report = await listener.until(TurnReport)
+            assert report.decided_sample is not None
+            # The codec is 7 ms late, the detector is taken to hold on for 43 ms and looks every 32 ms.
+            assert -600 <= report.decided_sample - fell_silent - 4_800 <= 32 * 16
+        await listener.send(UserText("good night"))
+        assert (await listener.until(TurnReport)).decided_sample is None
 
 
 async def test_the_waterfall_comes_as_soon_as_the_reply_is_heard_and_again_when_it_is_over() -> None:

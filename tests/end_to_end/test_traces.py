@@ -13,9 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from parley.audio import decode_file
-from parley.conversation import Event, TurnReport
-from parley_cli.client.socket import converse
-from parley_cli.talk import Talker
+from parley.conversation import TurnReport
+from parley_cli.client import EventLog, Talker, converse
 from tests.end_to_end.whole import open_house
 
 if TYPE_CHECKING:
@@ -63,19 +62,15 @@ async def collecting() -> AsyncIterator[tuple[Collector, str]]:
 async def test_each_turn_is_one_trace_of_four_services_that_explains_its_latency(
     speech_dir: Path,
 ) -> None:
-    reports: list[TurnReport] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, TurnReport):
-            reports.append(event)
-
+    log = EventLog()
     async with collecting() as (collector, endpoint):
         async with open_house(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_INSECURE="true") as parley:
             for name in ("v2j-time", "living-room-light"):
                 async with asyncio.timeout(30), converse(parley.url) as conversation:
-                    await Talker(conversation, decode_file(speech_dir / f"{name}.flac", 48_000)).run(keep)
+                    await Talker(conversation, decode_file(speech_dir / f"{name}.flac", 48_000)).run(log)
         # The processes have ended, and sent what they had left.
         spans = collector.spans
+    reports = log.of(TurnReport)
     assert len(reports) == 2
     traces: dict[str, list[Received]] = defaultdict(list)
     for received in spans:

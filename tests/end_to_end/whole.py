@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parley_cli.up import PROCESSES
+from parley_cli.processes import PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

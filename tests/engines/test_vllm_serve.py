@@ -75,7 +75,7 @@ async def test_replies_are_streamed_counted_and_ended_when_nobody_wants_them(lla
     ask = Conversation((Message(Role.USER, "Hello."),), max_tokens=20, temperature=0)
     endless = Conversation((Message(Role.USER, "Tell me everything."),), max_tokens=400, temperature=0)
     async with vllm_serving(llama) as address:
-        engine = EndpointsEngine((Endpoint(f"{address}/v1", "tiny", first_token_seconds=20),))
+        engine = EndpointsEngine((Endpoint(f"{address}/v1", "tiny"),))
         try:
             events = [event async for event in engine.reply(ask)]
             async with aclosing(engine.reply(endless)) as reply:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import threading
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING
 import ctranslate2
 import pytest
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
+from llm_server.engine import Conversation, Delta, Finish, Message, Progress, ProgressKind, Role, StopReason
 from llm_server.engines.ctranslate2 import CTranslate2Engine, ModelConfig
-from parley.errors import TooLarge, Unavailable
+from parley.errors import DeadlinePassed, Overloaded, TooLarge, Unavailable
 from tests.llm_server.tiny_llama import convert
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from llm_server.engines.ctranslate2 import _Prompt
 
 HELLO = (Message(Role.USER, "hello how are you"),)
 
@@ -37,8 +40,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def loaded(config: ModelConfig) -> AsyncIterator[CTranslate2Engine]:
-    engine = CTranslate2Engine(config)
+async def loaded(config: ModelConfig, patience_seconds: float = 20.0) -> AsyncIterator[CTranslate2Engine]:
+    engine = CTranslate2Engine(config, patience_seconds)
     try:
         engine.load()
         yield engine
@@ -61,7 +64,7 @@ async def test_it_answers(model: Path) -> None:
     assert finish.reason is StopReason.STOP
     assert finish.prompt_tokens > 10
     assert 10 < finish.completion_tokens < 60
-    assert engine.model == "llama-tiny-chat"
+    assert engine.models == ("llama-tiny-chat",)
 
 
 async def test_the_longest_reply_is_kept_to(model: Path) -> None:
@@ -89,6 +92,52 @@ async def test_more_replies_than_places_wait_their_turn(model: Path) -> None:
         await asyncio.wait(replies)
     assert {reply.result()[0] for reply in replies} == {"Hello! I am fine, thank you. How can I help you?"}
     assert max(reply.result()[1].queue_ms for reply in replies) > 0
+
+
+async def test_who_waits_for_a_place_is_told_so_and_is_not_kept_for_ever(model: Path) -> None:
+    endless = Conversation(HELLO, max_tokens=1500, temperature=2)
+    async with loaded(ModelConfig(str(model), parallel=1), patience_seconds=0.2) as engine:
+        async with aclosing(engine.reply(endless)) as busy:
+            assert await anext(busy) == Progress(ProgressKind.WAITING)
+            async with aclosing(engine.reply(endless)) as other:
+                assert await anext(other) == Progress(ProgressKind.QUEUED)
+                with pytest.raises(Overloaded, match=r"no place came free within 0\.2 s"):
+                    await anext(other)
+        text, _ = await said(engine, Conversation(HELLO, max_tokens=60, temperature=0))
+    assert text.startswith("Hello!")
+
+
+class Stuck(CTranslate2Engine):
+    """Its model stops in the middle of a token until it is let go."""
+
+    let_go = threading.Event()
+
+    def _tokens(self, prompt: _Prompt, conversation: Conversation) -> Iterator[int]:
+        if conversation.seed == STUCK:
+            self.let_go.wait()
+        yield from super()._tokens(prompt, conversation)
+
+
+STUCK = 7
+
+
+async def test_a_model_that_writes_no_token_is_given_up_and_its_place_is_free_when_it_goes_on(model: Path) -> None:
+    engine = Stuck(ModelConfig(str(model), parallel=1), patience_seconds=0.2)
+    try:
+        engine.load()
+        # So that a test that goes wrong comes to an end.
+        asyncio.get_running_loop().call_later(5, engine.let_go.set)
+        with pytest.raises(DeadlinePassed, match=r"llama-tiny-chat has written nothing for 0\.2 s"):
+            await said(engine, Conversation(HELLO, max_tokens=5, seed=STUCK))
+        with pytest.raises(Overloaded):
+            await said(engine, Conversation(HELLO, max_tokens=5))
+        assert not engine.let_go.is_set()
+        engine.let_go.set()
+        text, _ = await said(engine, Conversation(HELLO, max_tokens=60, temperature=0))
+    finally:
+        engine.let_go.set()
+        await engine.close()
+    assert text.startswith("Hello!")
 
 
 async def test_instructions_are_read_once_and_change_nothing_in_what_is_said(model: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_server.config import LlmConfig
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, Tool, ToolCall
+from llm_server.engine import (
+    Conversation,
+    Delta,
+    Finish,
+    Message,
+    Progress,
+    ProgressKind,
+    Role,
+    StopReason,
+    Tool,
+    ToolCall,
+)
 from llm_server.engines import open_engine
 from llm_server.engines.endpoints import EndpointsEngine, endpoints
 from llm_server.engines.endpoints.endpoint import Endpoint
@@ -21,138 +32,23 @@ from llm_server.engines.endpoints.health import Health
 from llm_server.engines.endpoints.sse import EventReader
 from parley.errors import Unavailable
 from serving.config import read
+from tests.llm_server.endpoint_rig import (
+    HELLO,
+    event,
+    hang,
+    keeps_alive,
+    over_quota,
+    refuse,
+    role_and_silence,
+    says,
+    serving,
+    too_long,
+    whole,
+    writes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-HELLO = Conversation((Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "hello")), max_tokens=50)
-PATIENCE_SECONDS = 0.4
-
-
-def event(text: str = "", reason: str | None = None, **more: object) -> bytes:
-    choices = [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": reason}]
-    return f"data: {json.dumps({'choices': choices, **more})}\n\n".encode()
-
-
-def says(*chunks: bytes) -> Answer:
-    """An endpoint that streams these bytes and closes."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for chunk in chunks:
-            await response.write(chunk)
-        return response
-
-    return answer
-
-
-def writes(*texts: str) -> Answer:
-    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 3}}\n\n'
-    return says(*(event(text) for text in texts), event(reason="stop"), usage, b"data: [DONE]\n\n")
-
-
-class Asked:
-    """An endpoint, and what it was asked."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.bodies: list[dict[str, object]] = []
-        self.keys: list[str] = []
-        self.left = asyncio.Event()
-        self.url = ""
-        self.host = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.bodies.append(await request.json())
-        self.keys.append(request.headers.get("Authorization", ""))
-        try:
-            return await self.answer(request)
-        finally:
-            self.left.set()
-
-
-@asynccontextmanager
-async def serving(
-    *answers: Answer, patience_seconds: float = PATIENCE_SECONDS
-) -> AsyncIterator[tuple[EndpointsEngine, list[Asked]]]:
-    """An engine in front of such endpoints."""
-    asked = [Asked(answer) for answer in answers]
-    runners = []
-    for each in asked:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", each.handle)
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        runners.append(runner)
-        host, port = runner.addresses[0][:2]
-        each.host = f"{host}:{port}"
-        each.url = f"http://{each.host}/v1"
-    names = "abc"
-    engine = EndpointsEngine(
-        tuple(
-            Endpoint(each.url, name, f"key-{name}", patience_seconds) for name, each in zip(names, asked, strict=False)
-        )
-    )
-    try:
-        yield engine, asked
-    finally:
-        await engine.close()
-        for runner in runners:
-            await runner.cleanup()
-
-
-async def whole(engine: EndpointsEngine, conversation: Conversation = HELLO) -> tuple[str, Finish]:
-    text = ""
-    async with aclosing(engine.reply(conversation)) as reply:
-        async for each in reply:
-            if isinstance(each, Finish):
-                return text, each
-            assert isinstance(each, Delta)
-            text += each.text
-    pytest.fail("the reply had no end")
-
-
-async def hang(_: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-async def refuse(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"error": {"message": "no such model"}}, status=404)
-
-
-async def role_and_silence(request: web.Request) -> web.StreamResponse:
-    response = await begin(request)
-    await response.write(b'data: {"choices": [{"delta": {"role": "assistant"}}]}\n\n')
-    await asyncio.Event().wait()
-    return response
-
-
-async def keeps_alive(request: web.Request) -> web.StreamResponse:
-    response = await begin(request)
-    while True:
-        await response.write(b": still there\n\n")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await asyncio.Event().wait()
-
-
-async def begin(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    return response
-
-
-async def too_long(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"error": "context too long; your key is key-a"}, status=400)
-
-
-async def over_quota(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "30"})
+    from tests.llm_server.endpoint_rig import Answer
 
 
 async def test_a_reply_comes_piece_by_piece_with_its_usage_and_who_wrote_it() -> None:
@@ -202,7 +98,7 @@ async def test_a_reply_that_is_cut_short_says_so() -> None:
     ],
 )
 async def test_another_endpoint_takes_over_before_the_first_piece(answer: Answer) -> None:
-    async with serving(answer, writes("Here I am.")) as (engine, asked):
+    async with serving(answer, writes("Here I am."), patience_seconds=0.8) as (engine, asked):
         text, finish = await whole(engine)
         assert (text, finish.model) == ("Here I am.", f"b@{asked[1].host}")
         assert asked[1].keys == ["Bearer key-b"]
@@ -227,7 +123,7 @@ async def test_many_replies_at_once_do_not_queue_for_connections() -> None:
         return await writes("Hello.")(request)
 
     all_here = asyncio.Event()
-    async with serving(together, patience_seconds=20) as (engine, _), asyncio.TaskGroup() as tasks:
+    async with serving(together) as (engine, _), asyncio.TaskGroup() as tasks:
         replies = [tasks.create_task(whole(engine)) for _ in range(120)]
         for _ in replies:
             await arrived.acquire()
@@ -263,6 +159,12 @@ async def test_when_nobody_answers_every_reason_is_told_and_no_key() -> None:
     assert "key-" not in str(raised.value)
 
 
+async def test_a_key_that_an_endpoint_quotes_in_its_events_is_not_told() -> None:
+    async with serving(says(b'data: {"error": "key-a is not known"}\n\n')) as (engine, _):
+        with pytest.raises(Unavailable, match=r"\*\*\* is not known"):
+            await whole(engine)
+
+
 async def test_who_leaves_closes_the_connection_at_once() -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -273,7 +175,8 @@ async def test_who_leaves_closes_the_connection_at_once() -> None:
 
     async with serving(endless) as (engine, [asked]):
         async with aclosing(engine.reply(HELLO)) as reply:
-            assert await anext(reply) == Delta("Well, ")
+            while await anext(reply) != Delta("Well, "):
+                pass
         async with asyncio.timeout(2):
             await asked.left.wait()
 
@@ -359,6 +262,7 @@ async def test_calls_of_functions_are_put_together_from_their_fragments(reason: 
     async with serving(answer) as (engine, [asked]):
         events = [each async for each in engine.reply(Conversation(MESSAGES, 50, tools=(WEATHER,)))]
     assert events[:-1] == [
+        Progress(ProgressKind.WAITING, f"a@{asked.host}"),
         Delta("I look."),
         ToolCall("x1", "weather", '{"city": "Rome"}'),
         ToolCall("x2", "time", ""),

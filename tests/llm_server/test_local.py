@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_server.engine import Delta, Message, Role, Tool, ToolCall
-from llm_server.engines.local.fitting import fit
+from llm_server.engine import (
+    Conversation,
+    Delta,
+    Finish,
+    Message,
+    Progress,
+    ProgressKind,
+    Role,
+    StopReason,
+    Tool,
+    ToolCall,
+)
 from llm_server.engines.local.markup import Markup
+from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.local.template import ChatTemplate, read_template
+from llm_server.engines.local.truncation import fit
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 CALL = '<tool_call>\n{"name": "time", "arguments": {"time_zone": "Europe/Paris"}}\n</tool_call>'
@@ -77,6 +91,43 @@ def test_what_only_looks_like_a_call_is_neither_called_nor_spoken(written: str) 
 def test_a_call_whose_end_is_missing_is_still_a_call() -> None:
     _, calls = read(CALL.removesuffix("\n</tool_call>"), [])
     assert [call.name for call in calls] == ["time"]
+
+
+def test_a_thought_aloud_is_a_sign_of_life_and_nothing_of_it_is_said() -> None:
+    markup = Markup()
+    assert markup.feed("<think>Hm, ") == [Progress(ProgressKind.REASONING)]
+    assert markup.feed("let me see.") == []
+    assert markup.feed("</think>\nHello.") == [Delta("Hello.")]
+
+
+async def test_a_reply_is_read_to_its_end_with_its_tokens_counted() -> None:
+    async def pieces() -> AsyncGenerator[Piece, None]:
+        yield Piece("I look. ", 3)
+        yield Piece(CALL, 9)
+
+    calling = Message(Role.ASSISTANT, "", tool_calls=(ToolCall("call-1", "time", "{}"),))
+    earlier = Conversation((Message(Role.USER, "hello"), calling), max_tokens=50)
+    events = [each async for each in read_reply(pieces(), earlier, lambda tokens: Finish(StopReason.STOP, 5, tokens))]
+    assert "".join(each.text for each in events if isinstance(each, Delta)) == "I look. "
+    assert [each.id for each in events if isinstance(each, ToolCall)] == ["call-2"]
+    assert events[-1] == Finish(StopReason.TOOL_CALLS, 5, 12)
+
+
+async def test_who_leaves_a_reply_ends_the_work_on_it() -> None:
+    ended = False
+
+    async def pieces() -> AsyncGenerator[Piece, None]:
+        nonlocal ended
+        try:
+            while True:
+                yield Piece("word ", 1)
+        finally:
+            ended = True
+
+    hello = Conversation((Message(Role.USER, "hello"),), max_tokens=50)
+    async with aclosing(read_reply(pieces(), hello, lambda tokens: Finish(StopReason.STOP, 0, tokens))) as events:
+        assert await anext(events) == Delta("word ")
+    assert ended
 
 
 def conversation(turns: int) -> tuple[Message, ...]:

@@ -12,13 +12,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason, ToolCall
+from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine
 from llm_server.service import SERVICE, LlmServicer
-from llm_server.tools import OwnTool, own_tools
 from parley import llm
 from parley._duplex import duplex
-from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
+from parley.errors import EngineFailed, InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
 from parley.v1 import llm_pb2, llm_pb2_grpc
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from serving.grpc_server import Listen, started
@@ -27,6 +26,7 @@ from serving.telemetry import SpanIdentity, Telemetry, new_provider
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from llm_server.builtin_tools import BuiltinTool
     from llm_server.engine import Engine
 
 HELLO = (llm.Message(llm.Role.USER, "hello"),)
@@ -57,12 +57,18 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(engine: Engine, max_calls: int = 10, own_tools: tuple[OwnTool, ...] = ()) -> AsyncIterator[Serving]:
+async def serving(
+    engine: Engine,
+    max_calls: int = 10,
+    builtin_tools: tuple[BuiltinTool, ...] = (),
+    progress_seconds: float | None = 60.0,
+) -> AsyncIterator[Serving]:
     spans = InMemorySpanExporter()
     provider = new_provider("llm")
     provider.add_span_processor(SimpleSpanProcessor(spans))
     telemetry = Telemetry(provider, CollectorRegistry())
-    servicer = LlmServicer(engine, telemetry, max_calls, own_tools)
+    more = {} if progress_seconds is None else {"progress_seconds": progress_seconds}
+    servicer = LlmServicer(engine, telemetry, max_calls, builtin_tools, **more)
     listen = Listen("127.0.0.1", 0, "PARLEY_LLM_PORT", 0, 0.0, 512 * 1024)
     async with started(SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), listen) as (
         port,
@@ -180,109 +186,25 @@ async def test_a_second_configuration_is_refused() -> None:
                     pass
 
 
-class Caller(ScriptedEngine):
-    """Writes what it is told for each round, and keeps what it was asked."""
+class Failing(ScriptedEngine):
+    """Writes more than goes out at once, and fails."""
 
-    calls_tools = True
-
-    def __init__(self, *rounds: tuple[Delta | ToolCall, ...]) -> None:
+    def __init__(self, pieces: int) -> None:
         super().__init__("", 0, 0)
-        self.rounds = list(rounds)
-        self.asked: list[Conversation] = []
+        self.pieces = pieces
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
-        self.asked.append(conversation)
-        events = self.rounds.pop(0) if len(self.rounds) > 1 else self.rounds[0]
-        for event in events:
-            yield event
-        calls = any(isinstance(event, ToolCall) for event in events)
-        yield Finish(StopReason.TOOL_CALLS if calls else StopReason.STOP, 10, 5)
+        for _ in range(self.pieces):
+            await asyncio.sleep(0)
+            yield Delta(f"{conversation.messages[-1].text} ")
+        raise EngineFailed("out of memory")
 
 
-LIGHT = llm.Tool("light", "Switches a light.", '{"type": "object", "properties": {"on": {"type": "boolean"}}}')
-SWITCH = ToolCall("a", "light", '{"on": true}')
-
-
-async def test_a_function_of_the_caller_is_called_in_the_middle_of_a_reply() -> None:
-    engine = Caller((Delta("Let me see."), SWITCH), (Delta("It is on."),))
-    results: asyncio.Queue[llm.ToolResult] = asyncio.Queue()
-
-    async def given() -> AsyncIterator[llm.ToolResult]:
-        while True:
-            yield await results.get()
-
-    seen: list[llm.Event] = []
-    config = llm.Config(HELLO, tools=(LIGHT,))
-    async with serving(engine) as house, house.client.chat(config, given()) as events:
-        async for event in events:
-            seen.append(event)
-            if isinstance(event, llm.ToolCall):
-                await results.put(llm.ToolResult(event.id, "the light is on"))
-        spans = [span.name for span in house.spans.get_finished_spans()]
-    assert llm.ToolCall("a", "light", '{"on": true}') in seen
-    assert "".join(event.text for event in seen if isinstance(event, llm.Delta)) == "Let me see. It is on."
-    finished = seen[-1]
-    assert isinstance(finished, llm.Finished)
-    assert (finished.reason, finished.completion_tokens) == (llm.FinishReason.STOP, 10)
-    assert engine.asked[0].tools[0].parameters["type"] == "object"
-    assert engine.asked[1].messages[1:] == (
-        Message(Role.ASSISTANT, "Let me see.", tool_calls=(SWITCH,)),
-        Message(Role.TOOL, "the light is on", tool_call_id="a"),
-    )
-    assert "execute_tool light" in spans
-
-
-async def test_a_function_of_the_servers_own_is_called_without_the_caller() -> None:
-    engine = Caller((ToolCall("a", "arithmetic", '{"expression": "6 * 7"}'),), (Delta("It is 42."),))
-    async with serving(engine, own_tools=own_tools("arithmetic")) as house:
-        events = await asked(house.client, llm.Config(HELLO))
-    assert not any(isinstance(event, llm.ToolCall) for event in events)
-    assert engine.asked[1].messages[-1] == Message(Role.TOOL, "42", tool_call_id="a")
-
-
-@pytest.mark.parametrize(
-    ("call", "told"),
-    [
-        (ToolCall("a", "light", "{}"), "Error: there is no function light"),
-        (ToolCall("a", "arithmetic", "{"), "Error: the arguments are no JSON"),
-        (ToolCall("a", "arithmetic", '{"expression": "1/0"}'), "Error: nothing can be divided by zero"),
-    ],
-)
-async def test_the_model_is_told_what_went_wrong_with_a_function(call: ToolCall, told: str) -> None:
-    engine = Caller((call,), (Delta("That did not work."),))
-    async with serving(engine, own_tools=own_tools("arithmetic")) as house:
-        await asked(house.client, llm.Config(HELLO))
-    assert engine.asked[1].messages[-1].text.startswith(told)
-
-
-async def test_a_model_that_calls_functions_for_ever_has_to_speak_at_last() -> None:
-    engine = Caller((ToolCall("a", "time", "{}"),))
-    async with serving(engine, own_tools=own_tools("time")) as house:
-        events = await asked(house.client, llm.Config(HELLO))
-    assert isinstance(events[-1], llm.Finished)
-    assert [bool(conversation.tools) for conversation in engine.asked] == [True] * 5 + [False]
-
-
-async def test_a_caller_who_will_not_answer_is_told_so() -> None:
-    engine = Caller((SWITCH,))
-    async with serving(engine) as house:
-        with pytest.raises(WrongState, match="ended before the result"):
-            await asked(house.client, llm.Config(HELLO, tools=(LIGHT,)))
-
-
-async def test_a_result_that_nobody_waits_for_is_refused() -> None:
-    async def given() -> AsyncIterator[llm.ToolResult]:
-        yield llm.ToolResult("b", "hm")
-
-    async with serving(Patient()) as house, house.client.chat(llm.Config(HELLO), given()) as events:
-        with pytest.raises(InvalidInput, match="no call 'b' waits") as caught:
-            async for _ in events:
-                pass
-    assert caught.value.field == "tool_result.tool_call_id"
-
-
-async def test_an_engine_that_cannot_call_functions_says_so() -> None:
-    async with serving(ScriptedEngine("Hi.", 0, 0)) as house:
-        with pytest.raises(InvalidInput, match="the engine scripted cannot call functions") as caught:
-            await asked(house.client, llm.Config(HELLO, tools=(LIGHT,)))
-    assert caught.value.field == "config.tools"
+@pytest.mark.parametrize("pieces", [1, 50, 1000])
+async def test_what_was_written_before_a_failure_is_still_heard(pieces: int) -> None:
+    heard = ""
+    async with serving(Failing(pieces)) as server, server.client.chat(llm.Config(HELLO)) as events:
+        with pytest.raises(EngineFailed, match="out of memory"):
+            async for event in events:
+                heard += event.text if isinstance(event, llm.Delta) else ""
+    assert heard == "hello " * pieces

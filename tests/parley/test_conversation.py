@@ -26,6 +26,7 @@ from parley import (
 from parley.conversation import (
     AudioFormat,
     AudioPacket,
+    Conversation,
     ConversationClient,
     ErrorCode,
     Event,
@@ -199,6 +200,30 @@ async def test_to_send_to_a_session_that_is_over_is_an_error() -> None:
         with pytest.raises(Unavailable, match="over"):
             while True:
                 await conversation.send(AudioPacket(b"x"))
+
+
+async def test_who_says_no_more_hears_the_answer_out() -> None:
+    finished = ReplyFinished(1, Outcome.COMPLETED, "hello", "")
+    async with (
+        gateway({SessionConfig: [READY], UserText: [ReplyText(1, "hello"), finished]}) as (_, address),
+        connect(address) as conversation,
+    ):
+        await conversation.send_text("hello")
+        conversation.finish()
+        assert [event async for event in conversation] == [ReplyText(1, "hello"), finished]
+        with pytest.raises(Unavailable, match="over"):
+            await conversation.send_text("more")
+
+
+async def test_a_conversation_over_a_socket_cannot_be_closed_by_half() -> None:
+    async def send(_: Request) -> None:
+        raise NotImplementedError
+
+    async def events() -> AsyncIterator[Event]:
+        yield READY
+
+    with pytest.raises(WrongState, match="one direction"):
+        Conversation(send, events()).finish()
 
 
 async def test_a_session_that_is_not_ready_says_so() -> None:

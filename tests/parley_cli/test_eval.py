@@ -24,12 +24,13 @@ from parley.conversation import (
     UserUtterance,
 )
 from parley.errors import InvalidInput
-from parley_cli.client.opus import MIC_RATE_HZ
+from parley_cli.client import MIC_RATE_HZ
 from parley_cli.eval import compose
 from parley_cli.eval.clips import Clip, Clips, load_clips
 from parley_cli.eval.scenes import Kind, Scene, standard
-from parley_cli.eval.score import Verdict, judge, table, word_errors
+from parley_cli.eval.score import judge, word_errors
 from parley_cli.eval.stage import Observed
+from parley_cli.eval.verdict import Verdict, table
 
 if TYPE_CHECKING:
     from pathlib import Path

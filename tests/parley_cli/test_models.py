@@ -25,7 +25,7 @@ from parley_cli.models.hub import Hub
 from parley_cli.models.listing import list_models
 from parley_cli.models.names import VOICES, WHISPER_SIZES, HubFile, Model, parse
 from parley_cli.models.store import Store
-from tests.asr_server.tiny_whisper import make_whisper
+from tests.asr_server.engines.whisper.tiny_whisper import make_whisper
 from tests.parley_cli.hub_server import COMMIT, HubServer, open_hub
 from tests.tts_server.piper_voice import make_voice
 from tts_server.engines.piper import PiperEngine
@@ -241,7 +241,9 @@ async def test_engines_load_what_was_fetched(desk: Desk, tmp_path: Path) -> None
     assert (await desk.run("pull", "whisper:small", f"piper:{VOICE}"))[0] == 0
     assert [each.name for each in PiperEngine(PiperOptions(str(desk.home / "voices"))).load()] == [VOICE]
     load = (
-        "from asr_server.engines.faster_whisper import *; WhisperEngine(WhisperOptions('small', device='cpu')).load()"
+        "from asr_server.engines.whisper.faster_whisper import WhisperEngine; "
+        "from asr_server.engines.whisper.options import WhisperOptions; "
+        "WhisperEngine(WhisperOptions('small', device='cpu')).load()"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", load, env=desk.environment(HF_HUB_OFFLINE="1"))
     assert await process.wait() == 0

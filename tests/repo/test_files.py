@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:root|work|Users|home|opt/(?:pypi|w
 REGISTRY_HOST = re.compile(r"\b(?:pypi|pythonhosted|npmjs|yarnpkg)\.(?:org|com)\b")
 
 MADE_BY_COMMANDS = {"__pycache__", "build", "dist", "htmlcov", "node_modules"}
-PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9-]+)(?:\[[a-z0-9, -]+\])?==(\S+)", re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,8 @@ def files(root: Path) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if _is_kept(name)]
-        found += [Path(folder, name) for name in names]
+        # In a worktree .git is a file of git's own, with a path in it.
+        found += [Path(folder, name) for name in names if name != ".git"]
     return found
 
 
@@ -49,7 +51,7 @@ def test_what_is_tested_is_what_runs(root: Path) -> None:
     assert set(_pins(root, "run")) - set(_pins(root, "dev")) == set()
 
 
-@pytest.mark.parametrize("lock", ["run", "dev"])
+@pytest.mark.parametrize("lock", ["run", "dev", "engines", "torch", "torch-cpu"])
 def test_every_pin_has_its_hashes(root: Path, lock: str) -> None:
     text = (root / "locks" / f"{lock}.txt").read_text()
     requirements = [part for part in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if part[0] != "#"]
@@ -60,11 +62,32 @@ def test_every_pin_has_its_hashes(root: Path, lock: str) -> None:
 def test_every_dependency_is_locked(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    embedded = [name for extra in ("all", "gateway", "serve", "asr", "llm", "tts") for name in extras[extra]]
-    run = project["project"]["dependencies"] + embedded + project["dependency-groups"]["build"]
-    dev = run + project["dependency-groups"]["dev"]
-    assert _names(run) - {name for name, _ in _pins(root, "run")} == set()
-    assert _names(dev) - {name for name, _ in _pins(root, "dev")} == set()
+    embedded = [
+        name for extra in ("all", "audio", "cli", "gateway", "serve", "asr", "llm", "tts") for name in extras[extra]
+    ]
+    groups = project["dependency-groups"]
+    run = project["project"]["dependencies"] + embedded + groups["build"]
+    needed = {
+        "run": run,
+        "dev": run + groups["dev"],
+        "engines": run + extras["piper"] + groups["engines"],
+        "torch": groups["torch"],
+    }
+    for lock, requirements in needed.items():
+        assert _names(requirements) - {name for name, _ in _pins(root, lock)} == set()
+
+
+def test_all_that_is_installed_comes_from_a_lock(root: Path) -> None:
+    targets = ("run", "check", "test", "test-browser", "test-engines")
+    command = ("make", "--dry-run", "--always-make", "--no-print-directory", *targets)
+    # The tests may have been started by a make, whose flags are none of this one's.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    printed = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True).stdout
+    installs = re.findall(r"(?:-m pip |npm )[a-z-].*", printed)
+    locked = [each for each in installs if re.search(r"^npm ci | --require-hashes --requirement locks/", each)]
+    itself = [each for each in installs if each.endswith(" --no-build-isolation --no-deps --editable .")]
+    others = [each for each in installs if each not in locked + itself and not each.startswith("npm run ")]
+    assert (len(locked), len(itself), others) == (6, 3, [])
 
 
 def _is_kept(folder: str) -> bool:

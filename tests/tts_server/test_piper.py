@@ -19,7 +19,7 @@ from serving.config import read
 from tests.tts_server.piper_voice import FRAMES, HOP, RATE_HZ, Recipe, make_voice, tone_hz
 from tests.tts_server.test_service import serving, sound, spoken
 from tts_server.config import TtsConfig
-from tts_server.engine import Audio, Line, Voice, WordMark, choose
+from tts_server.engine import Audio, SpeechRequest, Voice, WordMark, choose
 from tts_server.engines import default_voice, open_engine
 from tts_server.engines.piper import PiperEngine
 from tts_server.engines.piper_voices import PiperOptions, name_of
@@ -53,7 +53,7 @@ def say(
     piper: tuple[PiperEngine, dict[str, Voice]], text: str, name: str = "en_US-hum-low", speed: float = 1.0
 ) -> tuple[bytes, list[WordMark]]:
     engine, voices = piper
-    events = list(engine.speak(Line(text, voices[name], speed), threading.Event()))
+    events = list(engine.speak(SpeechRequest(text, voices[name], speed), threading.Event()))
     pcm = b"".join(event.pcm for event in events if isinstance(event, Audio))
     return pcm, [event for event in events if isinstance(event, WordMark)]
 
@@ -146,7 +146,7 @@ def test_sound_comes_in_chunks_and_the_first_sentence_before_the_second_is_made(
     piper: tuple[PiperEngine, dict[str, Voice]],
 ) -> None:
     engine, voices = piper
-    events = engine.speak(Line(TEXT, voices["en_US-hum-low"], 1.0), threading.Event())
+    events = engine.speak(SpeechRequest(TEXT, voices["en_US-hum-low"], 1.0), threading.Event())
     first = []
     for event in events:
         if isinstance(event, WordMark) and TEXT[event.start_char : event.end_char] == "It":
@@ -171,7 +171,7 @@ def test_it_stops_within_the_network_when_told_to(tmp_path: Path) -> None:
 
     timer = threading.Timer(whole / 10, leave)
     timer.start()
-    assert not list(engine.speak(Line("Seven times eight is fifty six.", voice, 1.0), stop))
+    assert not list(engine.speak(SpeechRequest("Seven times eight is fifty six.", voice, 1.0), stop))
     timer.join()
     assert time.perf_counter() - left[0] < whole / 3
 
@@ -180,7 +180,7 @@ def test_nothing_is_made_for_one_who_has_left_between_chunks(piper: tuple[PiperE
     engine, voices = piper
     stop = threading.Event()
     chunks = 0
-    for event in engine.speak(Line(TEXT, voices["en_US-hum-low"], 1.0), stop):
+    for event in engine.speak(SpeechRequest(TEXT, voices["en_US-hum-low"], 1.0), stop):
         if isinstance(event, Audio):
             chunks += 1
             stop.set()
@@ -219,7 +219,7 @@ def test_a_network_that_fails_is_an_error_of_the_engine(tmp_path: Path) -> None:
     engine = PiperEngine(PiperOptions(str(tmp_path)))
     voices = {voice.name: voice for voice in engine.load()}
     with pytest.raises(EngineFailed, match="piper failed"):
-        list(engine.speak(Line("Hello.", voices["duo:bert"], 1.0), threading.Event()))
+        list(engine.speak(SpeechRequest("Hello.", voices["duo:bert"], 1.0), threading.Event()))
 
 
 async def test_a_reply_is_spoken_over_the_wire_with_marks_that_say_what_they_are(folder: Path) -> None:

@@ -20,18 +20,18 @@ from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, started
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
-from tts_server.engine import Audio, Line, WordMark
+from tts_server.cache.store import MemoryStore
+from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
 from tts_server.service import SERVICE, TtsServicer
-from tts_server.stores import MemoryStore
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import AsyncIterator, Iterator
 
+    from tts_server.cache.store import Store
     from tts_server.engine import Engine
-    from tts_server.stores import Store
 
 TEXT = ("Well, ", "to be honest, ", "I do not know. ", "But I can ", "find it out for you tomorrow.")
 
@@ -43,8 +43,8 @@ class Endless(ScriptedEngine):
         super().__init__(0, 0.01)
         self.stopped = 0.0
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        assert line.text
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        assert request.text
         yield Audio(bytes(9600))
         stop.wait()
         self.stopped = time.monotonic()

@@ -15,8 +15,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from parley.errors import EngineFailed, Unavailable
-from tts_server.engine import Audio, Line, Voice, WordMark
-from tts_server.marks import mark_words
+from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
+from tts_server.text.marks import mark_words
 
 if TYPE_CHECKING:
     import threading
@@ -73,8 +73,8 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 @dataclass(slots=True)
-class _Take:
-    """What the callback collects while a line is spoken."""
+class _Collected:
+    """What the callback collects while a text is spoken."""
 
     stop: threading.Event
     sound: list[Audio] = field(default_factory=list)
@@ -88,7 +88,7 @@ class EspeakEngine:
         """Load nothing yet."""
         self._library: ctypes.CDLL | None = None
         self._rate_hz = 0
-        self._take: _Take | None = None
+        self._collected: _Collected | None = None
         # Kept for as long as the library may call it.
         self._callback = _Callback(self._collect)
 
@@ -125,34 +125,34 @@ class EspeakEngine:
         self._library = library
         return self._voices(library)
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        """Sound and marks of a line.
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        """Sound and marks of a text.
 
         Raises:
             EngineFailed: the library refused.
         """
         library = self._library
         assert library is not None  # noqa: S101 - the server loads before it serves
-        if library.espeak_SetVoiceByName(line.voice.name.encode()):
-            raise EngineFailed(f"espeak cannot use the voice {line.voice.name}")
-        library.espeak_SetParameter(_RATE_PARAMETER, round(_WORDS_A_MINUTE * line.speed), 0)
+        if library.espeak_SetVoiceByName(request.voice.name.encode()):
+            raise EngineFailed(f"espeak cannot use the voice {request.voice.name}")
+        library.espeak_SetParameter(_RATE_PARAMETER, round(_WORDS_A_MINUTE * request.speed), 0)
         library.espeak_SetParameter(_WORD_GAP_PARAMETER, _WORD_GAP_TENS_OF_MS, 0)
-        text = line.text.replace("\0", " ").encode()
-        self._take = _Take(stop)
+        text = request.text.replace("\0", " ").encode()
+        self._collected = _Collected(stop)
         try:
             failed = library.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8, None, None)
             if failed and not stop.is_set():
                 raise EngineFailed(f"espeak failed with {failed}")
-            sound, marks = self._take.sound, self._take.marks
-            yield from mark_words(line.text, marks, sum(len(audio.pcm) for audio in sound) // 2)
+            sound, marks = self._collected.sound, self._collected.marks
+            yield from mark_words(request.text, marks, sum(len(audio.pcm) for audio in sound) // 2)
             yield from sound
         finally:
-            self._take = None
+            self._collected = None
 
     def _collect(self, samples: ctypes.Array[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
         """The library's callback; 1 ends the synthesis."""
-        take = self._take
-        if take is None or take.stop.is_set():
+        collected = self._collected
+        if collected is None or collected.stop.is_set():
             return 1
         place = 0
         while events[place].type != _EVENT_END:
@@ -160,10 +160,10 @@ class EspeakEngine:
             if event.type == _EVENT_WORD:
                 start = event.text_position - 1
                 sample = event.audio_position * self._rate_hz // 1000
-                take.marks.append(WordMark(start, start + event.length, sample))
+                collected.marks.append(WordMark(start, start + event.length, sample))
             place += 1
         if samples and count:
-            take.sound.append(Audio(ctypes.string_at(samples, count * 2)))
+            collected.sound.append(Audio(ctypes.string_at(samples, count * 2)))
         return 0
 
     def _voices(self, library: ctypes.CDLL) -> tuple[Voice, ...]:

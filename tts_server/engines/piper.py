@@ -19,11 +19,11 @@ import numpy as np
 
 from parley.audio import to_s16le
 from parley.errors import EngineFailed, Unavailable
-from tts_server.engine import Audio, Line, Voice, WordMark
+from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
 from tts_server.engines.piper_voices import LoadedVoice, PiperOptions, find_models, load_voice
-from tts_server.marks import words_of
-from tts_server.phonemes import GAP, place_words
-from tts_server.sentences import without_short_stops
+from tts_server.text.chunker import without_short_stops
+from tts_server.text.marks import words_of
+from tts_server.text.phonemes import GAP, place_words
 
 if TYPE_CHECKING:
     import threading
@@ -99,21 +99,21 @@ class PiperEngine:
         loaded = [load_voice(model, self._options.device, self._threads) for model in models]
         return tuple(voice for each in loaded for voice in self._add(each))
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
-        """Sound and marks of a line, a sentence after the other.
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        """Sound and marks of a text, a sentence after the other.
 
         Raises:
             EngineFailed: the network failed.
         """
-        speaker = self._speakers[line.voice.name]
-        text = _plain(line.text)
+        speaker = self._speakers[request.voice.name]
+        text = _plain(request.text)
         sentences = _phonemes(speaker.piper, text)
-        words = words_of(line.text)
+        words = words_of(request.text)
         whole = [each for sentence in sentences for each in (*sentence, GAP)]
         places = place_words([speaker.alone(text[start:end]) for start, end in words], whole)
         first = samples = marked = 0
         for sentence in sentences:
-            made = self._run(speaker, sentence, line.speed, stop)
+            made = self._run(speaker, sentence, request.speed, stop)
             if made is None:
                 return
             sound = made[0].reshape(-1)
@@ -122,7 +122,7 @@ class PiperEngine:
                 sample = samples + starts[min(places[marked] - first, len(sentence) - 1)]
                 yield WordMark(*words[marked], sample, estimated)
                 marked += 1
-            yield from _chunks(to_s16le(sound * np.float32(speaker.gain)), line.voice.sample_rate_hz, stop)
+            yield from _chunks(to_s16le(sound * np.float32(speaker.gain)), request.voice.sample_rate_hz, stop)
             first, samples = first + len(sentence) + 1, samples + len(sound)
         # What the voice has no sound for.
         yield from (WordMark(*word, samples, estimated=True) for word in words[marked:])

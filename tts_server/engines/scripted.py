@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tts_server.engine import Audio, Line, Voice, WordMark
+from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
 
 if TYPE_CHECKING:
     import threading
@@ -24,7 +24,7 @@ class ScriptedEngine:
     """Needs no library."""
 
     def __init__(self, delay_seconds: float, character_seconds: float) -> None:
-        """Begin each line after `delay_seconds`; a character lasts `character_seconds`."""
+        """Begin each text after `delay_seconds`; a character lasts `character_seconds`."""
         self._delay_seconds = delay_seconds
         self._character_seconds = character_seconds
         # A whole number of periods, so that slices join without a click.
@@ -45,14 +45,14 @@ class ScriptedEngine:
         """The one voice."""
         return (Voice("tone", "en", "A steady tone as long as the text", _RATE_HZ),)
 
-    def speak(self, line: Line, stop: threading.Event) -> Iterator[Audio | WordMark]:
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
         """Tone and evenly spaced marks."""
         if self._delay_seconds and stop.wait(self._delay_seconds):
             return
-        per_character = self._character_seconds * _RATE_HZ / line.speed
-        for word in _WORD.finditer(line.text):
+        per_character = self._character_seconds * _RATE_HZ / request.speed
+        for word in _WORD.finditer(request.text):
             yield WordMark(word.start(), word.end(), round(word.start() * per_character))
-        left = round(len(line.text) * per_character) * 2
+        left = round(len(request.text) * per_character) * 2
         chunk = round(_CHUNK_SECONDS * _RATE_HZ) * 2
         place = 0
         while left and not stop.is_set():

@@ -9,20 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from llm_server.engines.endpoints.endpoint import Endpoint, EndpointFailed
+from llm_server.engine import Progress, ProgressKind
+from llm_server.engines.endpoints.endpoint import Endpoint
+from llm_server.engines.endpoints.failure import EndpointFailed
 from llm_server.engines.endpoints.health import Health
+from llm_server.engines.endpoints.patience import Patience
+from llm_server.engines.endpoints.warm_up import WarmUp
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from llm_server.engine import Conversation, Delta, Finish, ToolCall
+    from llm_server.engine import Conversation, ReplyEvent
 
 _SCHEMES = ("http://", "https://")
+# How much longer a model may go without a word while it gives other signs of life.
+_WORDS_FACTOR: Final = 3
 
 _log = logging.getLogger("parley.llm")
 
@@ -34,53 +40,87 @@ class EndpointsEngine:
     context_tokens = 0
     calls_tools = True
 
-    def __init__(self, endpoints: tuple[Endpoint, ...]) -> None:
-        """Ask `endpoints`, the first one first."""
+    def __init__(
+        self,
+        endpoints: tuple[Endpoint, ...],
+        first_token_seconds: float = 1.3,
+        patience_seconds: float = 20.0,
+        *,
+        warm_up: bool = True,
+    ) -> None:
+        """Ask `endpoints`, the first one first.
+
+        Where there is another one to ask, an endpoint is given up that shows no sign of life for `first_token_seconds`,
+        or no word for `patience_seconds`. The last one, and one whose words have been heard, may be silent for
+        `patience_seconds`, and alive without a word for three times as long.
+        """
         self._endpoints = endpoints
         self._health = Health(len(endpoints))
+        self._impatient = Patience(first_token_seconds, patience_seconds)
+        self._patient = Patience(patience_seconds, _WORDS_FACTOR * patience_seconds)
+        self._warm_up = WarmUp(endpoints) if warm_up else None
         self._session: aiohttp.ClientSession | None = None
-        self.model = endpoints[0].model
+        self.models = tuple(endpoint.model for endpoint in endpoints)
 
     def load(self) -> None:
         """Nothing to load: an endpoint that is away may be there when it is needed."""
+
+    async def keep_warm(self) -> None:
+        """Have the endpoints load their models; ends when all have, or where it is not wanted."""
+        if self._warm_up is not None:
+            await self._warm_up.run(self._http(), self._health.worked)
 
     async def close(self) -> None:
         """Close what connections are kept."""
         if self._session is not None:
             await self._session.close()
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         """Write a reply, by the first endpoint that begins one.
 
         Raises:
             Unavailable: no endpoint answers, or one broke off in the middle.
         """
-        if self._session is None:
-            # The server has a limit of its own; a queue here would look like an endpoint that is silent.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        clock = asyncio.get_running_loop().time
-        failures = []
-        for place in self._health.order(clock()):
-            begun = False
-            answer = self._endpoints[place].answer(self._session, conversation)
+        http, clock = self._http(), asyncio.get_running_loop().time
+        if self._warm_up is not None:
+            self._warm_up.question()
+        failures: list[str] = []
+        order = self._health.order(clock())
+        for place in order:
+            endpoint, begun = self._endpoints[place], False
+            yield Progress(ProgressKind.WAITING, endpoint.name)
+            first = self._patient if place == order[-1] else self._impatient
+            answer = endpoint.answer(http, conversation, first, self._patient)
             try:
                 async for event in answer:
-                    if not begun:
+                    if not begun and not isinstance(event, Progress):
                         begun = True
-                        self._health.worked(place)
+                        self._worked(place)
                     yield event
             except EndpointFailed as failure:
+                why = endpoint.masked(str(failure))
                 if not failure.is_well:
                     self._health.failed(place, clock(), failure.retry_after_seconds)
-                _log.warning("%s", failure)
+                _log.warning("%s", why)
                 if begun:
-                    raise Unavailable(str(failure)) from failure
-                failures.append(str(failure))
+                    raise Unavailable(why) from failure
+                failures.append(why)
             else:
                 return
             finally:
                 await answer.aclose()
         raise Unavailable("; ".join(failures))
+
+    def _worked(self, place: int) -> None:
+        self._health.worked(place)
+        if self._warm_up is not None:
+            self._warm_up.answered(place)
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # The server has a limit of its own; a queue here would look like an endpoint that is silent.
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        return self._session
 
 
 def endpoints(first: Endpoint, others: str, keys: str) -> tuple[Endpoint, ...]:
@@ -105,5 +145,5 @@ def endpoints(first: Endpoint, others: str, keys: str) -> tuple[Endpoint, ...]:
             raise Unavailable(
                 f"PARLEY_LLM_FALLBACKS has {entry!r}: give MODEL@URL, such as llama3.2@http://host:11434/v1"
             )
-        found.append(Endpoint(url, model, key, first.first_token_seconds))
+        found.append(Endpoint(url, model, key))
     return tuple(found)

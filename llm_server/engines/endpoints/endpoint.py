@@ -6,40 +6,33 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
+from llm_server.engine import Delta, Finish, Progress, ProgressKind, StopReason
+from llm_server.engines.endpoints.chunks import CallAssembler, Usage, read_chunk
+from llm_server.engines.endpoints.failure import EndpointFailed
+from llm_server.engines.endpoints.patience import Watch
 from llm_server.engines.endpoints.sse import EventReader
 from llm_server.engines.messages import as_dict, tool_as_dict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from llm_server.engine import Conversation, ReplyEvent
+    from llm_server.engines.endpoints.patience import Patience
+
 _END: Final = "[DONE]"
-_REASONS: Final = {
-    "stop": StopReason.STOP,
-    "length": StopReason.LENGTH,
-    "tool_calls": StopReason.TOOL_CALLS,
-    "content_filter": StopReason.STOP,
-}
 _MOST_OF_A_BODY: Final = 200
 _CONNECT_SECONDS: Final = 1.0
-_BETWEEN_WORDS_SECONDS: Final = 5.0
+# The largest models take minutes to load.
+_WARM_UP_SECONDS: Final = 300.0
 # What is wrong is the conversation: malformed, too long, refused.
 _TOO_MUCH: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-
-class EndpointFailed(Exception):
-    """An endpoint cannot be used, or broke off."""
-
-    def __init__(self, message: str, retry_after_seconds: float | None = None, *, is_well: bool = False) -> None:
-        """Say what happened, when it wants to be asked again, and whether it is well and only this was too much."""
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
-        self.is_well = is_well
+# An endpoint that will not write one token may be well all the same.
+_WILL_NOT: Final = (*_TOO_MUCH, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +45,6 @@ class Endpoint:
     """Name of the model there."""
     api_key: str = field(default="", repr=False)
     """Sent as a bearer token; never logged."""
-    first_token_seconds: float = 1.3
-    """How long its first words may take, from the request on."""
 
     @property
     def name(self) -> str:
@@ -61,33 +52,38 @@ class Endpoint:
         parts = urlsplit(self.url)
         return f"{self.model}@{parts.hostname}:{parts.port}" if parts.port else f"{self.model}@{parts.hostname}"
 
+    def masked(self, text: str) -> str:
+        """`text` without the key: an endpoint may quote one that it does not like."""
+        return text.replace(self.api_key, "***") if self.api_key else text
+
     async def answer(
-        self, session: aiohttp.ClientSession, conversation: Conversation
-    ) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+        self, http: aiohttp.ClientSession, conversation: Conversation, first: Patience, later: Patience
+    ) -> AsyncGenerator[ReplyEvent, None]:
         """Write a reply; closing the generator closes the connection, which ends the endpoint's work.
+
+        `first` bounds the waits for its first words, `later` those after them. All that comes is a sign of life: a
+        thought aloud, an empty piece, a comment.
 
         Raises:
             EndpointFailed: it refuses, is silent for too long, breaks off, or writes nothing.
         """
-        patience = _Patience(asyncio.get_running_loop().time() + self.first_token_seconds)
+        watch = Watch(first, _now())
+        response = await self._post(http, conversation, watch)
         try:
-            async with asyncio.timeout_at(patience.until):
-                response = await self._post(session, conversation)
-        except TimeoutError:
-            raise EndpointFailed(f"{self.name} has not answered for {self.first_token_seconds:g} s") from None
-        except aiohttp.ClientError as error:
-            raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
-        try:
-            usage, reason, written, calls = _Usage(), None, False, _Calls()
-            async for data in self._events(response, patience):
-                piece = _piece(data, self.name)
-                usage = piece.usage or usage
-                reason = piece.reason or reason
-                calls.add(piece.calls)
-                if piece.text or piece.calls:
-                    written, patience.until = True, asyncio.get_running_loop().time() + _BETWEEN_WORDS_SECONDS
-                if piece.text:
-                    yield Delta(piece.text)
+            usage, reason, written, thinks, calls = Usage(), None, False, False, CallAssembler()
+            async for data in self._events(response, watch):
+                chunk = read_chunk(data, self.name)
+                usage = chunk.usage or usage
+                reason = chunk.reason or reason
+                calls.add(chunk.calls)
+                if chunk.text or chunk.calls:
+                    written = True
+                    watch.wrote(_now(), later)
+                if chunk.thinks and not thinks:
+                    yield Progress(ProgressKind.REASONING, self.name)
+                thinks = chunk.thinks
+                if chunk.text:
+                    yield Delta(chunk.text)
             if reason is None:
                 raise EndpointFailed(f"{self.name} broke off in the middle of a reply")
             if not written:
@@ -95,49 +91,90 @@ class Endpoint:
             for call in calls.whole(self.name):
                 yield call
             # Some call functions and say that they have stopped.
-            yield self._finish(StopReason.TOOL_CALLS if calls.begun else reason, usage)
+            yield self._finish(StopReason.TOOL_CALLS if calls else reason, usage)
         finally:
             response.close()
 
-    def _finish(self, reason: StopReason, usage: _Usage) -> Finish:
+    async def warm_up(self, http: aiohttp.ClientSession) -> None:
+        """Have the model loaded: ask for one token, or, of an endpoint that will not, whether it has the model.
+
+        Raises:
+            EndpointFailed: it does neither.
+        """
+        body = {"model": self.model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
+        timeout = aiohttp.ClientTimeout(total=_WARM_UP_SECONDS, sock_connect=_CONNECT_SECONDS)
+        try:
+            async with http.post(self._at("chat/completions"), json=body, headers=self._headers, timeout=timeout) as it:
+                if it.status == HTTPStatus.OK:
+                    return
+                refusal = await self._refusal(it)
+            if it.status not in _WILL_NOT:
+                raise refusal
+            async with http.get(self._at("models"), headers=self._headers, timeout=timeout) as it:
+                listed = await it.json(content_type=None) if it.status == HTTPStatus.OK else None
+        except TimeoutError:
+            raise EndpointFailed(f"{self.name} has not answered for {_WARM_UP_SECONDS:g} s") from None
+        except (aiohttp.ClientError, json.JSONDecodeError) as error:
+            raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
+        if not _lists(listed, self.model):
+            raise refusal
+
+    def _finish(self, reason: StopReason, usage: Usage) -> Finish:
         return Finish(
             reason, usage.prompt_tokens, usage.completion_tokens, cached_tokens=usage.cached_tokens, model=self.name
         )
 
-    async def _post(self, session: aiohttp.ClientSession, conversation: Conversation) -> aiohttp.ClientResponse:
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+    async def _post(
+        self, http: aiohttp.ClientSession, conversation: Conversation, watch: Watch
+    ) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-        address = f"{self.url.rstrip('/')}/chat/completions"
-        response = await session.post(address, json=self._body(conversation), headers=headers, timeout=timeout)
-        if response.status == HTTPStatus.OK:
-            return response
+        address, body = self._at("chat/completions"), self._body(conversation)
         try:
-            why = " ".join((await response.text(errors="replace")).split())[:_MOST_OF_A_BODY]
-        finally:
-            response.close()
-        # An endpoint may quote the key that it does not like.
-        why = why.replace(self.api_key, "***") if self.api_key else why
+            async with asyncio.timeout_at(watch.until):
+                response = await http.post(address, json=body, headers=self._headers, timeout=timeout)
+                if response.status == HTTPStatus.OK:
+                    watch.alive(_now())
+                    return response
+                try:
+                    raise await self._refusal(response)
+                finally:
+                    response.close()
+        except TimeoutError:
+            raise EndpointFailed(f"{self.name} {watch.why}") from None
+        except aiohttp.ClientError as error:
+            raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> EndpointFailed:
+        why = self.masked(" ".join((await response.text(errors="replace")).split()))[:_MOST_OF_A_BODY]
         retry_after = _seconds(response.headers.get("Retry-After"))
         is_well = response.status in _TOO_MUCH
-        raise EndpointFailed(f"{self.name} answers {response.status}: {why}", retry_after, is_well=is_well)
+        return EndpointFailed(f"{self.name} answers {response.status}: {why}", retry_after, is_well=is_well)
 
-    async def _events(self, response: aiohttp.ClientResponse, patience: _Patience) -> AsyncIterator[str]:
+    async def _events(self, response: aiohttp.ClientResponse, watch: Watch) -> AsyncIterator[str]:
         """The data of each event, until the endpoint says that there is no more."""
         reader, chunks = EventReader(), aiter(response.content.iter_any())
         while True:
             try:
-                async with asyncio.timeout_at(patience.until):
+                async with asyncio.timeout_at(watch.until):
                     chunk = await anext(chunks, b"")
             except TimeoutError:
-                raise EndpointFailed(f"{self.name} has written nothing for too long") from None
+                raise EndpointFailed(f"{self.name} {watch.why}") from None
             except aiohttp.ClientError as error:
                 raise EndpointFailed(f"{self.name} broke off: {error}") from error
             if not chunk:
                 return
+            watch.alive(_now())
             for data in reader.feed(chunk):
                 if data == _END:
                     return
                 yield data
+
+    def _at(self, path: str) -> str:
+        return f"{self.url.rstrip('/')}/{path}"
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
     def _body(self, conversation: Conversation) -> dict[str, object]:
         body: dict[str, object] = {
@@ -156,116 +193,15 @@ class Endpoint:
         return body
 
 
-@dataclass(slots=True)
-class _Patience:
-    """Until when the next words must have come: comments and empty pieces do not put it off."""
-
-    until: float
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-@dataclass(frozen=True, slots=True)
-class _Usage:
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Fragment:
-    """A piece of a call of a function."""
-
-    place: int | None
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(slots=True)
-class _Begun:
-    """A call of a function, as far as it has been written."""
-
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
-class _Calls:
-    """Calls of functions, which come in fragments with the place of each."""
-
-    def __init__(self) -> None:
-        self.begun: dict[int, _Begun] = {}
-
-    def add(self, fragments: list[_Fragment]) -> None:
-        for fragment in fragments:
-            # Endpoints that send each call whole may leave its place out.
-            place = len(self.begun) if fragment.place is None else fragment.place
-            call = self.begun.setdefault(place, _Begun())
-            call.id = call.id or fragment.id
-            call.name += fragment.name
-            call.arguments += fragment.arguments
-
-    def whole(self, endpoint: str) -> list[ToolCall]:
-        """The calls.
-
-        Raises:
-            EndpointFailed: one has no name.
-        """
-        found = [ToolCall(each.id or f"call-{place}", each.name, each.arguments) for place, each in self.begun.items()]
-        if not all(call.name for call in found):
-            raise EndpointFailed(f"{endpoint} wants a function called that it does not name")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What one event brings."""
-
-    text: str = ""
-    reason: StopReason | None = None
-    usage: _Usage | None = None
-    calls: list[_Fragment] = field(default_factory=list)
-
-
-def _piece(data: str, name: str) -> _Piece:
-    """An event's data, read.
-
-    Raises:
-        EndpointFailed: it is no JSON, or says that something failed.
-    """
-    try:
-        event = json.loads(data)
-    except json.JSONDecodeError as error:
-        raise EndpointFailed(f"{name} sends what is no JSON: {data[:_MOST_OF_A_BODY]}") from error
-    if not isinstance(event, dict) or event.get("error"):
-        raise EndpointFailed(f"{name} says: {data[:_MOST_OF_A_BODY]}")
-    try:
-        return _read(event)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise EndpointFailed(f"{name} sends what is no chat completion: {data[:_MOST_OF_A_BODY]}") from error
-
-
-def _read(event: dict[str, Any]) -> _Piece:
-    # The last event of some endpoints has the usage and no choice.
-    choice = (event.get("choices") or [{}])[0]
-    delta = choice.get("delta") or {}
-    ended = choice.get("finish_reason")
-    reason = _REASONS.get(ended, StopReason.STOP) if ended else None
-    calls = [_fragment(each) for each in delta.get("tool_calls") or []]
-    return _Piece(delta.get("content") or "", reason, _usage(event.get("usage")), calls)
-
-
-def _fragment(call: dict[str, Any]) -> _Fragment:
-    function = call.get("function") or {}
-    return _Fragment(
-        call.get("index"), call.get("id") or "", function.get("name") or "", function.get("arguments") or ""
-    )
-
-
-def _usage(counted: dict[str, Any] | None) -> _Usage | None:
-    if not counted:
-        return None
-    cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    return _Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0), cached)
+def _lists(answer: object, model: str) -> bool:
+    """True when an answer to /models has the model; Ollama adds a tag to names that were given without one."""
+    entries = answer.get("data") if isinstance(answer, dict) else None
+    names = [each.get("id") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    return any(isinstance(name, str) and f"{name}:".startswith(f"{model}:") for name in names)
 
 
 def _seconds(retry_after: str | None) -> float | None:

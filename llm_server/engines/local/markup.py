@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from llm_server.engine import Delta, ToolCall
+from llm_server.engine import Delta, Progress, ProgressKind, ToolCall
 
 _CALL: Final = ("<tool_call>", "</tool_call>")
 _THOUGHT: Final = ("<think>", "</think>")
@@ -27,15 +27,15 @@ class Markup:
         self._begun = False
         self._calls = calls
 
-    def feed(self, piece: str) -> list[Delta | ToolCall]:
+    def feed(self, piece: str) -> list[Delta | ToolCall | Progress]:
         """Take the next piece; what is certain now."""
         self._text += piece
-        found: list[Delta | ToolCall] = []
+        found: list[Delta | ToolCall | Progress] = []
         while (step := self._step()) is not None:
             found += step.found
         return found
 
-    def finish(self) -> list[Delta | ToolCall]:
+    def finish(self) -> list[Delta | ToolCall | Progress]:
         """The reply is over: what waited is text after all, unless it stands within a mark."""
         rest, self._text = self._text, ""
         if self._closing == _CALL[1]:
@@ -58,18 +58,19 @@ class Markup:
         if opening:
             text, self._text = self._text[:at], self._text[at + len(opening) :]
             self._closing = _BY_OPENING[opening]
-            return _Step(self._words(text.rstrip()))
+            thoughts = [Progress(ProgressKind.REASONING)] if opening == _THOUGHT[0] else []
+            return _Step([*self._words(text.rstrip()), *thoughts])
         certain = len(self._text) - _beginning_of_a_mark(self._text)
         text, self._text = self._text[:certain], self._text[certain:]
         words = self._words(text)
         return _Step(words) if words else None
 
-    def _words(self, text: str) -> list[Delta | ToolCall]:
+    def _words(self, text: str) -> list[Delta | ToolCall | Progress]:
         text = text if self._begun else text.lstrip()
         self._begun = self._begun or bool(text)
         return [Delta(text)] if text else []
 
-    def _call(self, written: str) -> list[Delta | ToolCall]:
+    def _call(self, written: str) -> list[Delta | ToolCall | Progress]:
         """A call, if it is one; what only looks like one is nothing that anybody should hear."""
         try:
             call = json.loads(written)
@@ -86,7 +87,7 @@ class Markup:
 class _Step:
     """What one step has found; it may be nothing, and there may still be more to do."""
 
-    found: list[Delta | ToolCall]
+    found: list[Delta | ToolCall | Progress]
 
 
 def _beginning_of_a_mark(text: str) -> int:

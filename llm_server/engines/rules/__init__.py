@@ -19,6 +19,8 @@ from parley.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from llm_server.engine import ReplyEvent
+
 
 def _now() -> datetime:
     """The time of day where the server is."""
@@ -29,7 +31,7 @@ class RulesEngine:
     """Skills first, then ELIZA."""
 
     name = "rules"
-    model = "eliza"
+    models = ("eliza",)
     context_tokens = 0
     calls_tools = False
 
@@ -49,17 +51,22 @@ class RulesEngine:
         self._talk = Talk()
         self._talk.respond("hello", random.Random(0))  # noqa: S311 - a choice of words
 
+    async def keep_warm(self) -> None:
+        """Nothing to warm up."""
+
     async def close(self) -> None:
         """Nothing is held."""
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         """Answer the last message, word by word."""
         assert self._talk is not None  # noqa: S101 - the server loads before it serves
-        text = answer(conversation.messages, self._now())
+        # Functions that were called are no words of anybody's.
+        messages = tuple(m for m in conversation.messages if m.role is not Role.TOOL and (m.text or not m.tool_calls))
+        text = answer(messages, self._now())
         if text is None:
-            said = next((m.text for m in reversed(conversation.messages) if m.role is Role.USER), "")
+            said = next((m.text for m in reversed(messages) if m.role is Role.USER), "")
             # The same conversation gets the same reply, whatever was asked in between.
-            seed = conversation.seed if conversation.seed is not None else f"{len(conversation.messages)} {said}"
+            seed = conversation.seed if conversation.seed is not None else f"{len(messages)} {said}"
             text = self._talk.respond(said, random.Random(seed))  # noqa: S311 - a choice of words
         words = pieces(text)
         for piece in words[: conversation.max_tokens]:

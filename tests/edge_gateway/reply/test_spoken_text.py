@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gateway.reply.spoken_text import ReplyText
+from edge_gateway.reply.spoken_text import SpokenText
 
 WORD_SAMPLES = 1_000
 
 
-def spoken(text: str, *, pattern: str = r"[\w']+") -> ReplyText:
+def spoken(text: str, *, pattern: str = r"[\w']+") -> SpokenText:
     """A reply that is all spoken, its words 1000 samples each, and punctuation outside their marks as with espeak."""
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta(text)
     words = list(re.finditer(pattern, text))
     for index, word in enumerate(words):
@@ -74,7 +74,7 @@ def test_a_korean_word_is_not_parted() -> None:
 
 
 def test_a_word_that_is_still_being_spoken_is_not_heard_before_its_end_is_known() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("One two")
     reply.mark(0, 3, 0)
     assert reply.heard(50_000) == ""
@@ -86,7 +86,7 @@ def test_a_word_that_is_still_being_spoken_is_not_heard_before_its_end_is_known(
 
 
 def test_the_silence_after_a_sentence_does_not_belong_to_its_last_word() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("One. Two.")
     reply.mark(0, 3, 0)
     reply.sentence_end(4, 1_000)
@@ -98,7 +98,7 @@ def test_the_silence_after_a_sentence_does_not_belong_to_its_last_word() -> None
 
 
 def test_a_word_that_begins_where_a_sentence_ended_is_not_heard_at_once() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("One. Two.")
     reply.mark(0, 3, 0)
     reply.sentence_end(4, 1_000)
@@ -110,7 +110,7 @@ def test_a_word_that_begins_where_a_sentence_ended_is_not_heard_at_once() -> Non
 
 
 def test_text_that_came_after_the_speech_so_far_is_not_heard() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("One. ")
     reply.mark(0, 3, 0)
     reply.sentence_end(5, 1_000)
@@ -120,7 +120,7 @@ def test_text_that_came_after_the_speech_so_far_is_not_heard() -> None:
 
 
 def test_a_voice_without_marks_has_its_words_spread_over_the_sentence() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("aaaa bbbb cccc. ")
     reply.sentence_end(16, 16_000)
     reply.delta("你好世界")
@@ -132,7 +132,7 @@ def test_a_voice_without_marks_has_its_words_spread_over_the_sentence() -> None:
 
 
 def test_a_voice_that_marks_some_sentences_is_believed_there() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("aaaa bbbb. cccc dddd.")
     reply.mark(0, 4, 0)
     reply.mark(5, 9, 9_000)
@@ -143,7 +143,7 @@ def test_a_voice_that_marks_some_sentences_is_believed_there() -> None:
 
 
 def test_marks_that_make_no_sense_are_put_right() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("one two three")
     reply.mark(0, 3, 0)
     reply.mark(4, 7, 2_000)
@@ -157,7 +157,7 @@ def test_marks_that_make_no_sense_are_put_right() -> None:
 
 
 def test_before_anything_has_played_nothing_is_heard_even_of_words_without_length() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("one two")
     reply.mark(0, 3, 0)
     reply.mark(4, 7, 0)
@@ -167,7 +167,7 @@ def test_before_anything_has_played_nothing_is_heard_even_of_words_without_lengt
 
 
 def test_a_reply_that_made_no_sound_was_not_heard() -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta("🎉")
     reply.finish(0)
     assert reply.heard(10**9) == ""
@@ -183,12 +183,58 @@ words = st.lists(
 )
 
 
+@pytest.mark.parametrize(
+    ("first", "end", "said"),
+    [
+        pytest.param(0, 0, "One", id="at the very beginning"),
+        pytest.param(0, 999, "One", id="within the first word"),
+        pytest.param(999, 1_000, "One two", id="across a border"),
+        pytest.param(1_000, 2_500, "two three", id="from the sample at which a word begins"),
+        pytest.param(2_000, 99_000, "three. Four", id="to the end"),
+        pytest.param(99_000, 199_000, "Four", id="after the end the last word may still be heard"),
+        pytest.param(-5_000, -1, "", id="before the beginning"),
+        pytest.param(-5_000, 10, "One", id="from before the beginning"),
+        pytest.param(2_000, 1_000, "", id="backwards"),
+    ],
+)
+def test_what_was_being_said_is_told_by_its_place(first: int, end: int, said: str) -> None:
+    assert spoken("One two three. Four").said_between(first, end) == said
+
+
+def test_of_a_reply_without_a_word_in_place_everything_may_have_been_said() -> None:
+    reply = SpokenText()
+    reply.delta("One two")
+    assert reply.said_between(0, 10) == "One two"
+    assert SpokenText().said_between(0, 10) == ""
+
+
+@given(
+    marks=st.lists(st.integers(1, 3_000), min_size=1, max_size=20),
+    first=st.integers(-1_000, 60_000),
+    length=st.integers(0, 9_000),
+)
+def test_what_was_being_said_holds_every_word_that_began_meanwhile(marks: list[int], first: int, length: int) -> None:
+    reply, sample, begun = SpokenText(), 0, []
+    reply.delta(" ".join(f"w{place}" for place in range(len(marks))))
+    place_char = 0
+    for place, samples in enumerate(marks):
+        word = f"w{place}"
+        reply.mark(place_char, place_char + len(word), sample)
+        if first <= sample <= first + length:
+            begun.append(word)
+        place_char, sample = place_char + len(word) + 1, sample + samples
+    said = reply.said_between(first, first + length).split()
+    assert said[-len(begun) :] == begun or not begun
+    # And at most the word that was being said at the beginning.
+    assert len(said) <= len(begun) + 1
+
+
 @given(words=words, played=st.integers(0, 60_000), cuts=st.lists(st.integers(0, 300), max_size=5))
 def test_no_word_is_told_whose_sound_was_not_heard(
     words: list[tuple[str, str, int]], played: int, cuts: list[int]
 ) -> None:
     text = "".join(word + after for word, after, _ in words)
-    reply = ReplyText()
+    reply = SpokenText()
     for start, end in pairwise([0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]):
         reply.delta(text[start:end])
     sample, char, known = 0, 0, []
@@ -218,7 +264,7 @@ def test_no_word_is_told_whose_sound_was_not_heard(
 def test_whatever_a_voice_sends_words_stay_whole_and_listening_only_adds(
     text: str, marks: list[tuple[int, int, int]], ends: list[tuple[int, int]], played: list[int]
 ) -> None:
-    reply = ReplyText()
+    reply = SpokenText()
     reply.delta(text)
     for mark in marks:
         reply.mark(*mark)

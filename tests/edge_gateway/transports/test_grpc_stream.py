@@ -25,7 +25,7 @@ from parley.conversation import (
 )
 from parley.errors import Overloaded
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
-from parley_cli.client.opus import PacketEncoder
+from parley_cli.client import PacketEncoder
 from serving.grpc_server import Listen, started
 from tests.edge_gateway.rig import SILENCE, TONE, Gateway, Script, house
 

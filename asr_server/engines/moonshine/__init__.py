@@ -1,0 +1,1 @@
+"""Moonshine through onnxruntime."""

@@ -1,0 +1,237 @@
+"""One stream's recognition: sound goes through the voice detector and the endpointer, utterances go to the engine.
+
+While somebody speaks, partials are made; in a pause the words so far are transcribed as if the turn were over.
+Knows nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from asr_server.audio_buffer import AudioBuffer
+from asr_server.endpointing.adaptive import AdaptiveEndpointing
+from asr_server.endpointing.completeness import Completeness
+from asr_server.endpointing.config import EndpointingConfig
+from asr_server.endpointing.endpointer import HOLD_OVER_SAMPLES, WINDOW_SAMPLES, Ended, Endpointer, Event, Paused
+from asr_server.engine import RATE_HZ
+from asr_server.finals import Finals
+from asr_server.hallucination_filter import Evidence, is_credible
+from asr_server.partials import TurnPartials
+from asr_server.pauses import Pauses
+from asr_server.transcriber import Transcriber
+from parley import asr
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_server.pauses import Pause
+    from asr_server.transcriber import Models
+    from asr_server.turn_telemetry import TurnTelemetry
+
+# Sound after the last voice that the engine gets: word ends are quiet.
+_TAIL_SAMPLES: Final = round(0.2 * RATE_HZ)
+
+
+class Client(Protocol):
+    """The client of one stream, as its recognition sees it."""
+
+    async def emit(self, event: asr.Event) -> None:
+        """Tell it what happened."""
+        ...
+
+    def engine_works(self) -> AbstractContextManager[None]:
+        """A block in which nothing goes on before the engine has answered; more sound may come in meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    """The turn under way, from its first voice to its words."""
+
+    evidence: Evidence
+    """How sure the voice detector is of it."""
+    partials: TurnPartials
+    """What the user seems to be saying."""
+
+
+class Recognition:
+    """What is recognised in one stream."""
+
+    def __init__(
+        self, tasks: asyncio.TaskGroup, models: Models, config: asr.Config, telemetry: TurnTelemetry, client: Client
+    ) -> None:
+        """Recognise as `config` says, transcribing in `tasks`; `client` is told."""
+        self._tasks: asyncio.TaskGroup = tasks
+        self._config = config
+        self._telemetry = telemetry
+        self._client = client
+        self._vad = models.engine.vad()
+        self._transcriber = Transcriber(models, telemetry, config.language, config.hints)
+        self._pauses = Pauses(tasks, self._transcriber, self._take_pause)
+        self._finals = Finals(self._transcriber, telemetry, config.language)
+        endpointing = EndpointingConfig.of(config.endpointing)
+        self._endpointer = Endpointer(endpointing, config.first_sample, config.first_turn)
+        self._adaptive = AdaptiveEndpointing(endpointing, config.first_sample)
+        self._sound = AudioBuffer(config.first_sample)
+        self._turn: _Turn | None = None
+        # Words come from other tasks than sound.
+        self._lock = asyncio.Lock()
+        self.accounted = config.first_sample
+        """Every sample before this one is accounted for, and the client was told of its turns."""
+
+    def update(self, config: asr.Config) -> None:
+        """Take hints and endpointing anew, from the next window on."""
+        self._config = replace(self._config, hints=config.hints, endpointing=config.endpointing)
+        self._transcriber.expect(config.hints)
+        self._endpointer.config = EndpointingConfig.of(config.endpointing)
+        self._adaptive.reconfigure(self._endpointer.config)
+
+    def assistant(self, state: asr.Assistant) -> None:
+        """Take what the assistant is doing."""
+        self._endpointer.assistant_speaks = state is asr.Assistant.SPEAKING
+
+    def forget_turn(self) -> None:
+        """Unlearn what the last turn told of the speaker: it was not them, or no turn."""
+        self._adaptive.forget_turn()
+
+    async def hear(self, audio: asr.Audio) -> None:
+        """Take a run of sound.
+
+        Raises:
+            InvalidInput: an odd number of bytes, or a gap that is too long.
+        """
+        async with self._lock:
+            self._sound.append(audio.pcm, audio.first_sample)
+            while (end := self._endpointer.position + WINDOW_SAMPLES) <= self._sound.end_sample:
+                await self._step(self._sound.between(self._endpointer.position, end))
+            if self._turn is not None:
+                self._begin_partial(self._turn)
+            self._account()
+
+    async def settled(self) -> None:
+        """Wait until the engine has answered what it was asked in a pause."""
+        with self._client.engine_works():
+            await self._pauses.settled()
+
+    async def flush(self, reason: asr.EndReason) -> None:
+        """End the turn under way for `reason`, or discard the silence in which it is asked for."""
+        async with self._lock:
+            for event in self._endpointer.flush(reason):
+                await self._on(event)
+            self._account()
+
+    async def _step(self, window: NDArray[np.float32]) -> None:
+        probability = self._vad.probability(window)
+        if self._turn is not None:
+            self._turn.evidence.add(probability, self._endpointer.config.release_threshold)
+        for event in self._endpointer.step(probability):
+            await self._on(event)
+
+    async def _on(self, event: Event) -> None:
+        match event:
+            case Paused():
+                self._begin_pause(event.speech_end_sample)
+            case Ended():
+                await self._end(event)
+            case _:
+                self._note(event)
+                await self._client.emit(event)
+
+    def _note(self, event: Event) -> None:
+        """Take what the endpointer says to the client."""
+        match event:
+            case asr.VoiceOnset() if self._turn is None:
+                self._begin_turn(event.sample)
+            case asr.VoiceOnset():
+                if self._endpointer.in_speech:
+                    self._adaptive.voice_resumed(event.sample)
+                self._pauses.drop()
+            case asr.SpeechStarted() if self._turn is not None:
+                self._turn.partials.begin(event.first_sample)
+            case asr.SpeechStarted():
+                # The turn before was too long, and was ended in the middle of speech.
+                self._begin_turn(event.first_sample)
+            case asr.VoiceStopped():
+                self._adaptive.voice_stopped(event.sample)
+            case asr.TurnDiscarded() if self._turn is not None:
+                self._turn.partials.drop()
+                self._turn = None
+                self._adaptive.forget_turn()
+            case _:
+                pass
+
+    def _begin_turn(self, onset: int) -> None:
+        self._turn = _Turn(Evidence(), TurnPartials(self._tasks, self._transcriber, onset))
+        self._adaptive.turn_began(onset)
+
+    def _begin_partial(self, turn: _Turn) -> None:
+        end = self._endpointer
+        if not self._config.partials or not end.may_hold_words or self._pauses.current is not None:
+            return
+        if turn.partials.is_due(end.position, assistant_speaks=end.assistant_speaks):
+            audio = self._utterance(end.first_sample, end.position)
+            turn.partials.make(end.position, audio, lambda text: self._take_partial(turn, text))
+
+    async def _take_partial(self, turn: _Turn, text: str) -> None:
+        async with self._lock:
+            end = self._endpointer
+            if turn is not self._turn or not end.may_hold_words:
+                return
+            # While the assistant speaks a word may stop it: it must be borne out by the voice.
+            if not end.assistant_speaks or is_credible(text, end.voiced_seconds, turn.evidence.mean):
+                await self._show_partial(turn, text)
+
+    async def _show_partial(self, turn: _Turn, text: str) -> None:
+        partial = turn.partials.stabilized(text)
+        end = self._endpointer
+        await self._client.emit(asr.Partial(end.turn, partial.text, partial.stable_characters, end.voiced_ms))
+
+    def _begin_pause(self, speech_end: int) -> None:
+        if self._turn is not None:
+            self._turn.partials.drop()
+        self._pauses.begin(speech_end, self._utterance(self._endpointer.first_sample, speech_end))
+
+    async def _take_pause(self, pause: Pause, text: str, looks: Completeness | None) -> None:
+        async with self._lock:
+            turn, end = self._turn, self._endpointer
+            if turn is None or pause is not self._pauses.current:
+                return
+            if not is_credible(text, end.voiced_seconds, turn.evidence.mean):
+                looks = None
+            elif self._config.partials:
+                await self._show_partial(turn, text)
+            is_over = looks in (Completeness.SURE, Completeness.FINISHED)
+            for event in end.expect(self._adaptive.silence_seconds(looks), text if is_over else ""):
+                await self._on(event)
+
+    async def _end(self, ended: Ended) -> None:
+        """The turn is over: tell its words, those of the pause if nothing was said since."""
+        turn, self._turn = self._turn, None
+        assert turn is not None  # noqa: S101 - it began with voice
+        turn.partials.drop()
+        audio = self._utterance(ended.first_sample, ended.speech_end_sample)
+        pause = self._pauses.end(ended.speech_end_sample)
+        number, probability = self._endpointer.turn, turn.evidence.mean
+        with self._client.engine_works():
+            answer = await self._finals.answer(number, ended, audio, pause, probability)
+        if isinstance(answer, asr.TurnDiscarded):
+            self._adaptive.forget_turn()
+        else:
+            answer = replace(answer, longest_pause_ms=self._adaptive.turn_ended(ended))
+            self._endpointer.turn += 1
+        await self._client.emit(answer)
+
+    def _utterance(self, first: int, speech_end: int) -> NDArray[np.float32]:
+        """Sound from `first` to a little after the last voice."""
+        return self._sound.between(first, speech_end + HOLD_OVER_SAMPLES + _TAIL_SAMPLES)
+
+    def _account(self) -> None:
+        """Forget the sound of which everything has been told."""
+        self.accounted = self._endpointer.accounted
+        self._sound.forget(self.accounted)
+        self._telemetry.forget(self.accounted)

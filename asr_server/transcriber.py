@@ -1,0 +1,87 @@
+"""What transcribes one stream: its recogniser, behind the queue that all streams share.
+
+What the engine fails on is counted and logged, and is no words; it ends no stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asr_server.endpointing.completeness import completeness
+from parley.errors import ParleyError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_server.endpointing.completeness import Completeness
+    from asr_server.endpointing.turn_model import TurnDetector
+    from asr_server.engine import Engine, Transcript
+    from asr_server.scheduler import Result, Scheduler
+    from asr_server.turn_telemetry import TurnTelemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What all streams share."""
+
+    engine: Engine
+    """Tells voice from silence, and transcribes."""
+    scheduler: Scheduler
+    """The queue before it."""
+    turn_detector: TurnDetector
+    """Knows how finished a turn looks."""
+
+
+class Transcriber:
+    """Transcribes one stream's utterances."""
+
+    def __init__(self, models: Models, telemetry: TurnTelemetry, language: str, hints: tuple[str, ...]) -> None:
+        """Use the shared engine for `language`; `hints` are words to expect, and failures go to `telemetry`."""
+        self._models = models
+        self._telemetry = telemetry
+        self._language = language
+        self._recognizer = models.engine.recognizer(language, hints)
+        self.partial_seconds = 0.0
+        """The engine's work on the last partial."""
+
+    def expect(self, hints: tuple[str, ...]) -> None:
+        """Take other words to expect, from the next utterance on."""
+        self._recognizer = self._models.engine.recognizer(self._language, hints)
+
+    async def final(self, audio: NDArray[np.float32]) -> Result | None:
+        """The words of a turn; None: the engine failed on it."""
+        return await self._final("final", audio)
+
+    async def pause(self, audio: NDArray[np.float32]) -> Result | None:
+        """The words up to a pause, which may be the turn's; None: the engine failed on them."""
+        return await self._final("pause", audio)
+
+    async def partial(self, audio: NDArray[np.float32]) -> str:
+        """What seems to be said so far; empty: no words, a later partial took its place, or the engine failed."""
+        try:
+            result = await self._models.scheduler.partial(self, self._recognizer, audio)
+        except ParleyError as error:
+            self._telemetry.failed("partial", error)
+            return ""
+        if result is None:
+            return ""
+        self.partial_seconds = result.work_seconds
+        return result.transcript.text
+
+    async def completeness(self, audio: NDArray[np.float32], heard: Transcript) -> Completeness:
+        """How finished a turn looks whose sound so far is `audio`; where its model fails, the words alone decide."""
+        language = heard.language or self._language
+        try:
+            return await self._models.turn_detector.completeness(audio, heard.text, language)
+        except ParleyError as error:
+            self._telemetry.failed("turn_model", error)
+            return completeness(heard.text, language)
+
+    async def _final(self, asked: str, audio: NDArray[np.float32]) -> Result | None:
+        try:
+            return await self._models.scheduler.final(self._recognizer, audio)
+        except ParleyError as error:
+            self._telemetry.failed(asked, error)
+            return None

@@ -1,0 +1,133 @@
+"""The sound of a session on its way to the ASR server: decoded, kept for as long as it may be needed again, and sent.
+
+Knows nothing of streams, nor of what the server says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from edge_gateway.input.microphone import Microphone, PacketDecoder
+from edge_gateway.input.replay_buffer import KEPT_SECONDS, HeardPacket, ReplayBuffer
+from parley import asr
+from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
+from serving.telemetry import clock_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_gateway.turn_taking.echo import MicrophoneLevels
+    from parley.conversation import AudioPacket
+
+_log = logging.getLogger("parley.gateway")
+
+# A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one, except where a
+# decision hangs on the next sound.
+_PACKETS_A_MESSAGE: Final = 4
+# What fills a gap is long, and a message of the ASR server's is not: no other packet waits with so much sound.
+_FULL_MESSAGE_SAMPLES: Final = LISTENING_RATE_HZ // 4
+# A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
+_LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
+
+
+class Uplink:
+    """The sound of one session's microphone, and what of it the ASR server may have to hear again."""
+
+    def __init__(self, make_decoder: Callable[[], PacketDecoder], levels: MicrophoneLevels) -> None:
+        """Hear nothing yet; `levels` hears along while a reply plays."""
+        self.buffer = ReplayBuffer()
+        """What the server has not accounted for."""
+        self.assistant = asr.Assistant.IDLE
+        """What the assistant is doing."""
+        self.pausing = False
+        """The user's voice has fallen silent, for now."""
+        self.heard_seconds = 0.0
+        """When the last packet came, loop time."""
+        self._microphone = Microphone(make_decoder)
+        self._levels = levels
+        self._batch: list[bytes] = []
+        self._send: Callable[[asr.Audio], None] | None = None
+        self._lost_samples = 0
+        self._accounted = asyncio.Event()
+        self._accounted_sample = 0
+
+    def hear(self, packet: AudioPacket, received_ns: int) -> int:
+        """Take a packet from the microphone; gives the samples that it brought.
+
+        Raises:
+            InvalidInput: it cannot be decoded; the session goes on without it.
+        """
+        sound = self._microphone.take(packet)
+        self.heard_seconds = asyncio.get_running_loop().time()
+        if self.assistant is asr.Assistant.SPEAKING:
+            self._levels.hear(level_db(sound.pcm))
+        self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, packet.captured_unix_us, received_ns))
+        return len(sound.pcm) // SAMPLE_BYTES
+
+    def be_silent(self, seconds: float) -> None:
+        """Let sound that did not come count as silence."""
+        silence = bytes(round(seconds * LISTENING_RATE_HZ) * SAMPLE_BYTES)
+        self._add(silence, HeardPacket(0, 0, 0, b"", 0, clock_ns()))
+        self.flush()
+
+    @property
+    def connected(self) -> bool:
+        """True while a stream takes what is heard."""
+        return self._send is not None
+
+    def connect(self, send: Callable[[asr.Audio], None]) -> None:
+        """Send what is kept to a new stream, and from now on what is heard."""
+        # What waits for its message is sent with the rest.
+        self._batch = []
+        self._send = send
+        for first_sample, pcm in self.buffer.replay(self._microphone.again()):
+            send(asr.Audio(pcm, first_sample))
+
+    def disconnect(self) -> None:
+        """Keep what is heard, for the next stream."""
+        self._send = None
+
+    def flush(self) -> None:
+        """Send what waits for its message."""
+        if not self._batch:
+            return
+        pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
+        self.buffer.forwarded(len(self._batch), clock_ns())
+        self._batch = []
+        if self._send is not None:
+            self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
+
+    def account_for(self, end_sample: int) -> None:
+        """The server has accounted for everything before `end_sample`."""
+        self.buffer.accounted(end_sample)
+        self._accounted_sample = end_sample
+        self._accounted.set()
+
+    async def accounted_for(self) -> None:
+        """Return when the server has accounted for everything that was heard."""
+        while self.buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
+            self._accounted.clear()
+            await self._accounted.wait()
+
+    def take_lost(self) -> int:
+        """Samples that were forgotten since this was asked last: no server had heard them."""
+        lost, self._lost_samples = self._lost_samples, 0
+        return lost
+
+    def _add(self, pcm: bytes, packet: HeardPacket) -> None:
+        """Keep sound, and send it on when there is enough for a message."""
+        packet.first_sample, packet.samples = self.buffer.next_sample, len(pcm) // SAMPLE_BYTES
+        self.buffer.add(packet)
+        self._batch.append(pcm)
+        # In a pause the end of the turn hangs on the next sound, and while a reply plays its interruption.
+        patient = self.assistant is asr.Assistant.IDLE and not self.pausing
+        if packet.samples >= _FULL_MESSAGE_SAMPLES or len(self._batch) >= (_PACKETS_A_MESSAGE if patient else 1):
+            self.flush()
+        forgotten = self.buffer.forget_what_is_too_old()
+        # A server that listens has it, and lags behind a client that sends faster than time.
+        if forgotten and self._send is None:
+            if not self._lost_samples:
+                _log.warning("sound is lost: the asr server has been away for more than %d s", KEPT_SECONDS)
+            self._lost_samples += forgotten

@@ -1,0 +1,147 @@
+"""Functions that this server brings for its model: the time, and sums, as examples that can do no harm.
+
+A function that fails does not end the reply: the model is told what went wrong, and may say it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import operator
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from llm_server.engine import Tool, ToolCall
+from llm_server.tool_results import ToolResult
+from parley.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_MOST_CHARACTERS: Final = 200
+_LARGEST_POWER: Final = 64
+_LARGEST: Final = 10**15
+_OPERATIONS: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+}
+
+
+class ToolFailed(Exception):
+    """A function has no result; the message is for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinTool:
+    """A function that this server answers."""
+
+    tool: Tool
+    """What the model is told of it."""
+    call: Callable[[Mapping[str, object]], str]
+    """Answers with text; raises ToolFailed."""
+
+
+def answer(builtin: BuiltinTool, call: ToolCall) -> ToolResult:
+    """The result of a built-in function."""
+    try:
+        return ToolResult(builtin.call(arguments(call)))
+    except ToolFailed as error:
+        return ToolResult(str(error), failed=True)
+
+
+def arguments(call: ToolCall) -> Mapping[str, object]:
+    """What the model wants a function called with.
+
+    Raises:
+        ToolFailed: it is no JSON object.
+    """
+    try:
+        found = json.loads(call.arguments_json or "{}")
+    except json.JSONDecodeError as error:
+        raise ToolFailed(f"the arguments are no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ToolFailed("the arguments are no JSON object")
+    return found
+
+
+def builtin_tools(names: str) -> tuple[BuiltinTool, ...]:
+    """The built-in functions that `names` asks for, separated by commas.
+
+    Raises:
+        Unavailable: there is no such function.
+    """
+    found = []
+    for name in (each.strip() for each in names.split(",") if each.strip()):
+        if name not in _BUILTIN:
+            raise Unavailable(f"PARLEY_LLM_TOOLS has {name!r}: there are {' and '.join(_BUILTIN)}")
+        found.append(_BUILTIN[name])
+    return tuple(found)
+
+
+def tell_time(given: Mapping[str, object]) -> str:
+    """Date and time, in a time zone of the IANA list or the server's own."""
+    zone = given.get("time_zone")
+    try:
+        now = datetime.now(ZoneInfo(str(zone))) if zone else datetime.now().astimezone()
+    except (KeyError, ValueError, OSError) as error:
+        raise ToolFailed(f"there is no time zone {zone!r}") from error
+    return now.strftime("%A, %d %B %Y, %H:%M (%Z)")
+
+
+def calculate(given: Mapping[str, object]) -> str:
+    """The value of an expression of numbers, + - * / % ** and parentheses, worked out exactly."""
+    expression = given.get("expression")
+    if not isinstance(expression, str) or not expression.strip():
+        raise ToolFailed("the argument `expression` is missing")
+    if len(expression) > _MOST_CHARACTERS:
+        raise ToolFailed(f"an expression of {len(expression)} characters: at most {_MOST_CHARACTERS}")
+    try:
+        value = _value(ast.parse(expression.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ToolFailed(f"{expression!r} is no calculation") from error
+    except ZeroDivisionError as error:
+        raise ToolFailed("nothing can be divided by zero") from error
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.10g}"
+
+
+def _value(node: ast.expr) -> Fraction:
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            value = Fraction(str(number))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            value = -_value(operand)
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            value = _power(_value(left), _value(right))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
+            value = _OPERATIONS[type(op)](_value(left), _value(right))
+        case _:
+            raise ToolFailed("only numbers, + - * / % ** and parentheses can be worked out")
+    if abs(value) > _LARGEST:
+        raise ToolFailed("the numbers are too large")
+    return value
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction:
+    if exponent.denominator != 1 or abs(exponent) > _LARGEST_POWER:
+        raise ToolFailed(f"only whole powers up to {_LARGEST_POWER} can be worked out")
+    return base ** int(exponent)
+
+
+def _tool(name: str, description: str, properties: Mapping[str, object], required: Sequence[str] = ()) -> Tool:
+    return Tool(name, description, {"type": "object", "properties": properties, "required": list(required)})
+
+
+_ZONE: Final = {"type": "string", "description": "IANA time zone such as Europe/Berlin; the server's own if left out"}
+_EXPRESSION: Final = {"type": "string", "description": "for example (3 + 4) * 2.5"}
+_BUILTIN: Final = {
+    "time": BuiltinTool(_tool("time", "Tells the date and the time of day.", {"time_zone": _ZONE}), tell_time),
+    "arithmetic": BuiltinTool(
+        _tool("arithmetic", "Works out a calculation.", {"expression": _EXPRESSION}, ["expression"]), calculate
+    ),
+}

@@ -1,0 +1,193 @@
+"""The loop around a model: it writes, functions are called, and it is asked again with what they gave.
+
+An engine knows only one round: it writes, and may end by wanting functions called. The server's own are answered on the
+spot, the caller's go out and come back, all of a round side by side. Knows nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from llm_server.builtin_tools import answer
+from llm_server.engine import Delta, Finish, Message, Progress, ProgressKind, Role, ToolCall
+from llm_server.tool_results import ToolResult
+from parley.errors import EngineFailed, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry import trace
+
+    from llm_server.builtin_tools import BuiltinTool
+    from llm_server.engine import Conversation, Engine, ReplyEvent, Tool
+    from llm_server.tool_results import PendingResults
+
+# How often a model may ask for functions in one reply; after that it has to speak.
+_MOST_ROUNDS: Final = 5
+_ASKED: Final = Progress(ProgressKind.WAITING)
+
+
+class Output(Protocol):
+    """Where a reply goes as it is written."""
+
+    def text(self, text: str) -> None:
+        """The next piece of it."""
+        ...
+
+    def tool_call(self, call: ToolCall) -> None:
+        """The caller is to call a function."""
+        ...
+
+    def progress(self, progress: Progress | None) -> None:
+        """What the model is doing, from now on; None: it waits for the caller."""
+        ...
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a model has written until it ended or wanted functions called."""
+
+    said: str
+    """What was written in the rounds before."""
+    text: str = ""
+    calls: list[ToolCall] = field(default_factory=list)
+    finish: Finish | None = None
+    _progress: Progress = _ASKED
+
+    def take(self, event: ReplyEvent, output: Output) -> None:
+        """Keep what comes of the engine, and pass it on."""
+        match event:
+            case Finish():
+                self.finish = event
+            case ToolCall():
+                self.calls.append(event)
+            case Progress():
+                self._progress = event
+                output.progress(event)
+            case Delta(text) if text:
+                apart = self.said and not self.text and not (self.said[-1] + text[0]).isspace()
+                self.text += text
+                output.text(f" {text}" if apart else text)
+                # Whatever it did before, now it writes.
+                self._progress = replace(self._progress, kind=ProgressKind.WAITING)
+                output.progress(self._progress)
+            case _:
+                pass
+
+
+class ToolLoop:
+    """Writes replies with one engine, and calls what its model wants called."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        builtin_tools: tuple[BuiltinTool, ...],
+        tracer: trace.Tracer,
+        stopped: Callable[[float], None],
+    ) -> None:
+        """Ask `engine`; `stopped` is told how many seconds its work went on after the caller had left."""
+        self._engine = engine
+        self._builtin_tools = {each.tool.name: each for each in builtin_tools}
+        self._tracer = tracer
+        self._stopped = stopped
+
+    def offer(self, conversation: Conversation) -> Conversation:
+        """The conversation with the built-in functions; the caller's go before one of the same name.
+
+        Raises:
+            InvalidInput: the caller offers functions, and the engine cannot call any.
+        """
+        if conversation.tools and not self._engine.calls_tools:
+            raise InvalidInput(f"the engine {self._engine.name} cannot call functions", field="config.tools")
+        theirs = {tool.name for tool in conversation.tools}
+        builtin = tuple(each.tool for name, each in self._builtin_tools.items() if name not in theirs)
+        return replace(conversation, tools=(*conversation.tools, *builtin))
+
+    async def run(self, conversation: Conversation, output: Output, results: PendingResults) -> Finish:
+        """Have the model write, and its functions called, until it has no more to say.
+
+        Raises:
+            ParleyError: the engine failed, or the caller has closed its half before any result.
+        """
+        said, tokens = "", 0
+        ids = {call.id for message in conversation.messages for call in message.tool_calls}
+        for rounds_left in reversed(range(_MOST_ROUNDS + 1)):
+            asked = replace(conversation, tools=conversation.tools if rounds_left else ())
+            written = await self._round(asked, output, said)
+            finish = written.finish
+            if finish is None:
+                break
+            tokens += finish.completion_tokens
+            if not rounds_left or not written.calls:
+                return replace(finish, completion_tokens=tokens)
+            said += written.text
+            calls = tuple(_with_own_id(call, ids) for call in written.calls)
+            answers = await self._call_tools(calls, conversation.tools, output, results)
+            calling = Message(Role.ASSISTANT, written.text, tool_calls=calls)
+            conversation = replace(conversation, messages=(*conversation.messages, calling, *answers))
+        raise EngineFailed(f"the engine {self._engine.name} ended a reply without saying so")
+
+    async def _round(self, conversation: Conversation, output: Output, said: str) -> _Round:
+        """Pass on what the engine writes; `said` is what has been written before."""
+        written, left = _Round(said), 0.0
+        output.progress(_ASKED)
+        try:
+            async with aclosing(self._engine.reply(conversation)) as reply:
+                try:
+                    async for event in reply:
+                        written.take(event, output)
+                        if written.finish is not None:
+                            break
+                except asyncio.CancelledError:
+                    left = time.monotonic()
+                    raise
+        finally:
+            if left:
+                self._stopped(time.monotonic() - left)
+        return written
+
+    async def _call_tools(
+        self, calls: tuple[ToolCall, ...], offers: tuple[Tool, ...], output: Output, results: PendingResults
+    ) -> list[Message]:
+        """The results of functions, those of the caller all at once."""
+        output.progress(None)
+        async with asyncio.TaskGroup() as tasks:
+            answers = [
+                tasks.create_task(self._call_tool(each, offers, output, results), name=each.name) for each in calls
+            ]
+        return [
+            Message(Role.TOOL, task.result().content, tool_call_id=each.id)
+            for each, task in zip(calls, answers, strict=True)
+        ]
+
+    async def _call_tool(
+        self, wanted: ToolCall, offers: tuple[Tool, ...], output: Output, results: PendingResults
+    ) -> ToolResult:
+        with self._tracer.start_as_current_span(f"execute_tool {wanted.name}") as span:
+            span.set_attributes({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": wanted.name})
+            builtin = self._builtin_tools.get(wanted.name)
+            if wanted.name not in {tool.name for tool in offers}:
+                result = ToolResult(f"there is no function {wanted.name}", failed=True)
+            elif builtin is not None and builtin.tool in offers:
+                result = answer(builtin, wanted)
+            else:
+                results.expect(wanted)
+                if not results.closed:
+                    output.tool_call(wanted)
+                result = await results.result(wanted)
+            span.set_attribute("parley.failed", result.failed)
+        return ToolResult(f"Error: {result.content}", failed=True) if result.failed else result
+
+
+def _with_own_id(call: ToolCall, taken: set[str]) -> ToolCall:
+    """The call with an id that no other has: models may give none, or number those of each round from one."""
+    name, number = call.id, 1
+    while not name or name in taken:
+        number += 1
+        name = f"{call.id or 'call'}-{number}"
+    taken.add(name)
+    return replace(call, id=name)

@@ -1,0 +1,167 @@
+"""The figures of a bench, and a verdict on each that has a budget. Knows nothing of how they were found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Final
+
+_FEW_TURNS: Final = 100
+_CLIENT_LATE_MS: Final = 5.0
+_MANY_SESSIONS: Final = 100
+# 160 sessions on one core.
+_CORE_SECONDS: Final = 60 / 160
+
+
+def rounded(value: float, digits: int) -> float | None:
+    """The value for people; None for NaN."""
+    return None if math.isnan(value) else round(value, digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The figures of one run; None: not known."""
+
+    sessions: int
+    """Listeners at once."""
+    seconds: float
+    """How long they talked."""
+    turns: int
+    """All turns: those measured, and those not."""
+    measured: int
+    """Turns whose own delay is known."""
+    unmeasured: dict[str, int]
+    """The others, by the reason."""
+    errors: int
+    """Error events."""
+    error_messages: dict[str, int]
+    """What they said, and how often."""
+    ready_per_second: float
+    """Sessions made ready a second, all opened at once."""
+    own_delay_p50_ms: float | None
+    """What Parley added to the silence, median."""
+    own_delay_p99_ms: float | None
+    """The same, 99th percentile."""
+    own_delay_least_ms: float | None
+    """The same, of the quickest turn: what a busy machine has not disturbed."""
+    silence_asked_ms: int
+    """The silence that was to end every turn."""
+    silence_p50_ms: float | None
+    """The silence that did, in milliseconds of audio, median."""
+    silence_p99_ms: float | None
+    """The same, 99th percentile."""
+    late_p99_ms: float | None
+    """How late reply packets were, 99th percentile."""
+    underruns: int
+    """Replies in which a buffer ran dry."""
+    cpu_percent: float | None
+    """Processor time of the four processes, as a share of one core."""
+    cpu_per_session_minute: float | None
+    """Processor seconds for one minute of one session."""
+    idle_kb: float | None
+    """Memory a session took before it spoke."""
+    talking_kb: float | None
+    """Memory a session took in the end."""
+    client_cpu_percent: float
+    """Processor time of the bench itself, as a share of one core."""
+    client_late_p99_ms: float | None
+    """How much later than its time the bench sent a packet, 99th percentile."""
+    usage_missing: str
+    """The page that did not say what a process used; empty: all did."""
+
+    def as_object(self) -> dict[str, object]:
+        """The figures and verdicts as JSON has them."""
+        judged = {budget.name: budget.verdict for budget in budgets(self) if budget.verdict}
+        return {**asdict(self), "verdicts": judged}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a figure may be, and what it is."""
+
+    name: str
+    """What is measured."""
+    figure: float | None
+    """What was found; None: not known."""
+    unit: str
+    """Its unit."""
+    most: float | None = None
+    """The most that it may be; None: there is no budget for such a load."""
+    least: float | None = None
+    """The least that it may be; None: as above."""
+    sessions: int = 0
+    """Sessions at which that is to hold, where fewer were held; 0: at those that were."""
+
+    @property
+    def verdict(self) -> str:
+        """One of met, missed, not known, "met so far" (fewer sessions than the budget is for), or nothing."""
+        if self.most is None and self.least is None:
+            return ""
+        if self.figure is None:
+            return "not known"
+        if (self.most is not None and self.figure > self.most) or (self.least is not None and self.figure < self.least):
+            return "missed"
+        return "met so far" if self.sessions else "met"
+
+    @property
+    def text(self) -> str:
+        """The budget in words; empty when there is none."""
+        where = f", at {self.sessions} sessions" if self.sessions else ""
+        if self.most is not None:
+            return f"{self.most:g}{self.unit} at most{where}"
+        return "" if self.least is None else f"{self.least:g}{self.unit} or more{where}"
+
+
+def budgets(result: Result) -> tuple[Budget, ...]:
+    """Every figure that has a budget at some load."""
+    if result.sessions == 1:
+        p50, p99, load = 4.0, 8.0, 0
+    elif result.sessions <= _MANY_SESSIONS:
+        p50, p99, load = 6.0, 25.0, _MANY_SESSIONS if result.sessions < _MANY_SESSIONS else 0
+    else:
+        p50, p99, load = None, 100.0, 0
+    storm = 1000.0 if result.sessions >= _MANY_SESSIONS else None
+    return (
+        Budget("own delay p50", result.own_delay_p50_ms, " ms", p50, sessions=load),
+        Budget("own delay p99", result.own_delay_p99_ms, " ms", p99, sessions=load),
+        Budget("reply packets late p99", result.late_p99_ms, " ms", 40),
+        Budget("sessions ready a second", result.ready_per_second, "", least=storm),
+        Budget("CPU per session-minute", result.cpu_per_session_minute, " s", _CORE_SECONDS),
+        Budget("memory per idle session", result.idle_kb, " KB", 60),
+        Budget("memory per talking session", result.talking_kb, " KB", 300),
+    )
+
+
+def table(result: Result) -> str:
+    """The figures with their budgets, for people."""
+    rows = [
+        ("sessions", f"{result.sessions}", f"for {result.seconds:.0f} s", ""),
+        ("turns measured", f"{result.measured}", f"of {result.turns}", ""),
+        *((f"  not measured: {reason}", f"{count}", "", "") for reason, count in result.unmeasured.items()),
+        ("silence before a decision", _shown(result.silence_p50_ms, " ms"), _silence(result), ""),
+        *((each.name, _shown(each.figure, each.unit), each.text, each.verdict) for each in budgets(result)),
+        ("one core", _shown(result.cpu_percent, " %"), "", ""),
+        ("replies that ran dry", f"{result.underruns}", "", ""),
+        ("errors", f"{result.errors}", "", ""),
+        ("the bench's own CPU", f"{result.client_cpu_percent:.0f} %", "of one core", ""),
+        ("the bench's packets late p99", _shown(result.client_late_p99_ms, " ms"), "its own fault", ""),
+    ]
+    lines = [f"{name:<30}{figure:>12}   {budget:<36}{verdict}".rstrip() for name, figure, budget, verdict in rows]
+    notes = [f"{count} times: {message}" for message, count in result.error_messages.items()]
+    if 0 < result.measured < _FEW_TURNS:
+        notes.append(f"The p99 of {result.measured} turns is the slowest of them; --seconds gives more.")
+    if result.client_late_p99_ms is not None and result.client_late_p99_ms > _CLIENT_LATE_MS:
+        notes.append(
+            "The bench could not keep time itself: the figures are those of a busy machine, not of Parley alone."
+        )
+    if result.usage_missing:
+        notes.append(f"CPU and memory are not known: {result.usage_missing} does not tell them.")
+    return "\n".join([f"{'':<30}{'measured':>12}   {'budget':<36}verdict", *lines, *notes])
+
+
+def _silence(result: Result) -> str:
+    return f"{result.silence_asked_ms} ms asked; p99 {_shown(result.silence_p99_ms, ' ms')}"
+
+
+def _shown(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.3g}{unit}" if abs(value) < 1 else f"{value:.1f}{unit}"

@@ -1,0 +1,162 @@
+"""One session of a bench: what its listener says, and what becomes of each turn. Knows nothing of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from parley import asr
+from parley.conversation import (
+    PACKET_SECONDS,
+    AudioPacket,
+    Conversation,
+    ErrorEvent,
+    Event,
+    ReplyAudioEnd,
+    SessionConfig,
+    TurnReport,
+    TurnTaking,
+    UserDiscarded,
+)
+from parley.errors import ParleyError, Unavailable
+from parley_cli.bench.ledger import Ledger, Reason, Tally
+from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+    from parley_cli.bench.utterances import Utterance
+
+_START_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = (0.3, 0.9)
+_READY_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How all listeners behave."""
+
+    utterances: tuple[Utterance, ...]
+    """What they say, in any order."""
+    silence: bytes
+    """A packet of silence, to begin with."""
+    silence_ms: int
+    """The silence that is to end every turn."""
+    head_start: bool
+    """Replies may begin before a turn is certain to be over."""
+    patience_seconds: float
+    """How long the end of a turn is waited for, from the end of speech."""
+
+
+def session_config(config: Manner) -> SessionConfig:
+    """One silence that ends every turn, whatever its words or its speaker's habits."""
+    silence = config.silence_ms
+    endpointing = asr.Endpointing(
+        eager_silence_ms=None if config.head_start else 0,
+        finished_silence_ms=silence,
+        default_silence_ms=silence,
+        hesitant_silence_ms=silence,
+        unfinished_silence_ms=silence,
+        dictation_silence_ms=silence,
+        patient_silence_ms=silence,
+        patience_limit_ms=silence,
+    )
+    taking = TurnTaking(head_start=config.head_start)
+    return SessionConfig(endpointing=endpointing, turn_taking=taking, reports_playback=True)
+
+
+class Session:
+    """One conversation."""
+
+    def __init__(self, conversation: Conversation, manner: Manner, tally: Tally, chance: random.Random) -> None:
+        """Hold `conversation` as `manner` says; what is seen goes to `tally`."""
+        self._listener = Listener(conversation, self._packet, self._take, session_config(manner), records=False)
+        self._manner = manner
+        self._tally = tally
+        self._chance = chance
+        self._ledger = Ledger(tally)
+        self._silence = manner.silence
+        self._said = self._speak()
+        self._until = 0.0
+        self._finished = asyncio.Event()
+        self._told = ""
+
+    async def open(self) -> None:
+        """Wait until the session is ready.
+
+        Raises:
+            ParleyError: it is not let in, or does not become ready; the message says why.
+        """
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._listener.open()
+        except TimeoutError as error:
+            why = f" ({self._told})" if self._told else ""
+            raise Unavailable(f"a session is not ready after {_READY_SECONDS:.0f} s{why}") from error
+
+    async def talk(self, seconds: float) -> None:
+        """Hold turns for so long, one at least, and hear the last one out."""
+        self._until = self._listener.now() + seconds
+        await asyncio.sleep(self._chance.uniform(0, _START_SECONDS))
+        try:
+            await self._listener.during(self._finished.wait)
+        except ParleyError as error:
+            self._tally.errors[str(error)] += 1
+            self._ledger.give_up(Reason.CONNECTION_LOST)
+
+    def _packet(self, number: int) -> bytes:
+        """What the microphone gives; it is sent at once."""
+        packet, now = next(self._said), self._listener.now()
+        due = self._listener.captured_at((number + 1) * PACKET_SAMPLES)
+        self._ledger.sent(now)
+        self._tally.send_late_ms.append((now - due) * 1000)
+        return packet
+
+    def _speak(self) -> Iterator[bytes]:
+        yield from self._pause()
+        while not self._finished.is_set():
+            yield from self._turn()
+            yield from self._pause()
+            if self._listener.now() >= self._until:
+                self._finished.set()
+        while True:
+            yield self._silence
+
+    def _turn(self) -> Iterator[bytes]:
+        utterance, ledger = self._chance.choice(self._manner.utterances), self._ledger
+        ledger.begin(utterance.end_sample)
+        yield from utterance.packets
+        self._silence = utterance.packets[-1]
+        give_up_at = self._listener.now() + self._manner.patience_seconds
+        while ledger.open and self._listener.now() < give_up_at:
+            yield self._silence
+        ledger.give_up(Reason.TIMED_OUT)
+
+    def _pause(self) -> Iterator[bytes]:
+        for _ in range(round(self._chance.uniform(*_PAUSE_SECONDS) / PACKET_SECONDS)):
+            yield self._silence
+
+    def _take(self, now: float, event: Event) -> None:
+        match event:
+            case AudioPacket():
+                self._ledger.arrived(self._listener.loudspeaker.reply, now)
+                self._tally.late_ms.append(self._late_seconds(event.first_sample, now) * 1000)
+            case ReplyAudioEnd():
+                self._tally.underruns += self._listener.loudspeaker.underruns > 0
+            case UserDiscarded():
+                self._ledger.discarded()
+            case ErrorEvent():
+                self._told = event.message
+                self._ledger.failed(event)
+            case TurnReport():
+                self._ledger.reported(event)
+            case _:
+                pass
+
+    def _late_seconds(self, first_sample: int, now: float) -> float:
+        """How late a packet is for who began to play when the buffer should have been full."""
+        speaker = self._listener.loudspeaker
+        first = now if speaker.first_packet_seconds is None else speaker.first_packet_seconds
+        return max(0.0, now - first - PREBUFFER_SECONDS - first_sample / speaker.sample_rate_hz)

@@ -1,0 +1,149 @@
+"""`parley bench` with real gateways and servers that wait, look and batch as they like: its figure is their delay."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import WSMsgType, web
+
+import asr_server.recognition
+from asr_server.endpointing import endpointer
+from asr_server.endpointing.adaptive import AdaptiveEndpointing
+from edge_gateway.input import uplink
+from parley.conversation import AudioFormat, Encoding, SessionReady, event_to_json
+from parley.errors import ParleyError
+from parley_cli.bench import Plan, bench
+from parley_cli.bench.run import measure
+from tests.edge_gateway.rig import Script, Writer, house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from parley_cli.bench.figures import Result
+
+DELAY_MS = 150
+# What gateway, hops and the machine may add in the quickest turn. The figure would miss it by hundreds of milliseconds
+# if it took the silence for another one, and fall below the delay if it counted from a later packet.
+ROOM_MS = 200
+
+
+def slow_writer() -> Script:
+    return Script(writer=Writer("It is late.", DELAY_MS / 1000), max_sessions=100)
+
+
+async def talk(silence_ms: int, *, head_start: bool = False) -> Result:
+    async with house(slow_writer()) as parley:
+        result = await measure(Plan(parley.url, 4, 3.0, silence_ms, head_start))
+    assert result.measured == result.turns >= 4
+    assert (result.unmeasured, result.errors) == ({}, 0)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "window_samples", "hold_over_samples", "packets_a_message"),
+    [(300, 512, 688, 4), (600, 512, 688, 4), (300, 1_600, 0, 1), (700, 256, 1_600, 8)],
+)
+async def test_the_figure_is_the_delay_of_the_servers_however_they_listen(
+    monkeypatch: pytest.MonkeyPatch,
+    silence_ms: int,
+    window_samples: int,
+    hold_over_samples: int,
+    packets_a_message: int,
+) -> None:
+    for module in (endpointer, asr_server.recognition):
+        monkeypatch.setattr(module, "WINDOW_SAMPLES", window_samples)
+        monkeypatch.setattr(module, "HOLD_OVER_SAMPLES", hold_over_samples)
+    monkeypatch.setattr(uplink, "_PACKETS_A_MESSAGE", packets_a_message)
+    result = await talk(silence_ms)
+    assert result.own_delay_least_ms is not None
+    assert DELAY_MS <= result.own_delay_least_ms <= DELAY_MS + ROOM_MS
+    assert result.silence_p50_ms is not None
+    # What was asked for counts from where the detector takes speech to end, in windows; a codec delays by 7 ms.
+    surplus_ms = result.silence_p50_ms - (silence_ms - hold_over_samples / 16)
+    assert 0 <= surplus_ms <= 2 * window_samples / 16 + 20
+
+
+async def test_a_server_that_waits_longer_than_asked_is_seen_in_the_silence_and_not_in_the_delay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(AdaptiveEndpointing, "silence_seconds", lambda _self, _completeness: 0.8)
+    result = await talk(300)
+    assert result.own_delay_least_ms is not None
+    assert DELAY_MS <= result.own_delay_least_ms <= DELAY_MS + ROOM_MS
+    assert result.silence_p50_ms is not None
+    assert 700 <= result.silence_p50_ms <= 900
+
+
+async def test_a_reply_that_was_begun_in_the_silence_does_not_wait_for_the_model_again() -> None:
+    result = await talk(600, head_start=True)
+    assert result.own_delay_least_ms is not None
+    assert 0 <= result.own_delay_least_ms <= ROOM_MS
+
+
+async def test_when_nothing_could_be_measured_it_says_why_and_the_status_is_not_zero(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with house(Script(writer=Writer("Too late.", 2.0))) as parley:
+        assert await bench(Plan(parley.url, 2, 1.0, patience_seconds=0.5), as_json=True) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["measured"] == 0
+    assert found["own_delay_p50_ms"] is None
+    assert found["verdicts"]["own delay p50"] == "not known"
+    assert found["unmeasured"]["timed out"] >= 2
+    assert sum(found["unmeasured"].values()) == found["turns"]
+
+
+async def test_a_reply_without_words_is_an_error_and_not_a_short_delay(capsys: pytest.CaptureFixture[str]) -> None:
+    async with house(Script(writer=Writer(""))) as parley:
+        assert await bench(Plan(parley.url, 1, 1.0), as_json=False) == 1
+    printed = capsys.readouterr().out
+    assert "not measured: error" in printed
+    assert "the llm server gave an empty reply" in printed
+
+
+async def test_a_session_that_is_not_let_in_is_named() -> None:
+    async with house(Script(max_sessions=1)) as parley:
+        with pytest.raises(ParleyError, match="session"):
+            await bench(Plan(parley.url, 2, 1.0), as_json=True)
+
+
+@asynccontextmanager
+async def hanging_up(after_packets: int) -> AsyncIterator[str]:
+    """A server that lets everybody in and closes the connection in the middle of their first turn; gives its URL."""
+
+    async def converse(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(protocols=("parley.v1",))
+        await socket.prepare(request)
+        ready = SessionReady(
+            "s", AudioFormat(Encoding.OPUS, 48_000), AudioFormat(Encoding.OPUS, 24_000), "", "en", 400, 1275, 65_536
+        )
+        await socket.receive()
+        await socket.send_str(event_to_json(ready))
+        packets = 0
+        while packets < after_packets:
+            packets += (await socket.receive()).type is WSMsgType.BINARY
+        await socket.close()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/v1/conversation", converse)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_turns_of_sessions_that_break_off_are_counted_as_such() -> None:
+    async with hanging_up(after_packets=60) as url:
+        result = await measure(Plan(url, 3, 2.0))
+    assert (result.turns, result.measured, result.unmeasured) == (3, 0, {"connection lost": 3})
+    assert result.errors == 3
+    assert result.usage_missing == f"{url}/metrics"

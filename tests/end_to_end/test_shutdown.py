@@ -1,0 +1,176 @@
+"""A gateway that is told to stop: nobody is let in from then on, who is in may finish, and it ends within its time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from parley.conversation import (
+    SERVICE,
+    ConversationClient,
+    ErrorCode,
+    ErrorEvent,
+    Event,
+    Request,
+    SessionConfig,
+    SessionReady,
+    event_from_json,
+)
+from parley.errors import Unavailable
+from parley_cli.client import converse
+from tests.end_to_end.whole import free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+DRAIN_SECONDS: Final = 2.0
+# For the words of farewell and for what a process takes to end.
+_SLACK_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayProcess:
+    """A gateway alone: sessions can be held, and nothing said in them is heard."""
+
+    process: asyncio.subprocess.Process
+    http_port: int
+    grpc_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def stop(self) -> float:
+        """Tell it to stop; gives when that was."""
+        self.process.send_signal(signal.SIGTERM)
+        return time.monotonic()
+
+    async def ended_after(self, began: float) -> float:
+        """Seconds from `began` until it has ended."""
+        assert await self.process.wait() == 0
+        return time.monotonic() - began
+
+
+@asynccontextmanager
+async def gateway_process() -> AsyncIterator[GatewayProcess]:
+    http_port, grpc_port = free_ports(2)
+    settings = {
+        "PARLEY_GATEWAY_PORT": str(http_port),
+        "PARLEY_GATEWAY_GRPC_PORT": str(grpc_port),
+        "PARLEY_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "PARLEY_LOG_LEVEL": "ERROR",
+        **{f"PARLEY_{name}_ADDRESS": "127.0.0.1:1" for name in ("ASR", "LLM", "TTS")},
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "edge_gateway", env={**os.environ, **settings}, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await _serving(grpc_port)
+        yield GatewayProcess(process, http_port, grpc_port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _serving(port: int) -> None:
+    request = health_pb2.HealthCheckRequest(service=SERVICE)
+    async with asyncio.timeout(30), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        while True:
+            answer = await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True)  # type: ignore[attr-defined]
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+
+
+class Program:
+    """A session over gRPC that stays until it is sent away, or leaves."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.leaves = asyncio.Event()
+        self.events: list[Event] = []
+
+    async def _requests(self) -> AsyncIterator[Request]:
+        yield SessionConfig()
+        await self.leaves.wait()
+
+    async def run(self, port: int) -> None:
+        async with (
+            ConversationClient(f"127.0.0.1:{port}") as client,
+            client.converse(self._requests()) as events,
+        ):
+            async for event in events:
+                self.events.append(event)
+                if isinstance(event, SessionReady):
+                    self.ready.set()
+
+
+class Page:
+    """The same over the WebSocket."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.events: list[Event] = []
+
+    async def run(self, url: str) -> None:
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/v1/conversation") as socket:
+            await socket.send_str('{"configure": {}}')
+            async for message in socket:
+                event = event_from_json(message.data)
+                assert event is not None
+                self.events.append(event)
+                if isinstance(event, SessionReady):
+                    self.ready.set()
+
+
+def farewells(events: list[Event]) -> list[tuple[ErrorCode, bool]]:
+    return [
+        (event.code, event.ends_session) for event in events if isinstance(event, ErrorEvent) and event.hop != "asr"
+    ]
+
+
+async def test_nobody_is_let_in_after_the_signal_and_who_stays_is_sent_away_in_time() -> None:
+    program, page = Program(), Page()
+    async with gateway_process() as gateway, asyncio.timeout(30):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(program.run(gateway.grpc_port))
+            tasks.create_task(page.run(gateway.url))
+            await program.ready.wait()
+            await page.ready.wait()
+            began = gateway.stop()
+            late = Page()
+            await late.run(gateway.url)
+            refused_after = time.monotonic() - began
+            with pytest.raises(Unavailable):
+                await Program().run(gateway.grpc_port)
+        ended_after = await gateway.ended_after(began)
+    assert farewells(late.events) == [(ErrorCode.SHUTTING_DOWN, True)]
+    assert not late.ready.is_set()
+    assert refused_after < DRAIN_SECONDS
+    assert farewells(program.events) == farewells(page.events) == [(ErrorCode.SHUTTING_DOWN, True)]
+    assert DRAIN_SECONDS <= ended_after <= DRAIN_SECONDS + _SLACK_SECONDS
+
+
+async def test_a_gateway_whose_sessions_end_by_themselves_ends_with_the_last_one() -> None:
+    program = Program()
+    async with gateway_process() as gateway, asyncio.timeout(30):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(program.run(gateway.grpc_port))
+            await program.ready.wait()
+            async with converse(gateway.url):
+                began = gateway.stop()
+            program.leaves.set()
+        ended_after = await gateway.ended_after(began)
+    assert farewells(program.events) == []
+    assert ended_after < DRAIN_SECONDS

@@ -1,0 +1,204 @@
+"""How a bench accounts for turns, plays replies and judges figures, by hand-made events and exact times."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
+from parley_cli.bench.figures import Result, budgets, table
+from parley_cli.bench.ledger import Ledger, Reason, Tally
+from parley_cli.bench.utterances import make_utterances
+from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
+from parley_cli.percentiles import percentile
+
+REPORT = TurnReport(1, "what time is it", "It is late.", "It is late.", None, (), "", Outcome.COMPLETED, 0, 7, False, 1)  # noqa: FBT003 - a message
+ERROR = ErrorEvent(ErrorCode.UNAVAILABLE, "the asr server is away", "", "asr", True, 0, False, 1)  # noqa: FBT003 - a message
+
+
+def spoken(tally: Tally) -> Ledger:
+    """A session in which packet n was sent at n seconds: ten of silence, then a turn whose tone ends in packet 20."""
+    ledger = Ledger(tally)
+    for number in range(10):
+        ledger.sent(number)
+    ledger.begin(end_sample=10 * PACKET_SAMPLES + 480)
+    for number in range(10, 40):
+        ledger.sent(number)
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("decided_sample", "packet"), [(30 * 320, 29), (30 * 320 + 1, 30), (31 * 320, 30), (40 * 320, 39)]
+)
+def test_the_delay_counts_from_the_packet_with_the_sample_that_the_decision_needed(
+    decided_sample: int, packet: int
+) -> None:
+    tally = Tally()
+    ledger = spoken(tally)
+    ledger.arrived(7, 45.25)
+    ledger.arrived(7, 46.0)
+    ledger.reported(replace(REPORT, decided_sample=decided_sample))
+    assert tally.delays_ms == [(45.25 - packet) * 1000]
+    assert tally.silences_ms == [(decided_sample - 20 * 320 - 160) / 16]
+    assert not ledger.open
+    assert tally.turns == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"outcome": Outcome.INTERRUPTED}, Reason.INTERRUPTED),
+        ({"outcome": Outcome.CANCELLED}, Reason.INTERRUPTED),
+        ({"outcome": Outcome.FAILED}, Reason.NO_REPLY),
+        ({"reply": 8}, Reason.NO_REPLY),
+        ({"decided_sample": None}, Reason.UNMATCHED),
+        ({"decided_sample": 20 * 320 + 160}, Reason.UNMATCHED),
+        ({"decided_sample": 40 * 320 + 1}, Reason.UNMATCHED),
+        ({"decided_sample": 10 * 320}, Reason.UNMATCHED),
+    ],
+)
+def test_a_turn_that_is_not_measured_has_a_reason(change: dict[str, object], reason: Reason) -> None:
+    tally = Tally()
+    ledger = spoken(tally)
+    ledger.arrived(7, 45)
+    ledger.reported(replace(REPORT, **{"decided_sample": 30 * 320, **change}))  # type: ignore[arg-type]  # a table
+    assert tally.delays_ms == []
+    assert tally.unmeasured == {reason: 1}
+
+
+def test_a_reply_before_its_decision_is_no_negative_delay() -> None:
+    tally = Tally()
+    ledger = spoken(tally)
+    ledger.arrived(7, 28)
+    ledger.reported(replace(REPORT, decided_sample=30 * 320))
+    assert (tally.delays_ms, tally.unmeasured) == ([], {Reason.UNMATCHED: 1})
+
+
+def test_a_late_report_of_the_turn_before_leaves_the_next_one_to_be_measured() -> None:
+    tally = Tally()
+    ledger = spoken(tally)
+    ledger.give_up(Reason.TIMED_OUT)
+    ledger.begin(end_sample=5 * PACKET_SAMPLES)
+    for number in range(40, 70):
+        ledger.sent(number)
+    ledger.arrived(8, 66)
+    ledger.reported(replace(REPORT, decided_sample=30 * 320))
+    ledger.reported(replace(REPORT, reply=8, decided_sample=66 * 320))
+    assert tally.unmeasured == {Reason.TIMED_OUT: 1, Reason.UNMATCHED: 1}
+    assert tally.delays_ms == [1_000]
+    assert tally.turns == 3
+
+
+def test_a_turn_in_which_an_error_was_told_failed_unless_it_was_answered() -> None:
+    tally = Tally()
+    for end in ("reported", "given up", "answered"):
+        ledger = spoken(tally)
+        ledger.failed(ERROR)
+        if end == "given up":
+            ledger.give_up(Reason.TIMED_OUT)
+            continue
+        if end == "answered":
+            ledger.arrived(7, 45)
+        ledger.reported(replace(REPORT, decided_sample=30 * 320))
+    assert tally.unmeasured == {Reason.ERROR: 2}
+    assert len(tally.delays_ms) == 1
+    assert tally.errors == {"asr: the asr server is away": 3}
+
+
+def test_speech_that_is_taken_for_noise_is_counted_once_it_is_over() -> None:
+    tally = Tally()
+    ledger = Ledger(tally)
+    ledger.begin(end_sample=3 * PACKET_SAMPLES)
+    for number in range(3):
+        ledger.sent(number)
+        ledger.discarded()
+    assert ledger.open
+    ledger.sent(3)
+    ledger.discarded()
+    ledger.discarded()
+    assert tally.unmeasured == {Reason.DISCARDED: 1}
+
+
+def test_utterances_begin_and_end_anywhere_in_a_packet_and_say_where() -> None:
+    utterances = make_utterances(12, random.Random(7))  # noqa: S311 - the same ones each time
+    assert len({utterance.end_sample % PACKET_SAMPLES for utterance in utterances}) > 9
+    assert len({len(utterance.packets) for utterance in utterances}) > 6
+    for utterance in utterances:
+        decoder = PacketDecoder(MIC_RATE_HZ)
+        pcm = np.frombuffer(b"".join(decoder.decode(packet) for packet in utterance.packets), dtype="<i2")
+        loud = np.flatnonzero(np.abs(pcm) > 6_000)
+        # Decoders of FFmpeg take off the codec's delay of 312 samples; a period of the tone has 240.
+        assert abs(loud[-1] - utterance.end_sample) < 480
+        assert np.abs(pcm[-PACKET_SAMPLES:]).max() < 100
+
+
+RESULT = Result(
+    sessions=1,
+    seconds=10,
+    turns=4,
+    measured=3,
+    unmeasured={"timed out": 1},
+    errors=0,
+    error_messages={},
+    ready_per_second=200,
+    own_delay_p50_ms=4.0,
+    own_delay_p99_ms=8.1,
+    own_delay_least_ms=2.0,
+    silence_asked_ms=300,
+    silence_p50_ms=310,
+    silence_p99_ms=320,
+    late_p99_ms=0,
+    underruns=0,
+    cpu_percent=1.0,
+    cpu_per_session_minute=0.6,
+    idle_kb=None,
+    talking_kb=299,
+    client_cpu_percent=2,
+    client_late_p99_ms=1,
+    usage_missing="",
+)
+
+
+def verdicts(result: Result) -> dict[str, str]:
+    return {budget.name: budget.verdict for budget in budgets(result)}
+
+
+def test_each_figure_is_judged_by_the_budget_of_its_load() -> None:
+    assert verdicts(RESULT) == {
+        "own delay p50": "met",
+        "own delay p99": "missed",
+        "reply packets late p99": "met",
+        "sessions ready a second": "",
+        "CPU per session-minute": "missed",
+        "memory per idle session": "not known",
+        "memory per talking session": "met",
+    }
+    few, hundred, more = (replace(RESULT, sessions=count) for count in (20, 100, 160))
+    assert verdicts(few)["own delay p99"] == "met so far"
+    assert verdicts(replace(few, own_delay_p50_ms=6.1))["own delay p50"] == "missed"
+    assert verdicts(hundred)["own delay p99"] == "met"
+    assert verdicts(hundred)["sessions ready a second"] == "missed"
+    assert verdicts(replace(more, own_delay_p99_ms=90.0))["own delay p99"] == "met"
+    assert verdicts(more)["own delay p50"] == ""
+
+
+def test_the_table_shows_every_turn_that_was_not_measured() -> None:
+    lines = [" ".join(line.split()) for line in table(RESULT).splitlines()]
+    assert "turns measured 3 of 4" in lines
+    assert "not measured: timed out 1" in lines
+    assert "own delay p99 8.1 ms 8 ms at most missed" in lines
+
+
+def test_a_bench_that_cannot_keep_time_says_so() -> None:
+    assert "could not keep time" not in table(RESULT)
+    assert "could not keep time" in table(replace(RESULT, client_late_p99_ms=5.1))
+
+
+def test_a_percentile_is_a_value_that_was_seen() -> None:
+    assert percentile([3, 1, 2], 0.5) == 2
+    assert percentile(list(range(1, 101)), 0.99) == 99
+    assert math.isnan(percentile([], 0.5))

@@ -1,0 +1,89 @@
+"""Cutting a stream of text into pieces to be spoken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tts_server.text.chunker import Chunker, without_short_stops
+
+TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'", max_size=400)
+
+
+def cut(text: str, size: int = 7) -> list[str]:
+    """Pieces of `text`, given to the chunker `size` characters at a time."""
+    chunker = Chunker()
+    pieces = [piece for start in range(0, len(text), size) for piece in chunker.add(text[start : start + size])]
+    return [piece.text for piece in [*pieces, *chunker.flush()]]
+
+
+def test_the_first_piece_ends_at_the_first_clause_and_later_ones_with_their_sentences() -> None:
+    text = "Well, to be honest, I do not know. But I can find it out for you, if you like, tomorrow. Bye."
+    pieces = [piece.strip() for piece in cut(text)]
+    assert pieces[0] == "Well, to be honest,"
+    assert pieces[1] == "I do not know. But I can find it out for you, if you like, tomorrow."
+
+
+def test_the_first_piece_has_eight_words_at_most() -> None:
+    first = cut("this text has no mark at all and goes on and on without one")[0]
+    assert len(first.split()) == 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please ask Dr. Smith about the result of it today.",
+        "The value of pi is about 3.14159 as far as we know.",
+        "It costs 1,000 dollars, e.g. in the shop around the corner here.",
+    ],
+)
+def test_no_piece_ends_within_an_abbreviation_or_a_number(text: str) -> None:
+    for piece in cut(text)[:-1]:
+        assert not piece.rstrip().endswith(("Dr.", "3.", "1,", "e.", "e.g."))
+
+
+def test_a_name_of_letters_and_full_stops_is_not_cut_off_from_what_follows() -> None:
+    assert cut("Well, the U.S. Senate met. It was late.")[0] == "Well, the U.S. Senate met."
+    assert cut("It leaves at 2.30 p.m. Please be there.")[0] == "It leaves at 2.30 p.m."
+
+
+def test_full_width_marks_end_sentences() -> None:
+    text = "今天天气很好我们去公园玩吧。明天可能会下雨所以我们最好待在家里看书。好的。"
+    assert cut(text)[0].endswith("。")
+
+
+@given(TEXTS, st.integers(1, 40))
+def test_pieces_join_to_the_text_and_know_their_places(text: str, size: int) -> None:
+    chunker = Chunker()
+    pieces = [piece for start in range(0, len(text), size) for piece in chunker.add(text[start : start + size])]
+    pieces += chunker.flush()
+    assert "".join(piece.text for piece in pieces) == text
+    assert all(text[piece.start_char : piece.end_char] == piece.text for piece in pieces)
+
+
+@given(TEXTS)
+def test_how_the_text_was_split_into_deltas_makes_no_difference(text: str) -> None:
+    assert cut(text, 1) == cut(text, 11)
+
+
+def test_a_stall_speaks_what_can_be_said_without_breaking_a_word() -> None:
+    chunker = Chunker()
+    assert chunker.add("I am thinking abou") == []
+    assert [piece.text for piece in chunker.pause()] == ["I am thinking"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Dr. Smith met J. Doe.", "Dr  Smith met J  Doe."),
+        ("No. 5 is alive. No. Never.", "No  5 is alive. No. Never."),
+        ("It is late. Go.", "It is late. Go."),
+        ("(Mr. X)", "(Mr  X)"),
+        ("the U.S. Senate, J.R.R. Tolkien", "the U.S  Senate, J.R.R  Tolkien"),
+        ("I live in the U.S. It is large.", "I live in the U.S. It is large."),
+        ("at 5 p.m. We left", "at 5 p.m. We left"),
+    ],
+)
+def test_full_stops_that_end_no_sentence_can_be_left_out_in_place(text: str, shown: str) -> None:
+    assert without_short_stops(text) == shown

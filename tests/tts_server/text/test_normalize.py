@@ -1,0 +1,77 @@
+"""Text made fit to be spoken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tts_server.text.normalize import NormalizedText, normalize
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("This is **very** important.", "This is very important."),
+        ("# Title\n- one\n- two", "Title\none\ntwo"),
+        ("See [the manual](https://example.org/a/b?c=d).", "See the manual."),
+        ("Go to https://www.example.org/a/b?c=d now", "Go to example.org now"),
+        ("Use `make run` now", "Use make run now"),
+        ("snake_case stays", "snake_case stays"),
+        ("salt & pepper", "salt & pepper"),
+        ("AT&amp;T&nbsp;is", "AT&T is"),
+        ("5*3 and 5 * 3 are x*y", "5 × 3 and 5 × 3 are x × y"),
+        ("(1+2)*3, 1*2*3, 2**3", "(1+2) × 3, 1 × 2 × 3, 2 3"),
+        ("*a* b, **5** and *3*, un*believ*able", "a b, 5 and 3, unbelievable"),
+        ("20°C or 68 ℉", "20°C or 68 °F"),
+        ("Great! 🎉", "Great!  "),
+        ("```\ncode()\n```Done.", "  Done."),
+        ("2 < 3 and 5 > 4", "2 < 3 and 5 > 4"),
+    ],
+)
+def test_markup_is_left_out(written: str, said: str) -> None:
+    assert normalize(written).text == said
+
+
+@pytest.mark.parametrize("written", ["", "🎉🎉", "***", "  \n", "```\ncode()\n```"])
+def test_what_has_no_words_is_not_spoken(written: str) -> None:
+    assert normalize(written).text == ""
+
+
+@pytest.mark.parametrize("written", ["say [[h@'loU]] please", "a <break time='9s'/> b"])
+def test_nothing_reaches_the_library_as_markup(written: str) -> None:
+    said = normalize(written).text
+    assert "[[" not in said
+    assert "<break" not in said
+
+
+def test_a_spoken_word_is_found_in_the_text_as_written() -> None:
+    written = "See **the** [manual](https://example.org/x) now"
+    said = normalize(written)
+    for word in ("the", "manual", "now"):
+        start = said.text.index(word)
+        first, end = said.source(start, start + len(word))
+        assert written[first:end] == word
+
+
+def test_code_that_comes_in_several_pieces_is_left_out_whole() -> None:
+    pieces = ["Try this:\n```python\nprint(1).", " Two.\nreturn x", "\n``` And then", " rest. ```a``` End."]
+    said, in_code = [], False
+    for piece in pieces:
+        part = normalize(piece, in_code=in_code)
+        in_code = part.in_code
+        said.append(" ".join(part.text.split()))
+    assert said == ["Try this:", "", "And then", "rest. End."]
+    assert not in_code
+
+
+@given(st.text(alphabet="ab *_`#[]()&<>🎉\n.:/https", max_size=60))
+def test_every_spoken_character_knows_a_place_that_never_goes_back(written: str) -> None:
+    for said in (normalize(written), normalize(written, in_code=True)):
+        check_places(written, said)
+
+
+def check_places(written: str, said: NormalizedText) -> None:
+    assert list(said.origin) == sorted(said.origin)
+    assert len(said.origin) == len(said.text) + 1
+    assert all(0 <= place <= len(written) for place in said.origin)

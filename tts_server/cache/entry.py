@@ -1,0 +1,75 @@
+"""What the cache holds of a text that was spoken, by which key, and how it is written where other servers read it.
+
+Knows nothing of where it is stored. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tts_server.engine import WordMark
+
+if TYPE_CHECKING:
+    from tts_server.engine import SpeechRequest
+
+# Another number for another form: entries of before are then not found any more.
+_VERSION: Final = 1
+_MAGIC: Final = b"PLT1"
+# Magic, checksum of all that follows it, length of the header.
+_FRONT: Final = struct.Struct("<4sII")
+_SAMPLE_BYTES: Final = 2
+# What a mark and an entry weigh in memory, about.
+_MARK_BYTES: Final = 100
+_ENTRY_BYTES: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """A text as it was spoken."""
+
+    marks: tuple[WordMark, ...]
+    """Its words."""
+    pcm: bytes
+    """Its sound, s16le at the voice's rate."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it weighs in memory, about."""
+        return len(self.pcm) + _MARK_BYTES * len(self.marks) + _ENTRY_BYTES
+
+
+def key_of(engine: str, request: SpeechRequest) -> str:
+    """SHA-256, in hexadecimal, of all that the sound of a text depends on."""
+    voice = request.voice
+    parts = (_VERSION, engine, voice.name, voice.fingerprint, voice.sample_rate_hz, request.speed, request.text)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def encode(key: str, entry: CacheEntry) -> bytes:
+    """An entry as other servers read it."""
+    marks = [(mark.start_char, mark.end_char, mark.sample, int(mark.estimated)) for mark in entry.marks]
+    header = json.dumps({"key": key, "marks": marks}).encode()
+    body = len(header).to_bytes(4, "little") + header + entry.pcm
+    return _FRONT.pack(_MAGIC, zlib.crc32(body), len(header)) + header + entry.pcm
+
+
+def decode(key: str, text: str, written: bytes) -> CacheEntry | None:
+    """The entry of `text`; None for one that is broken, of another version or of another key."""
+    if len(written) < _FRONT.size:
+        return None
+    magic, checksum, length = _FRONT.unpack_from(written)
+    header, pcm = written[_FRONT.size : _FRONT.size + length], written[_FRONT.size + length :]
+    if magic != _MAGIC or zlib.crc32(length.to_bytes(4, "little") + header + pcm) != checksum:
+        return None
+    try:
+        known = json.loads(header)
+        marks = tuple(WordMark(start, end, sample, bool(guess)) for start, end, sample, guess in known["marks"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    fits = all(0 <= mark.start_char < mark.end_char <= len(text) and mark.sample >= 0 for mark in marks)
+    return CacheEntry(marks, pcm) if known.get("key") == key and fits and len(pcm) % _SAMPLE_BYTES == 0 else None

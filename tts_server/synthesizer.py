@@ -1,0 +1,66 @@
+"""The seam between a reply and who makes its sound: the engine on its threads, or a cache in front of it.
+
+Knows nothing of replies, of rates or of gRPC.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from serving.telemetry import clock_ns
+from tts_server.engine import Audio, WordMark
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+    from serving.threads import Worker
+    from tts_server.engine import Engine, SpeechRequest
+
+# Chunks that an engine may be ahead of the caller: more than the longest sentence has, so that a listener who takes
+# sound at the pace of time never keeps the engine from others. Between sentences the caller holds us back.
+_AHEAD: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Work on a request has begun; comes first."""
+
+    unix_ns: int
+    """When."""
+    cached: bool
+    """The engine has no part in it."""
+
+
+SynthesisEvent = Begun | WordMark | Audio
+
+
+class Synthesizer(Protocol):
+    """Who makes sound of text."""
+
+    def synthesize(self, request: SpeechRequest) -> AbstractAsyncContextManager[AsyncIterator[SynthesisEvent]]:
+        """Sound and marks of a text; leaving the block ends the work on it."""
+        ...
+
+
+class EngineSynthesizer:
+    """The engine, on its threads."""
+
+    def __init__(self, engine: Engine, worker: Worker) -> None:
+        """Speak with `engine` on `worker`."""
+        self._engine = engine
+        self._worker = worker
+
+    @asynccontextmanager
+    async def synthesize(self, request: SpeechRequest) -> AsyncIterator[AsyncIterator[SynthesisEvent]]:
+        """Sound and marks of a text, as the engine makes them."""
+
+        def make(stop: threading.Event) -> Iterator[SynthesisEvent]:
+            yield Begun(clock_ns(), cached=False)
+            yield from self._engine.speak(request, stop)
+
+        async with self._worker.iterate(make, bound=_AHEAD) as events:
+            yield events
