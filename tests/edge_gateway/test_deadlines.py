@@ -9,8 +9,8 @@ from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
 from tests.edge_gateway.rig import Script, Writer, gateway, listening, serve_asr, serve_llm, serve_tts
 
 
-async def test_an_llm_that_writes_nothing_is_given_three_seconds() -> None:
-    script = Script(writer=Writer("Too late.", delay_seconds=60))
+async def test_an_llm_server_that_gives_no_sign_of_life_is_given_three_seconds() -> None:
+    script = Script(writer=Writer("Too late.", delay_seconds=60), progress_seconds=60)
     async with AsyncExitStack() as stack:
         addresses = (await serve_asr(stack, script), await serve_llm(stack, script), await serve_tts(stack, script))
         parley = await stack.enter_async_context(gateway(script, addresses))
