@@ -125,7 +125,7 @@ async def test_sound_that_is_owed_an_acknowledgement_is_counted_from_the_last_on
             stream.watch.answered(asr.AudioAck(0, received_seconds * SECOND))
 
     # Two seconds are sent, two more were acknowledged with 2.5 s between; the last is still owed one.
-    assert await taken_for_dead_at(steps) == 2 + 10 + 3
+    assert await taken_for_dead_at(steps) == 2 + 5 + 3
 
 
 @on_virtual_time
