@@ -97,6 +97,8 @@ class _Side:
         self._cancel_if_ending()
         if self._task is not None:
             await until_done(self._task)
+            # The task holds what it was made of: without this each call would be garbage that waits for a collection.
+            self._task = None
 
     def _cancel_if_ending(self) -> None:
         if self._ending and not self._in_flight and self._task is not None:
@@ -126,6 +128,11 @@ class _Responses(Generic[Response]):
         self._failure = self._failure or failure
         self._over = True
         self._changed.set()
+
+    def forget(self) -> None:
+        """Nobody reads any more, and nothing is kept for anybody."""
+        self.finish()
+        self._read.clear()
 
     def __aiter__(self) -> Self:
         return self
@@ -182,7 +189,7 @@ class _Stream(Generic[Request, Response]):
             await self._writer.end()
         finally:
             await self._reader.end()
-            self.responses.finish()
+            self.responses.forget()
 
     def _leave(self) -> None:
         self._left = True
@@ -239,8 +246,12 @@ async def until_done(task: asyncio.Task[None]) -> None:
             await asyncio.wait((task,))
         except asyncio.CancelledError as error:
             cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    try:
+        if cancelled is not None:
+            raise cancelled
+    finally:
+        # An error holds the frame that it was raised in, which would hold the error.
+        del cancelled
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

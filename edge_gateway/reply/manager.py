@@ -245,11 +245,11 @@ class ReplyManager:
         self._current = _Replying(turn, reply, tasks.create_task(self._run(reply), name=f"reply {brief.number}"))
 
     async def _run(self, reply: Reply) -> None:
-        async def audible() -> None:
-            await self._notify(Audible(reply))
-
-        await reply.run(audible)
+        await reply.run(self._is_audible)
         await self._notify(Over(reply))
+
+    async def _is_audible(self, reply: Reply) -> None:
+        await self._notify(Audible(reply))
 
     async def _stop(self) -> _Replying | None:
         """Cancel the reply and wait until it is over, so that no late word of it can reach a new turn."""

@@ -6,6 +6,7 @@ work on both servers. Knows nothing of who decides that, or of the history beyon
 
 from __future__ import annotations
 
+import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -102,7 +103,8 @@ class Reply:
         self.audience = Audience(connection, brief.number, brief.turn)
         """Who hears it."""
         pace = pacing(brief.voice.sample_rate_hz, brief.lead_seconds)
-        self.playout = Playout(brief.number, connection, encoder, pace, self)
+        # Not by name: a ring of the two, with all that was said before, would wait for the next collection.
+        self.playout = Playout(brief.number, connection, encoder, pace, weakref.proxy(self))
         self.tools = ToolCalls(brief.number, ledger, self.audience.certain, self.audience.ask, brief.carried)
         self._servers = servers
         self._deadline = SoundDeadline()
@@ -117,10 +119,10 @@ class Reply:
         """Let nothing of it be heard until `release`; one that has begun is not stopped by this."""
         self.audience.released.clear()
 
-    async def run(self, audible: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, audible: Callable[[Reply], Awaitable[None]]) -> None:
         """Make the reply; returns when it has been heard, or has failed as `failure` says.
 
-        `audible` is awaited when the first packet has gone.
+        `audible` is told when the first packet has gone.
         """
         self._audible = audible
         try:
@@ -242,7 +244,7 @@ class Reply:
     async def has_begun(self) -> None:
         """The first packet has gone: what was held back may follow."""
         self.times.first_sent_ns = clock_ns()
-        await self._audible()
+        await self._audible(self)
         await self.audience.catch_up()
 
     async def _admit(self, failure: Failure) -> None:

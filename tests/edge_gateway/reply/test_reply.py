@@ -70,7 +70,8 @@ class Rig:
         await self.reply.run(self.audible)
         assert (self.llm.calls, self.tts.calls) == (0, 0), "both servers' work is ended"
 
-    async def audible(self) -> None:
+    async def audible(self, reply: Reply) -> None:
+        assert reply is self.reply
         self.audible_at = now()
 
     @asynccontextmanager
