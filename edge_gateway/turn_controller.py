@@ -132,9 +132,9 @@ class TurnController:
             case floor.Drop():
                 await replies.drop(action.outcome)
             case floor.Hold():
-                replies.hold()
+                replies.hold(back=True)
             case floor.Resume():
-                replies.resume()
+                replies.hold(back=False)
             case floor.Interrupt():
                 await replies.interrupt(action.outcome)
             case floor.Duck():

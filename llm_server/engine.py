@@ -173,9 +173,9 @@ class Engine(Protocol):
         ...
 
     async def keep_warm(self) -> None:
-        """Have models loaded that are elsewhere, before the first question, beside all else; ends when they are.
+        """Have models loaded that are elsewhere, before they are asked, beside all else; goes on until cancelled.
 
-        Models of this process are warm when `load` returns.
+        Models of this process are warm when `load` returns, so their engines return at once.
         """
         ...
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
+from edge_gateway.input.retries import Retries
 from edge_gateway.input.stream_requests import StreamRequests
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("parley.gateway")
 
-_RETRY_SECONDS: Final = 0.25
-_SLOWEST_RETRY_SECONDS: Final = 2.0
-# Sound that breaks as many streams is given up: it would break the next one too.
-_MOST_HEARINGS: Final = 3
 # What was said before a client closed its half is transcribed within this time, or not at all.
 _LAST_WORDS_SECONDS: Final = 10.0
-# A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
-_LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +79,7 @@ class Recognition:
         self._turn_open = self._absence.turn_open
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
-        self._failing = False
-        self._accounted = asyncio.Event()
-        self._accounted_sample = 0
-        self._hearings = (0, 0)
-        """Where the last stream that broke had begun, and how many had begun there."""
-        self._retry_seconds = _RETRY_SECONDS
+        self._retries = Retries()
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -116,11 +106,9 @@ class Recognition:
         self.flush()
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                while self._buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
-                    self._accounted.clear()
-                    await self._accounted.wait()
+                await self._uplink.accounted_for()
         except TimeoutError:
-            await self._lose_turn(self._accounted_sample, self._buffer.next_sample)
+            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
@@ -131,8 +119,7 @@ class Recognition:
         async with asyncio.TaskGroup() as tasks:
             absence = tasks.create_task(self._absence.fill(), name="absence")
             while await self._one_stream():
-                await asyncio.sleep(self._retry_seconds)
-                self._retry_seconds = min(2 * self._retry_seconds or _RETRY_SECONDS, _SLOWEST_RETRY_SECONDS)
+                await self._retries.pause()
             absence.cancel()
 
     async def _one_stream(self) -> bool:
@@ -152,35 +139,27 @@ class Recognition:
             await self._emit(TurnLost())
         if isinstance(error, InvalidInput | NotFound):
             return await self._refused(error)
-        if self._changes.pending and not self._failing:
+        if self._changes.pending and not self._retries.failing:
             # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
             self._changes.forget()
-            self._retry_seconds = 0.0
+            self._retries.at_once()
             return True
-        if not self._failing:
-            self._failing = True
+        if not self._retries.failing:
+            self._retries.failing = True
             await self._emit(HopFailed(error))
-        if took_sound:
-            await self._give_up_what_breaks_streams(began_sample)
+        first, end = self._buffer.first_sample, self._buffer.next_sample
+        if took_sound and self._retries.broke(began_sample, first) and end > first:
+            _log.warning("%.1f s of sound are left out: they broke each stream", (end - first) / LISTENING_RATE_HZ)
+            await self._lose_turn(first, end)
         return True
 
     async def _refused(self, error: ParleyError) -> bool:
         """Go back to what the server has taken before; False when that was nothing else."""
         in_force = self._changes.refuse()
         if in_force is not None:
-            self._retry_seconds = 0.0
+            self._retries.at_once()
         await self._emit(HopFailed(error, refused=True, in_force=in_force))
         return in_force is not None
-
-    async def _give_up_what_breaks_streams(self, began_sample: int) -> None:
-        at, hearings = self._hearings
-        hearings = hearings + 1 if at == began_sample == self._buffer.first_sample else 1
-        self._hearings = (self._buffer.first_sample, hearings)
-        seconds = (self._buffer.next_sample - self._buffer.first_sample) / LISTENING_RATE_HZ
-        if hearings >= _MOST_HEARINGS and seconds > 0:
-            _log.warning("%.1f s of sound are left out: they broke the asr server each time", seconds)
-            self._hearings = (0, 0)
-            await self._lose_turn(self._buffer.first_sample, self._buffer.next_sample)
 
     async def _listen(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -198,10 +177,9 @@ class Recognition:
             case asr.Ready():
                 await self._tell_of_loss()
             case asr.AudioAck():
-                # It takes sound again, and not only calls.
-                self._failing, self._retry_seconds = False, _RETRY_SECONDS
+                self._retries.works()
                 self._changes.passed(event.received_samples)
-                self._is_accounted_for(event.end_sample)
+                self._uplink.account_for(event.end_sample)
                 return
             case asr.VoiceStopped():
                 self._uplink.pausing = True
@@ -225,12 +203,7 @@ class Recognition:
     def _turn_is_over(self, end_sample: int) -> None:
         self._uplink.pausing = self._unfinished = False
         self._turn_open.clear()
-        self._is_accounted_for(end_sample)
-
-    def _is_accounted_for(self, end_sample: int) -> None:
-        self._buffer.accounted(end_sample)
-        self._accounted_sample = max(self._accounted_sample, end_sample)
-        self._accounted.set()
+        self._uplink.account_for(end_sample)
 
     async def _tell_of_loss(self) -> None:
         lost = self._uplink.take_lost()

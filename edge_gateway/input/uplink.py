@@ -26,6 +26,8 @@ _log = logging.getLogger("parley.gateway")
 # A gRPC message costs about 100 µs on each side whatever its size, so four packets of 20 ms share one, except where a
 # decision hangs on the next sound. What fills a gap is long, and fills a message too.
 _MESSAGE_SAMPLES: Final = round(0.08 * LISTENING_RATE_HZ)
+# A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
+_LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
 
 class Uplink:
@@ -47,6 +49,8 @@ class Uplink:
         self._batch_samples = 0
         self._send: Callable[[asr.Audio], None] | None = None
         self._lost_samples = 0
+        self._accounted = asyncio.Event()
+        self._accounted_sample = 0
 
     @property
     def is_connected(self) -> bool:
@@ -94,6 +98,18 @@ class Uplink:
         self._batch, self._batch_samples = [], 0
         if self._send is not None and pcm:
             self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
+
+    def account_for(self, end_sample: int) -> None:
+        """The server has accounted for everything before `end_sample`."""
+        self.buffer.accounted(end_sample)
+        self._accounted_sample = max(self._accounted_sample, end_sample)
+        self._accounted.set()
+
+    async def accounted_for(self) -> None:
+        """Return when the server has accounted for everything that was heard."""
+        while self.buffer.next_sample - self._accounted_sample > _LEFT_OVER_SAMPLES:
+            self._accounted.clear()
+            await self._accounted.wait()
 
     def take_lost(self) -> int:
         """Samples that were forgotten since this was asked last: no server had heard them."""

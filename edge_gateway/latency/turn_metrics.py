@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
+from edge_gateway.latency.turn_trace import record_turn
 from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import MarkKind, TurnReport, TurnTimes, WaterfallSlice
-from serving.telemetry import SpanEvent, SpanIdentity, Telemetry
 
 if TYPE_CHECKING:
-    from opentelemetry.util.types import AttributeValue
-
     from edge_gateway.latency.client_clock import ClientClock
     from edge_gateway.turn import Turn
     from parley import asr
+    from serving.telemetry import SpanIdentity, Telemetry
 
 _log = logging.getLogger("parley.gateway")
 
@@ -28,8 +27,6 @@ _NS: Final = 1e9
 _NS_PER_MS: Final = 1e6
 # A duck or a stop that comes later has to do with another voice, or with a clock that cannot be believed.
 _LONGEST_BARGE_IN_SECONDS: Final = 10.0
-_OWN_SPANS: Final = ("client.", "gateway.")
-"""The servers record the others themselves."""
 
 
 class TurnMetrics:
@@ -148,7 +145,7 @@ class TurnMetrics:
         self._turns.labels(turn.outcome.name.lower()).inc()
         if reply is not None and reply.failure is not None:
             self._errors.labels(reply.failure.hop).inc()
-        self._trace(session_id, turn, clock, previous)
+        record_turn(self._telemetry, session_id, turn, clock, previous)
         total_ms = timeline.mic_to_speaker_ms
         latency = "-" if total_ms is None else f"{total_ms:.0f}"
         where = {"session": session_id, "trace": trace_id}
@@ -184,54 +181,6 @@ class TurnMetrics:
         observe(self._mic_to_speaker, timeline.utterance.speech_end_ns, timeline.ends_ns)
         observe(self._llm_ttft, reply.asked_ns, reply.first_token_ns)
         observe(self._tts_ttfa, reply.first_token_ns, reply.first_audio_ns)
-
-    def _trace(self, session_id: str, turn: Turn, clock: ClientClock, previous: SpanIdentity | None) -> None:
-        timeline, model = turn.timeline, turn.reply.model if turn.reply is not None else ""
-        start, end = timeline.begins_ns, timeline.ends_ns or timeline.reply.text_end_ns
-        attributes: dict[str, AttributeValue] = {
-            "session.id": session_id,
-            "parley.turn": turn.number,
-            "parley.outcome": turn.outcome.name.lower(),
-            "parley.head_start": timeline.reply.head_start,
-            "parley.explained": explained(timeline),
-            **({"gen_ai.response.model": model} if model else {}),
-            **_endpointing(timeline),
-        }
-        self._telemetry.record_root(
-            "parley.turn",
-            identity=turn.identity,
-            start_ns=start,
-            end_ns=max(start, end),
-            attributes=attributes,
-            previous=previous,
-        )
-        events = {
-            "gateway.encode": (SpanEvent("first_audio", timeline.reply.first_audio_ns),),
-            "gateway.decide": (SpanEvent("first_token", timeline.reply.first_token_ns),),
-        }
-        for each in slices(timeline):
-            if not each.name.startswith(_OWN_SPANS):
-                continue
-            client = (
-                {"parley.clock_uncertainty_ms": clock.uncertainty_us / 1000} if each.name.startswith("client.") else {}
-            )
-            self._telemetry.record(
-                each.name,
-                parent=turn.identity.traceparent,
-                start_ns=each.start_ns,
-                end_ns=each.end_ns,
-                attributes=client,
-                events=tuple(event for event in events.get(each.name, ()) if event.unix_ns),
-            )
-
-
-def _endpointing(timeline: TurnTimeline) -> dict[str, AttributeValue]:
-    """How well the end of the turn was found."""
-    return {
-        "parley.endpointing.waited_ms": timeline.utterance.waited_ms,
-        "parley.endpointing.beyond_need_ms": timeline.utterance.excess_wait_ms,
-        "parley.endpointing.too_early": timeline.utterance.premature_end,
-    }
 
 
 def _slices_for_listener(timeline: TurnTimeline) -> tuple[WaterfallSlice, ...]:

@@ -60,6 +60,13 @@ class _Replying:
     over_seconds: float = 0.0
     """When it ended, loop time; 0: it goes on."""
 
+    def said_since(self, began_seconds: float) -> str:
+        """What a listener could hear of it since `began_seconds` (loop time), with a margin on both sides."""
+        heard_seconds = max((self.over_seconds or _now()) - began_seconds, 0.0) + _SAID_BEFORE_SECONDS
+        rate, position = self.reply.brief.voice.sample_rate_hz, self.reply.playout.position
+        first, end = position - round(heard_seconds * rate), position + round(_SAID_AFTER_SECONDS * rate)
+        return self.reply.words.said_between(first, end)
+
 
 class ReplyManager:
     """The replies of one session."""
@@ -109,13 +116,7 @@ class ReplyManager:
         """What a listener could hear of a reply since `began_seconds` (loop time), with a margin on both sides."""
         current = self._current
         said = current if current is not None and current.reply.playout.started else self._heard_last
-        if said is None:
-            return ""
-        until = said.over_seconds or _now()
-        heard_seconds = max(until - began_seconds, 0.0) + _SAID_BEFORE_SECONDS
-        rate, position = said.reply.brief.voice.sample_rate_hz, said.reply.playout.position
-        first, end = position - round(heard_seconds * rate), position + round(_SAID_AFTER_SECONDS * rate)
-        return said.reply.words.said_between(first, end)
+        return said.said_since(began_seconds) if said is not None else ""
 
     async def answer(self, tasks: asyncio.TaskGroup, turn: Turn, text: str, *, speculative: bool = False) -> None:
         """Begin the reply to `text`; a speculative one is held back until `release`."""
@@ -140,15 +141,10 @@ class ReplyManager:
             self._backends.metrics.head_start("used")
             self._current.reply.release()
 
-    def hold(self) -> None:
-        """Let the reply not become audible for now."""
+    def hold(self, *, back: bool) -> None:
+        """Let the reply not become audible for now, or after all."""
         if self._current is not None:
-            self._current.reply.hold()
-
-    def resume(self) -> None:
-        """Let the reply be heard after all."""
-        if self._current is not None:
-            self._current.reply.release()
+            (self._current.reply.hold if back else self._current.reply.release)()
 
     async def drop(self, outcome: Outcome) -> None:
         """Cancel the reply; nothing of it was heard. Its turn ends as `outcome` says, unless it was speculative."""
@@ -239,10 +235,8 @@ class ReplyManager:
             await self._connection.send(times)
 
     def _with_reply(self, number: int) -> _Replying | None:
-        for replying in (self._settling, self._current):
-            if replying is not None and replying.reply.brief.number == number:
-                return replying
-        return None
+        known = (replying for replying in (self._settling, self._current) if replying is not None)
+        return next((replying for replying in known if replying.reply.brief.number == number), None)
 
     def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief, *, speculative: bool) -> None:
         encoders = self._backends.codecs.encoder_factory(self.briefs.output)
@@ -251,8 +245,7 @@ class ReplyManager:
         turn.answer(reply)
         if not speculative:
             reply.release()
-        task = tasks.create_task(self._run(reply), name=f"reply {brief.number}")
-        self._current = _Replying(turn, reply, task)
+        self._current = _Replying(turn, reply, tasks.create_task(self._run(reply), name=f"reply {brief.number}"))
 
     async def _run(self, reply: Reply) -> None:
         async def audible() -> None:

@@ -6,13 +6,12 @@ work on both servers. Knows nothing of who decides that, or of the history beyon
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.error_events import error_event
 from edge_gateway.latency.timeline import ReplyTimes, Sentence
+from edge_gateway.reply.audience import Audience
 from edge_gateway.reply.generation import FixedText, Generation, Waiting, generation
 from edge_gateway.reply.playout import PacketEncoder, Playout, pacing
 from edge_gateway.reply.sound_deadline import SoundDeadline
@@ -20,14 +19,10 @@ from edge_gateway.reply.spoken_text import SpokenText
 from edge_gateway.reply.tool_calls import CallLedger, CallRecord, ToolCalls
 from parley import llm, tts
 from parley.conversation import (
-    Event,
     Outcome,
     ReplyAudioEnd,
-    ReplyDelayed,
-    ReplyStarted,
     ReplyText,
     ReplyWord,
-    ToolRequest,
 )
 from parley.errors import DeadlinePassed, EngineFailed, ParleyError
 from serving.telemetry import clock_ns
@@ -104,29 +99,23 @@ class Reply:
         """Who wrote it, where the LLM server has several; empty: its model."""
         self.text_only = False
         """It could not be spoken, and was shown instead."""
-        self._released = asyncio.Event()
+        self.audience = Audience(connection, brief.number, brief.turn)
+        """Who hears it."""
         pace = pacing(brief.voice.sample_rate_hz, brief.lead_seconds)
         self.playout = Playout(brief.number, connection, encoder, pace, self)
-        self.tools = ToolCalls(brief.number, ledger, self._certain, self._ask, brief.carried)
+        self.tools = ToolCalls(brief.number, ledger, self.audience.certain, self.audience.ask, brief.carried)
         self._servers = servers
-        self._connection = connection
-        self._held_back: list[Event] = []
         self._deadline = SoundDeadline()
 
     def release(self) -> None:
         """Let it be heard."""
-        if not self._released.is_set():
+        if not self.audience.released.is_set():
             self.times.released_ns = clock_ns()
-            self._released.set()
+            self.audience.released.set()
 
     def hold(self) -> None:
         """Let nothing of it be heard until `release`; one that has begun is not stopped by this."""
-        self._released.clear()
-
-    @property
-    def begun(self) -> bool:
-        """True once the listener has something of it, sound or text."""
-        return self.playout.started or self.text_only
+        self.audience.released.clear()
 
     async def run(self, audible: Callable[[], Awaitable[None]]) -> None:
         """Make the reply; returns when it has been heard, or has failed as `failure` says.
@@ -152,7 +141,7 @@ class Reply:
         if self.brief.chat is None:
             yield FixedText(self.brief.fixed_text)
             return
-        waiting = Waiting(self.brief.filler, self._released, self._delayed)
+        waiting = Waiting(self.brief.filler, self.audience.released, self.audience.wait_for)
         async with generation(self._servers.llm, self.brief.chat, self.tools, waiting) as text:
             yield text
 
@@ -167,12 +156,11 @@ class Reply:
         failed = self.failure
         if self.playout.started or (failed is not None and failed.hop != "tts"):
             return
-        await self._released.wait()
         if failed is not None:
-            await self._connection.send(error_event(failed.error, failed.hop, turn=self.brief.turn))
+            await self.audience.admit(failed.hop, failed.error)
+        await self.audience.open()
         self.text_only = True
-        await self._connection.send(ReplyStarted(self.brief.number, self.brief.turn))
-        await self._tell_held_back()
+        await self.audience.catch_up()
         async for _ in self._pieces(text):
             pass
 
@@ -214,18 +202,7 @@ class Reply:
             self.times.first_token_ns = clock_ns()
             self._deadline.text_has_begun()
         self.words.delta(text)
-        await self._tell(ReplyText(self.brief.number, text))
-
-    async def _tell(self, event: Event) -> None:
-        if self.begun:
-            await self._connection.send(event)
-        else:
-            self._held_back.append(event)
-
-    async def _tell_held_back(self) -> None:
-        held, self._held_back = self._held_back, []
-        for event in held:
-            await self._connection.send(event)
+        await self.audience.tell(ReplyText(self.brief.number, text))
 
     async def _handle(self, event: tts.Event) -> None:
         number = self.brief.number
@@ -237,14 +214,16 @@ class Reply:
                 await self.playout.send(event.pcm)
             case tts.WordMark():
                 self.words.mark(event.first_character, event.end_character, event.first_sample)
-                await self._tell(ReplyWord(number, event.first_character, event.end_character, event.first_sample))
+                await self.audience.tell(
+                    ReplyWord(number, event.first_character, event.end_character, event.first_sample)
+                )
             case tts.SentenceEnd():
                 self.words.sentence_end(event.end_character, event.end_sample)
                 self._note_sentence(event)
             case tts.Finished():
                 await self.playout.finish()
                 if self.playout.started:
-                    await self._tell(ReplyAudioEnd(number, self.playout.sent_samples))
+                    await self.audience.tell(ReplyAudioEnd(number, self.playout.sent_samples))
             case tts.Ready():
                 pass
 
@@ -256,32 +235,19 @@ class Reply:
             ready = times.first_audio_ns - round(event.first_audio_ms * _NS_PER_MS)
         times.sentences.append(Sentence(ready, max(ready, now if times.sentences else times.first_audio_ns)))
 
-    async def _certain(self) -> None:
-        await self._released.wait()
-
-    async def _ask(self, call: llm.ToolCall) -> None:
-        """Have the listener call a function."""
-        await self._connection.send(ToolRequest(self.brief.number, call))
-
-    async def _delayed(self, progress: llm.Progress) -> None:
-        waited = round(progress.waited_ms)
-        await self._connection.send(ReplyDelayed(self.brief.turn, "llm", progress.model, progress.kind, waited))
-
     async def may_begin(self) -> None:
         """Wait until the reply may be heard, and announce it."""
-        await self._released.wait()
-        await self._connection.send(ReplyStarted(self.brief.number, self.brief.turn))
+        await self.audience.open()
 
     async def has_begun(self) -> None:
         """The first packet has gone: what was held back may follow."""
         self.times.first_sent_ns = clock_ns()
         await self._audible()
-        await self._tell_held_back()
+        await self.audience.catch_up()
 
     async def _admit(self, failure: Failure) -> None:
         """Tell the listener what failed, so that it is never just silent."""
-        await self._released.wait()
         if not self.text_only or failure.hop != "tts":
-            await self._connection.send(error_event(failure.error, failure.hop, turn=self.brief.turn))
+            await self.audience.admit(failure.hop, failure.error)
         if self.playout.started:
-            await self._connection.send(ReplyAudioEnd(self.brief.number, self.playout.sent_samples))
+            await self.audience.tell(ReplyAudioEnd(self.brief.number, self.playout.sent_samples))

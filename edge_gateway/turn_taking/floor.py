@@ -230,14 +230,10 @@ class Floor:
     def _end_overlap(self) -> tuple[Action, ...]:
         """The turn of the voice is over: whatever was done because of it is undone."""
         overlap, self.overlap = self.overlap, None
-        return self._resume() or ((Restore(),) if overlap is not None and overlap.ducked is not None else _NOTHING)
-
-    def _resume(self) -> tuple[Action, ...]:
-        """Nobody is known to go on: a reply that was held back for that is let out."""
-        if self.state != Thinking(held=True):
-            return _NOTHING
-        self.state = Thinking()
-        return (Resume(),)
+        if self.state == Thinking(held=True):
+            self.state = Thinking()
+            return (Resume(),)
+        return (Restore(),) if overlap is not None and overlap.ducked is not None else _NOTHING
 
     def _drop_speculation(self) -> tuple[Action, ...]:
         return self._stop(unheard=Outcome.CANCELLED) if isinstance(self.state, Speculating) else _NOTHING

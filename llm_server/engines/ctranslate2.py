@@ -85,7 +85,7 @@ class _Prompt:
     """Tokens of the instructions, which are the same in every turn; may be empty."""
     rest: list[str]
     """All other tokens."""
-    kept: bool = False
+    cached: bool = False
     """The model has read that beginning before."""
 
 
@@ -175,7 +175,7 @@ class CTranslate2Engine:
                     StopReason.LENGTH if tokens >= conversation.max_tokens else StopReason.STOP,
                     prompt_tokens=len(prompt.beginning) + len(prompt.rest),
                     completion_tokens=tokens,
-                    cached_tokens=len(prompt.beginning) if prompt.kept else 0,
+                    cached_tokens=len(prompt.beginning) if prompt.cached else 0,
                     queue_ms=waited * 1000,
                 )
 
@@ -235,9 +235,9 @@ class CTranslate2Engine:
         known = encode(beginning)
         if not known or known != tokens[: len(known)]:
             return _Prompt([], tokens)
-        is_kept = beginning in self._beginnings
+        is_cached = beginning in self._beginnings
         self._beginnings.add(beginning)
-        return _Prompt(known, tokens[len(known) :], is_kept)
+        return _Prompt(known, tokens[len(known) :], is_cached)
 
     def _beginning(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> str:
         """The text of the instructions, where they stand alone at the beginning and may be kept."""

@@ -37,6 +37,7 @@ from parley.conversation import (
 )
 from parley.errors import EngineFailed, ParleyError, Unavailable
 from serving.telemetry import Telemetry, new_provider
+from tests.virtual_time import passed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -215,7 +216,7 @@ class ScriptedWriter:
             await anext(aiter(results))
         for piece in (f"This is answer {number}. ", "It has a second sentence, and is not short."):
             yield llm.Delta(piece)
-            await asyncio.sleep(mood.seconds / 4)
+            await passed(mood.seconds / 4)
         yield llm.Finished(llm.FinishReason.STOP, 0, 0, 0, 0, 0, 0)
 
     async def models(self) -> llm.Models:
@@ -224,10 +225,10 @@ class ScriptedWriter:
 
 async def _waiting(seconds: float) -> AsyncIterator[llm.Progress]:
     while seconds > 1:
-        await asyncio.sleep(1)
+        await passed(1)
         seconds -= 1
         yield llm.Progress(llm.ProgressKind.WAITING)
-    await asyncio.sleep(seconds)
+    await passed(seconds)
 
 
 class ScriptedSpeaker:
@@ -255,7 +256,7 @@ class ScriptedSpeaker:
         while (piece := await pieces.get()) is not None:
             if not isinstance(piece, str):
                 continue
-            await asyncio.sleep(self.mood.seconds / 4)
+            await passed(self.mood.seconds / 4)
             if self.mood.tts_fails:
                 raise EngineFailed("the script cannot speak")
             if self.mood.silent:

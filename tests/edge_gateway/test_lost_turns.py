@@ -7,6 +7,7 @@ import asyncio
 from edge_gateway.session import Session
 from parley.conversation import Duck, Event, Outcome, ReplyFinished, UserText
 from tests.edge_gateway.scripted_backends import CONFIG, House, ScriptedClient
+from tests.virtual_time import passed
 from tests.virtual_time import run as run_virtually
 
 
@@ -20,13 +21,13 @@ async def break_off(*steps: str, typed: str = "", seconds: float = 0.01) -> list
     client.ask(CONFIG)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Session(client, house.backends()).run())
-        await asyncio.sleep(1)
+        await passed(1)
         if typed:
             client.ask(UserText(typed))
-        await asyncio.sleep(0.3)
+        await passed(0.3)
         for step in (*steps, "break"):
             house.recognizer.step(step, "and in rome")
-        await asyncio.sleep(20)
+        await passed(20)
         events = client.events.copy()
         client.leave(half_closed=False)
     return events

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 import wave
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import jiwer
 import pytest
@@ -17,16 +18,18 @@ from parley.audio import decode_file, to_float32
 from parley_cli.processes import PROCESSES
 from tests.end_to_end.whole import House, free_ports, open_house
 
-if TYPE_CHECKING:
-    from pathlib import Path
+PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 async def parley(*arguments: str, **settings: str) -> tuple[int, str, str]:
     """Status, output and errors of one command."""
+    return await run("-m", "parley_cli", *arguments, **settings)
+
+
+async def run(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Status, output and errors of one Python."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "parley_cli",
         *arguments,
         env={**os.environ, **settings},
         stdout=asyncio.subprocess.PIPE,
@@ -43,6 +46,7 @@ async def test_every_command_does_what_it_says(speech_dir: Path, tmp_path: Path)
         await asks_a_question(house, speech_dir, tmp_path)
         await speaks_the_recording_that_comes_with_it(house)
         await uses_each_server_alone(house, speech_dir, tmp_path)
+        await runs_the_programs_of_the_readme(house)
         await names_what_is_wrong_with_a_file(house, tmp_path)
 
 
@@ -93,6 +97,18 @@ async def uses_each_server_alone(house: House, speech_dir: Path, tmp_path: Path)
     status, _, errors = await parley("say", "Hello", "--out", str(out), "--voice", "nobody", "--server", tts)
     assert status == 1
     assert "nobody" in errors
+
+
+async def runs_the_programs_of_the_readme(house: House) -> None:
+    programs = PROGRAM.findall((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8"))
+    assert len(programs) == 2
+    for program in programs:
+        here = program
+        for port, variable in (("50050", "PARLEY_GATEWAY_GRPC_PORT"), ("50052", "PARLEY_LLM_PORT")):
+            here = here.replace(f"localhost:{port}", house.address(variable))
+        assert here != program
+        status, printed, errors = await run("-c", here)
+        assert (status, printed.strip(), errors) == (0, "Seven times eight is fifty-six.", "")
 
 
 async def names_what_is_wrong_with_a_file(house: House, tmp_path: Path) -> None:

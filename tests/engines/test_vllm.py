@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
+import os
+import signal
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -14,7 +17,7 @@ from prometheus_client import REGISTRY
 
 from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
 from llm_server.engines.vllm import VllmConfig, VllmEngine
-from parley.errors import TooLarge, Unavailable
+from parley.errors import DeadlinePassed, TooLarge, Unavailable
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -23,13 +26,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
+PATIENCE_SECONDS = 5.0
 ARGUMENTS = {"dtype": "bfloat16", "enforce_eager": True, "block_size": 32, "max_num_seqs": 4}
 SYSTEM = Message(Role.SYSTEM, "You are a friendly voice assistant. Answer in one or two short spoken sentences.")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(llama: Path) -> AsyncIterator[VllmEngine]:
-    made, worker = VllmEngine(VllmConfig(str(llama), 1024, json.dumps(ARGUMENTS))), Worker("load")
+    config = VllmConfig(str(llama), 1024, json.dumps(ARGUMENTS))
+    made, worker = VllmEngine(config, PATIENCE_SECONDS), Worker("load")
     try:
         await worker.run(made.load)
         yield made
@@ -56,6 +61,21 @@ def counter(name: str) -> float:
     return sum(
         sample.value for metric in REGISTRY.collect() for sample in metric.samples if sample.name == f"vllm:{name}"
     )
+
+
+async def test_a_model_that_hangs_is_given_up_and_answers_when_it_goes_on(engine: VllmEngine) -> None:
+    processes = [process.pid for process in multiprocessing.active_children() if process.pid is not None]
+    assert processes
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        with pytest.raises(DeadlinePassed, match=r"has written nothing for 5 s"):
+            await said(engine, asks("Hello."))
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+    _, finish = await said(engine, asks("Hello."))
+    assert finish.completion_tokens > 0
 
 
 async def test_a_reply_comes_in_pieces_and_is_counted(engine: VllmEngine) -> None:

@@ -91,4 +91,4 @@ async def test_replies_are_streamed_counted_and_ended_when_nobody_wants_them(lla
     assert (finish.reason, finish.completion_tokens) == (StopReason.LENGTH, 20)
     assert finish.prompt_tokens > 20
     assert finish.model.startswith("tiny@127.0.0.1")
-    assert len([event for event in events if isinstance(event, Delta)]) > 5
+    assert len([event for event in events if isinstance(event, Delta)]) > 1

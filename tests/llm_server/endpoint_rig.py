@@ -56,8 +56,14 @@ class Asked:
         self.news = asyncio.Event()
         self.left = asyncio.Event()
         self.models: list[str] = []
+        self.listed = asyncio.Event()
         self.url = ""
         self.host = ""
+
+    @property
+    def warm_ups(self) -> int:
+        """How often one token was asked for."""
+        return len([body for body in self.bodies if body["max_tokens"] == 1])
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json())
@@ -69,6 +75,7 @@ class Asked:
             self.left.set()
 
     async def list(self, _: web.Request) -> web.StreamResponse:
+        self.listed.set()
         return web.json_response({"object": "list", "data": [{"id": name} for name in self.models]})
 
 

@@ -26,7 +26,7 @@ from llm_server.engine import (
 from llm_server.engines.local.markup import Markup
 from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.local.template import ChatTemplate, read_template
-from llm_server.engines.local.truncation import fit
+from llm_server.engines.local.truncation import truncate
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def conversation(turns: int) -> tuple[Message, ...]:
 @given(turns=st.integers(0, 30), most=st.integers(1, 70))
 def test_what_is_left_begins_with_the_user_keeps_the_instructions_and_fits(turns: int, most: int) -> None:
     messages = conversation(turns)
-    kept = fit(messages, most, len)
+    kept = truncate(messages, most, len)
     assert kept[0].role is Role.SYSTEM
     assert kept[1].role is Role.USER
     assert kept[-1].text == "last"
@@ -149,7 +149,7 @@ def test_what_is_left_begins_with_the_user_keeps_the_instructions_and_fits(turns
 
 
 def test_what_is_left_out_moves_on_by_several_turns_at_once() -> None:
-    firsts = [fit(conversation(turns), 20, len)[1].text for turns in range(10, 22)]
+    firsts = [truncate(conversation(turns), 20, len)[1].text for turns in range(10, 22)]
     assert len(set(firsts)) <= 4
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def warming(engine: EndpointsEngine) -> AsyncIterator[asyncio.Task[None]]:
+async def warming(engine: EndpointsEngine) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(engine.keep_warm())
-        yield task
+        yield
         task.cancel()
 
 
@@ -44,8 +43,14 @@ async def times(asked: Asked, count: int) -> None:
             await asked.news.wait()
 
 
-async def one_token(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"choices": [{"message": {"content": "Hi"}}]})
+def one_for(*, warm_ups: Answer, questions: Answer) -> Answer:
+    """An endpoint that answers who asks for one token otherwise than others."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        is_warm_up = (await request.json())["max_tokens"] == 1
+        return await (warm_ups if is_warm_up else questions)(request)
+
+    return answer
 
 
 def in_turn(*answers: Answer) -> Answer:
@@ -58,85 +63,113 @@ def in_turn(*answers: Answer) -> Answer:
     return answer
 
 
-async def test_every_endpoint_is_asked_for_one_token_and_then_no_more() -> None:
-    async with serving(one_token, one_token) as (engine, asked):
-        async with asyncio.timeout(5):
-            await engine.keep_warm()
+async def one_token(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"choices": [{"message": {"content": "Hi"}}]})
+
+
+async def quotes_the_key(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": request.headers["Authorization"]}, status=503)
+
+
+async def test_at_start_every_endpoint_is_asked_for_one_token_and_then_no_more() -> None:
+    answer = one_for(warm_ups=one_token, questions=writes("Hello."))
+    async with serving(answer, answer) as (engine, asked), warming(engine):
+        for each in asked:
+            await times(each, 1)
+        for _ in range(3):
+            await whole(engine)
     for name, each in zip("ab", asked, strict=True):
-        messages = [{"role": "user", "content": "Hello"}]
-        assert each.bodies == [{"model": name, "messages": messages, "max_tokens": 1}]
-        assert each.keys == [f"Bearer key-{name}"]
+        assert each.bodies[0] == {"model": name, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
+        assert each.keys[0] == f"Bearer key-{name}"
+        assert each.warm_ups == 1
 
 
 async def test_one_that_cannot_be_warmed_up_is_tried_again_with_the_next_question(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def quotes_the_key(request: web.Request) -> web.StreamResponse:
-        return web.json_response({"error": request.headers["Authorization"]}, status=503)
-
-    warm_ups = in_turn(quotes_the_key, one_token)
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        is_warm_up = (await request.json())["max_tokens"] == 1
-        return await (warm_ups if is_warm_up else quotes_the_key)(request)
-
-    async with serving(answer, writes("Hello.")) as (engine, [first, _]), warming(engine) as task:
+    answer = one_for(warm_ups=in_turn(quotes_the_key, one_token), questions=quotes_the_key)
+    async with serving(answer, writes("Hello.")) as (engine, [first, _]), warming(engine):
         async with asyncio.timeout(5):
             while not caplog.records:
                 await asyncio.sleep(0)
         [line] = [record.getMessage() for record in caplog.records]
-        assert (
-            line == f"not warmed up, the next question tries again: a@{first.host} answers 503: "
-            '{"error": "Bearer ***"}'
-        )
+        why = f'a@{first.host} answers 503: {{"error": "Bearer ***"}}'
+        assert line == f"not warmed up, the next question tries again: {why}"
         assert (await whole(engine))[0] == "Hello."
-        async with asyncio.timeout(5):
-            await task
-    assert sorted(str(body["max_tokens"]) for body in first.bodies) == ["1", "1", "50"]
+        await times(first, 3)
+    assert first.warm_ups == 2
 
 
 async def test_a_warm_up_that_failed_does_not_count_against_an_endpoint() -> None:
-    answer = in_turn(over_quota, writes("First."))
+    answer = one_for(warm_ups=over_quota, questions=writes("First."))
     async with serving(answer, writes("Second.")) as (engine, [first, _]), warming(engine):
         await times(first, 1)
         await first.left.wait()
         assert (await whole(engine))[0] == "First."
 
 
-async def test_an_endpoint_that_will_not_write_one_token_is_warm_when_it_lists_its_model() -> None:
-    async with serving(refuse) as (engine, [asked]):
-        asked.models = ["other", "a:latest"]
+async def test_a_model_that_was_given_up_for_another_is_loaded_meanwhile() -> None:
+    loaded = asyncio.Event()
+
+    async def loads(request: web.Request) -> web.StreamResponse:
+        loaded.set()
+        return await one_token(request)
+
+    async def only_when_loaded(request: web.Request) -> web.StreamResponse:
+        return await (writes("First.") if loaded.is_set() else hang)(request)
+
+    answer = one_for(warm_ups=in_turn(one_token, loads), questions=only_when_loaded)
+    async with (
+        serving(answer, writes("Second."), first_token_seconds=0.2) as (engine, [first, second]),
+        warming(engine),
+    ):
+        await times(first, 1)
+        assert (await whole(engine))[0] == "Second."
         async with asyncio.timeout(5):
-            await engine.keep_warm()
-    assert len(asked.bodies) == 1
+            await loaded.wait()
+            while (await whole(engine))[0] != "First.":
+                pass
+    assert first.warm_ups == 2
+    # It is asked first again as soon as it is warm, without the rest of one that has failed.
+    assert len(second.bodies) < 20
+
+
+async def test_an_endpoint_that_will_not_write_one_token_is_warm_when_it_lists_its_model() -> None:
+    answer = one_for(warm_ups=refuse, questions=writes("Hello."))
+    async with serving(answer) as (engine, [asked]):
+        asked.models = ["other", "a:latest"]
+        async with warming(engine):
+            await asked.listed.wait()
+            for _ in range(3):
+                await whole(engine)
+    assert asked.warm_ups == 1
 
 
 async def test_one_that_lists_only_others_is_not_warm(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(refuse) as (engine, [asked]):
         asked.models = ["b", "ab"]
-        with caplog.at_level(logging.WARNING):
-            async with warming(engine):
-                async with asyncio.timeout(5):
-                    while not caplog.records:
-                        await asyncio.sleep(0)
+        async with warming(engine), asyncio.timeout(5):
+            while not caplog.records:
+                await asyncio.sleep(0)
     assert '404: {"error": {"message": "no such model"}}' in caplog.text
 
 
 async def test_one_that_has_answered_a_question_needs_no_warming_up() -> None:
-    async def only_questions(request: web.Request) -> web.StreamResponse:
-        is_warm_up = (await request.json())["max_tokens"] == 1
-        return await (refuse if is_warm_up else writes("Hello."))(request)
-
-    async with serving(only_questions) as (engine, [asked]), warming(engine) as task:
+    answer = one_for(warm_ups=refuse, questions=writes("Hello."))
+    async with serving(answer) as (engine, [asked]), warming(engine):
+        # It is refused at start, and once more beside the first question.
         await times(asked, 1)
         await whole(engine)
-        async with asyncio.timeout(5):
-            await task
+        await times(asked, 3)
+        for _ in range(3):
+            await whole(engine)
+    assert asked.warm_ups == 2
 
 
 async def test_where_it_is_not_wanted_nobody_is_asked() -> None:
     async with serving(one_token, warm_up=False) as (engine, [asked]):
-        await engine.keep_warm()
+        async with asyncio.timeout(5):
+            await engine.keep_warm()
     assert not asked.bodies
 
 

@@ -66,7 +66,7 @@ class EndpointsEngine:
         """Nothing to load: an endpoint that is away may be there when it is needed."""
 
     async def keep_warm(self) -> None:
-        """Have the endpoints load their models; ends when all have, or where it is not wanted."""
+        """Have the endpoints load their models until cancelled, where it is wanted."""
         if self._warm_up is not None:
             await self._warm_up.run(self._http(), self._health.worked)
 
@@ -101,6 +101,8 @@ class EndpointsEngine:
                 why = endpoint.masked(str(failure))
                 if not failure.is_well:
                     self._health.failed(place, clock(), failure.retry_after_seconds)
+                if failure.is_silent and self._warm_up is not None:
+                    self._warm_up.silent(place)
                 _log.warning("%s", why)
                 if begun:
                     raise Unavailable(why) from failure

@@ -140,7 +140,7 @@ class Endpoint:
                 finally:
                     response.close()
         except TimeoutError:
-            raise EndpointFailed(f"{self.name} {watch.why}") from None
+            raise EndpointFailed(f"{self.name} {watch.why}", is_silent=True) from None
         except aiohttp.ClientError as error:
             raise EndpointFailed(f"{self.name} cannot be reached: {error}") from error
 
@@ -158,7 +158,7 @@ class Endpoint:
                 async with asyncio.timeout_at(watch.until):
                     chunk = await anext(chunks, b"")
             except TimeoutError:
-                raise EndpointFailed(f"{self.name} {watch.why}") from None
+                raise EndpointFailed(f"{self.name} {watch.why}", is_silent=True) from None
             except aiohttp.ClientError as error:
                 raise EndpointFailed(f"{self.name} broke off: {error}") from error
             if not chunk:

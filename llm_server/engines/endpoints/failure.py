@@ -6,8 +6,19 @@ from __future__ import annotations
 class EndpointFailed(Exception):
     """An endpoint cannot be used, or broke off."""
 
-    def __init__(self, message: str, retry_after_seconds: float | None = None, *, is_well: bool = False) -> None:
-        """Say what happened, when it wants to be asked again, and whether it is well and only this was too much."""
+    def __init__(
+        self,
+        message: str,
+        retry_after_seconds: float | None = None,
+        *,
+        is_well: bool = False,
+        is_silent: bool = False,
+    ) -> None:
+        """Say what happened, and when it wants to be asked again.
+
+        An endpoint that `is_well` found only this too much; one that `is_silent` was not waited for any longer.
+        """
         super().__init__(message)
+        self.is_silent = is_silent
         self.retry_after_seconds = retry_after_seconds
         self.is_well = is_well

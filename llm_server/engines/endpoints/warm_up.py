@@ -1,6 +1,7 @@
-"""Has the models of endpoints loaded before the first question: what is slow to load is asked for a word at start.
+"""Has the models of endpoints loaded before they are asked: at start, and again when one was given up for its silence.
 
-An endpoint that cannot be warmed up is tried again with the next question; nobody waits for any of this.
+An endpoint unloads a model that nobody asks for a while, and breaks the loading off when who asked goes away. So one
+token is asked for beside the questions, and waited for; nobody else waits for any of this.
 """
 
 from __future__ import annotations
@@ -27,34 +28,40 @@ class WarmUp:
     def __init__(self, endpoints: tuple[Endpoint, ...]) -> None:
         """All of them are cold."""
         self._endpoints = endpoints
-        self._news = [asyncio.Event() for _ in endpoints]
         self._warm = [False for _ in endpoints]
+        self._wanted = [asyncio.Event() for _ in endpoints]
+        self.question()
 
     def question(self) -> None:
-        """A question has come: time to try again what is still cold."""
-        for news in self._news:
-            news.set()
+        """A question has come: time to try again what could not be warmed up."""
+        for wanted in self._wanted:
+            wanted.set()
 
     def answered(self, place: int) -> None:
         """This one has written a reply, so it is warm."""
         self._warm[place] = True
-        self._news[place].set()
+
+    def silent(self, place: int) -> None:
+        """This one gave no sign of life: its model may be cold again."""
+        self._warm[place] = False
+        self._wanted[place].set()
 
     async def run(self, http: aiohttp.ClientSession, warmed: Callable[[int], None]) -> None:
-        """Warm up each endpoint, side by side, until all are warm; `warmed` is told of each that is."""
+        """Warm up what is cold, side by side, until cancelled; `warmed` is told of each that is warm."""
         async with asyncio.TaskGroup() as tasks:
             for place, endpoint in enumerate(self._endpoints):
                 tasks.create_task(self._run(http, place, warmed), name=f"warm up {endpoint.name}")
 
     async def _run(self, http: aiohttp.ClientSession, place: int, warmed: Callable[[int], None]) -> None:
-        endpoint, news = self._endpoints[place], self._news[place]
-        while not self._warm[place]:
-            news.clear()
+        while True:
+            await self._wanted[place].wait()
+            self._wanted[place].clear()
+            if self._warm[place]:
+                continue
             try:
-                await endpoint.warm_up(http)
+                await self._endpoints[place].warm_up(http)
             except EndpointFailed as failure:
                 _log.warning("not warmed up, the next question tries again: %s", failure)
-                await news.wait()
             else:
                 self._warm[place] = True
                 warmed(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from llm_server.engines.local.truncation import fit
+from llm_server.engines.local.truncation import truncate
 from parley.errors import TooLarge
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_prompt(
     tokens = tokens_of(conversation.messages)
     if len(tokens) <= room:
         return conversation.messages, tokens
-    messages = fit(conversation.messages, room, lambda some: len(tokens_of(some)))
+    messages = truncate(conversation.messages, room, lambda some: len(tokens_of(some)))
     _log.info("left out the %d oldest messages", len(conversation.messages) - len(messages))
     tokens = tokens_of(messages)
     if len(tokens) > room:

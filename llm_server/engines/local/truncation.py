@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TURNS_AT_ONCE: Final = 4
 
 
-def fit(
+def truncate(
     messages: tuple[Message, ...], most_tokens: int, count: Callable[[tuple[Message, ...]], int]
 ) -> tuple[Message, ...]:
     """The instructions, and as many of the last turns as `most_tokens` hold by `count`; at least the last turn.

@@ -134,7 +134,7 @@ async def test_of_a_speculative_reply_nothing_is_told_before_it_is_released() ->
     rig = Rig(says("It is ", "late."))
     async with rig.running() as task:
         await passed(5.0)
-        assert (rig.connection.events, rig.connection.packets, rig.reply.begun) == ([], [], False)
+        assert (rig.connection.events, rig.connection.packets, rig.reply.audience.begun) == ([], [], False)
         assert rig.reply.times.first_audio_ns
         rig.reply.release()
         await task
@@ -155,7 +155,7 @@ async def test_a_reply_that_is_held_back_before_it_began_is_heard_when_it_is_let
         await passed(0.5)
         rig.reply.hold()
         await passed(3.0)
-        assert (rig.connection.packets, rig.reply.begun) == ([], False)
+        assert (rig.connection.packets, rig.reply.audience.begun) == ([], False)
         rig.reply.release()
         await task
     assert rig.audible_at == pytest.approx(3.5, abs=0.001)
