@@ -93,8 +93,6 @@ class ReplyManager:
         self._current: _Replying | None = None
         self._settling: _Replying | None = None
         self._heard_last: _Replying | None = None
-        self._unended: list[Turn] = []
-        """Turns that the listener knows of, and whose end they were not told."""
         self.settle_at: float | None = None
         """When an interrupted reply must be settled, whatever the listener says; loop time."""
 
@@ -121,7 +119,7 @@ class ReplyManager:
     async def answer(self, tasks: asyncio.TaskGroup, turn: Turn, text: str, *, speculative: bool = False) -> None:
         """Begin the reply to `text`; a speculative one is held back until `release`."""
         if not speculative:
-            self._unended.append(turn)
+            self._conclusions.expect(turn)
         await self.settle()
         if not speculative:
             await self._utterance(turn, text)
@@ -130,13 +128,13 @@ class ReplyManager:
 
     def greet(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
         """Say `text` before anybody has asked."""
-        self._unended.append(turn)
+        self._conclusions.expect(turn)
         self._begin(tasks, turn, self.briefs.greeting(turn, text), speculative=False)
 
     async def release(self, text: str) -> None:
         """Let the speculative reply be heard: the user has said `text`."""
         if self._current is not None:
-            self._unended.append(self._current.turn)
+            self._conclusions.expect(self._current.turn)
             await self._utterance(self._current.turn, text)
             self._backends.metrics.head_start("used")
             self._current.reply.release()
@@ -188,10 +186,7 @@ class ReplyManager:
     def listener_left(self, spoken: Turn) -> None:
         """Conclude what is left, for the record: nobody listens any more. `spoken` is the turn under way."""
         self._settling = self._current = self.settle_at = None
-        for turn in (*self._unended, spoken):
-            if turn.began and turn.outcome is Outcome.UNSPECIFIED:
-                known = turn.reply is not None and turn.reply.outcome is not Outcome.UNSPECIFIED
-                self._conclusions.record(turn, turn.reply.outcome if turn.reply and known else Outcome.LISTENER_LEFT)
+        self._conclusions.listener_left(spoken)
 
     async def duck(self, decibels: float) -> None:
         """Change the loudness of the reply."""
@@ -277,7 +272,6 @@ class ReplyManager:
         # What was called for words that are answered together with the next need not be called for those again.
         self._carried = replying.reply.tools.asked if outcome is Outcome.MERGED else ()
         await self._conclusions.tell(replying.turn, outcome)
-        self._unended.remove(replying.turn)
 
 
 def _now() -> float:

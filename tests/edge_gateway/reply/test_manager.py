@@ -20,7 +20,7 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.manager import Audible, Over, ReplyManager
 from edge_gateway.reply.reply import Servers
 from edge_gateway.turn import GREETING, Turn
-from parley import llm
+from parley import llm, tts
 from parley.conversation import (
     AudioFormat,
     ClientMark,
@@ -255,8 +255,8 @@ async def test_where_nothing_is_replied_there_is_nothing_to_drop_or_to_interrupt
     await rig.replies.interrupt(Outcome.INTERRUPTED)
     await rig.replies.settle()
     await rig.replies.duck(-18)
-    rig.replies.hold()
-    rig.replies.resume()
+    rig.replies.hold(back=True)
+    rig.replies.hold(back=False)
     await rig.replies.release("hello")
     await rig.replies.clock_is_known()
     assert rig.connection.events == []
@@ -264,9 +264,6 @@ async def test_where_nothing_is_replied_there_is_nothing_to_drop_or_to_interrupt
 
 @on_virtual_time
 async def test_a_held_reply_begins_when_it_is_let_go() -> None:
-    rig = Rig(never)
-    rig.llm = ScriptedLlm(never)
-
     async def writes(_: Results) -> LlmEvents:
         await passed(0.5)
         yield llm.Delta("It is late.")
@@ -275,10 +272,10 @@ async def test_a_held_reply_begins_when_it_is_let_go() -> None:
     rig = Rig(writes)
     async with rig.session():
         await rig.asks("what time is it")
-        rig.replies.hold()
+        rig.replies.hold(back=True)
         await passed(3)
         assert rig.story == [UserUtterance]
-        rig.replies.resume()
+        rig.replies.hold(back=False)
         await passed(3)
     assert rig.story == [UserUtterance, ReplyStarted, ReplyAudioEnd, ReplyFinished, TurnReport]
 
@@ -406,11 +403,11 @@ async def test_a_reply_that_failed_is_told_as_failed() -> None:
 
 @on_virtual_time
 async def test_a_reply_that_could_only_be_shown_was_read() -> None:
-    async def breaks_off(_: object) -> AsyncGenerator[None, None]:
+    async def breaks_off(_: object) -> AsyncGenerator[tts.Event, None]:
+        yield tts.Ready("scripted", "voice", RATE_HZ)
         raise Unavailable("the tts server is gone")
-        yield
 
-    rig = Rig(says("It is late."), breaks_off)  # type: ignore[arg-type]  # it never says anything
+    rig = Rig(says("It is late."), breaks_off)
     async with rig.session():
         await rig.asks("what time is it")
         await passed(1)
