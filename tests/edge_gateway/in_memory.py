@@ -42,6 +42,8 @@ class Connection:
         self.came_at: list[float] = []
         """When each event came; of packets, see `packets_at`."""
         self.packets_at: list[float] = []
+        self.send_seconds = 0.0
+        """How long an event takes to be taken."""
 
     async def received(self) -> AsyncIterator[Request | ParleyError]:
         says_nothing: tuple[Request, ...] = ()
@@ -51,6 +53,8 @@ class Connection:
     async def send(self, event: Event) -> None:
         self.events.append(event)
         self.came_at.append(now())
+        if self.send_seconds:
+            await passed(self.send_seconds)
 
     async def send_audio(self, packets: list[AudioPacket]) -> None:
         self.packets += packets
