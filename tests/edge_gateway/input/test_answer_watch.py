@@ -22,6 +22,9 @@ ACK_SAMPLES = SECOND
 READY = asr.Ready("scripted", "model", "en", ack_samples=ACK_SAMPLES)
 NAMES_NOTHING = asr.Ready("scripted", "model", "en")
 AN_HOUR = 3_600.0
+# After two seconds of silence a turn is over by default, and eight more are an engine's.
+WORDS_SECONDS = 8
+PAUSE_SECONDS = 2
 
 
 class Stream:

@@ -477,7 +477,7 @@ async def test_what_the_server_is_told_while_a_stream_opens_reaches_it() -> None
     write_seconds=st.sampled_from([0.0, 0.001, 0.01]),
     speaking=st.booleans(),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_whenever_streams_break_every_sample_reaches_a_server_in_its_order(
     breaks: list[float],
     write_seconds: float,
