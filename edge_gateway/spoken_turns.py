@@ -34,6 +34,8 @@ class SpokenTurns:
         self._count = 0
         self._premature = PrematureEnds()
         self._voice_ns = 0
+        self._announced = False
+        """The listener knows that the user speaks."""
         self.turn = Turn(0)
         """The one that is being spoken, or will be next; it has a number from its first speech on."""
 
@@ -48,10 +50,10 @@ class SpokenTurns:
             case asr.VoiceOnset():
                 self._voice_ns = captured_ns(packet, event.sample, self._clock) if packet is not None else clock_ns()
             case asr.SpeechStarted():
-                began = self.turn.began
                 self._begin()
                 self._premature.speech_started(event)
-                if not began:
+                if not self._announced:
+                    self._announced = True
                     await self._connection.send(UserSpeechStarted(self.turn.number))
             case asr.Partial() | asr.EagerEndOfTurn():
                 self._begin()
@@ -65,7 +67,7 @@ class SpokenTurns:
     def ended(self, event: asr.EndOfTurn, last_voiced: HeardPacket | None) -> Turn:
         """The turn is over, with these words; gives it, and makes room for the next."""
         self._begin()
-        turn, self.turn = self.turn, Turn(0)
+        turn, self.turn, self._announced = self.turn, Turn(0), False
         turn.text = event.text
         self._metrics.transcribed(event)
         note_end(turn.timeline.utterance, event, last_voiced, self._clock)
@@ -93,7 +95,7 @@ class SpokenTurns:
             lost = AudioLost("the asr server failed on what was said: please say it again")
             await self._connection.send(error_event(lost, "asr", turn=number))
         self._use_number_again(self.turn)
-        self.turn.number, self.turn.timeline = 0, TurnTimeline()
+        self.turn.number, self.turn.timeline, self._announced = 0, TurnTimeline(), False
 
     def barge_in(self, mark: ClientMark) -> None:
         """Take when the loudspeaker was ducked, or fell silent, because of the last voice."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ANSWER_SECONDS: Final = 3.0
 """How late an answer may be."""
 
+# How long an engine may take for the words of a turn. The server is known to live meanwhile: it acknowledges sound.
+_WORDS_SECONDS: Final = 8.0
 # The longest turn, 60 s, with its pre-roll and pauses; and how long an engine may work on so much sound.
 _LONGEST_TURN_SAMPLES: Final = 75 * LISTENING_RATE_HZ
 _ACCOUNTING_SECONDS: Final = 10.0
@@ -64,7 +66,7 @@ class AnswerWatch:
         """The turn was ended by the client: its words are due, if it had begun."""
         if self._turn_open:
             self._flushed = True
-            self._words_at = self._clock() + ANSWER_SECONDS + _LONGEST_PAUSE_SAMPLES / LISTENING_RATE_HZ
+            self._words_at = self._clock() + _WORDS_SECONDS + _LONGEST_PAUSE_SAMPLES / LISTENING_RATE_HZ
         self._set()
 
     def answered(self, event: asr.Event) -> None:
@@ -94,7 +96,7 @@ class AnswerWatch:
         """After so much silence the turn is over, whatever its words are."""
         due_sample = self._words_due_sample
         if due_sample is not None and self._words_at is None and self._end_sample >= due_sample:
-            self._words_at = self._clock() + ANSWER_SECONDS
+            self._words_at = self._clock() + _WORDS_SECONDS
 
     def _expect_accounting(self) -> None:
         """No turn is longer than this: a server that accounts for nothing hangs, however alive it is."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.input.absence import fill_absence
+from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
-from edge_gateway.input.config_changes import ConfigChanges
-from edge_gateway.input.open_stream import OpenStream
 from edge_gateway.input.retries import Retries
+from edge_gateway.input.stream_requests import StreamRequests
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ
@@ -71,15 +70,13 @@ class Recognition:
     ) -> None:
         """Prepare; nothing is opened before `run`. `emit` takes events."""
         self._client = client
-        self._changes = ConfigChanges(config)
+        self._requests = StreamRequests(config, uplink)
+        self._changes = self._requests.changes
         self._uplink = uplink
         self._buffer = uplink.buffer
         self._emit = emit
-        self._stream: OpenStream | None = None
-        """While one is open."""
-        self._next_turn = 1
-        self._context: asr.TurnContext | None = None
-        self._turn_open = asyncio.Event()
+        self._absence = AbsentSound(uplink)
+        self._turn_open = self._absence.turn_open
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
@@ -94,21 +91,15 @@ class Recognition:
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""
-        # The server numbers its turns, and uses the number of one that came to nothing again.
-        self._context = asr.TurnContext(self._next_turn, traceparent, previous_ignored)
-        self._tell(self._context)
+        self._requests.begin_turn(traceparent, previous_ignored=previous_ignored)
 
     def assistant(self, state: asr.Assistant) -> None:
         """Tell what the assistant is doing."""
-        self._uplink.assistant = state
-        self._tell(state)
+        self._requests.tell_assistant(state)
 
     def flush(self) -> None:
         """Have everything finalised that was heard until now."""
-        self._uplink.flush()
-        if self._stream is not None:
-            self._stream.watch.flushed()
-        self._tell(asr.Flush())
+        self._requests.flush()
 
     async def finish(self) -> None:
         """Flush, and wait until the server has accounted for everything that was heard; what takes too long is lost."""
@@ -121,24 +112,19 @@ class Recognition:
 
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
-        self._changes.propose(config, self._stream.watch.sent_samples if self._stream is not None else 0)
-        self._tell(config)
-
-    def _tell(self, request: asr.Request) -> None:
-        if self._stream is not None:
-            self._stream.put(request)
+        self._requests.reconfigure(config)
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
         async with asyncio.TaskGroup() as tasks:
-            absence = tasks.create_task(fill_absence(self._uplink, self._turn_open), name="absence")
+            absence = tasks.create_task(self._absence.fill(), name="absence")
             while await self._one_stream():
                 await self._retries.pause()
             absence.cancel()
 
     async def _one_stream(self) -> bool:
         """One stream, from its opening to its end; False when another is of no use."""
-        began_sample, took_sound = self._buffer.first_sample, False
+        began_sample = self._buffer.first_sample
         try:
             await self._listen()
             error: ParleyError = DeadlinePassed("the asr server ended the stream")
@@ -147,9 +133,7 @@ class Recognition:
         except TimeoutError:
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
-            took_sound = self._stream is not None and self._stream.takes_sound
-            self._stream = None
-            self._uplink.disconnect()
+            took_sound = self._requests.close()
         if self._turn_open.is_set():
             self._turn_open.clear()
             await self._emit(TurnLost())
@@ -181,28 +165,16 @@ class Recognition:
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(None) as timeout:
             watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
-            self._stream = OpenStream(watch)
-            requests = self._stream.requests(self._opening(), self._uplink)
-            async with self._client.transcribe(requests) as events:
+            async with self._client.transcribe(self._requests.of_stream(watch)) as events:
                 async for event in events:
                     watch.answered(event)
                     await self._take(event)
-
-    def _opening(self) -> asr.Config:
-        config = self._changes.opening()
-        return replace(
-            config,
-            first_sample=self._buffer.first_sample,
-            first_turn=self._next_turn,
-            traceparent=self._context.traceparent if self._context else config.traceparent,
-        )
 
     async def _take(self, event: asr.Event) -> None:
         """Note what an event means for the sound that is kept, and hand it on."""
         packet = None
         match event:
             case asr.Ready():
-                self._changes.ready()
                 await self._tell_of_loss()
             case asr.AudioAck():
                 self._retries.works()
@@ -219,7 +191,7 @@ class Recognition:
                 self._turn_open.set()
                 packet = self._buffer.with_sample(event.sample)
             case asr.EndOfTurn():
-                self._next_turn = event.turn + 1
+                self._requests.next_turn = event.turn + 1
                 packet = self._buffer.with_sample(event.speech_end_sample - 1)
                 self._turn_is_over(event.end_sample)
             case asr.TurnDiscarded():
@@ -245,5 +217,5 @@ class Recognition:
     async def _lose_turn(self, first_sample: int, end_sample: int) -> None:
         """No server will hear this sound, and the turn that it is a part of comes to nothing."""
         self._turn_is_over(end_sample)
-        lost = asr.TurnDiscarded(self._next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
+        lost = asr.TurnDiscarded(self._requests.next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
         await self._emit(Heard(lost))

@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("parley.gateway")
 
-# A gRPC message costs about 100 µs on each side whatever its size, so packets of 20 ms share one, except where a
-# decision hangs on the next sound.
-_PACKETS_A_MESSAGE: Final = 4
-# What fills a gap is long, and a message of the ASR server's is not: no other packet waits with so much sound.
-_FULL_MESSAGE_SAMPLES: Final = LISTENING_RATE_HZ // 4
+# A gRPC message costs about 100 µs on each side whatever its size, so four packets of 20 ms share one, except where a
+# decision hangs on the next sound. What fills a gap is long, and fills a message too.
+_MESSAGE_SAMPLES: Final = round(0.08 * LISTENING_RATE_HZ)
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
@@ -48,10 +46,16 @@ class Uplink:
         self._microphone = Microphone(make_decoder)
         self._levels = levels
         self._batch: list[bytes] = []
+        self._batch_samples = 0
         self._send: Callable[[asr.Audio], None] | None = None
         self._lost_samples = 0
         self._accounted = asyncio.Event()
         self._accounted_sample = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """True while a stream takes sound."""
+        return self._send is not None
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -72,18 +76,14 @@ class Uplink:
         self._add(silence, HeardPacket(0, 0, 0, b"", 0, clock_ns()))
         self.flush()
 
-    @property
-    def connected(self) -> bool:
-        """True while a stream takes what is heard."""
-        return self._send is not None
-
     def connect(self, send: Callable[[asr.Audio], None]) -> None:
         """Send what is kept to a new stream, and from now on what is heard."""
         # What waits for its message is sent with the rest.
-        self._batch = []
+        self._batch, self._batch_samples = [], 0
         self._send = send
         for first_sample, pcm in self.buffer.replay(self._microphone.again()):
-            send(asr.Audio(pcm, first_sample))
+            if pcm:
+                send(asr.Audio(pcm, first_sample))
 
     def disconnect(self) -> None:
         """Keep what is heard, for the next stream."""
@@ -95,14 +95,14 @@ class Uplink:
             return
         pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
         self.buffer.forwarded(len(self._batch), clock_ns())
-        self._batch = []
-        if self._send is not None:
+        self._batch, self._batch_samples = [], 0
+        if self._send is not None and pcm:
             self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
 
     def account_for(self, end_sample: int) -> None:
         """The server has accounted for everything before `end_sample`."""
         self.buffer.accounted(end_sample)
-        self._accounted_sample = end_sample
+        self._accounted_sample = max(self._accounted_sample, end_sample)
         self._accounted.set()
 
     async def accounted_for(self) -> None:
@@ -121,9 +121,10 @@ class Uplink:
         packet.first_sample, packet.samples = self.buffer.next_sample, len(pcm) // SAMPLE_BYTES
         self.buffer.add(packet)
         self._batch.append(pcm)
+        self._batch_samples += packet.samples
         # In a pause the end of the turn hangs on the next sound, and while a reply plays its interruption.
         patient = self.assistant is asr.Assistant.IDLE and not self.pausing
-        if packet.samples >= _FULL_MESSAGE_SAMPLES or len(self._batch) >= (_PACKETS_A_MESSAGE if patient else 1):
+        if self._batch_samples >= (_MESSAGE_SAMPLES if patient else 1):
             self.flush()
         forgotten = self.buffer.forget_what_is_too_old()
         # A server that listens has it, and lags behind a client that sends faster than time.

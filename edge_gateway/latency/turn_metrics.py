@@ -49,7 +49,7 @@ class TurnMetrics:
         self._discards = Counter(
             "parley_discards", "What sounded like a turn and was none.", ["reason"], registry=registry
         )
-        self._head_starts = Counter("parley_head_starts", "Replies begun in secret.", ["outcome"], registry=registry)
+        self._head_starts = Counter("parley_head_starts", "Replies begun before the end of the turn was certain.", ["outcome"], registry=registry)
         self._premature_ends = Counter(
             "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
         )
@@ -98,7 +98,7 @@ class TurnMetrics:
         _log.debug("%.2f s discarded", (gone.end_sample - gone.first_sample) / LISTENING_RATE_HZ)
 
     def head_start(self, outcome: str) -> None:
-        """Count a reply begun in secret: "used" or "wasted"."""
+        """Count a speculative reply: "used" or "wasted"."""
         self._head_starts.labels(outcome).inc()
 
     def premature_end(self) -> None:

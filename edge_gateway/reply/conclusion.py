@@ -34,6 +34,11 @@ class Conclusions:
         self._clock = clock
         self._history = history
         self._previous: SpanIdentity | None = None
+        self._expected: list[Turn] = []
+
+    def expect(self, turn: Turn) -> None:
+        """The listener knows of this turn: it ends, whatever happens."""
+        self._expected.append(turn)
 
     async def tell(self, turn: Turn, outcome: Outcome) -> None:
         """End a turn whose reply is over, and tell the listener."""
@@ -45,12 +50,17 @@ class Conclusions:
             await self._connection.send(ReplyFinished(turn.reply.brief.number, outcome, heard, unheard))
         await self._connection.send(self._record(turn, outcome, heard))
 
-    def record(self, turn: Turn, outcome: Outcome) -> None:
-        """End a turn whose listener is gone."""
-        self._record(turn, outcome, _heard(turn, outcome)[0])
+    def listener_left(self, spoken: Turn) -> None:
+        """End what has not ended, for the record: nobody listens any more. `spoken` is the turn under way."""
+        for turn in (*self._expected, spoken):
+            if turn.began and turn.outcome is Outcome.UNSPECIFIED:
+                known = turn.reply.outcome if turn.reply is not None else Outcome.UNSPECIFIED
+                outcome = Outcome.LISTENER_LEFT if known is Outcome.UNSPECIFIED else known
+                self._record(turn, outcome, _heard(turn, outcome)[0])
 
     def _record(self, turn: Turn, outcome: Outcome, heard: str) -> TurnReport:
         turn.end(outcome)
+        self._expected = [each for each in self._expected if each is not turn]
         if turn.reply is not None:
             turn.reply.outcome = outcome
         report = self._metrics.turn(self._session_id, turn, heard, self._clock, self._previous)

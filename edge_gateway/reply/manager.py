@@ -118,6 +118,8 @@ class ReplyManager:
 
     async def answer(self, tasks: asyncio.TaskGroup, turn: Turn, text: str, *, speculative: bool = False) -> None:
         """Begin the reply to `text`; a speculative one is held back until `release`."""
+        if not speculative:
+            self._conclusions.expect(turn)
         await self.settle()
         if not speculative:
             await self._utterance(turn, text)
@@ -126,11 +128,13 @@ class ReplyManager:
 
     def greet(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
         """Say `text` before anybody has asked."""
+        self._conclusions.expect(turn)
         self._begin(tasks, turn, self.briefs.greeting(turn, text), speculative=False)
 
     async def release(self, text: str) -> None:
         """Let the speculative reply be heard: the user has said `text`."""
         if self._current is not None:
+            self._conclusions.expect(self._current.turn)
             await self._utterance(self._current.turn, text)
             self._backends.metrics.head_start("used")
             self._current.reply.release()
@@ -181,14 +185,8 @@ class ReplyManager:
 
     def listener_left(self, spoken: Turn) -> None:
         """Conclude what is left, for the record: nobody listens any more. `spoken` is the turn under way."""
-        settling, current = self._settling, self._current
         self._settling = self._current = self.settle_at = None
-        if settling is not None:
-            self._conclusions.record(settling.turn, settling.reply.outcome)
-        if current is not None and current.reply.times.released_ns:
-            self._conclusions.record(current.turn, Outcome.LISTENER_LEFT)
-        if spoken.began:
-            self._conclusions.record(spoken, Outcome.LISTENER_LEFT)
+        self._conclusions.listener_left(spoken)
 
     async def duck(self, decibels: float) -> None:
         """Change the loudness of the reply."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
-from parley._duplex import first_of
+from parley._outbox import outbox
 from parley.conversation import AudioPacket, Encoding, Event, Request, event_to_proto, request_from_proto
 from parley.errors import ParleyError
 from parley.v1 import conversation_pb2_grpc
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from edge_gateway.admission import Admission
+    from parley._outbox import Outbox
     from parley.v1 import conversation_pb2
 
     Context = grpc.aio.ServicerContext[conversation_pb2.ConverseRequest, conversation_pb2.ConverseResponse]
@@ -29,13 +29,14 @@ _WAITING_EVENTS: Final = 64
 class GrpcConnection:
     """A program behind a gRPC stream."""
 
-    def __init__(self, requests: AsyncIterable[conversation_pb2.ConverseRequest], context: Context) -> None:
-        """Speak over a stream that is open; `write` must be running."""
+    def __init__(
+        self,
+        requests: AsyncIterable[conversation_pb2.ConverseRequest],
+        outgoing: Outbox[conversation_pb2.ConverseResponse],
+    ) -> None:
+        """Speak over a stream that is open."""
         self._requests = requests
-        self._context = context
-        # grpc.aio takes one write at a time, and a write that is cancelled on its way breaks the call. Events and
-        # sound come from tasks that may be cancelled at any time, so one task of the call's own writes them all.
-        self._outgoing: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING_EVENTS)
+        self._outgoing = outgoing
         self.encoding = Encoding.OPUS
         self.reply_encoding = Encoding.OPUS
         self.half_closed = False
@@ -49,18 +50,9 @@ class GrpcConnection:
                 yield error
         self.half_closed = True
 
-    async def write(self) -> None:
-        """Write what is sent until `close`; a program that has left is no error: `received` ends."""
-        while (event := await self._outgoing.get()) is not None:
-            await self._context.write(event_to_proto(event))
-
-    async def close(self) -> None:
-        """Let `write` end when everything that was sent is written."""
-        await self._outgoing.put(None)
-
     async def send(self, event: Event) -> None:
         """Send an event; waits while the program reads slowly."""
-        await self._outgoing.put(event)
+        await self._outgoing.put(event_to_proto(event))
 
     async def send_audio(self, packets: list[AudioPacket]) -> None:
         """Send packets, one message each."""
@@ -81,11 +73,5 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
         """One session, until the program closes its half."""
         async with statuses(context):
             self._admission.check()
-            connection = GrpcConnection(request_iterator, context)
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(connection.write(), name="write")
-                    await self._admission.hold(connection)
-                    await connection.close()
-            except BaseExceptionGroup as group:
-                raise first_of(group) from None
+            async with outbox(context.write, bound=_WAITING_EVENTS) as outgoing:
+                await self._admission.hold(GrpcConnection(request_iterator, outgoing))

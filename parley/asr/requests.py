@@ -102,7 +102,7 @@ class TurnContext:
     traceparent: str
     """W3C `traceparent`."""
     previous_ignored: bool = False
-    """The turn before was an echo or a nod: its pauses say nothing of the speaker."""
+    """The turn before was an echo or a backchannel: its pauses say nothing of the speaker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class ReplyDelayed:
     turn: int
     """The turn that waits for it; 0: a greeting."""
     hop: str
-    """The server that is waited for: "llm" or "tts"."""
+    """The server that is waited for: "llm"."""
     model: str
     """The model that is waited for; empty: not known."""
     kind: ProgressKind
@@ -234,7 +234,7 @@ class TurnTimes:
     clock_uncertainty_ms: float
     """Uncertainty of the client's times on the gateway's clock."""
     head_start: bool
-    """The reply began in secret before the end of the turn was certain."""
+    """The reply began before the end of the turn was certain."""
     explained: float
     """Share of the time that the slices explain."""
 
@@ -264,7 +264,7 @@ class TurnReport:
     reply: int
     """Number of the reply."""
     head_start: bool
-    """The reply began in secret before the end of the turn was certain."""
+    """The reply began before the end of the turn was certain."""
     explained: float
     """Share of the time that the slices explain."""
     waited_ms: float = 0.0

@@ -26,7 +26,7 @@ class TurnTaking:
     false_interruption_ms: int | None = None
     """A false interruption is over after this."""
     head_start: bool | None = None
-    """Begins replies in secret before the end of the turn is certain."""
+    """Begins replies before the end of the turn is certain."""
     echo_guard_ms: int | None = None
     """Time at the start of the first reply in which voice alone does not interrupt."""
 

@@ -479,7 +479,7 @@ class TranscribeResponse(_message.Message):
 
     @_builtins.property
     def eager_end_of_turn(self) -> Global___EagerEndOfTurn:
-        """The user has probably finished; work on the reply may begin in secret."""
+        """The user has probably finished; work on the reply may begin ahead."""
 
     @_builtins.property
     def turn_resumed(self) -> Global___TurnResumed:

@@ -87,9 +87,7 @@ class _ReplyOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplyOut
     REPLY_OUTCOME_CANCELLED: _ReplyOutcome.ValueType  # 4
     """The client cancelled it."""
     REPLY_OUTCOME_MERGED: _ReplyOutcome.ValueType  # 5
-    """The user went on before a word of it was heard: what they said is answered together with the next turn. Of a turn
-    only, for such a reply never was.
-    """
+    """The user went on before a word of it was heard: what they said is answered together with the next turn."""
     REPLY_OUTCOME_LISTENER_LEFT: _ReplyOutcome.ValueType  # 6
     """The listener left while it was being made or heard. In traces and metrics only."""
 
@@ -107,9 +105,7 @@ REPLY_OUTCOME_FAILED: ReplyOutcome.ValueType  # 3
 REPLY_OUTCOME_CANCELLED: ReplyOutcome.ValueType  # 4
 """The client cancelled it."""
 REPLY_OUTCOME_MERGED: ReplyOutcome.ValueType  # 5
-"""The user went on before a word of it was heard: what they said is answered together with the next turn. Of a turn
-only, for such a reply never was.
-"""
+"""The user went on before a word of it was heard: what they said is answered together with the next turn."""
 REPLY_OUTCOME_LISTENER_LEFT: ReplyOutcome.ValueType  # 6
 """The listener left while it was being made or heard. In traces and metrics only."""
 Global___ReplyOutcome: _TypeAlias = ReplyOutcome  # noqa: Y015
@@ -351,7 +347,7 @@ class TurnTaking(_message.Message):
     false_interruption_ms: _builtins.int
     """A false interruption is over after this, in milliseconds (1000)."""
     head_start: _builtins.bool
-    """Begins replies in secret before the end of the turn is certain (true)."""
+    """Begins replies before the end of the turn is certain (true)."""
     echo_guard_ms: _builtins.int
     """Time at the start of the first reply in which voice alone does not interrupt, in milliseconds (3000)."""
     def __init__(
@@ -1107,7 +1103,7 @@ class ReplyDelayed(_message.Message):
     turn: _builtins.int
     """The turn that waits for it. 0: a greeting."""
     hop: _builtins.str
-    """The server that is waited for: "llm" or "tts"."""
+    """The server that is waited for: "llm"."""
     model: _builtins.str
     """The model that is waited for; empty where that is not known."""
     kind: _llm_pb2.ProgressKind.ValueType
@@ -1159,7 +1155,7 @@ class TurnTimes(_message.Message):
     clock_uncertainty_ms: _builtins.float
     """Uncertainty of the client's times on the gateway's clock, milliseconds."""
     head_start: _builtins.bool
-    """True when the reply began in secret before the end of the turn was certain."""
+    """True when the reply began before the end of the turn was certain."""
     explained: _builtins.float
     """Share of the time that the waterfall's slices explain, 0 to 1."""
     @_builtins.property
@@ -1229,7 +1225,7 @@ class TurnReport(_message.Message):
     reply: _builtins.int
     """Number of the reply."""
     head_start: _builtins.bool
-    """True when the reply began in secret before the end of the turn was certain."""
+    """True when the reply began before the end of the turn was certain."""
     explained: _builtins.float
     """Share of the time that the waterfall's slices explain, 0 to 1."""
     waited_ms: _builtins.float

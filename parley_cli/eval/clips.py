@@ -39,7 +39,7 @@ _SENTENCES: Final = (
     "We walked along the river until it was dark.",
 )
 # What people say to show that they listen, and to be left in peace.
-NODS: Final = ("Yeah.", "Okay.", "Right.", "I see.")
+BACKCHANNELS: Final = ("Yeah.", "Okay.", "Right.", "I see.")
 STOPS: Final = ("Stop.", "Wait.", "Stop, please.")
 
 
@@ -63,7 +63,7 @@ class Clips:
     """People speaking."""
     noises: tuple[Clip, ...]
     """No speech."""
-    nods: tuple[Clip, ...]
+    backchannels: tuple[Clip, ...]
     """Backchannels."""
     stops: tuple[Clip, ...]
     """Stop words."""
@@ -85,11 +85,11 @@ async def load_clips(folder: Path | None, server: str) -> Clips:
             field="clips",
         )
     async with tts.TtsClient(server) as client:
-        nods = [await _spoken(client, text) for text in NODS]
+        backchannels = [await _spoken(client, text) for text in BACKCHANNELS]
         stops = [await _spoken(client, text) for text in STOPS]
         if folder is None:
             speech = [await _spoken(client, text) for text in _SENTENCES]
-    return Clips(tuple(speech), tuple(noises), tuple(nods), tuple(stops))
+    return Clips(tuple(speech), tuple(noises), tuple(backchannels), tuple(stops))
 
 
 def _read(folder: Path) -> tuple[list[Clip], list[Clip]]:

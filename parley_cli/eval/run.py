@@ -67,7 +67,7 @@ async def _hold(url: str, waiting: Iterator[Sitting], observed: list[Observed], 
 
 
 async def _head_starts(url: str) -> tuple[int, int]:
-    """Replies begun in secret so far that were used, and wasted, by the gateway's metrics."""
+    """Speculative replies so far that were used, and wasted, by the gateway's metrics."""
     counts = {"used": 0, "wasted": 0}
     try:
         async with aiohttp.ClientSession() as http, http.get(f"{url.rstrip('/')}/metrics") as response:

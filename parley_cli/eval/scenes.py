@@ -45,7 +45,7 @@ class Kind(enum.Enum):
     """Somebody speaks into a reply."""
     STOP = enum.auto()
     """Somebody says stop, or the like, into a reply."""
-    NOD = enum.auto()
+    BACKCHANNEL = enum.auto()
     """Somebody says yeah, or the like, into a reply."""
     DISTURBANCE = enum.auto()
     """A noise during a reply."""
@@ -54,7 +54,7 @@ class Kind(enum.Enum):
 
 
 INTERRUPTING: Final = (Kind.INTERRUPTION, Kind.STOP)
-HARMLESS: Final = (Kind.NOD, Kind.DISTURBANCE, Kind.ECHO)
+HARMLESS: Final = (Kind.BACKCHANNEL, Kind.DISTURBANCE, Kind.ECHO)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +178,7 @@ def _interruptions(clips: Clips, chance: np.random.Generator) -> list[Scene]:
 
 
 def _disturbances(clips: Clips, chance: np.random.Generator) -> list[Scene]:
-    nods = [Scene(Kind.NOD, clip.name, clip.sound, clip.words, _moment(chance)) for clip in cycle_of(clips.nods, 8)]
+    backchannels = [Scene(Kind.BACKCHANNEL, clip.name, clip.sound, clip.words, _moment(chance)) for clip in cycle_of(clips.backchannels, 8)]
     noises = [
         Scene(Kind.DISTURBANCE, name, sound, after_seconds=_moment(chance))
         for name, sound in [
@@ -188,7 +188,7 @@ def _disturbances(clips: Clips, chance: np.random.Generator) -> list[Scene]:
             *((clip.name, clip.sound[: 3 * MIC_RATE_HZ]) for clip in clips.noises),
         ]
     ]
-    return list(_alternately(nods, noises))
+    return list(_alternately(backchannels, noises))
 
 
 def _moment(chance: np.random.Generator) -> float:

@@ -35,7 +35,7 @@ _HEARD_TOLERANCE_WORDS: Final = 1
 
 
 def judge(observed: Sequence[Observed], head_starts: tuple[int, int]) -> Verdict:
-    """The figures of an evaluation; `head_starts` are the replies begun in secret that were used, and wasted."""
+    """The figures of an evaluation; `head_starts` are the speculative replies that were used, and wasted."""
     asked = [each for each in observed if each.scene.kind in (Kind.FLUENT, Kind.PAUSED)]
     long_pauses = [each for each in observed if each.scene.kind is Kind.LONG_PAUSE]
     noises = [each for each in observed if each.scene.kind is Kind.NOISE]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from parley import asr, llm, tts
 from parley._duplex import first_of
 from parley.conversation import AudioPacket, Encoding, Event, Request
-from tests.virtual_time import now
+from tests.virtual_time import now, passed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
@@ -42,6 +42,8 @@ class Connection:
         self.came_at: list[float] = []
         """When each event came; of packets, see `packets_at`."""
         self.packets_at: list[float] = []
+        self.send_seconds = 0.0
+        """How long an event takes to be taken."""
 
     async def received(self) -> AsyncIterator[Request | ParleyError]:
         says_nothing: tuple[Request, ...] = ()
@@ -51,6 +53,8 @@ class Connection:
     async def send(self, event: Event) -> None:
         self.events.append(event)
         self.came_at.append(now())
+        if self.send_seconds:
+            await passed(self.send_seconds)
 
     async def send_audio(self, packets: list[AudioPacket]) -> None:
         self.packets += packets
@@ -176,6 +180,8 @@ class AsrStream:
 
     def __init__(self) -> None:
         self.requests: list[asr.Request] = []
+        self.samples = 0
+        """Length of all sound that came."""
         self.opened_at = now()
         self._said: asyncio.Queue[asr.Event | ParleyError | None] = asyncio.Queue()
         self.is_open = True
@@ -190,16 +196,17 @@ class AsrStream:
         return b"".join(audio.pcm for audio in self.sound)
 
     @property
-    def samples(self) -> int:
-        """Length of all sound that came."""
-        return len(self.pcm) // 2
-
-    @property
     def config(self) -> asr.Config:
         """What it was opened with."""
         [config, *_] = self.requests
         assert isinstance(config, asr.Config)
         return config
+
+    def take(self, request: asr.Request) -> None:
+        """Keep a request that came."""
+        self.requests.append(request)
+        if isinstance(request, asr.Audio):
+            self.samples += len(request.pcm) // 2
 
     def say(self, *events: asr.Event) -> None:
         """Let the server say this next."""
@@ -228,6 +235,8 @@ class ScriptedAsr(asr.AsrClient):
     def __init__(self, serve: Callable[[AsrStream, asr.Request], None]) -> None:
         self._serve = serve
         self.streams: list[AsrStream] = []
+        self.write_seconds = 0.0
+        """How long a request takes on its way."""
 
     @property
     def stream(self) -> AsrStream:
@@ -241,18 +250,21 @@ class ScriptedAsr(asr.AsrClient):
 
         def take(request: asr.Request | None) -> None:
             if request is not None:
-                stream.requests.append(request)
+                stream.take(request)
                 self._serve(stream, request)
 
         try:
-            async with call(_after_ready(requests, admitted), take, stream.events(admitted)) as events:
+            written = _written(requests, admitted, self.write_seconds)
+            async with call(written, take, stream.events(admitted)) as events:
                 yield events
         finally:
             stream.is_open = False
 
 
-async def _after_ready(requests: AsyncIterable[T], admitted: asyncio.Event) -> AsyncIterator[T]:
-    """As the client does: nothing follows the first request before the first answer."""
+async def _written(requests: AsyncIterable[T], admitted: asyncio.Event, seconds: float) -> AsyncIterator[T]:
+    """As the client writes: each after the other, and nothing behind the first before its answer."""
     async for request in requests:
+        if seconds:
+            await passed(seconds)
         yield request
         await admitted.wait()

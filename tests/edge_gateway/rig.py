@@ -108,6 +108,8 @@ class Script:
     hearing: ScriptedAsr | None = None
     """Hears in place of the two above."""
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
+    # Of the LLM server while it waits for its model; one that hangs gives none.
+    progress_seconds: float = 0.5
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
     max_sessions: int = 10
@@ -147,7 +149,8 @@ async def serve_asr(
 
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
-    servicer = LlmServicer(script.writer, Telemetry(new_provider("llm"), CollectorRegistry()), 100)
+    telemetry = Telemetry(new_provider("llm"), CollectorRegistry())
+    servicer = LlmServicer(script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
     return await serve(stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port)
 
 

@@ -44,19 +44,16 @@ class Waiter(Writer):
     calls_tools = True
 
     def __init__(self, says: str = SHORT, *, pause_seconds: float = 0.0) -> None:
-        super().__init__("")
-        self.says = says
-        self.pause_seconds = pause_seconds
+        super().__init__(says, pause_seconds)
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
-        self.asked.append(conversation)
-        if not any(message.role is Role.TOOL for message in conversation.messages):
-            yield CALL
-            yield Finish(StopReason.TOOL_CALLS)
+        if any(message.role is Role.TOOL for message in conversation.messages):
+            async for event in super().reply(conversation):
+                yield event
             return
-        await asyncio.sleep(self.pause_seconds)
-        yield Delta(self.says)
-        yield Finish(StopReason.STOP)
+        self.asked.append(conversation)
+        yield CALL
+        yield Finish(StopReason.TOOL_CALLS)
 
 
 def requests(listener: Listener) -> list[ToolRequest]:
@@ -191,7 +188,7 @@ async def test_a_function_stands_before_the_words_of_its_reply_that_were_heard()
         await listener.until(ReplyStarted)
         while len(listener.packets) < 60:
             await listener.next()
-        writer.says = SHORT
+        writer.say(SHORT)
         await listener.send(UserText("Thank you."))
         await listener.until(FlushPlayback)
         report = await listener.until(TurnReport)

@@ -267,7 +267,7 @@ async def test_a_head_start_is_never_heard_when_the_user_goes_on() -> None:
         await listener.speak(0.2, SILENCE)
         await listener.speak(0.6)
         await listener.speak(0.28, SILENCE)
-        # When the secret reply is being made, go on speaking.
+        # When the speculative reply is being made, go on speaking.
         while not parley.script.writer.asked:
             await asyncio.sleep(0)
         await listener.speak(0.6)

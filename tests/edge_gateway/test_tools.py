@@ -116,7 +116,7 @@ async def test_no_function_is_called_in_secret() -> None:
         # Silence enough for a head start, and not for the end of the turn.
         await listener.speak(0.4, SILENCE)
         await nothing_of(ToolRequest, listener, 1.0)
-        assert writer.asked, "the model has been asked in secret"
+        assert writer.asked, "the model has been asked ahead"
         await listener.speak(1.4, SILENCE)
         request = await listener.until(ToolRequest)
         await listener.send(llm.ToolResult(request.call.id, "done"))

@@ -30,6 +30,7 @@ from llm_server.engines.endpoints import EndpointsEngine, endpoints
 from llm_server.engines.endpoints.endpoint import Endpoint
 from llm_server.engines.endpoints.health import Health
 from llm_server.engines.endpoints.sse import EventReader
+from parley import llm
 from parley.errors import Unavailable
 from serving.config import read
 from tests.llm_server.endpoint_rig import (
@@ -46,6 +47,7 @@ from tests.llm_server.endpoint_rig import (
     whole,
     writes,
 )
+from tests.llm_server.test_service import serving as over_grpc
 
 if TYPE_CHECKING:
     from tests.llm_server.endpoint_rig import Answer
@@ -231,6 +233,11 @@ def test_fallbacks_have_their_own_keys() -> None:
         ("user/o", "https://three/v1", ""),
     ]
     assert "k'" not in repr(found[1])
+
+
+async def test_all_models_that_can_answer_are_listed_the_first_choice_first() -> None:
+    async with serving(writes("Hello."), refuse, hang) as (engine, _), over_grpc(engine) as house:
+        assert await house.client.models() == llm.Models("openai", ("a", "b", "c"))
 
 
 def calls(*fragments: dict[str, object]) -> bytes:

@@ -164,9 +164,9 @@ def test_a_history_that_holds_what_was_not_heard_is_found() -> None:
 
 
 def test_a_nod_must_leave_the_reply_at_full() -> None:
-    back = interrupted(Kind.NOD, (0.1, Duck(7, -18.0)), (0.6, Duck(7, 0.0)))
-    ducked = interrupted(Kind.NOD, (0.1, Duck(7, -18.0)))
-    verdict = judge([back, ducked, interrupted(Kind.NOD, *STOPPED)], (0, 0))
+    back = interrupted(Kind.BACKCHANNEL, (0.1, Duck(7, -18.0)), (0.6, Duck(7, 0.0)))
+    ducked = interrupted(Kind.BACKCHANNEL, (0.1, Duck(7, -18.0)))
+    verdict = judge([back, ducked, interrupted(Kind.BACKCHANNEL, *STOPPED)], (0, 0))
     assert figure(verdict, "interruptions judged rightly") == pytest.approx(100 / 3)
     assert figure(verdict, "false interruptions") == 1
 

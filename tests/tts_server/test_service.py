@@ -143,6 +143,26 @@ async def test_joins_do_not_click() -> None:
         assert inside[end - 24 : end + 24].max() < 0.05
 
 
+@pytest.mark.parametrize("rate_hz", [16_000, 24_000, 48_000])
+async def test_between_two_sentences_there_is_a_breath_and_none_before_the_first(rate_hz: int) -> None:
+    text = "It is late in the evening now. It is dark outside as well. Good night to all of you."
+    async with serving(ScriptedEngine(0, 0.02)) as server:
+        events = await spoken(server.client, tts.Config(sample_rate_hz=rate_hz), text)
+    samples, breath = to_float32(sound(events)), round(0.12 * rate_hz)
+    ends = [event for event in events if isinstance(event, tts.SentenceEnd)]
+    assert len(ends) == 3
+    marks = {event.first_character: event.first_sample for event in events if isinstance(event, tts.WordMark)}
+    start = start_character = 0
+    for number, end in enumerate(ends):
+        pause = breath if number else 0
+        assert not samples[start : start + pause].any()
+        assert np.abs(samples[start + pause : start + pause + rate_hz // 100]).max() > 0.01
+        assert end.end_sample - start == pause + round((end.end_character - start_character) * 0.02 * rate_hz)
+        word = start_character + len(text[start_character:]) - len(text[start_character:].lstrip())
+        assert 0 <= marks[word] - (start + pause) <= 0.02 * rate_hz
+        start, start_character = end.end_sample, end.end_character
+
+
 async def test_the_first_clause_is_spoken_while_the_rest_is_still_being_written() -> None:
     written = asyncio.Event()
 

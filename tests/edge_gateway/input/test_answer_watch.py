@@ -22,6 +22,9 @@ ACK_SAMPLES = SECOND
 READY = asr.Ready("scripted", "model", "en", ack_samples=ACK_SAMPLES)
 NAMES_NOTHING = asr.Ready("scripted", "model", "en")
 AN_HOUR = 3_600.0
+# After two seconds of silence a turn is over by default, and eight more are an engine's.
+WORDS_SECONDS = 8
+PAUSE_SECONDS = 2
 
 
 class Stream:
@@ -137,13 +140,13 @@ async def test_of_a_server_that_names_no_amount_no_acknowledgement_is_due() -> N
 
 
 @on_virtual_time
-async def test_the_words_of_a_turn_are_due_five_seconds_after_the_voice_stopped() -> None:
+async def test_the_words_of_a_turn_are_due_ten_seconds_after_the_voice_stopped() -> None:
     async def steps(stream: Stream) -> None:
         await stream.speak(2.0)
         stream.voice_stops()
-        await stream.speak(10.0)
+        await stream.speak(20.0)
 
-    assert await taken_for_dead_at(steps) == 2 + 5
+    assert await taken_for_dead_at(steps) == 2 + 10
 
 
 @on_virtual_time
@@ -155,7 +158,7 @@ async def test_the_words_are_due_too_where_the_sound_was_sent_before_the_voice_w
         stream.watch.answered(asr.VoiceOnset(1, 0))
         stream.watch.answered(asr.VoiceStopped(1, 2 * SECOND, 800))
 
-    assert await taken_for_dead_at(steps) == 1 + 3
+    assert await taken_for_dead_at(steps) == 1 + 8
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ async def test_a_session_that_waits_longer_for_the_end_of_a_turn_waits_longer_fo
         stream.voice_stops()
         await stream.speak(20.0)
 
-    assert await taken_for_dead_at(steps, endpointing=endpointing) == 2 + pause_seconds + 3
+    assert await taken_for_dead_at(steps, endpointing=endpointing) == 2 + pause_seconds + 8
 
 
 @on_virtual_time
@@ -201,7 +204,7 @@ async def test_words_that_came_or_a_voice_that_goes_on_are_no_longer_due(event: 
     async def steps(stream: Stream) -> None:
         await stream.speak(2.0)
         stream.voice_stops()
-        await stream.speak(4.9)
+        await stream.speak(9.9)
         stream.watch.answered(event)
         await stream.speak(30.0)
 
@@ -210,7 +213,7 @@ async def test_words_that_came_or_a_voice_that_goes_on_are_no_longer_due(event: 
 
 @pytest.mark.parametrize("stopped", [False, True])
 @on_virtual_time
-async def test_words_are_due_five_seconds_after_the_client_has_ended_the_turn(stopped: bool) -> None:  # noqa: FBT001 - pytest names it
+async def test_words_are_due_ten_seconds_after_the_client_has_ended_the_turn(stopped: bool) -> None:  # noqa: FBT001 - pytest names it
     async def steps(stream: Stream) -> None:
         await stream.speak(2.0)
         stream.watch.answered(asr.VoiceOnset(1, 0))
@@ -218,7 +221,7 @@ async def test_words_are_due_five_seconds_after_the_client_has_ended_the_turn(st
             stream.watch.answered(asr.VoiceStopped(1, stream.end_sample, 800))
         stream.watch.flushed()
 
-    assert await taken_for_dead_at(steps) == 2 + 5
+    assert await taken_for_dead_at(steps) == 2 + 10
 
 
 @on_virtual_time
@@ -230,7 +233,7 @@ async def test_what_the_server_says_of_the_voice_after_a_flush_puts_its_words_of
         await passed(0.2)
         stream.watch.answered(asr.VoiceStopped(1, stream.end_sample, 800))
 
-    assert await taken_for_dead_at(steps) == 2 + 5
+    assert await taken_for_dead_at(steps) == 2 + 10
 
 
 @on_virtual_time
@@ -252,11 +255,11 @@ async def test_words_that_came_after_a_flush_are_all_that_was_due() -> None:
         await stream.speak(2.0)
         stream.voice_stops()
         stream.watch.flushed()
-        await passed(4.9)
+        await passed(9.9)
         stream.watch.answered(end_of_turn(2 * SECOND))
         # The next turn is watched as the first was.
         stream.voice_stops()
-        await stream.speak(4.9)
+        await stream.speak(9.9)
         stream.watch.answered(end_of_turn(2 * SECOND))
 
     assert await taken_for_dead_at(steps) is None

@@ -89,8 +89,9 @@ def test_where_nothing_is_being_said_there_is_no_echo() -> None:
 
 
 def test_the_words_that_came_last_decide_for_a_user_may_speak_into_an_echo() -> None:
-    assert not is_own_voice("seven times eight is please turn on the lamp in the kitchen", SAYING, None)
-    assert is_own_voice("so I say that seven times eight is fifty six would you like", SAYING, None)
+    echo = "seven times eight is fifty six would you like another one"
+    assert not is_own_voice(f"{echo} turn it off in the kitchen", SAYING, None)
+    assert is_own_voice(f"turn it off in the kitchen {echo}", SAYING, None)
 
 
 def test_what_the_duck_has_shown_counts_more_than_any_words() -> None:
