@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_gateway.reply.chat_history import NO_ANSWER
-from llm_server.engine import Conversation, Delta, Finish, Role, StopReason, ToolCall
+from llm_server.engine import Conversation, Delta, Finish, ReplyEvent, Role, StopReason, ToolCall
 from parley import llm
 from parley.conversation import (
     CancelReply,
@@ -46,7 +46,7 @@ class Waiter(Writer):
     def __init__(self, says: str = SHORT, *, pause_seconds: float = 0.0) -> None:
         super().__init__(says, pause_seconds)
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
         if any(message.role is Role.TOOL for message in conversation.messages):
             async for event in super().reply(conversation):
                 yield event
