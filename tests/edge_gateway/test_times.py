@@ -184,7 +184,8 @@ async def test_the_clock_of_a_client_that_answers_no_ping_is_not_believed() -> N
         report = await listener.until(TurnReport)
         watch.believe_all(parley, listener)
     assert report.mic_to_speaker_ms is not None
-    assert report.mic_to_speaker_ms <= most_ms
+    # What is sent faster than time was captured a few packets before it came.
+    assert report.mic_to_speaker_ms <= most_ms + 200
 
 
 @pytest.mark.parametrize("at_us", [-1, LARGEST, SMALLEST])

@@ -25,6 +25,7 @@ from parley.conversation import (
     Request,
     SessionConfig,
     SessionReady,
+    UserText,
     event_from_json,
 )
 from parley.errors import Unavailable
@@ -174,3 +175,20 @@ async def test_a_gateway_whose_sessions_end_by_themselves_ends_with_the_last_one
         ended_after = await gateway.ended_after(began)
     assert farewells(program.events) == []
     assert ended_after < DRAIN_SECONDS
+
+
+async def test_a_program_that_never_reads_does_not_hold_up_the_end() -> None:
+    async with (
+        gateway_process() as gateway,
+        asyncio.timeout(30),
+        ConversationClient(f"127.0.0.1:{gateway.grpc_port}") as client,
+        client.open() as deaf,
+    ):
+        await deaf.configure(SessionConfig())
+        # Each is told back, and nobody takes it, until nobody takes what is sent either.
+        with pytest.raises(TimeoutError):
+            while True:
+                async with asyncio.timeout(0.5):
+                    await deaf.send(UserText("really? " * 990))
+        ended_after = await gateway.ended_after(gateway.stop())
+    assert ended_after <= DRAIN_SECONDS + _SLACK_SECONDS
