@@ -49,7 +49,12 @@ class TurnMetrics:
         self._discards = Counter(
             "parley_discards", "What sounded like a turn and was none.", ["reason"], registry=registry
         )
-        self._head_starts = Counter("parley_head_starts", "Replies begun before the end of the turn was certain.", ["outcome"], registry=registry)
+        self._head_starts = Counter(
+            "parley_head_starts",
+            "Replies begun before the end of the turn was certain.",
+            ["outcome"],
+            registry=registry,
+        )
         self._premature_ends = Counter(
             "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
         )

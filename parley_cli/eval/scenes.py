@@ -178,7 +178,10 @@ def _interruptions(clips: Clips, chance: np.random.Generator) -> list[Scene]:
 
 
 def _disturbances(clips: Clips, chance: np.random.Generator) -> list[Scene]:
-    backchannels = [Scene(Kind.BACKCHANNEL, clip.name, clip.sound, clip.words, _moment(chance)) for clip in cycle_of(clips.backchannels, 8)]
+    backchannels = [
+        Scene(Kind.BACKCHANNEL, clip.name, clip.sound, clip.words, _moment(chance))
+        for clip in cycle_of(clips.backchannels, 8)
+    ]
     noises = [
         Scene(Kind.DISTURBANCE, name, sound, after_seconds=_moment(chance))
         for name, sound in [
