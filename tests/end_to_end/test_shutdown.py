@@ -52,10 +52,16 @@ class GatewayProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
-    def stop(self) -> float:
-        """Tell it to stop; gives when that was."""
-        self.process.send_signal(signal.SIGTERM)
-        return time.monotonic()
+    async def stop(self) -> float:
+        """Tell it to stop, and wait until it has heard that; gives when it was told."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            request = health_pb2.HealthCheckRequest(service=SERVICE)
+            statuses = health_pb2_grpc.HealthStub(channel).Watch(request)  # type: ignore[attr-defined]
+            assert (await statuses.read()).status == health_pb2.HealthCheckResponse.SERVING
+            began = time.monotonic()
+            self.process.send_signal(signal.SIGTERM)
+            assert (await statuses.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        return began
 
     async def ended_after(self, began: float) -> float:
         """Seconds from `began` until it has ended."""
@@ -149,7 +155,7 @@ async def test_nobody_is_let_in_after_the_signal_and_who_stays_is_sent_away_in_t
             tasks.create_task(page.run(gateway.url))
             await program.ready.wait()
             await page.ready.wait()
-            began = gateway.stop()
+            began = await gateway.stop()
             late = Page()
             await late.run(gateway.url)
             refused_after = time.monotonic() - began
@@ -170,7 +176,7 @@ async def test_a_gateway_whose_sessions_end_by_themselves_ends_with_the_last_one
             tasks.create_task(program.run(gateway.grpc_port))
             await program.ready.wait()
             async with converse(gateway.url):
-                began = gateway.stop()
+                began = await gateway.stop()
             program.leaves.set()
         ended_after = await gateway.ended_after(began)
     assert farewells(program.events) == []
@@ -190,5 +196,5 @@ async def test_a_program_that_never_reads_does_not_hold_up_the_end() -> None:
             while True:
                 async with asyncio.timeout(0.5):
                     await deaf.send(UserText("really? " * 990))
-        ended_after = await gateway.ended_after(gateway.stop())
+        ended_after = await gateway.ended_after(await gateway.stop())
     assert ended_after <= DRAIN_SECONDS + _SLACK_SECONDS
