@@ -122,12 +122,12 @@ STUCK = 7
 
 
 async def test_a_model_that_writes_no_token_is_given_up_and_its_place_is_free_when_it_goes_on(model: Path) -> None:
-    engine = Stuck(ModelConfig(str(model), parallel=1), patience_seconds=0.2)
+    engine = Stuck(ModelConfig(str(model), parallel=1), patience_seconds=1.0)
     try:
         engine.load()
         # So that a test that goes wrong comes to an end.
         asyncio.get_running_loop().call_later(5, engine.let_go.set)
-        with pytest.raises(DeadlinePassed, match=r"llama-tiny-chat has written nothing for 0\.2 s"):
+        with pytest.raises(DeadlinePassed, match="llama-tiny-chat has written nothing for 1 s"):
             await said(engine, Conversation(HELLO, max_tokens=5, seed=STUCK))
         with pytest.raises(Overloaded):
             await said(engine, Conversation(HELLO, max_tokens=5))
