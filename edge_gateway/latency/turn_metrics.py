@@ -61,14 +61,7 @@ class TurnMetrics:
         self._excess_wait = telemetry.histogram(
             "parley_endpointing_beyond_need_seconds", "Silence waited at the end of turns, beyond their longest pause."
         )
-        self._barge_in = {
-            MarkKind.DUCKED: telemetry.histogram(
-                "parley_barge_in_duck_seconds", "From the user's first voice to the reply made quieter."
-            ),
-            MarkKind.SILENT: telemetry.histogram(
-                "parley_barge_in_stop_seconds", "From the user's first voice to the loudspeaker's silence."
-            ),
-        }
+        self._barge_in = _barge_in_histograms(telemetry)
         self._errors = Counter("parley_hop_failures", "Failures of servers in turns.", ["hop"], registry=registry)
         self._received = Counter(
             "parley_audio_samples_received", "Samples from microphones, 16 kHz.", registry=registry
@@ -186,6 +179,18 @@ class TurnMetrics:
         observe(self._mic_to_speaker, timeline.utterance.speech_end_ns, timeline.ends_ns)
         observe(self._llm_ttft, reply.asked_ns, reply.first_token_ns)
         observe(self._tts_ttfa, reply.first_token_ns, reply.first_audio_ns)
+
+
+def _barge_in_histograms(telemetry: Telemetry) -> dict[MarkKind, Histogram]:
+    """What the client's own marks tell of an interruption."""
+    return {
+        MarkKind.DUCKED: telemetry.histogram(
+            "parley_barge_in_duck_seconds", "From the user's first voice to the reply made quieter."
+        ),
+        MarkKind.SILENT: telemetry.histogram(
+            "parley_barge_in_stop_seconds", "From the user's first voice to the loudspeaker's silence."
+        ),
+    }
 
 
 def _slices_for_listener(timeline: TurnTimeline) -> tuple[WaterfallSlice, ...]:

@@ -56,7 +56,7 @@ async def test_the_figure_is_the_delay_of_the_servers_however_they_listen(
     for module in (endpointer, asr_server.recognition):
         monkeypatch.setattr(module, "WINDOW_SAMPLES", window_samples)
         monkeypatch.setattr(module, "HOLD_OVER_SAMPLES", hold_over_samples)
-    monkeypatch.setattr(uplink, "_PACKETS_A_MESSAGE", packets_a_message)
+    monkeypatch.setattr(uplink, "_MESSAGE_SAMPLES", packets_a_message * 320)
     result = await talk(silence_ms)
     assert result.own_delay_least_ms is not None
     assert DELAY_MS <= result.own_delay_least_ms <= DELAY_MS + ROOM_MS

@@ -42,7 +42,8 @@ async def test_a_server_that_drains_lets_nobody_in_and_who_is_in_finish() -> Non
         call = await server.client.begin()
         draining = tasks.create_task(server.drain())
         await asyncio.sleep(0)
-        assert await refusal(server.client) is grpc.StatusCode.UNAVAILABLE
+        # One that arrives in the very moment is cancelled by the server; `from_rpc` takes both for Unavailable.
+        assert await refusal(server.client) in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         assert not draining.done()
         server.servicer.let_go.set()
         answer = await call.read()
