@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-# A call that arrives in the very moment in which the server begins to stop is cancelled by it; `from_rpc` takes both for
-# Unavailable.
+# A call that arrives in the very moment in which the server begins to stop is cancelled by it; `from_rpc` takes both
+# for Unavailable.
 REFUSALS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
