@@ -176,7 +176,7 @@ class _Stream(Generic[Request, Response]):
         self._call = call
         self._hop = hop
         self._reader, self._writer = _Side(), _Side()
-        self._left = False
+        self._connected = self._left = False
 
     def begin(self, tasks: asyncio.TaskGroup, requests: AsyncIterable[Request]) -> None:
         self._reader.begin(tasks.create_task(self._read(), name=f"{self._hop} responses"))
@@ -231,7 +231,9 @@ class _Stream(Generic[Request, Response]):
     async def _written(self, operation: Callable[[], Awaitable[None]]) -> bool:
         """Write something; False when the call is over. Its status reaches the reader, who can say more."""
         try:
-            await self._call.wait_for_connection()
+            if not self._connected:
+                await self._call.wait_for_connection()
+                self._connected = True
             await self._writer.fly(operation)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return False

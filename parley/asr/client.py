@@ -74,5 +74,6 @@ async def _requests(
     async for request in requests:
         yield request_to_proto(request)
         # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows the
-        # first request before Ready; after it, this costs nothing.
-        await admitted.wait()
+        # first request before Ready.
+        if not admitted.is_set():
+            await admitted.wait()

@@ -43,7 +43,14 @@ def request_to_proto(request: Request) -> asr_pb2.TranscribeRequest:
     """A request as its message."""
     match request:
         case Audio():
-            return asr_pb2.TranscribeRequest(audio=fill(audio_pb2.AudioChunk(), request))
+            # By hand: fifty a second of each session.
+            chunk = audio_pb2.AudioChunk(
+                pcm=request.pcm,
+                first_sample=request.first_sample,
+                sequence=request.sequence,
+                captured_unix_us=request.captured_unix_us,
+            )
+            return asr_pb2.TranscribeRequest(audio=chunk)
         case Config():
             return asr_pb2.TranscribeRequest(config=_config_to_proto(request))
         case TurnContext():

@@ -143,8 +143,9 @@ async def test_partials_that_fail_are_given_up_with_a_line_in_the_log(caplog: py
             events = await heard(client, asr.Config(session_id="s-1"), *TURNS)
     assert len([event for event in events if isinstance(event, asr.EndOfTurn)]) == 2
     counted = failures(registry)
-    assert counted == {"partial": engine.asked.count(False)}
-    assert counted["partial"] >= 1
+    # One that the engine is still at when the pause begins is wanted no more, and its failure is nobody's.
+    assert counted.keys() == {"partial"}
+    assert 1 <= counted["partial"] <= engine.asked.count(False)
     lines = [record for record in caplog.records if record.name == "parley.asr"]
     assert [(line.getMessage(), line.__dict__["session"]) for line in lines] == [
         ("the engine failed (partial): the engine failed: no", "s-1")
