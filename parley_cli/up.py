@@ -15,7 +15,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parley._duplex import first_of
-from parley.errors import Unavailable
+from parley.errors import Unavailable, not_installed
 from parley_cli.processes import PROCESSES, Process
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _check(process: Process) -> None:
         Unavailable: its package is not installed, or a port that it needs is taken.
     """
     if any(importlib.util.find_spec(name) is None for name in (process.module, _SERVING)):
-        raise Unavailable(f"what {process.module} needs is not installed: pip install 'parley[all]'")
+        raise not_installed(f"what {process.module} needs", "all")
     for variable, port in process.ports():
         if not port:
             continue
