@@ -20,7 +20,7 @@ from llm_server.engines.local.files import read_json
 from llm_server.engines.local.prompts import read_prompt
 from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.local.worker_pool import WorkerPool
-from parley.errors import DeadlinePassed, Unavailable
+from parley.errors import DeadlinePassed, Unavailable, not_installed
 
 if TYPE_CHECKING:
     import threading
@@ -113,7 +113,7 @@ class CTranslate2Engine:
         """
         for package in _PACKAGES:
             if importlib.util.find_spec(package) is None:
-                raise Unavailable(f"{package} is not installed: pip install 'parley[ctranslate2]'")
+                raise not_installed(package, "ctranslate2")
         import tokenizers
 
         from llm_server.engines.local.template import read_template
