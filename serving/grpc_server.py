@@ -23,7 +23,8 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from parley._duplex import first_of
-from parley.errors import ParleyError, to_status
+from parley._masking import masked, secrets_of
+from parley.errors import InvalidInput, ParleyError, to_status
 from serving.config import ConfigError, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
@@ -175,7 +176,7 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
         with open_telemetry(service) as telemetry:
             uvloop.run(_as_coroutine(main(config, telemetry)))
     except (ConfigError, StartError, ParleyError) as error:
-        sys.stderr.write(f"{service}: {error}\n")
+        sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
 
 
