@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_server.engine import StopReason, ToolCall
-from llm_server.engines.local.markup import Markup
+from llm_server.engines.markup import Markup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
