@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from llm_server.engines.endpoints.failure import EndpointFailed
+from llm_server.engines.endpoints.proxies import proxy_for
 from llm_server.engines.endpoints.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ async def post(
         EndpointFailed: it cannot be reached, refuses, or is silent for too long.
     """
     body, timeout = attempt.body(endpoint.model), aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+    proxy = proxy_for(endpoint.chat)
     try:
         async with asyncio.timeout_at(watch.until):
-            response = await http.post(endpoint.chat, json=body, headers=endpoint.headers, timeout=timeout)
+            response = await http.post(endpoint.chat, json=body, headers=endpoint.headers, timeout=timeout, proxy=proxy)
             if response.ok:
                 return response
             try:

@@ -16,6 +16,7 @@ import aiohttp
 from llm_server.engine import Conversation, Message, Role
 from llm_server.engines.endpoints.attempt import Attempt
 from llm_server.engines.endpoints.failure import EndpointFailed
+from llm_server.engines.endpoints.proxies import proxy_for
 from llm_server.engines.endpoints.transport import BROKEN, CONNECT_SECONDS, TOO_MUCH, read_some, refused, why
 from llm_server.engines.json_values import as_list, as_object, load
 
@@ -90,6 +91,7 @@ async def load_model(http: aiohttp.ClientSession, endpoint: Endpoint) -> None:
     options: dict[str, Any] = {
         "headers": endpoint.headers,
         "timeout": aiohttp.ClientTimeout(total=_SECONDS, sock_connect=CONNECT_SECONDS),
+        "proxy": proxy_for(endpoint.chat),
     }
     attempt: Attempt | None = Attempt.first(_HELLO, endpoint.habits)
     status, refusal = 0, EndpointFailed(f"{endpoint.name} has not been asked")
