@@ -43,8 +43,9 @@ def load_all(text: str) -> list[object]:
         while place < len(text) and (text[place].isspace() or text[place] in ",;"):
             place += 1
         try:
-            value, place = decoder.raw_decode(text, place)
-            found.append(_shallow(value, text))
+            value, end = decoder.raw_decode(text, place)
+            found.append(_shallow(value, text[place:end]))
+            place = end
         except (ValueError, RecursionError):
             return found
 

@@ -29,10 +29,11 @@ _OPENING: Final = {closing: opening for opening, closing in _CLOSING.items()}
 _MARKS: Final = (*_CLOSING, *_OPENING)
 _MARK: Final = re.compile("|".join(map(re.escape, _MARKS)))
 _BEGUN_MARK: Final = re.compile(r"[<\[][A-Za-z_:/]{0,12}\Z")
-_CODE_BLOCK: Final = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*\Z", re.DOTALL)
+_FENCE: Final = re.compile(r"\s*```\w*")
 # What is longer is no reply, and no call.
 _MOST_KEPT: Final = 16_384
-_LONGEST_CALL: Final = 262_144
+_LONGEST_CALL: Final = 65_536
+_MOST_CALLS: Final = 64
 
 Event = Delta | ToolCall | Progress
 
@@ -57,6 +58,7 @@ class Markup:
         self._begun = self._spaced = False
         self._skips_space = True
         self._calls = calls
+        self._most_calls = calls + _MOST_CALLS
         self._tells = bool(opened)
         self._inside = _Inside(opened, keeps=bool(opened)) if opened else None
         self.unopened = ""
@@ -163,10 +165,9 @@ class Markup:
         written = inside.take(rest)
         if written is None:
             return []
-        block = _CODE_BLOCK.match(written)
-        values = [each for value in load_all(block[1] if block else written) for each in as_list(value)]
+        values = [each for value in load_all(_unfenced(written)) for each in as_list(value)]
         found: list[Event] = []
-        for name, arguments in filter(None, map(_call, values)):
+        for name, arguments in list(filter(None, map(_call, values)))[: self._most_calls - self._calls]:
             self._calls += 1
             arguments_json = whole(dump(arguments))
             found.append(ToolCall(f"call-{self._calls}", whole(name), arguments_json))
@@ -209,6 +210,12 @@ def _call(value: object) -> tuple[str, dict[str, object]] | None:
     given = function.get("arguments") or function.get("parameters") or {}
     arguments = load_object(given) if isinstance(given, str) else given
     return (name, arguments) if name and isinstance(name, str) and isinstance(arguments, dict) else None
+
+
+def _unfenced(text: str) -> str:
+    """Without the line that begins a block of code; what follows the values is not read anyway."""
+    fence = _FENCE.match(text)
+    return text[fence.end() :] if fence else text
 
 
 def _may_be_a_mark(text: str) -> bool:

@@ -154,6 +154,11 @@ def test_what_no_function_could_be_called_with_is_no_call(written: str) -> None:
     assert read(f"Well.\n<tool_call>{written}</tool_call>")[1] == []
 
 
+def test_calls_without_end_have_one() -> None:
+    call = '{"name": "time", "arguments": {}}'
+    assert len(read(f"<tool_call>{call * 40}</tool_call><tool_call>{call * 40}</tool_call>")[1]) == 64
+
+
 def test_what_a_call_has_can_travel_on_the_wire() -> None:
     [call] = read(r'<tool_call>{"name": "time", "arguments": {"zone": "\ud83d"}}</tool_call>')[1]
     assert call.arguments_json.encode()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Behind the end of a reply only the number of its tokens comes, and some endpoints forget to close.
 _USAGE_SECONDS: Final = 1.0
+_BYTES_AT_ONCE: Final = 8_192
 
 _log = logging.getLogger("parley.llm")
 
@@ -63,33 +64,46 @@ async def _attempt(
     http: aiohttp.ClientSession, endpoint: Endpoint, attempt: Attempt, watch: Watch, later: Patience
 ) -> AsyncGenerator[ReplyEvent, None]:
     response = await post(http, endpoint, attempt, watch)
-    reader, chunks = CompletionReader(endpoint, attempt.conversation), aiter(response.content.iter_any())
-    ends: Watch | None = None
     try:
         watch.alive(_now())
-        while not reader.is_over:
-            if reader.is_complete and ends is None:
-                ends = Watch(Patience(_USAGE_SECONDS, _USAGE_SECONDS), _now())
-            try:
-                chunk = await next_of(endpoint, chunks, ends or watch)
-            except EndpointFailed:
-                if ends is None:
-                    raise
-                break
-            if not chunk:
-                break
-            watch.alive(_now())
-            written = reader.written
-            for event in reader.feed(chunk):
-                yield event
-            if reader.written > written:
-                watch.wrote(_now(), later)
+        reader = CompletionReader(endpoint, attempt.conversation)
+        async with aclosing(_pieces(endpoint, response, reader, watch)) as pieces:
+            async for piece in pieces:
+                written = reader.written
+                for event in reader.feed(piece):
+                    yield event  # noqa: ASYNC119 - as above
+                if reader.written > written:
+                    watch.wrote(_now(), later)
         last = reader.finish()
         endpoint.habits.learn(attempt)
         for event in last:
             yield event
     finally:
         response.close()
+
+
+async def _pieces(
+    endpoint: Endpoint, response: aiohttp.ClientResponse, reader: CompletionReader, watch: Watch
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of a response, until `reader` has seen the end."""
+    chunks, ends = aiter(response.content.iter_any()), None
+    while not reader.is_over:
+        if reader.is_complete and ends is None:
+            ends = Watch(Patience(_USAGE_SECONDS, _USAGE_SECONDS), _now())
+        try:
+            chunk = await next_of(endpoint, chunks, ends or watch)
+        except EndpointFailed:
+            if ends is None:
+                raise
+            return
+        if not chunk:
+            return
+        watch.alive(_now())
+        for place in range(0, len(chunk), _BYTES_AT_ONCE):
+            yield chunk[place : place + _BYTES_AT_ONCE]
+            if len(chunk) > _BYTES_AT_ONCE:
+                # Thousands of events at once are work that others would wait for.
+                await asyncio.sleep(0)
 
 
 def _now() -> float:

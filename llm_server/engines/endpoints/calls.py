@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST_CALLS: Final = 64
-_MOST_CHARACTERS: Final = 262_144
+_MOST_CHARACTERS: Final = 65_536
+_LONGEST_NAME: Final = 1_024
+# Of arguments that are read before their end has come; only endpoints that repeat the name have them read.
+_MOST_READ: Final = 262_144
 # Longer ids would not come back: what the caller may send has this bound.
 _LONGEST_ID: Final = 256
 
@@ -56,16 +59,20 @@ class _Begun:
             self.pieces.append(fragment.arguments)
 
     @property
-    def is_complete(self) -> bool:
-        """Its arguments are an object, as far as they have come."""
-        return bool(self.pieces) and load_object(self.arguments) is not None
+    def begun_pieces(self) -> list[str]:
+        """Those that are more than the place of what is to come."""
+        return [piece for piece in self.pieces if piece.strip() != "{}"]
+
+    @property
+    def may_be_complete(self) -> bool:
+        """Its arguments end as an object does."""
+        return bool(self.pieces) and self.pieces[-1].rstrip().endswith("}")
 
     @property
     def arguments(self) -> str:
         """Its arguments: an object, if the pieces are one in any way."""
         together = "".join(self.pieces)
-        begun = [piece for piece in self.pieces if piece.strip() != "{}"]
-        ways = [together, "".join(begun), *self.pieces[-1:]]
+        ways = [together, "".join(self.begun_pieces), *self.pieces[-1:]]
         return next((way for way in ways if load_object(way) is not None), together)
 
 
@@ -77,7 +84,7 @@ class CallAssembler:
         self._endpoint = endpoint
         self._offered = offered
         self._begun: list[_Begun] = []
-        self._length = 0
+        self._length = self._read = 0
 
     def add(self, fragments: Iterable[Fragment]) -> None:
         """Take the next ones.
@@ -92,7 +99,8 @@ class CallAssembler:
                 call = _Begun(fragment.place)
                 self._begun.append(call)
             call.add(fragment)
-            if len(self._begun) > _MOST_CALLS or self._length > _MOST_CHARACTERS:
+            is_endless = self._length > _MOST_CHARACTERS or len(call.name) > _LONGEST_NAME
+            if is_endless or len(self._begun) > _MOST_CALLS or self._read > _MOST_READ:
                 raise EndpointFailed(f"{self._endpoint} wants functions called without end")
 
     def whole(self) -> list[ToolCall]:
@@ -128,14 +136,27 @@ class CallAssembler:
             return False
         has_own_id = bool(fragment.id and call.id) and fragment.id != call.id
         if fragment.name == call.name:
-            is_repeated = bool(fragment.id) or fragment.arguments in {"", "{}", *call.pieces}
-            is_new = load_object(fragment.arguments) is not None and not is_repeated and call.arguments.strip() != "{}"
-            return call.is_complete and (has_own_id or is_new)
+            return self._is_complete(call) and (has_own_id or _is_another(call, fragment))
         if has_own_id:
             return True
         is_rest = f"{call.name}{fragment.name}" in self._offered
         is_longer = fragment.name.startswith(call.name) and call.name not in self._offered
-        return not is_rest and not is_longer and (fragment.name in self._offered or call.is_complete)
+        return not is_rest and not is_longer and (fragment.name in self._offered or self._is_complete(call))
+
+    def _is_complete(self, call: _Begun) -> bool:
+        """Its arguments are an object, as far as they have come."""
+        if not call.may_be_complete:
+            return False
+        written = "".join(call.begun_pieces) or "{}"
+        self._read += len(written)
+        return load_object(written) is not None
+
+
+def _is_another(call: _Begun, fragment: Fragment) -> bool:
+    """True where a call that is complete is followed by the same function's name and arguments of its own."""
+    written, given = "".join(call.begun_pieces), fragment.arguments
+    is_new = bool(written) and not fragment.id and given not in {"", "{}", written}
+    return is_new and load_object(given) is not None
 
 
 def _as_object(arguments: str) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 END: Final = "[DONE]"
 """What OpenAI-compatible endpoints send as their last event."""
 
-LONGEST_EVENT: Final = 262_144
-"""In characters."""
+LONGEST_EVENT: Final = 65_536
+"""In characters; an answer that is no stream is one event."""
 
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 # JSON, or the page of something else that answers there.
@@ -63,7 +63,7 @@ class EventReader:
         yield from self._end_line()
         if self._is_stream is False:
             lines = [line for line in self._data if line.strip()]
-            yield from lines if len(lines) > 1 and all(map(_is_whole, lines)) else ["\n".join(self._data)]
+            yield from lines if _is_whole(lines[0]) else ["\n".join(self._data)]
         else:
             yield from self._dispatch()
 
