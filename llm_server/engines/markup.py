@@ -55,14 +55,14 @@ class Markup:
         """
         self._text = ""
         self._prose = Prose()
-        self._begun = self._spaced = False
+        self._begun = self._spaced = self._thought = False
         self._skips_space = True
         self._calls = calls
         self._most_calls = calls + _MOST_CALLS
         self._tells = bool(opened)
         self._inside = _Inside(opened, keeps=bool(opened)) if opened else None
         self.unopened = ""
-        """The mark of a thought that was closed and that nobody had opened."""
+        """The mark of a thought that was closed in a reply in which none had been opened."""
 
     @property
     def thinks(self) -> bool:
@@ -140,15 +140,15 @@ class Markup:
             return []
         if not is_a_break:
             return self._words(mark)
-        self._inside = _Inside(mark, mark, keeps=self._begun)
+        self._inside, self._thought = _Inside(mark, mark, keeps=self._begun), True
         return [Progress(ProgressKind.REASONING)]
 
     def _close_unopened(self, mark: str) -> list[Event]:
         opening = _OPENING[mark]
         if self._prose.in_quotes if opening == _CALL else not self._prose.at_a_break:
             return self._words(mark)
-        if opening != _CALL:
-            self.unopened = self.unopened or opening
+        if opening != _CALL and not self._thought:
+            self.unopened = opening
         self._close()
         return []
 

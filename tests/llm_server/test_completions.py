@@ -262,8 +262,18 @@ def test_an_endpoint_whose_template_opens_the_thought_is_known_after_its_first_r
     assert words(*reply, by=one) == "The user greets me.\nHello."
     assert words(*reply, by=one) == "Hello."
     assert read(*reply, by=one)[0] == THINKS
+    # Cut off while it thinks, it has not changed its ways.
+    with pytest.raises(EndpointFailed, match="wrote nothing"):
+        read(event("The user greets me"), event(reason="length"), by=one)
+    assert words(*reply, by=one) == "Hello."
     # Thinking was switched off: nothing is lost, and from the next reply on nothing waits.
     assert words(event("Hello."), STOP, by=one) == "Hello."
+    assert list(CompletionReader(one, HELLO).feed(event("Hello."))) == [Delta("Hello.")]
+
+
+def test_a_thought_that_is_closed_twice_says_nothing_of_the_template() -> None:
+    one = endpoint()
+    assert words(event("<think>Hm.</think>\n</think>\nHello."), STOP, by=one) == "Hello."
     assert list(CompletionReader(one, HELLO).feed(event("Hello."))) == [Delta("Hello.")]
 
 

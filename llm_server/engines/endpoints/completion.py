@@ -124,7 +124,7 @@ class CompletionReader:
         habits = self._endpoint.habits
         if self._markup.unopened:
             habits.opened = self._markup.unopened
-        elif self._markup.thinks:
+        elif self._markup.thinks and self._reason is not StopReason.LENGTH:
             habits.opened = ""
 
     def _finish(self, *, calls: bool) -> Finish:
