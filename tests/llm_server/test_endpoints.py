@@ -274,11 +274,11 @@ async def test_an_endpoint_with_a_version_in_its_address_gets_query_and_key_in_i
 
 
 def test_what_is_secret_in_an_address_is_never_told() -> None:
-    endpoint = Endpoint("https://me:pa%24s@host/v1?token=a%2Fb&api-version=2024", "m", "key-1")
+    endpoint = Endpoint("https://me:pa%24s@host/v1?v=1&token=aa%2Fbb&api-version=2024", "m", "key-1")
     assert endpoint.name == "m@host"
     assert (
-        endpoint.quoted("key-1 pa$s pa%24s a/b a%2Fb 2024 at //you:word@proxy")
-        == "*** *** *** *** *** *** at //***@proxy"
+        endpoint.quoted("key-1 pa$s pa%24s aa/bb aa%2Fbb 2024 at 1 //you:word@proxy")
+        == "*** *** *** *** *** *** at 1 //***@proxy"
     )
 
 

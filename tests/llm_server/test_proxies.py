@@ -124,8 +124,17 @@ def test_the_environment_says_what_goes_through_a_proxy(
     assert proxy_for(url) == proxy
 
 
-def test_a_proxy_of_a_kind_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("all_proxy", "socks5://me:secret@proxy:1080")
-    with pytest.raises(EndpointFailed, match="a socks5 address: give https_proxy an http address") as raised:
+@pytest.mark.parametrize(
+    ("proxy", "why"),
+    [
+        ("socks5://me:secret@proxy:1080", "a socks5 address"),
+        ("http://me:secret@proxy:port", "none that is an address"),
+        ("http://me:secret@[::1", "none that is an address"),
+        ("http://", "none that is an address"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str, why: str) -> None:
+    monkeypatch.setenv("all_proxy", proxy)
+    with pytest.raises(EndpointFailed, match=f"{why}: give https_proxy an http address") as raised:
         proxy_for("https://host/v1")
     assert "secret" not in str(raised.value)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from llm_server.engines.endpoints.attempt import Habits
 
 _CHAT: Final = "/chat/completions"
 _MOST_OF_A_QUOTE: Final = 200
 _AZURE: Final = "api-version"
+# In a query much is short and no secret, and stands everywhere.
+_SHORTEST_SECRET: Final = 4
 _USER: Final = re.compile(r"//[^/@\s]+@")
 
 
@@ -60,10 +62,10 @@ class Endpoint:
     def masked(self, text: str) -> str:
         """`text` without key, password and query: an endpoint may quote what it does not like."""
         parts = urlsplit(self.url)
-        values = [each.partition("=")[2] for each in parts.query.split("&")]
-        secrets = {self.api_key, parts.query, *values, *map(unquote_plus, values), parts.password or ""}
-        secrets.add(unquote(parts.password or ""))
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        values = [parts.password or "", *(each.partition("=")[2] for each in parts.query.split("&"))]
+        secrets = {each for each in (parts.query, *values, *map(unquote_plus, values)) if len(each) >= _SHORTEST_SECRET}
+        secrets |= {self.api_key} - {""}
+        for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         # Whoever else stands there in an address, as a proxy does.
         return _USER.sub("//***@", text)

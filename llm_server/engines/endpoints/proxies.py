@@ -13,7 +13,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from llm_server.engines.endpoints.failure import EndpointFailed
 
-_SCHEMES: Final = ("http", "https")
+_SCHEMES: Final = ("http://", "https://")
 
 
 def proxy_for(url: str) -> str | None:
@@ -26,13 +26,23 @@ def proxy_for(url: str) -> str | None:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or _is_direct(parts.hostname or "", parts.netloc.rpartition("@")[2], proxies):
         return None
-    found = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if found.scheme not in _SCHEMES or not found.hostname:
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    if not _can_be_asked(address):
+        kind = "none that is an address" if address.startswith(_SCHEMES) else f"a {address.partition(':')[0]} address"
         raise EndpointFailed(
-            f"{parts.hostname} cannot be asked through the proxy of the environment, a {found.scheme} address: "
+            f"{parts.hostname} cannot be asked through the proxy of the environment, {kind}: "
             f"give {parts.scheme}_proxy an http address, or name {parts.hostname} in no_proxy"
         )
-    return found.geturl()
+    return address
+
+
+def _can_be_asked(address: str) -> bool:
+    try:
+        found = urlsplit(address)
+        # Reading a port is what finds out that it is none.
+        return address.startswith(_SCHEMES) and bool(found.hostname) and found.port != 0
+    except ValueError:
+        return False
 
 
 def _is_direct(host: str, host_and_port: str, proxies: dict[str, str]) -> bool:
