@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from parley._masking import masked, secrets_of
 from parley.errors import ParleyError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _flushed(command: Callable[[], int]) -> int:
 
 def _complain(sentence: str) -> int:
     try:
-        print(f"parley: {sentence}", file=sys.stderr, flush=True)
+        print(f"parley: {masked(sentence, secrets_of(os.environ))}", file=sys.stderr, flush=True)
     except OSError:
         _give_up(sys.stderr)
     return _FAILED
