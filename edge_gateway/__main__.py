@@ -18,13 +18,14 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.page_facts import add_facts
+from edge_gateway.transports.sites import open_sites
 from edge_gateway.transports.web_app import new_app
 from parley.asr import AsrClient
 from parley.conversation import SERVICE
 from parley.llm import LlmClient
 from parley.tts import TtsClient
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
-from serving.grpc_server import Listen, StartError, run, serve
+from serving.grpc_server import Listen, run, serve
 
 if TYPE_CHECKING:
     from serving.telemetry import Telemetry
@@ -45,12 +46,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         stack.push_async_callback(runner.cleanup)
 
         async def load() -> None:
-            try:
-                await web.TCPSite(runner, config.host, config.port).start()
-            except OSError as error:
-                raise StartError(
-                    f"port {config.port} on {config.host} is taken: stop what uses it, or set PARLEY_GATEWAY_PORT"
-                ) from error
+            await open_sites(runner, config)
 
         async def drain() -> None:
             await admission.drain(config.drain_seconds)
