@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from llm_server.engines.endpoints.failure import EndpointFailed
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import aiohttp
 
     from llm_server.engines.endpoints.endpoint import Endpoint
+
+# The settings that name the first endpoint, and the others.
+_FIRST: Final = "PARLEY_LLM_URL"
+_OTHERS: Final = "PARLEY_LLM_FALLBACKS"
 
 _log = logging.getLogger("parley.llm")
 
@@ -29,8 +33,14 @@ class WarmUp:
         """All of them are cold."""
         self._endpoints = endpoints
         self._warm = [False for _ in endpoints]
+        self._problems = ["" for _ in endpoints]
         self._wanted = [asyncio.Event() for _ in endpoints]
         self.question()
+
+    @property
+    def problem(self) -> str:
+        """What was wrong with each of them when they were tried last; empty where one of them may be well."""
+        return "; ".join(self._problems) if all(self._problems) else ""
 
     def question(self) -> None:
         """A question has come: time to try again what could not be warmed up."""
@@ -39,6 +49,7 @@ class WarmUp:
 
     def answered(self, place: int) -> None:
         """This one has written a reply, so it is warm."""
+        self._problems[place] = ""
         self._warm[place] = True
 
     def silent(self, place: int) -> None:
@@ -61,7 +72,9 @@ class WarmUp:
             try:
                 await self._endpoints[place].warm_up(http)
             except EndpointFailed as failure:
-                _log.warning("not warmed up, the next question tries again: %s", failure)
+                self._problems[place] = f"{_FIRST if place == 0 else _OTHERS}: {failure}"
+                _log.warning("not warmed up, the next question tries again: %s", self._problems[place])
             else:
+                self._problems[place] = ""
                 self._warm[place] = True
                 warmed(place)
