@@ -33,6 +33,11 @@ def reachable(host: str) -> str:
     return _WILDCARDS.get(host.strip("[]"), host)
 
 
+def is_for_all(host: str) -> bool:
+    """True when it stands for all addresses of a machine."""
+    return host.strip("[]") in _WILDCARDS
+
+
 def port_of(environment: Mapping[str, str], variable: str) -> int:
     """The port that `variable` sets.
 

@@ -18,8 +18,9 @@ import os
 import signal
 from typing import Final
 
+from parley._binding import is_for_all
 from parley.errors import ParleyError
-from parley_cli.processes import page_url
+from parley_cli.processes import GATEWAY, page_url
 from parley_cli.up.checks import check
 from parley_cli.up.house import House
 from parley_cli.up.lan import open_lan
@@ -54,6 +55,11 @@ async def up(profile: str, lan: str | None = None) -> int:
             terminal.say(f"Parley is listening: open {url} (Ctrl-C stops it)")
             if network is not None:
                 network.announce(terminal)
+            elif is_for_all(GATEWAY.host(environment)):
+                terminal.say(
+                    "Other machines may open it by names in PARLEY_ALLOWED_HOSTS; their browsers give it no microphone "
+                    "without HTTPS: `parley up --lan` does both."
+                )
 
         await House(environment, terminal, stop).run(listening)
     except ParleyError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from parley._binding import explain, find_problem, joined, port_of, reachable
+from parley._binding import explain, find_problem, is_for_all, joined, port_of
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def open_lan(address: str, environment: Mapping[str, str]) -> Lan:
     if any(importlib.util.find_spec(name) is None for name in _PACKAGES):
         raise Unavailable("what --lan needs is not installed: pip install '.[lan]' in the folder of Parley")
     host, port = (address or _own_address()).strip("[]"), port_of(environment, _PORT)
-    if reachable(host) != host:
+    if is_for_all(host):
         raise InvalidInput(f"--lan {host} stands for all addresses: name the one that others reach you at", field="lan")
     problem = find_problem(host, port)
     if problem is not None:

@@ -18,6 +18,9 @@ from parley_cli.client import converse
 from parley_cli.processes import GATEWAY, PROCESSES, TTS
 from tests.end_to_end.started import Up, own_ports, started
 
+# Whole Parleys are started, on machines that may have other work.
+pytestmark = pytest.mark.timeout(180)
+
 PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 NOWHERE = "http://127.0.0.1:9"
 
@@ -141,6 +144,8 @@ async def test_on_any_address_of_this_machine_it_listens_and_is_found(host: str)
         async with aiohttp.ClientSession() as http, http.get(url) as response:
             assert response.status == 200
         if host in {"::", "0.0.0.0"}:
+            assert up.process.stdout is not None
+            assert b"parley up --lan" in await up.process.stdout.readline()
             async with aiohttp.ClientSession() as http, http.get(page(up)) as response:
                 assert response.status == 200
         await speaks(up)
@@ -165,6 +170,8 @@ async def test_on_any_address_of_this_machine_it_listens_and_is_found(host: str)
             {"PARLEY_HTTPS_CERTIFICATE": "/nowhere.pem"},
             "PARLEY_HTTPS_CERTIFICATE=/nowhere.pem with its key cannot be used",
         ),
+        ({"PARLEY_ASR_ENGINE": "faster-whisper", "HF_HOME": "/nowhere"}, "parley models pull whisper:small"),
+        ({"PARLEY_TTS_ENGINE": "piper", "PARLEY_TTS_VOICES_DIR": "/nowhere"}, "parley models pull piper:en_US"),
         ({"PARLEY_LLM_ENGINE": "openai"}, "llm_server cannot run: PARLEY_LLM_MODEL is empty"),
     ],
 )

@@ -19,6 +19,9 @@ from tests.end_to_end.started import own_ports, started
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Servers are started, on machines that may have other work.
+pytestmark = pytest.mark.timeout(180)
+
 
 async def doctor(*arguments: str, **settings: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
     """Status, and what was found by what was looked at."""
