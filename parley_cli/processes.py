@@ -79,3 +79,13 @@ def page_url(environment: Mapping[str, str]) -> str:
         InvalidInput: the variable holds no port.
     """
     return f"http://{joined(reachable(GATEWAY.host(environment)), port_of(environment, 'PARLEY_GATEWAY_PORT'))}"
+
+
+def https_url(environment: Mapping[str, str]) -> str:
+    """Where the gateway's page is over HTTPS, if it has a certificate, by the variables of an environment.
+
+    Raises:
+        InvalidInput: the variable holds no port.
+    """
+    host = environment.get("PARLEY_HTTPS_HOST", "").strip() or LOOPBACK
+    return f"https://{joined(reachable(host), port_of(environment, 'PARLEY_HTTPS_PORT'))}"

@@ -20,7 +20,7 @@ from typing import Final
 
 from parley._binding import is_for_all
 from parley.errors import ParleyError
-from parley_cli.processes import GATEWAY, page_url
+from parley_cli.processes import GATEWAY, https_url, page_url
 from parley_cli.up.checks import check
 from parley_cli.up.house import House
 from parley_cli.up.lan import open_lan
@@ -55,6 +55,9 @@ async def up(profile: str, lan: str | None = None) -> int:
             terminal.say(f"Parley is listening: open {url} (Ctrl-C stops it)")
             if network is not None:
                 network.announce(terminal)
+                return
+            if environment.get("PARLEY_HTTPS_CERTIFICATE"):
+                terminal.say(f"Over HTTPS: open {https_url(environment)}")
             elif is_for_all(GATEWAY.host(environment)):
                 terminal.say(
                     "Other machines may open it by names in PARLEY_ALLOWED_HOSTS; their browsers give it no microphone "

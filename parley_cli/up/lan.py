@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PORT: Final = "PARLEY_HTTPS_PORT"
 _CERTIFICATE: Final = "PARLEY_HTTPS_CERTIFICATE"
+_KEY: Final = "PARLEY_HTTPS_KEY"
 _HOSTS: Final = "PARLEY_ALLOWED_HOSTS"
 _PACKAGES: Final = ("cryptography", "segno")
 # Addresses for documents, which are nowhere; asking for the way there sends nothing.
@@ -50,6 +51,8 @@ class Lan:
             "PARLEY_HTTPS_HOST": self.host,
             _PORT: str(self.port),
             _CERTIFICATE: str(self.certificate),
+            # Ours has its key in the same file.
+            _KEY: environment.get(_KEY, "") if environment.get(_CERTIFICATE) else "",
             _HOSTS: ",".join(hosts),
         }
 

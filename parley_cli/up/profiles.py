@@ -42,7 +42,7 @@ def environment_of(profile: str, environment: Mapping[str, str]) -> dict[str, st
     theirs = {name: value for name, value in environment.items() if name in KNOWN or not name.startswith("PARLEY_")}
     made = {**PROFILES[profile], "PARLEY_LOG_LEVEL": "WARNING", **theirs, SUPERVISED: "1"}
     for variable, process in ADDRESSES.items():
-        made.setdefault(variable, process.address(environment))
+        made[variable] = made.get(variable, "").strip() or process.address(environment)
     for process in PROCESSES:
         # Each is looked at before anything is started.
         process.ports(environment)

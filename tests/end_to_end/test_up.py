@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import signal
 import ssl
@@ -16,6 +17,7 @@ from parley._binding import find_problem, joined
 from parley.conversation import ErrorCode, ErrorEvent, SessionConfig
 from parley_cli.client import converse
 from parley_cli.processes import GATEWAY, PROCESSES, TTS
+from parley_cli.up.certificate import find_certificate
 from tests.end_to_end.started import Up, own_ports, started
 
 # Whole Parleys are started, on machines that may have other work.
@@ -268,6 +270,18 @@ async def test_for_the_network_the_page_is_served_over_https_and_its_address_pri
         assert "Everyone in this network can now open the page" in rest
         assert "▀" in rest
     assert (PROCESSES[3], PROCESSES[2]) == (GATEWAY, TTS)
+
+
+async def test_with_a_certificate_of_ones_own_the_page_is_served_over_https_too(tmp_path: Path) -> None:
+    certificate = find_certificate("localhost", tmp_path, dt.datetime.now(dt.UTC))
+    async with started(PARLEY_HTTPS_CERTIFICATE=str(certificate), PARLEY_HTTPS_HOST="localhost") as up:
+        await up.listening()
+        assert up.process.stdout is not None
+        url = f"https://localhost:{up.environment['PARLEY_HTTPS_PORT']}"
+        assert (await up.process.stdout.readline()).decode() == f"Over HTTPS: open {url}\n"
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        async with aiohttp.ClientSession() as http, http.get(url, ssl=trusting) as response:
+            assert response.status == 200
 
 
 @pytest.mark.parametrize(
