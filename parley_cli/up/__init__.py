@@ -35,14 +35,20 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def up(profile: str, lan: str | None = None) -> int:
     """Start everything, print the page's address, and wait for Ctrl-C, SIGTERM or the end of the terminal.
 
+    A second signal ends all of it at once, without waiting for conversations.
+
     `lan` is the address at which the network is to reach the page, "" to find it out, None for none.
     Returns 0; 1 when something could not start, which is told on standard error.
     """
-    stop, terminal = asyncio.Event(), Terminal.find()
+    stop, hurry, terminal = asyncio.Event(), asyncio.Event(), Terminal.find()
+
+    def told_to_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in _SIGNALS:
         # Under nohup the end of the terminal is ignored, and is to be.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, told_to_stop)
     try:
         environment = environment_of(profile, os.environ)
         await check(environment)
@@ -64,7 +70,7 @@ async def up(profile: str, lan: str | None = None) -> int:
                     "without HTTPS: `parley up --lan` does both."
                 )
 
-        await House(environment, terminal, stop).run(listening)
+        await House(environment, terminal, stop, hurry).run(listening)
     except ParleyError as error:
         terminal.tell(str(error))
         return 1

@@ -28,11 +28,14 @@ _DRAIN_SECONDS: Final = 5.0
 class House:
     """The processes of one `parley up`."""
 
-    def __init__(self, environment: Mapping[str, str], terminal: Terminal, stop: asyncio.Event) -> None:
-        """Start nothing yet; all ends when `stop` is set."""
+    def __init__(
+        self, environment: Mapping[str, str], terminal: Terminal, stop: asyncio.Event, hurry: asyncio.Event
+    ) -> None:
+        """Start nothing yet; all ends when `stop` is set, and without waiting for anybody when `hurry` is."""
         self._environment = environment
         self._terminal = terminal
         self._stop = stop
+        self._hurry = hurry
         self._children: dict[str, Child] = {}
         self._served: set[str] = set()
         self._all_served = asyncio.Event()
@@ -122,10 +125,15 @@ class House:
         for process in reversed(PROCESSES):
             if process.module in self._children:
                 self._children[process.module].terminate()
-        _, late = await asyncio.wait(keepers, timeout=_drain_seconds(self._environment) + _STOP_SECONDS)
-        if late:
-            for child in self._children.values():
-                child.kill()
+        async with asyncio.TaskGroup() as tasks:
+            hurried = tasks.create_task(self._hurry.wait(), name="hurry")
+            seconds = _drain_seconds(self._environment) + _STOP_SECONDS
+            ended = tasks.create_task(_all_ended(keepers, seconds), name="end")
+            await asyncio.wait([hurried, ended], return_when=asyncio.FIRST_COMPLETED)
+            hurried.cancel()
+            ended.cancel()
+        for child in self._children.values():
+            child.kill()
 
 
 def _drain_seconds(environment: Mapping[str, str]) -> float:
@@ -134,6 +142,10 @@ def _drain_seconds(environment: Mapping[str, str]) -> float:
     except ValueError:
         # The servers say that it is none.
         return _DRAIN_SECONDS
+
+
+async def _all_ended(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    await asyncio.wait(tasks, timeout=seconds)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -57,6 +57,18 @@ async def test_however_it_ends_its_servers_end_and_it_can_be_started_again(end: 
     assert [find_problem("127.0.0.1", port) for port in ports] == [None] * len(ports)
 
 
+async def test_told_twice_to_stop_it_waits_for_no_conversation() -> None:
+    async with started(PARLEY_DRAIN_SECONDS="1000", PARLEY_LOG_LEVEL="INFO") as up:
+        await up.listening()
+        async with converse(page(up)) as conversation:
+            await conversation.configure(SessionConfig())
+            up.process.send_signal(signal.SIGINT)
+            await up.told("ConversationService is stopping")
+            up.process.send_signal(signal.SIGINT)
+            await up.all_gone()
+    assert up.process.returncode == 0
+
+
 async def test_killed_while_it_starts_it_leaves_nothing_behind() -> None:
     async with started() as up:
         # The gateway is the last that is started.
