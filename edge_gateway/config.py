@@ -39,6 +39,11 @@ class GatewayConfig:
     drain_seconds: float = setting(
         "PARLEY_DRAIN_SECONDS", 5.0, help="How long sessions may go on after the signal to stop.", minimum=0
     )
+    hosts: str = setting(
+        "PARLEY_ALLOWED_HOSTS",
+        "",
+        help="Other names and addresses that the gateway may be opened as, separated by commas, ports optional.",
+    )
     origins: str = setting(
         "PARLEY_ALLOWED_ORIGINS", "", help="Other origins whose pages may connect, separated by commas; * for any."
     )
@@ -53,3 +58,8 @@ class GatewayConfig:
     tool_filler: str = setting(
         "PARLEY_TOOL_FILLER", "One moment.", help="What is said while a function takes long; nothing if empty."
     )
+
+    @property
+    def known_hosts(self) -> str:
+        """As what the gateway may be opened beside its own address: what is named, and where it serves HTTPS."""
+        return f"{self.hosts},{self.https_host}" if self.https_certificate else self.hosts

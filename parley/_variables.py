@@ -39,7 +39,7 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
     for name in (
         # The gateway.
         *("GATEWAY_HOST", "ASR_ADDRESS", "LLM_ADDRESS", "TTS_ADDRESS", "MAX_SESSIONS", "LEAD_MS", "DRAIN_SECONDS"),
-        *("ALLOWED_ORIGINS", "TRACE_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
+        *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRACE_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
         *("HTTPS_HOST", "HTTPS_CERTIFICATE", "HTTPS_KEY"),
         # The ASR server.
         *("ASR_HOST", "ASR_ENGINE", "ASR_MODEL", "ASR_DEVICE", "ASR_COMPUTE_TYPE", "ASR_LANGUAGE", "ASR_PROMPT"),

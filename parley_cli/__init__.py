@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from parley._masking import masked, secrets_of
 from parley._variables import unknown
 from parley.errors import ParleyError
 from parley_cli.processes import ASR, LLM, TTS, page_url, server_address
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except ParleyError as error:
-        print(f"parley: {error}", file=sys.stderr)
+        print(f"parley: {masked(str(error), secrets_of(os.environ))}", file=sys.stderr)
         return _EXIT_FAILED
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
