@@ -49,9 +49,11 @@ def port_of(environment: Mapping[str, str], variable: str) -> int:
         return PORTS[variable]
     if not text.isascii() or not text.isdecimal():
         raise InvalidInput(f"{variable}={text}: not a whole number", field=variable)
-    if int(text[: len(str(_LAST_PORT)) + 1]) > _LAST_PORT:
+    digits = text.lstrip("0") or "0"
+    # Python does not read numbers of some thousand digits.
+    if len(digits) > len(str(_LAST_PORT)) or int(digits) > _LAST_PORT:
         raise InvalidInput(f"{variable}={text}: more than {_LAST_PORT}", field=variable)
-    return int(text)
+    return int(digits)
 
 
 def find_problem(host: str, port: int) -> OSError | None:

@@ -28,12 +28,12 @@ def test_a_server_on_all_addresses_is_found_on_this_machine(host: str, there: st
 
 
 @pytest.mark.parametrize(
-    "text", ["abc", "80.0", "-1", "0x50", "8080 8081", "65536", "９", "9" * 5_000, "tcp://10.0.0.1:8080"]
+    "text", ["abc", "80.0", "-1", "0x50", "8080 8081", "65536", "0099999", "９", "9" * 5_000, "tcp://10.0.0.1:8080"]
 )
 def test_what_is_no_port_is_named_with_its_variable(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         port_of({"PARLEY_GATEWAY_PORT": text}, "PARLEY_GATEWAY_PORT")
-    assert str(caught.value).startswith(f"PARLEY_GATEWAY_PORT={text}: ")
+    assert str(caught.value).startswith(f"PARLEY_GATEWAY_PORT={text[:20]}")
 
 
 def test_a_port_that_is_unset_or_empty_has_its_default() -> None:
