@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -42,6 +43,7 @@ _EXPORT_DELAY_MS = 1_000
 # Callers choose the names of their sessions.
 _LONGEST_ID = 100
 _LAST_SPANS_SECONDS = 1.0
+_BESIDE_US: Final = ("localhost", "127.0.0.1", "::1")
 _propagator = TraceContextTextMapPropagator()
 _preset: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("preset span identity", default=None)
 
@@ -186,18 +188,23 @@ def new_provider(service: str) -> TracerProvider:
 
 
 @contextmanager
-def open_telemetry(service: str) -> Iterator[Telemetry]:
-    """Telemetry of a process that calls itself `service`; what is left is sent within a second of leaving the block."""
+def open_telemetry(service: str, level: str = "INFO") -> Iterator[Telemetry]:
+    """Telemetry of a process that calls itself `service`, and logs from `level` up.
+
+    What is left is sent within a second of leaving the block.
+    """
     provider = new_provider(service)
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         # Imported here: it costs 15 MB, and most first runs have no collector.
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=_EXPORT_DELAY_MS))
+        # Theirs says that options are text, and gRPC's are numbers.
+        exporter = OTLPSpanExporter(channel_options=_proxy_options(os.environ))  # type: ignore[arg-type]
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_EXPORT_DELAY_MS))
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    configure_logging(service)
+    configure_logging(service, level)
     try:
         yield Telemetry(provider, registry)
     finally:
@@ -207,11 +214,18 @@ def open_telemetry(service: str) -> Iterator[Telemetry]:
         closing.join(_LAST_SPANS_SECONDS)
 
 
-def configure_logging(service: str) -> None:
-    """Send the process's logs to standard error, one JSON object a line, without the secrets of the environment."""
+def _proxy_options(environment: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """A collector beside us is no affair of a company's proxy; one elsewhere may be behind it."""
+    endpoint = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environment["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname
+    return (("grpc.enable_http_proxy", 0),) if host in _BESIDE_US else ()
+
+
+def configure_logging(service: str, level: str) -> None:
+    """Send the process's logs from `level` up to standard error, one JSON object a line, without secrets."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines(service, secrets_of(os.environ)))
-    logging.basicConfig(handlers=[handler], level=os.environ.get("PARLEY_LOG_LEVEL", "INFO").upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
 class _JsonLines(logging.Formatter):
