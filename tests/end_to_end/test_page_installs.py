@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 
-async def test_chromium_would_install_the_page(tmp_path: Path) -> None:
-    async with scripted_gateway() as gateway, async_playwright() as playwright:
+@pytest.mark.parametrize("prefix", ["", "/parley", "/a/deep/one"])
+async def test_chromium_would_install_the_page(prefix: str, tmp_path: Path) -> None:
+    async with scripted_gateway(prefix) as gateway, async_playwright() as playwright:
         # A private window never installs anything, so this one has a profile.
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu"]
         context = await playwright.chromium.launch_persistent_context(tmp_path, executable_path=CHROMIUM, args=flags)
         try:
             page = context.pages[0]
-            await page.goto(gateway.url, wait_until="networkidle")
+            await page.goto(f"{gateway.url}/", wait_until="networkidle")
             session = await context.new_cdp_session(page)
             found = await session.send("Page.getAppManifest")
             assert found["errors"] == []
