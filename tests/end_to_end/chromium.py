@@ -24,7 +24,7 @@ DESKTOP: Final = (1360, 860)
 
 _FLAGS: Final = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream"
+    "--disable-component-update --disable-sync"
 )
 
 
@@ -36,6 +36,8 @@ class Visitor:
     """What they say, as `speech` wrote it; None: what Chromium beeps."""
     allows: bool = True
     """They allow the microphone."""
+    has_microphone: bool = True
+    """There is one; without it, Chromium finds none on a machine that has none either."""
     scheme: Literal["light", "dark"] = "light"
     """The colours that they prefer."""
     size: tuple[int, int] = DESKTOP
@@ -56,6 +58,8 @@ def speech(target: Path, *recordings: Path, silence_seconds: float = 1.0) -> Pat
 async def browsing(visitor: Visitor) -> AsyncIterator[BrowserContext]:
     """A browser as `visitor` uses it."""
     flags = _FLAGS.split()
+    if visitor.has_microphone:
+        flags.append("--use-fake-device-for-media-stream")
     if visitor.microphone is not None:
         flags.append(f"--use-file-for-fake-audio-capture={visitor.microphone}%noloop")
     if visitor.allows:

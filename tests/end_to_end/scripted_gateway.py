@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,6 +18,7 @@ from parley.conversation import (
     AudioPacket,
     Encoding,
     Event,
+    Ping,
     Request,
     SessionConfig,
     SessionReady,
@@ -35,6 +37,7 @@ ENGINES: Final = ("moonshine tiny-en", "openai llama3.2", "espeak-ng")
 
 _WEB: Final = Path(__file__).resolve().parents[2] / "edge_gateway" / "web"
 _WAIT_SECONDS: Final = 15
+_PING_SECONDS: Final = 5
 _PACKET_SAMPLES: Final = REPLY_RATE_HZ // 50
 _TONE_HZ: Final = 220
 
@@ -45,6 +48,18 @@ class Listener:
 
     socket: web.WebSocketResponse
     requests: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
+
+    async def listen(self) -> None:
+        """Take what the page says until it goes; a page that hears nothing for long takes its gateway for gone."""
+        clock, pinged = asyncio.get_running_loop().time, 0.0
+        while not self.socket.closed:
+            if clock() - pinged > _PING_SECONDS:
+                await self.send(Ping(1, time.time_ns() // 1000))
+                pinged = clock()
+            with suppress(TimeoutError):
+                message = await self.socket.receive(timeout=_PING_SECONDS)
+                if message.type is WSMsgType.TEXT:
+                    self.requests.put_nowait(request_from_json(message.data))
 
     async def expect(self, kind: type[R]) -> R:
         """The next request of a kind; those before it are left out."""
@@ -103,9 +118,7 @@ async def scripted_gateway(prefix: str = "") -> AsyncIterator[ScriptedGateway]:
         await socket.prepare(request)
         listener = Listener(socket)
         arrivals.put_nowait(listener)
-        async for message in socket:
-            if message.type is WSMsgType.TEXT:
-                listener.requests.put_nowait(request_from_json(message.data))
+        await listener.listen()
         return socket
 
     app = web.Application()

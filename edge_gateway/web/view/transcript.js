@@ -29,7 +29,11 @@ export class TranscriptView {
     this.shown = new Map();
     this.follows = true;
     this.scroller.addEventListener("scroll", () => this.scrolled());
-    this.latest.addEventListener("click", () => this.toEnd());
+    this.latest.addEventListener("click", () => {
+      // The button goes: who pressed it by key goes on from what it leads to.
+      this.scroller.focus({ preventScroll: true });
+      this.toEnd();
+    });
     new ResizeObserver(() => this.follows && this.toEnd()).observe(this.scroller);
   }
 

@@ -224,6 +224,32 @@ async def test_in_a_pause_each_packet_goes_alone_until_the_voice_goes_on() -> No
         assert len(rig.stream.sound) == 3
 
 
+@pytest.mark.parametrize("waiting", [1, 2, 3])
+@on_virtual_time
+async def test_what_waits_for_its_message_goes_as_soon_as_the_voice_stops(waiting: int) -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        rig.stream.say(asr.VoiceOnset(1, 0))
+        rig.hear(4 + waiting)
+        await settled()
+        assert len(rig.stream.sound) == 1
+        rig.stream.say(asr.VoiceStopped(1, 900, 200))
+        await settled()
+        assert rig.stream.pcm == rig.heard
+
+
+@pytest.mark.parametrize("state", [asr.Assistant.SPEAKING, asr.Assistant.THINKING])
+@on_virtual_time
+async def test_what_waits_for_its_message_goes_before_the_server_learns_of_the_assistant(state: asr.Assistant) -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        rig.hear(3)
+        rig.recognition.assistant(state)
+        await settled()
+        assert [type(request) for request in rig.stream.requests] == [asr.Config, asr.Audio, asr.Assistant]
+        assert rig.stream.pcm == rig.heard
+
+
 @on_virtual_time
 async def test_a_flush_comes_behind_all_the_sound_before_it() -> None:
     rig = Rig(listens)
@@ -293,7 +319,7 @@ async def test_a_turn_is_told_with_the_packet_that_holds_its_last_voiced_sample(
     [heard] = rig.of(asr.EndOfTurn)
     assert heard.packet is not None
     assert heard.packet.first_sample == PACKET * 19
-    assert heard.packet.forwarded_ns > 0
+    assert heard.packet.decoded_ns > 0
 
 
 @on_virtual_time
