@@ -7,8 +7,9 @@ On the wire PCM is `bytes`, signed 16-bit little-endian mono; at engines it is a
 from __future__ import annotations
 
 import math
+import os
 import wave
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 
@@ -123,9 +124,9 @@ def decode_file(path: str | Path, sample_rate_hz: int) -> bytes:
     return bytes(pieces)
 
 
-def write_wav(path: str | Path, pcm: bytes, sample_rate_hz: int) -> None:
-    """Write mono s16le `pcm` as a WAV file."""
-    with wave.open(str(path), "wb") as file:
+def write_wav(target: str | Path | BinaryIO, pcm: bytes, sample_rate_hz: int) -> None:
+    """Write mono s16le `pcm` as a WAV file, to a path or into a file that is open."""
+    with wave.open(os.fspath(target) if isinstance(target, os.PathLike) else target, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(sample_rate_hz)
