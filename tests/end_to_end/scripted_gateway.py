@@ -167,14 +167,18 @@ class _Site:
 
 
 @asynccontextmanager
-async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
-    """Serve the page and its WebSocket on a port of their own."""
+async def scripted_gateway(prefix: str = "") -> AsyncIterator[ScriptedGateway]:
+    """Serve the page and its WebSocket on a port of their own, below the path `prefix` alone."""
     site = _Site()
-    runner = web.AppRunner(site.app(), access_log=None, shutdown_timeout=1.0)
+    root = site.app()
+    if prefix:
+        root = web.Application()
+        root.add_subapp(prefix, site.app())
+    runner = web.AppRunner(root, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}"
         yield ScriptedGateway(url, site.arrivals, site.facts, site.previews)
     finally:
         await runner.cleanup()

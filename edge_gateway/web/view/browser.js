@@ -37,7 +37,7 @@ export function saveSettings(settings) {
 /** What the server tells a page; undefined where it cannot be asked. @returns {Promise<Facts | undefined>} */
 export async function facts() {
   try {
-    const response = await fetch("/v1/page");
+    const response = await fetch(new URL("v1/page", document.baseURI));
     return response.ok ? await response.json() : undefined;
   } catch {
     return undefined;
