@@ -42,6 +42,8 @@ class Visitor:
     """The colours that they prefer."""
     size: tuple[int, int] = DESKTOP
     """Of their window."""
+    locale: str = "en-US"
+    """The language of their browser."""
     environment: dict[str, str] = field(default_factory=dict)
     """What their browser finds in its environment."""
 
@@ -71,7 +73,10 @@ async def browsing(visitor: Visitor) -> AsyncIterator[BrowserContext]:
         width, height = visitor.size
         try:
             yield await browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=visitor.scheme, accept_downloads=True
+                viewport={"width": width, "height": height},
+                color_scheme=visitor.scheme,
+                locale=visitor.locale,
+                accept_downloads=True,
             )
         finally:
             await browser.close()
@@ -106,6 +111,13 @@ async def ask(page: Page, words: str, turns: int = 1) -> None:
     await page.fill("#text", words)
     await page.press("#text", "Enter")
     await settle(page, turns)
+
+
+async def says(page: Page, words: str, selector: str = "#state") -> None:
+    """Wait until a part of the page says this."""
+    await page.wait_for_function(
+        "([selector, words]) => document.querySelector(selector).textContent === words", arg=[selector, words]
+    )
 
 
 async def lines(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ const FRAME_MS = 30;
 /** The canvas is this much wider than the button, for what is drawn around it. */
 const MARGIN = 1.7;
 const PIXELS = 400;
-const STILL = new Set(["idle", "failed", "muted", "waiting"]);
+const STILL = new Set(["idle", "failed", "muted", "deaf", "waiting"]);
 
 export class Orb {
   /** @param {HTMLCanvasElement} canvas its CSS `color` and `outline-color` are the orb's two colours, `border-color` that of what stands on it */
@@ -97,7 +97,7 @@ export class Orb {
     canvas.setTransform(1, 0, 0, 1, 0, 0);
     canvas.clearRect(0, 0, PIXELS, PIXELS);
     canvas.setTransform(1, 0, 0, 1, PIXELS / 2, PIXELS / 2);
-    if (status !== "idle" && status !== "failed" && status !== "muted") halo(canvas, radius, bright, level);
+    if (status !== "idle" && status !== "failed" && status !== "muted" && status !== "deaf") halo(canvas, radius, bright, level);
     this.around(radius, time);
     const swells = status === "speaking" || status === "hearing" || status === "listening" || status === "thinking";
     body(canvas, radius * size, [deep, bright], this.calm.matches || !swells ? 0 : 0.25 + 0.75 * level, time);
@@ -121,7 +121,7 @@ export class Orb {
       ring(canvas, radius * 1.12, bright, { alpha: 0.85, width: 6, dashes: [0.17, 0.08], turn: 0.4 });
     } else if (status === "waiting") {
       ring(canvas, radius * 1.1, bright, { alpha: 0.6, width: 3 });
-    } else if (status === "muted" || status === "failed") {
+    } else if (status === "muted" || status === "deaf" || status === "failed") {
       ring(canvas, radius * 1.1, bright, { alpha: 0.6, width: 3, dashes: [0.02, 0.02] });
     }
   }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
-from edge_gateway.input.recognition import Heard, HopFailed, Recognition, RecognitionEvent
+from edge_gateway.input.recognition import Heard, HopFailed, HopRecovered, Recognition, RecognitionEvent
 from edge_gateway.input.uplink import Uplink
 from edge_gateway.turn_taking.echo import MicrophoneLevels
 from edge_gateway.turn_taking.events import TurnLost
@@ -89,6 +89,10 @@ class Rig:
     @property
     def failures(self) -> list[HopFailed]:
         return [event for event in self.events if isinstance(event, HopFailed)]
+
+    @property
+    def recoveries(self) -> list[HopRecovered]:
+        return [event for event in self.events if isinstance(event, HopRecovered)]
 
     @property
     def errors(self) -> list[type[ParleyError]]:
@@ -361,6 +365,29 @@ async def test_a_second_failure_is_told_when_sound_was_taken_in_between() -> Non
     assert rig.errors == [Unavailable] * 3
     # It took sound, so nobody waits longer for it than at first.
     assert len(rig.server.streams) == 4
+
+
+@on_virtual_time
+async def test_a_server_is_told_to_be_back_when_it_takes_sound_and_not_when_it_only_opens() -> None:
+    rig = Rig(In(listens, away, listens))
+    async with rig.running():
+        rig.stream.fail(GONE)
+        await passed(5)
+        assert rig.stream.is_open
+        assert rig.recoveries == []
+        await rig.speak(3)
+        assert rig.recoveries == [HopRecovered("scripted model")]
+        rig.stream.fail(GONE)
+        await rig.speak(3)
+    assert rig.recoveries == [HopRecovered("scripted model")] * 2
+
+
+@on_virtual_time
+async def test_a_server_that_never_failed_is_not_told_to_be_back() -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        await rig.speak(3)
+    assert rig.recoveries == []
 
 
 @pytest.mark.parametrize(
