@@ -34,7 +34,7 @@ test-web: ## run the tests of the page's own modules; they need node
 	@command -v node >/dev/null || { echo "The page's own tests need Node.js 20 or newer; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
 	cd tests/web && node --test
 
-test-browser: .venv/.installed-dev ## run the tests of the page in Chromium; `make test` does too, where there is one
+test-browser: .venv/.installed-dev node_modules/.installed ## run the tests of the page in Chromium; `make test` does too, where there is one
 	@command -v "$${PARLEY_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium was not found; on Debian: apt install chromium, or name one in PARLEY_CHROMIUM." >&2; exit 1; }
 	$(BIN)/python -m pytest $(BROWSER_TESTS) $(ARGS)
 

@@ -164,13 +164,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _version() -> str:
-    try:
-        return version(_DISTRIBUTION)
-    except PackageNotFoundError:
-        return "of a folder that was not installed"
-
-
 def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
     up.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="engines to use (embedded)")
@@ -189,6 +182,13 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--profile", choices=_PROFILES, default=_PROFILES[0], help="engines that are to be used (embedded)"
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _version() -> str:
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "of a folder that was not installed"
 
 
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -97,6 +97,7 @@ class CTranslate2Engine:
 
     name = "ctranslate2"
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(self, config: ModelConfig, patience_seconds: float = 20.0) -> None:
         """Load nothing yet; who waits longer for a place or a token is given up."""

@@ -63,6 +63,7 @@ class VllmEngine:
 
     name = "vllm"
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(self, config: VllmConfig, patience_seconds: float = 20.0) -> None:
         """Load nothing yet. Made where the event loop runs that will ask for replies.

@@ -34,6 +34,7 @@ class RulesEngine:
     models = ("eliza",)
     context_tokens = 0
     calls_tools = False
+    ignores_instructions = True
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         """Tell the time by `now`."""
