@@ -130,7 +130,7 @@ async def test_the_page_speaks_the_language_of_its_reader(
     async with visiting(gateway.url, Visitor(allows=False, locale=browser)) as page:
         known = texts(language)
         assert await page.get_attribute("html", "lang") == language
-        assert await page.inner_text("h1") == known["welcome.title"]
+        assert await page.inner_text(".welcome h2") == known["welcome.title"]
         assert await page.inner_text("#state") == known["status.idle.word"]
         assert await page.get_attribute("#text", "placeholder") == known["composer.placeholder"]
         await page.click("#talk")
@@ -145,7 +145,7 @@ async def test_a_page_whose_texts_cannot_be_loaded_speaks_english(gateway: Scrip
     async with visiting(gateway.url, Visitor(locale="de-DE")) as page:
         await page.route("**/locales/de.json", lambda route: route.fulfill(status=200, body="no JSON"))
         await page.reload(wait_until="networkidle")
-        assert await page.inner_text("h1") == "Talk with Parley"
+        assert await page.inner_text(".welcome h2") == "Talk with Parley"
         assert await page.inner_text("#state") == "Press the button and speak."
 
 
