@@ -18,7 +18,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no
 LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web test-browser test-engines test-observability mutants check format generate lock clean
+.PHONY: help run test test-web test-browser test-engines test-observability mutants fuzz check format generate lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -48,6 +48,9 @@ test-observability: .venv/.installed-dev ## run the tests with a real Collector,
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
 	$(BIN)/python tests/mutants/run.py $(WORDS)
+
+fuzz: .venv/.installed-dev ## send anything to all that reads what strangers send; SECONDS=300 for each, ARGS="-k headers" runs some
+	PARLEY_FUZZ_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
 
 check: .venv/.installed-dev node_modules/.installed ## every check that runs no code of ours
 	$(BIN)/ruff format --check

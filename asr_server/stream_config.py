@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asr_server.engine import Engine
 
 _MOST_HINTS: Final = 100
+_LONGEST_HINT: Final = 200
 _LAST_SAMPLE: Final = 2**53
 _LAST_TURN: Final = 2**31
 
@@ -32,8 +33,7 @@ def agreed(first: asr.Request | None, engine: Engine) -> asr.Config:
         )
     if not 0 <= first.first_sample <= _LAST_SAMPLE or first.first_turn > _LAST_TURN:
         raise InvalidInput("first_sample or first_turn is out of range", field="config.first_sample")
-    if len(first.hints) > _MOST_HINTS:
-        raise InvalidInput(f"{len(first.hints)} hints: at most {_MOST_HINTS}", field="config.hints")
+    _check_hints(first.hints)
     EndpointingConfig.of(first.endpointing)
     return replace(first, language=_language(first.language, engine))
 
@@ -43,14 +43,23 @@ def checked_update(config: asr.Config, update: asr.Config) -> asr.Config:
 
     Raises:
         WrongState: it changes something else.
-        InvalidInput: its endpointing cannot be.
+        InvalidInput: its endpointing or its hints cannot be.
     """
     if update.sample_rate_hz != config.sample_rate_hz:
         raise WrongState("the sample rate of a stream cannot change", field="config.sample_rate_hz")
     if update.language and not update.language.casefold().startswith(config.language.casefold()):
         raise WrongState("the language of a stream cannot change", field="config.language")
+    _check_hints(update.hints)
     EndpointingConfig.of(update.endpointing)
     return update
+
+
+def _check_hints(hints: tuple[str, ...]) -> None:
+    if len(hints) > _MOST_HINTS:
+        raise InvalidInput(f"{len(hints)} hints: at most {_MOST_HINTS}", field="config.hints")
+    longest = max(map(len, hints), default=0)
+    if longest > _LONGEST_HINT:
+        raise InvalidInput(f"a hint of {longest} characters: at most {_LONGEST_HINT}", field="config.hints")
 
 
 def _language(asked: str, engine: Engine) -> str:

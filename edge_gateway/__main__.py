@@ -16,6 +16,7 @@ from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.transports.access import Access
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.web_app import new_app
@@ -38,7 +39,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
     async with AsyncExitStack() as stack:
         backends = await _backends(stack, config, telemetry)
         admission = Admission(backends, config.max_sessions)
-        app = new_app(admission, telemetry.registry, config.origins)
+        app = new_app(admission, telemetry.registry, Access(config.host, config.hosts, config.origins))
         add_facts(app, backends.servers.tts, config.trace_url)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()

@@ -32,6 +32,11 @@ class GatewayConfig:
     drain_seconds: float = setting(
         "PARLEY_DRAIN_SECONDS", 5.0, help="How long sessions may go on after the signal to stop.", minimum=0
     )
+    hosts: str = setting(
+        "PARLEY_ALLOWED_HOSTS",
+        "",
+        help="Other names and addresses that the gateway may be opened as, separated by commas, ports optional.",
+    )
     origins: str = setting(
         "PARLEY_ALLOWED_ORIGINS", "", help="Other origins whose pages may connect, separated by commas; * for any."
     )

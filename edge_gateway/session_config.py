@@ -24,6 +24,7 @@ _PCM_RATES: Final = (16_000, 24_000, 48_000)
 _INPUT_RATES: Final = {Encoding.OPUS: (48_000, 24_000, 16_000, 12_000, 8_000), Encoding.PCM_S16LE: _PCM_RATES}
 _OUTPUT_RATES: Final = {Encoding.OPUS: (24_000, 48_000), Encoding.PCM_S16LE: _PCM_RATES}
 _MOST_HINTS: Final = 100
+_LONGEST_HINT: Final = 200
 _MOST_CHARACTERS: Final = 8_000
 _SPEEDS: Final = (0.5, 2.0)
 
@@ -49,6 +50,9 @@ def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
         raise InvalidInput(f"speed {given.speed:g}: from {_SPEEDS[0]} to {_SPEEDS[1]}", field="configure.speed")
     if len(given.hints) > _MOST_HINTS:
         raise TooLarge(f"{len(given.hints)} hints: at most {_MOST_HINTS}", field="configure.hints")
+    longest = max(map(len, given.hints), default=0)
+    if longest > _LONGEST_HINT:
+        raise TooLarge(f"a hint of {longest} characters: at most {_LONGEST_HINT}", field="configure.hints")
     for name, text in (("instructions", given.instructions), ("greeting", given.greeting)):
         if len(text) > _MOST_CHARACTERS:
             raise TooLarge(f"{name} of {len(text)} characters: at most {_MOST_CHARACTERS}", field=f"configure.{name}")

@@ -6,7 +6,6 @@ A function that fails does not end the reply: the model is told what went wrong,
 from __future__ import annotations
 
 import ast
-import json
 import operator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,16 +13,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from llm_server import exact
 from llm_server.engine import Tool, ToolCall
 from llm_server.tool_results import ToolResult
+from parley._json import read_json
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _MOST_CHARACTERS: Final = 200
-_LARGEST_POWER: Final = 64
-_LARGEST: Final = 10**15
+_LONGEST_ZONE: Final = 80
 _OPERATIONS: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -62,8 +62,8 @@ def arguments(call: ToolCall) -> Mapping[str, object]:
         ToolFailed: it is no JSON object.
     """
     try:
-        found = json.loads(call.arguments_json or "{}")
-    except json.JSONDecodeError as error:
+        found = read_json(call.arguments_json or "{}")
+    except ValueError as error:
         raise ToolFailed(f"the arguments are no JSON: {error}") from error
     if not isinstance(found, dict):
         raise ToolFailed("the arguments are no JSON object")
@@ -86,9 +86,11 @@ def builtin_tools(names: str) -> tuple[BuiltinTool, ...]:
 
 def tell_time(given: Mapping[str, object]) -> str:
     """Date and time, in a time zone of the IANA list or the server's own."""
-    zone = given.get("time_zone")
+    zone = str(given.get("time_zone") or "")
+    if len(zone) > _LONGEST_ZONE:
+        raise ToolFailed(f"a time zone of {len(zone)} characters: there is none longer than {_LONGEST_ZONE}")
     try:
-        now = datetime.now(ZoneInfo(str(zone))) if zone else datetime.now().astimezone()
+        now = datetime.now(ZoneInfo(zone)) if zone else datetime.now().astimezone()
     except (KeyError, ValueError, OSError) as error:
         raise ToolFailed(f"there is no time zone {zone!r}") from error
     return now.strftime("%A, %d %B %Y, %H:%M (%Z)")
@@ -107,6 +109,8 @@ def calculate(given: Mapping[str, object]) -> str:
         raise ToolFailed(f"{expression!r} is no calculation") from error
     except ZeroDivisionError as error:
         raise ToolFailed("nothing can be divided by zero") from error
+    except exact.OutOfReach as error:
+        raise ToolFailed("the numbers are too large, or too fine") from error
     return str(value.numerator) if value.denominator == 1 else f"{float(value):.10g}"
 
 
@@ -122,15 +126,13 @@ def _value(node: ast.expr) -> Fraction:
             value = _OPERATIONS[type(op)](_value(left), _value(right))
         case _:
             raise ToolFailed("only numbers, + - * / % ** and parentheses can be worked out")
-    if abs(value) > _LARGEST:
-        raise ToolFailed("the numbers are too large")
-    return value
+    return exact.within_reach(value)
 
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
-    if exponent.denominator != 1 or abs(exponent) > _LARGEST_POWER:
-        raise ToolFailed(f"only whole powers up to {_LARGEST_POWER} can be worked out")
-    return base ** int(exponent)
+    if exponent.denominator != 1 or abs(exponent) > exact.LARGEST_POWER:
+        raise ToolFailed(f"only whole powers up to {exact.LARGEST_POWER} can be worked out")
+    return exact.power(base, exponent)
 
 
 def _tool(name: str, description: str, properties: Mapping[str, object], required: Sequence[str] = ()) -> Tool:

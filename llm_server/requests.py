@@ -8,8 +8,8 @@ from llm_server.engine import Conversation, Message, Role, Tool, ToolCall
 from llm_server.history import with_results
 from llm_server.tool_results import ToolResult
 from parley.errors import InvalidInput, TooLarge, WrongState
+from parley.llm import MAX_TOOLS, read_tools
 from parley.llm import Tool as LlmTool
-from parley.llm import read_tools
 from parley.v1 import llm_pb2
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _DEFAULT_MAX_TOKENS: Final = 512
 _MAX_BYTES: Final = 256 * 1024
 _LONGEST_ID: Final = 256
+# Messages without words weigh next to nothing, and each is looked at while other calls wait.
+_MOST_MESSAGES: Final = 4_000
+_MOST_CALLS: Final = 2_000
 _ROLES: Final = {
     llm_pb2.CHAT_ROLE_SYSTEM: Role.SYSTEM,
     llm_pb2.CHAT_ROLE_USER: Role.USER,
@@ -50,6 +53,11 @@ def conversation_of(config: llm_pb2.ChatConfig) -> Conversation:
         raise InvalidInput("a conversation needs at least one message", field="config.messages")
     if config.ByteSize() > _MAX_BYTES:
         raise TooLarge(f"a conversation of {config.ByteSize()} bytes: at most {_MAX_BYTES}", field="config.messages")
+    if len(config.messages) > _MOST_MESSAGES:
+        raise TooLarge(f"{len(config.messages)} messages: at most {_MOST_MESSAGES}", field="config.messages")
+    calls = sum(len(message.tool_calls) for message in config.messages)
+    if calls > _MOST_CALLS:
+        raise TooLarge(f"a conversation with {calls} calls: at most {_MOST_CALLS}", field="config.messages")
     temperature = config.temperature if config.HasField("temperature") else None
     if temperature is not None and not 0 <= temperature <= 2:  # noqa: PLR2004 - the bound in the proto
         raise InvalidInput(f"temperature {temperature:g}: from 0 to 2", field="config.temperature")
@@ -108,6 +116,8 @@ def _message(message: llm_pb2.ChatMessage, place: int) -> Message:
 
 def _tools(config: llm_pb2.ChatConfig) -> tuple[Tool, ...]:
     """The functions that the caller offers."""
+    if len(config.tools) > MAX_TOOLS:
+        raise InvalidInput(f"{len(config.tools)} functions: at most {MAX_TOOLS}", field="config.tools")
     given = [LlmTool(tool.name, tool.description, tool.parameters_json_schema) for tool in config.tools]
     schemas = read_tools(given, "config.tools")
     return tuple(Tool(tool.name, tool.description, schemas[tool.name]) for tool in given)

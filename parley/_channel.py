@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc.aio
 
+from parley._masking import masked
 from parley.errors import InvalidInput
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -62,8 +63,9 @@ def _target(address: str) -> str:
     if separator and scheme not in {"http", "https"}:
         return address
     if scheme == "https" and separator:
-        raise InvalidInput(f"{address}: Parley has no encryption of its own; write host:port", field="address")
+        shown = masked(address)
+        raise InvalidInput(f"{shown}: Parley has no encryption of its own; write host:port", field="address")
     authority = (rest if separator else address).rstrip("/")
     if not _AUTHORITY.fullmatch(authority):
-        raise InvalidInput(f"{address!r} is no address: write host:port", field="address")
+        raise InvalidInput(f"{masked(address)!r} is no address: write host:port", field="address")
     return f"dns:///{authority}"

@@ -10,13 +10,18 @@ import dataclasses
 import enum
 import types
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from _typeshed import DataclassInstance
     from google.protobuf.message import Message
+
+MOST_ITEMS: Final = 1_000
+"""Most values that a repeated field may have: a small message can have a hundred thousand."""
 
 D = TypeVar("D")
 E = TypeVar("E", bound=enum.Enum)
@@ -31,7 +36,11 @@ def fill(message: M, value: object) -> M:
 
 
 def extract(kind: type[D], message: Message) -> D:
-    """A dataclass of `kind` with the fields of `message`. An enum number that is not known becomes its first member."""
+    """A dataclass of `kind` with the fields of `message`. An enum number that is not known becomes its first member.
+
+    Raises:
+        InvalidInput: a list is too long; the error names it.
+    """
     hints = _hints(cast("Hashable", kind))
     return kind(**{name: _value(hint, message, name) for name, hint in hints.items()})
 
@@ -78,7 +87,10 @@ def _value(hint: type[object], message: Message, name: str) -> object:
         hint = next(part for part in get_args(hint) if part is not types.NoneType)
     raw: object = getattr(message, name)
     if get_origin(hint) is tuple:
-        return tuple(_item(get_args(hint)[0], item) for item in cast("list[object]", raw))
+        items = cast("list[object]", raw)
+        if len(items) > MOST_ITEMS:
+            raise InvalidInput(f"{name} has {len(items)} entries: at most {MOST_ITEMS} are taken", field=name)
+        return tuple(_item(get_args(hint)[0], item) for item in items)
     return _item(hint, raw)
 
 

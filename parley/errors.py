@@ -26,6 +26,12 @@ from google.rpc import error_details_pb2, status_pb2
 _DETAILS_KEY = "grpc-status-details-bin"
 _ERROR_DOMAIN = "parley.v1"
 
+# A message may quote what a stranger sent, however long that is: of a longer one its beginning and its end are kept,
+# where value and remedy stand. A status travels in headers, of which gRPC takes 8 KiB, the text three times in all.
+_LONGEST = 600
+_END = 200
+_LONGEST_BYTES = 900
+
 
 class ParleyError(Exception):
     """Whatever Parley itself can say of a failure; `str()` is a sentence for people."""
@@ -34,8 +40,11 @@ class ParleyError(Exception):
     """The gRPC status that it travels as."""
 
     def __init__(self, message: str, *, field: str = "", retry_after_ms: int = 0) -> None:
-        """Keep the sentence; `field` names the value at fault, `retry_after_ms` says when to try again (0: unknown)."""
-        super().__init__(message)
+        """Keep the sentence; `field` names the value at fault, `retry_after_ms` says when to try again (0: unknown).
+
+        Of a sentence over 600 characters the middle is left out.
+        """
+        super().__init__(_shortened(message, _LONGEST))
         self.field = field
         self.retry_after_ms = retry_after_ms
 
@@ -140,17 +149,31 @@ def from_rpc(error: grpc.RpcError, hop: str) -> ParleyError:
 
 def to_status(error: ParleyError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
     """Code, message and trailing metadata with which a server ends a call for `error`."""
-    status = status_pb2.Status(code=int(error.code.value[0]), message=str(error))
+    text = _travelling(str(error))
+    status = status_pb2.Status(code=int(error.code.value[0]), message=text)
     status.details.append(_packed(error_details_pb2.ErrorInfo(reason=error.code.name, domain=_ERROR_DOMAIN)))
     if error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=str(error))
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=text)
         status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
     if error.retry_after_ms:
         delay = duration_pb2.Duration(
             nanos=error.retry_after_ms % 1000 * 1_000_000, seconds=error.retry_after_ms // 1000
         )
         status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    return error.code, str(error), ((_DETAILS_KEY, status.SerializeToString()),)
+    return error.code, text, ((_DETAILS_KEY, status.SerializeToString()),)
+
+
+def _shortened(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    end = min(_END, longest // 2)
+    return f"{text[: longest - end - 3]} … {text[-end:]}"
+
+
+def _travelling(text: str) -> str:
+    """`text` as headers carry it: what is no character is told as `?`."""
+    text = text.encode(errors="replace").decode()
+    return text if len(text.encode()) <= _LONGEST_BYTES else _shortened(text, _LONGEST_BYTES // 4)
 
 
 def _packed(

@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from parley._masking import masked, secrets_of
 from parley.errors import ParleyError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except ParleyError as error:
-        print(f"parley: {error}", file=sys.stderr)
+        print(f"parley: {masked(str(error), secrets_of(os.environ))}", file=sys.stderr)
         return _EXIT_FAILED
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc.aio
 import uvloop
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from parley._duplex import first_of
-from parley.errors import ParleyError, to_status
+from parley._masking import masked, secrets_of
+from parley.errors import InvalidInput, ParleyError, to_status
 from serving.config import ConfigError, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
@@ -31,6 +33,9 @@ from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+UNREADABLE: Final = "a request that is no message of this call: is it made from the same protos?"
+"""What is wrong with bytes that cannot be read."""
 
 _CANCEL_CHECKS: Final = 20
 _CANCEL_CHECK_SECONDS: Final = 0.01
@@ -156,8 +161,10 @@ async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> Asyn
     try:
         yield
     except ParleyError as error:
-        code, message, trailing = to_status(error)
-        await context.abort(code, message, trailing)
+        await _abort(context, error)
+    except DecodeError:
+        # It comes where the requests are read, with UNKNOWN for the caller and a traceback for the log.
+        await _abort(context, InvalidInput(UNREADABLE, field="request"))
     except grpc.aio.InternalError:
         # A write that met the caller's leaving (grpcio 1.85); anything else of that kind is ours to know. The write may
         # fail a moment before the call knows that it was cancelled.
@@ -175,8 +182,13 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
         with open_telemetry(service) as telemetry:
             uvloop.run(_as_coroutine(main(config, telemetry)))
     except (ConfigError, StartError, ParleyError) as error:
-        sys.stderr.write(f"{service}: {error}\n")
+        sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:
+    code, message, trailing = to_status(error)
+    await context.abort(code, message, trailing)
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

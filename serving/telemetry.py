@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
+from parley._masking import masked, secrets_of
 from serving.telemetry_export import disabled, open_queues
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5
 """Bounds in seconds for everything that a user waits for."""
 
 _TRACEPARENT_LENGTH = 55
+# Callers choose the names of their sessions.
+_LONGEST_ID = 100
 _LAST_SPANS_SECONDS = 1.0
 _propagator = TraceContextTextMapPropagator()
 _preset: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("preset span identity", default=None)
@@ -214,32 +217,33 @@ def open_telemetry(service: str) -> Iterator[Telemetry]:
 
 
 def configure_logging(service: str) -> None:
-    """Send the process's logs to standard error, one JSON object a line."""
+    """Send the process's logs to standard error, one JSON object a line, without the secrets of the environment."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines(service))
+    handler.setFormatter(_JsonLines(service, secrets_of(os.environ)))
     logging.basicConfig(handlers=[handler], level=os.environ.get("PARLEY_LOG_LEVEL", "INFO").upper(), force=True)
 
 
 class _JsonLines(logging.Formatter):
     """Logs as JSON; `extra={"session": …, "trace": …}` become fields."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, secrets: Sequence[str]) -> None:
         super().__init__()
         self._service = service
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, str] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
             "level": record.levelname.lower(),
             "service": self._service,
-            "message": record.getMessage(),
+            "message": masked(record.getMessage(), self._secrets),
         }
         for name in ("session", "turn", "trace"):
             value = record.__dict__.get(name)
             if value is not None:
-                line[name] = str(value)
+                line[name] = str(value)[:_LONGEST_ID]
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            line["error"] = masked(self.formatException(record.exc_info), self._secrets)
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -32,6 +32,8 @@ _BETWEEN_SENTENCES_SECONDS: Final = 0.12
 # Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
 _DELTAS: Final = 256
 _PIECES: Final = 16
+# What is cut at once before others have their turn: a message may bring a hundred times as much.
+_CUT_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Speaker:
                 ready = chunker.pause()
             else:
                 ended = isinstance(delta, _End)
-                ready = chunker.add(delta) if isinstance(delta, str) else chunker.flush()
+                ready = await _add(chunker, delta) if isinstance(delta, str) else chunker.flush()
             now = clock_ns()
             for piece in ready:
                 await pieces.put((piece, now))
@@ -198,3 +200,12 @@ class Speaker:
             self.samples += len(pcm) // SAMPLE_BYTES
             await emit(Chunk(pcm, sample, self._chunks))
             self._chunks += 1
+
+
+async def _add(chunker: Chunker, delta: str) -> list[Piece]:
+    """The pieces that are complete with `delta`; others have their turn meanwhile, however long it is."""
+    ready = chunker.add(delta[:_CUT_AT_ONCE])
+    for start in range(_CUT_AT_ONCE, len(delta), _CUT_AT_ONCE):
+        await asyncio.sleep(0)
+        ready += chunker.add(delta[start : start + _CUT_AT_ONCE])
+    return ready

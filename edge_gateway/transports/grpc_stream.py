@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from google.protobuf.message import DecodeError
+
 from parley._outbox import outbox
 from parley.conversation import AudioPacket, Encoding, Event, Request, event_to_proto, request_from_proto
-from parley.errors import ParleyError
+from parley.errors import InvalidInput, ParleyError
 from parley.v1 import conversation_pb2_grpc
-from serving.grpc_server import statuses
+from serving.grpc_server import UNREADABLE, statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -40,15 +42,17 @@ class GrpcConnection:
         self.encoding = Encoding.OPUS
         self.reply_encoding = Encoding.OPUS
         self.half_closed = False
+        self.unreadable = False
+        """What came last was no message; nothing can be read after it."""
 
     async def received(self) -> AsyncIterator[Request | ParleyError]:
         """Requests and packets until the program closes its half; what cannot be read comes as its error."""
-        async for message in self._requests:
-            try:
-                yield request_from_proto(message)
-            except ParleyError as error:
-                yield error
-        self.half_closed = True
+        try:
+            async for message in self._requests:
+                yield _read(message)
+            self.half_closed = True
+        except DecodeError:
+            self.unreadable = True
 
     async def send(self, event: Event) -> None:
         """Send an event; waits while the program reads slowly."""
@@ -74,4 +78,14 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
         async with statuses(context):
             self._admission.check()
             async with outbox(context.write, bound=_WAITING_EVENTS) as outgoing:
-                await self._admission.hold(GrpcConnection(request_iterator, outgoing))
+                connection = GrpcConnection(request_iterator, outgoing)
+                await self._admission.hold(connection)
+            if connection.unreadable:
+                raise InvalidInput(UNREADABLE, field="request")
+
+
+def _read(message: conversation_pb2.ConverseRequest) -> Request | ParleyError:
+    try:
+        return request_from_proto(message)
+    except ParleyError as error:
+        return error

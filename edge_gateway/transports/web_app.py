@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import resources
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
 from prometheus_client import CollectorRegistry
@@ -12,6 +11,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 
 from edge_gateway.admission import Admission
 from edge_gateway.error_events import error_event
+from edge_gateway.transports.access import Access
 from edge_gateway.transports.websocket import WebSocketConnection, new_socket
 from parley.errors import ParleyError, ShuttingDown
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ADMISSION: Final = web.AppKey("admission", Admission)
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
-ORIGINS: Final = web.AppKey("origins", frozenset[str])
+ACCESS: Final = web.AppKey("access", Access)
 
 _CLOSE_BUSY: Final = 4429
 _HEADERS: Final = {
@@ -35,11 +35,10 @@ _HEADERS: Final = {
 }
 
 
-def new_app(admission: Admission, registry: CollectorRegistry, origins: str) -> web.Application:
-    """The application; `origins` are other sites whose pages may connect, separated by commas."""
-    app = web.Application(middlewares=[_headers])
-    app[ADMISSION], app[REGISTRY] = admission, registry
-    app[ORIGINS] = frozenset(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
+def new_app(admission: Admission, registry: CollectorRegistry, access: Access) -> web.Application:
+    """The application; `access` says as what it may be asked for, and by whose pages."""
+    app = web.Application(middlewares=[_headers, _known_host])
+    app[ADMISSION], app[REGISTRY], app[ACCESS] = admission, registry, access
     app.router.add_get("/", _page)
     app.router.add_get("/v1/conversation", _conversation)
     app.router.add_get("/metrics", _metrics)
@@ -55,10 +54,20 @@ def _web_folder() -> Path:
 
 @web.middleware
 async def _headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        refusal.headers.update(_HEADERS)
+        raise
     if not response.prepared:
         response.headers.update(_HEADERS)
     return response
+
+
+@web.middleware
+async def _known_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request.app[ACCESS].check_host(request.headers.getall("Host", []))
+    return await handler(request)
 
 
 async def _page(_request: web.Request) -> web.FileResponse:
@@ -76,8 +85,8 @@ async def _metrics(request: web.Request) -> web.Response:
 
 async def _conversation(request: web.Request) -> web.WebSocketResponse:
     """A session over the WebSocket. A refusal is an event and a close code, since pages cannot read HTTP statuses."""
-    if not _origin_allowed(request):
-        raise web.HTTPForbidden(text="this origin may not connect: name it in PARLEY_ALLOWED_ORIGINS\n")
+    access, headers = request.app[ACCESS], request.headers
+    access.check_origin(headers.getall("Origin", []), access.check_host(headers.getall("Host", [])))
     socket = new_socket()
     await socket.prepare(request)
     connection = WebSocketConnection(socket)
@@ -92,10 +101,3 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
     await admission.hold(connection)
     await socket.close(code=WSCloseCode.OK)
     return socket
-
-
-def _origin_allowed(request: web.Request) -> bool:
-    """True for programs, which send no origin, for our own page, and for the sites that the operator named."""
-    origin = request.headers.get("Origin", "").rstrip("/")
-    allowed = request.app[ORIGINS]
-    return not origin or origin in allowed or "*" in allowed or urlsplit(origin).netloc == request.host

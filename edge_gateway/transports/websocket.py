@@ -53,10 +53,9 @@ class WebSocketConnection:
                 raise TooLarge(f"a binary frame of {len(data)} bytes: at most {MAX_PCM_BYTES} are taken", field="frame")
             return unpack_mic(data, self.encoding)
         if kind is WSMsgType.TEXT and isinstance(data, str):
-            if len(data) > MAX_TEXT_BYTES:
-                raise TooLarge(
-                    f"a text frame of {len(data)} characters: at most {MAX_TEXT_BYTES} are taken", field="frame"
-                )
+            size = len(data.encode())
+            if size > MAX_TEXT_BYTES:
+                raise TooLarge(f"a text frame of {size} bytes: at most {MAX_TEXT_BYTES} are taken", field="frame")
             return request_from_json(data)
         raise InvalidInput(f"a frame of type {kind.name} is not understood", field="frame")
 

@@ -42,7 +42,8 @@ def open_engine(config: LlmConfig) -> Engine:
 
 
 def _endpoints(config: LlmConfig) -> Engine:
-    from llm_server.engines.endpoints import EndpointsEngine, endpoints
+    from llm_server.engines.endpoints import EndpointsEngine
+    from llm_server.engines.endpoints.addresses import endpoints
     from llm_server.engines.endpoints.endpoint import Endpoint
 
     first = Endpoint(config.url, config.model, config.api_key)

@@ -20,6 +20,7 @@ from llm_server.engines.local.files import read_json
 from llm_server.engines.local.prompts import read_prompt
 from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.local.worker_pool import WorkerPool
+from llm_server.engines.markup import opened_by
 from parley.errors import DeadlinePassed, Unavailable
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class _Prompt:
     """All other tokens."""
     cached: bool = False
     """The model has read that beginning before."""
+    opened: str = ""
+    """The mark of a thought with which it ends."""
 
 
 class CTranslate2Engine:
@@ -180,7 +183,7 @@ class CTranslate2Engine:
                 )
 
             pieces = self._pieces(worker, prompt, conversation)
-            async with aclosing(read_reply(pieces, conversation, finish)) as events:
+            async with aclosing(read_reply(pieces, conversation, finish, prompt.opened)) as events:
                 async for event in events:
                     yield event  # noqa: ASYNC119 - as above
 
@@ -231,13 +234,14 @@ class CTranslate2Engine:
             return encode(template.render(messages, conversation.tools))
 
         messages, tokens = read_prompt(conversation, self.context_tokens, tokens_of)
+        opened = opened_by(template.render(messages, conversation.tools))
         beginning = self._beginning(messages, conversation.tools)
         known = encode(beginning)
         if not known or known != tokens[: len(known)]:
-            return _Prompt([], tokens)
+            return _Prompt([], tokens, opened=opened)
         is_cached = beginning in self._beginnings
         self._beginnings.add(beginning)
-        return _Prompt(known, tokens[len(known) :], is_cached)
+        return _Prompt(known, tokens[len(known) :], is_cached, opened)
 
     def _beginning(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> str:
         """The text of the instructions, where they stand alone at the beginning and may be kept."""

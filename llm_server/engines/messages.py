@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Message, Role
+from llm_server.engines.json_values import load_object
 
 if TYPE_CHECKING:
     from llm_server.engine import Tool, ToolCall
@@ -41,16 +42,10 @@ def tool_as_dict(tool: Tool) -> dict[str, object]:
 
 def _call(call: ToolCall, *, as_text: bool) -> dict[str, object]:
     """A call that was made. What no endpoint or template would take of it is left out: the model was told of it."""
-    found = _arguments(call)
-    arguments: object = found if not as_text else call.arguments_json if found else "{}"
+    found = load_object(call.arguments_json) or {}
+    arguments: object = found
+    if as_text:
+        is_object = call.arguments_json.lstrip().startswith("{")
+        arguments = call.arguments_json if is_object and found else json.dumps(found, ensure_ascii=False)
     name = _NO_NAME.sub("_", call.name)[:_LONGEST_NAME]
     return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _arguments(call: ToolCall) -> dict[str, object]:
-    """The arguments of a call; none where a model has written what is no JSON object."""
-    try:
-        found = json.loads(call.arguments_json or "{}")
-    except json.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}

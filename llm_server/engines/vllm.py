@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from llm_server.engine import Conversation, Finish, Message, Role, StopReason
 from llm_server.engines.local.prompts import read_prompt
 from llm_server.engines.local.reply import Piece, read_reply
+from llm_server.engines.markup import opened_by
 from llm_server.engines.messages import as_dict, tool_as_dict
 from parley.errors import DeadlinePassed, Unavailable
 from serving.threads import Worker
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _WARM_UP_SECONDS: Final = 300.0
 _TEMPERATURE: Final = 0.7
+# A mark and the space behind it take no more of them.
+_LAST_TOKENS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class VllmEngine:
             DeadlinePassed: the model wrote no token in time.
             Unavailable: vLLM has died.
         """
-        tokens = await self._worker.run(self._prompt, conversation)
+        tokens, opened = await self._worker.run(self._prompt, conversation)
         written = _Written()
 
         def finish(counted: int) -> Finish:
@@ -137,7 +140,7 @@ class VllmEngine:
             return Finish(reason, len(tokens), counted, cached_tokens=written.cached_tokens)
 
         pieces = self._pieces(tokens, conversation, written)
-        async with aclosing(read_reply(pieces, conversation, finish)) as events:
+        async with aclosing(read_reply(pieces, conversation, finish, opened)) as events:
             async for event in events:
                 yield event  # noqa: ASYNC119 - whoever asks closes the generator
 
@@ -171,8 +174,11 @@ class VllmEngine:
         except TimeoutError:
             raise DeadlinePassed(f"{self.models[0]} has written nothing for {self._patience_seconds:g} s") from None
 
-    def _prompt(self, conversation: Conversation) -> list[int]:
-        """The conversation as tokens, without its oldest turns where it is too long; blocks for some milliseconds."""
+    def _prompt(self, conversation: Conversation) -> tuple[list[int], str]:
+        """The conversation as tokens, without its oldest turns where it is too long; blocks for some milliseconds.
+
+        And the mark of a thought that the template has opened at its end.
+        """
         assert self._engine is not None  # noqa: S101 - the server loads before it serves
         tokenizer = self._engine.get_tokenizer()
         tools = [tool_as_dict(tool) for tool in conversation.tools] or None
@@ -189,7 +195,8 @@ class VllmEngine:
             )
             return found
 
-        return read_prompt(conversation, self.context_tokens, tokens_of)[1]
+        tokens = read_prompt(conversation, self.context_tokens, tokens_of)[1]
+        return tokens, opened_by(str(tokenizer.decode(tokens[-_LAST_TOKENS:])))
 
 
 def _sampling(conversation: Conversation) -> SamplingParams:

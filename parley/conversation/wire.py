@@ -10,6 +10,7 @@ from typing import Final
 from google.protobuf import json_format
 
 from parley._convert import extract, fill
+from parley._json import check_json
 from parley.conversation.audio import AudioPacket
 from parley.conversation.events import (
     AssistantActivity,
@@ -52,6 +53,10 @@ SERVICE: Final = "parley.v1.ConversationService"
 
 MAX_TEXT_BYTES: Final = 64 * 1024
 """Longest text frame."""
+
+# A configuration with all the functions and hints that are taken has half as many values.
+_MOST_VALUES: Final = 1_000
+_DEEPEST: Final = 16
 
 _REQUESTS: Final[dict[str, type[Request]]] = {
     "configure": SessionConfig,
@@ -137,12 +142,14 @@ def request_from_json(text: str) -> Request:
     """A text frame as a request.
 
     Raises:
-        InvalidInput: no JSON, an unknown type or field, or a value of the wrong type; the message says which.
+        InvalidInput: no JSON, an unknown type or field, a value of the wrong type, or too many values or too deep; the
+            message says which.
     """
     message = conversation_pb2.ConverseRequest()
     try:
-        json_format.Parse(text, message, max_recursion_depth=16)
-    except json_format.ParseError as error:
+        check_json(text, deepest=_DEEPEST, most_values=_MOST_VALUES)
+        json_format.Parse(text, message, max_recursion_depth=_DEEPEST)
+    except (ValueError, json_format.ParseError) as error:
         raise InvalidInput(f"a text frame that is no request: {error}", field="request") from error
     return request_from_proto(message)
 

@@ -5,11 +5,11 @@ Knows nothing of messages, calls or models.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from parley._json import check_json, read_json
 from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ MAX_TOOLS: Final = 64
 """Most functions that a model may be offered."""
 
 _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+# Of all functions together: somebody has to write each schema out for the model, at every turn.
+_MOST_VALUES: Final = 4_000
 
 _NO_ARGUMENTS: Final = '{"type": "object", "properties": {}}'
 
@@ -67,6 +70,7 @@ def read_tools(tools: Iterable[Tool], where: str) -> dict[str, Mapping[str, obje
         InvalidInput: a name or schema cannot be used, or there are too many.
     """
     found: dict[str, Mapping[str, object]] = {}
+    values_left = _MOST_VALUES
     for place, tool in enumerate(tools):
         if place == MAX_TOOLS:
             raise InvalidInput(f"more than {MAX_TOOLS} functions", field=where)
@@ -75,9 +79,11 @@ def read_tools(tools: Iterable[Tool], where: str) -> dict[str, Mapping[str, obje
                 f"the function name {tool.name!r}: letters, digits, _ and -, at most 64, each name once",
                 field=f"{where}[{place}].name",
             )
+        written = tool.parameters_json_schema or _NO_ARGUMENTS
         try:
-            schema = json.loads(tool.parameters_json_schema or _NO_ARGUMENTS)
-        except json.JSONDecodeError as error:
+            values_left -= check_json(written, most_values=values_left)
+            schema = read_json(written)
+        except ValueError as error:
             field = f"{where}[{place}].parameters_json_schema"
             raise InvalidInput(f"the schema of {tool.name} is no JSON: {error}", field=field) from error
         if not isinstance(schema, dict):

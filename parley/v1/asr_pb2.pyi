@@ -195,7 +195,9 @@ class TranscribeConfig(_message.Message):
     """Number that the first turn of this stream gets. Default 1; larger after a reconnection."""
     @_builtins.property
     def hints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words and names to expect, most important first; an engine without the ability ignores them. At most 100."""
+        """Words and names to expect, most important first; an engine without the ability ignores them. At most 100,
+        each of 200 characters at most; more is INVALID_ARGUMENT.
+        """
 
     @_builtins.property
     def endpointing(self) -> Global___EndpointingConfig:

@@ -293,7 +293,7 @@ class SessionConfig(_message.Message):
 
     @_builtins.property
     def hints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words and names to expect, at most 100."""
+        """Words and names to expect, at most 100, each of 200 characters at most."""
 
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[_llm_pb2.ToolDefinition]:

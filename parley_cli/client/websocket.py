@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _CONNECT_SECONDS: Final = 5.0
+_REMEDIES: Final[dict[int, str]] = {
+    HTTPStatus.MISDIRECTED_REQUEST: "it is not known by that name; name the host in its PARLEY_ALLOWED_HOSTS",
+    HTTPStatus.NOT_FOUND: "there is none at that path",
+}
 
 
 class WebSocket:
@@ -86,7 +91,7 @@ async def open_websocket(url: str, http: aiohttp.ClientSession | None = None) ->
     """Connect to the gateway whose page is at `url`; nothing has been said yet, and pings are events like all others.
 
     Raises:
-        Unavailable: nothing answers there; the message says how to start it.
+        Unavailable: nothing answers there, or it takes no conversation; the message says what to do.
     """
     address = url.rstrip("/") + "/v1/conversation"
     async with AsyncExitStack() as stack:
@@ -94,6 +99,9 @@ async def open_websocket(url: str, http: aiohttp.ClientSession | None = None) ->
             http = await stack.enter_async_context(open_http())
         try:
             socket = await http.ws_connect(address, protocols=("parley.v1",), compress=0, max_msg_size=1024 * 1024)
+        except aiohttp.WSServerHandshakeError as error:
+            remedy = _REMEDIES.get(error.status, f"it answers {error.status}")
+            raise Unavailable(f"the gateway at {url} takes no conversation: {remedy}") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(f"no gateway at {url} ({error}): start one with `make run` or `parley up`") from error
         stack.push_async_callback(socket.close)

@@ -24,6 +24,7 @@ from edge_gateway.backends import Backends
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.transports.access import Access
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.pieces import pieces
@@ -113,6 +114,7 @@ class Script:
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
     max_sessions: int = 10
+    allowed_hosts: str = ""
     asr_port: int = 0
     llm_port: int = 0
     tts_port: int = 0
@@ -178,7 +180,8 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         codecs = Codecs(Libopus(find_libopus()))
         backends = Backends(listening, servers, Directory(servers), codecs, metrics, "Be brief.", 400, "One moment.")
         admission = Admission(backends, script.max_sessions)
-        runner = web.AppRunner(new_app(admission, telemetry.registry, "https://friend.example"), shutdown_timeout=0.2)
+        access = Access("127.0.0.1", script.allowed_hosts, "https://friend.example")
+        runner = web.AppRunner(new_app(admission, telemetry.registry, access), shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -88,8 +88,8 @@ class ScriptedGateway:
 
 
 @asynccontextmanager
-async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
-    """Serve the page and its WebSocket on a port of their own."""
+async def scripted_gateway(prefix: str = "") -> AsyncIterator[ScriptedGateway]:
+    """Serve the page and its WebSocket on a port of their own, below the path `prefix` alone."""
     arrivals: asyncio.Queue[Listener] = asyncio.Queue()
 
     async def page(_request: web.Request) -> web.FileResponse:
@@ -113,10 +113,13 @@ async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
     app.router.add_get("/v1/page", facts)
     app.router.add_get("/v1/conversation", conversation)
     app.router.add_static("/web", _WEB)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    root = web.Application() if prefix else app
+    if prefix:
+        root.add_subapp(prefix, app)
+    runner = web.AppRunner(root, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield ScriptedGateway(f"http://127.0.0.1:{runner.addresses[0][1]}", arrivals)
+        yield ScriptedGateway(f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}", arrivals)
     finally:
         await runner.cleanup()

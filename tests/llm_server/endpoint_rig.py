@@ -23,9 +23,13 @@ HELLO = Conversation((Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "hel
 FIRST_TOKEN_SECONDS = 0.4
 
 
+def data(value: object) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
 def event(text: str = "", reason: str | None = None, **more: object) -> bytes:
     choices = [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": reason}]
-    return f"data: {json.dumps({'choices': choices, **more})}\n\n".encode()
+    return data({"choices": choices, **more})
 
 
 def says(*chunks: bytes) -> Answer:

@@ -103,3 +103,41 @@ def test_offers_that_cannot_be_used_are_refused(definitions: list[tuple[str, str
     with pytest.raises(InvalidInput) as caught:
         llm.read_tools([llm.Tool(*each) for each in definitions], "config.tools")
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "((0.1**64)**64)**64",
+        "(((0.1)**64)**64)**5",
+        "0.1**64" + "*.1**64" * 10,
+        "1/7**63/11**63/13**63/17**63/19**63/23**63/29**63/31**63/37**63",
+        "(1e-300)**9",
+    ],
+)
+def test_numbers_too_fine_to_be_worked_with_are_refused(expression: str) -> None:
+    with pytest.raises(ToolFailed, match="too large, or too fine"):
+        calculate({"expression": expression})
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("[" * 20_000, "no JSON"),
+        ('{"expression": ' + "9" * 5_000 + "}", "no JSON"),
+        ('{"expression": NaN}', "NaN is no number"),
+        ('{"expression": "1", "expression": "2"}', "comes twice"),
+    ],
+)
+def test_arguments_that_go_over_a_bound_are_told_to_the_model(written: str, why: str) -> None:
+    (arithmetic,) = builtin_tools("arithmetic")
+    result = answer(arithmetic, ToolCall("1", "arithmetic", written))
+    assert result.failed
+    assert why in result.content
+
+
+@pytest.mark.parametrize("zone", ["Europe/" * 10_000, "\u0301" * 5_000, "../" * 1_000])
+def test_a_place_with_a_name_that_is_too_long_has_no_time(zone: str) -> None:
+    with pytest.raises(ToolFailed, match="time zone of") as refused:
+        tell_time({"time_zone": zone})
+    assert len(str(refused.value)) < 200

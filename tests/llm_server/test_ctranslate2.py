@@ -210,6 +210,17 @@ def test_a_device_or_number_that_is_not_there_is_named(model: Path, device: str,
         CTranslate2Engine(ModelConfig(str(model), device=device, compute_type=compute_type)).load()
 
 
+async def test_a_thought_that_the_template_opens_is_known_for_one(model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("assistant\n", "assistant\n<think>\n"))
+    async with loaded(ModelConfig(str(folder))) as engine:
+        events = [event async for event in engine.reply(Conversation(HELLO, max_tokens=60, temperature=0))]
+    reasoning = Progress(ProgressKind.REASONING)
+    assert reasoning in events
+    assert not [event for event in events[: events.index(reasoning)] if isinstance(event, Delta)]
+
+
 def test_a_model_that_does_not_say_how_a_reply_ends_is_refused(model: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(model, tmp_path / "model")
     (folder / "tokenizer_config.json").unlink()

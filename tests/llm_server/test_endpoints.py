@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from llm_server.config import LlmConfig
 from llm_server.engine import (
@@ -26,15 +24,16 @@ from llm_server.engine import (
     ToolCall,
 )
 from llm_server.engines import open_engine
-from llm_server.engines.endpoints import EndpointsEngine, endpoints
+from llm_server.engines.endpoints import EndpointsEngine
+from llm_server.engines.endpoints.addresses import endpoints
 from llm_server.engines.endpoints.endpoint import Endpoint
 from llm_server.engines.endpoints.health import Health
-from llm_server.engines.endpoints.sse import EventReader
 from parley import llm
 from parley.errors import Unavailable
 from serving.config import read
 from tests.llm_server.endpoint_rig import (
     HELLO,
+    begin,
     event,
     hang,
     keeps_alive,
@@ -183,16 +182,6 @@ async def test_who_leaves_closes_the_connection_at_once() -> None:
             await asked.left.wait()
 
 
-@given(st.lists(st.integers(1, 40), max_size=12))
-def test_events_are_the_same_wherever_the_bytes_are_cut(lengths: list[int]) -> None:
-    stream = 'data: {"a": "ü"}\r\n\r\n: a comment\n\ndata: one\ndata: two\n\ndata: [DONE]\n\n'.encode()
-    reader, found, place = EventReader(), [], 0
-    for length in [*lengths, len(stream)]:
-        found += reader.feed(stream[place : place + length])
-        place += length
-    assert found == ['{"a": "ü"}', "one\ntwo", "[DONE]"]
-
-
 def test_who_failed_rests_longer_each_time_and_is_asked_again() -> None:
     health = Health(2)
     health.failed(0, 0.0)
@@ -217,6 +206,20 @@ def test_who_failed_rests_longer_each_time_and_is_asked_again() -> None:
         ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACKS": "other@host"}, "give MODEL@URL"),
         ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "host:8000/v1"}, "PARLEY_LLM_URL must begin with http"),
         ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACK_API_KEYS": "k"}, "has 1 keys for 0 fallbacks"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http:///v1"}, "whose host or port cannot be: give http://HOST"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://host:80000/v1"}, "PARLEY_LLM_URL has an address whose"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://host:port/v1"}, "PARLEY_LLM_URL has an address whose"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://[::1/v1"}, "PARLEY_LLM_URL has an address whose"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://ho st/v1"}, "PARLEY_LLM_URL has an address whose"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://host..example/v1"}, "PARLEY_LLM_URL has an address whose"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": f"http://{'x' * 64}/v1"}, "PARLEY_LLM_URL has an address whose"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_FALLBACKS": "n@http://:1/v1"}, "PARLEY_LLM_FALLBACKS has an address"),
+        (
+            {"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://me:pw@host/v1", "PARLEY_LLM_API_KEY": "k"},
+            "a user in its address and PARLEY_LLM_API_KEY a key",
+        ),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_API_KEY": "k\ney"}, "PARLEY_LLM_API_KEY has a character"),
+        ({"PARLEY_LLM_MODEL": "m", "PARLEY_LLM_API_KEY": "“key”"}, "PARLEY_LLM_API_KEY has a character"),
     ],
 )
 def test_settings_that_cannot_be_are_named(settings: dict[str, str], why: str) -> None:
@@ -233,6 +236,134 @@ def test_fallbacks_have_their_own_keys() -> None:
         ("user/o", "https://three/v1", ""),
     ]
     assert "k'" not in repr(found[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "chat", "models"),
+    [
+        ("http://host:1/v1", "http://host:1/v1/chat/completions", "http://host:1/v1/models"),
+        ("http://host/v1/", "http://host/v1/chat/completions", "http://host/v1/models"),
+        ("http://host/v1/chat/completions", "http://host/v1/chat/completions", "http://host/v1/models"),
+        (
+            "https://host/openai/deployments/m?api-version=2024-06-01",
+            "https://host/openai/deployments/m/chat/completions?api-version=2024-06-01",
+            "https://host/openai/deployments/m/models?api-version=2024-06-01",
+        ),
+        ("https://host/v1/?a=1&b=2#top", "https://host/v1/chat/completions?a=1&b=2", "https://host/v1/models?a=1&b=2"),
+        ("http://[::1]:8000", "http://[::1]:8000/chat/completions", "http://[::1]:8000/models"),
+    ],
+)
+def test_a_query_in_an_address_goes_along(url: str, chat: str, models: str) -> None:
+    endpoint = Endpoint(url, "m")
+    assert (endpoint.chat, endpoint.models) == (chat, models)
+
+
+async def test_an_endpoint_with_a_version_in_its_address_gets_query_and_key_in_its_own_way() -> None:
+    asked: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request)
+        return await writes("Hello.")(request)
+
+    async with serving(answer) as (_, [one]):
+        engine = EndpointsEngine((Endpoint(f"{one.url}?api-version=2024-06-01", "m", "key"),))
+        assert (await whole(engine))[0] == "Hello."
+        await engine.close()
+    assert asked[0].query["api-version"] == "2024-06-01"
+    assert asked[0].headers["api-key"] == "key"
+
+
+def test_what_is_secret_in_an_address_is_never_told() -> None:
+    endpoint = Endpoint("https://me:pa%24s@host/v1?v=1&token=aa%2Fbb&api-version=2024", "m", "key-1")
+    assert endpoint.name == "m@host"
+    assert (
+        endpoint.quoted("key-1 pa$s pa%24s aa/bb aa%2Fbb 2024 at 1 //you:word@proxy")
+        == "*** *** *** *** *** *** at 1 //***@proxy"
+    )
+
+
+def headed(status: int, body: bytes, **headers: str) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(
+            status=status, body=body, headers={name.replace("_", "-"): it for name, it in headers.items()}
+        )
+
+    return answer
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(status=500)
+    await response.prepare(request)
+    while True:
+        await response.write(b"x" * 65_536)
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(event())
+    assert request.transport is not None
+    request.transport.abort()
+    return response
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(headed(200, b"nonsense", Content_Encoding="gzip"), id="what is no gzip"),
+        pytest.param(headed(500, b"nonsense", Content_Encoding="gzip"), id="a failure that is no gzip"),
+        pytest.param(headed(500, b"\xff\xfe", Content_Type="text/plain; charset=hex"), id="a strange charset"),
+        pytest.param(headed(302, b"", Location="/v1/chat/completions"), id="a redirection"),
+        pytest.param(headed(307, b"", Location="/v1/chat/completions"), id="a redirection in a circle"),
+        pytest.param(headed(307, b"", Location="http://"), id="a redirection to nowhere"),
+        pytest.param(headed(307, b"", Location=f"http://{'x' * 64}/"), id="a redirection to no host"),
+        pytest.param(headed(429, b"", Retry_After="nan"), id="a time that is none"),
+        pytest.param(headed(503, b"", Retry_After="Fri, 31 Dec 1999 23:59:59 GMT"), id="a date"),
+        pytest.param(headed(200, b"<html>Please log in</html>", Content_Type="text/html"), id="a page"),
+        pytest.param(headed(204, b""), id="nothing"),
+        pytest.param(endless, id="a failure without end"),
+        pytest.param(cut, id="a connection that is cut"),
+    ],
+)
+async def test_whatever_is_wrong_with_an_answer_another_endpoint_takes_over(answer: Answer) -> None:
+    async with serving(answer, writes("Here I am.")) as (engine, _):
+        assert (await whole(engine))[0] == "Here I am."
+
+
+async def test_whatever_is_wrong_with_an_answer_a_warm_up_is_only_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    wrong = [headed(500, b"nonsense", Content_Encoding="gzip"), headed(200, b'{"error": "no such model"}'), cut]
+    async with serving(*wrong) as (engine, _), asyncio.TaskGroup() as tasks:
+        warming = tasks.create_task(engine.keep_warm())
+        async with asyncio.timeout(5):
+            while len(caplog.records) < len(wrong):
+                await asyncio.sleep(0)
+        warming.cancel()
+
+
+async def test_a_reply_that_is_complete_is_not_lost_when_the_connection_is() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(event("Hello."))
+        await response.write(event(reason="stop"))
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with serving(answer) as (engine, [asked]):
+        assert await whole(engine) == ("Hello.", Finish(StopReason.STOP, model=f"a@{asked.host}"))
+
+
+async def test_a_reply_that_is_complete_does_not_wait_for_an_endpoint_that_forgets_to_close() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = await begin(request)
+        await response.write(event("Hello."))
+        await response.write(event(reason="stop"))
+        await asyncio.Event().wait()
+        return response
+
+    async with serving(answer, patience_seconds=600) as (engine, _), asyncio.timeout(20):
+        assert (await whole(engine))[0] == "Hello."
 
 
 async def test_all_models_that_can_answer_are_listed_the_first_choice_first() -> None:

@@ -168,6 +168,9 @@ async def test_calls_that_cannot_be_told_apart_are_refused_with_their_place(mess
         ("", "{}", {}),
         ('{"on": tr', "{}", {}),
         ("[1]", "{}", {}),
+        ("9" * 5000, "{}", {}),
+        ('{"on": ' + "[" * 5000 + "]" * 5000 + "}", "{}", {}),
+        ('"{\\"on\\": true}"', '{"on": true}', {"on": True}),
     ],
 )
 def test_arguments_that_a_model_got_wrong_are_left_out_when_it_reads_them_again(

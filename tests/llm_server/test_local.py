@@ -23,10 +23,10 @@ from llm_server.engine import (
     Tool,
     ToolCall,
 )
-from llm_server.engines.local.markup import Markup
 from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.local.template import ChatTemplate, read_template
-from llm_server.engines.local.truncation import truncate
+from llm_server.engines.markup import Markup
+from llm_server.engines.truncation import truncate
 from parley.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:

@@ -116,8 +116,10 @@ async def test_patience_ends_where_signs_of_life_are_all_there_is() -> None:
     ],
 )
 async def test_who_gives_signs_of_life_is_not_given_up_for_another(sign: bytes) -> None:
-    answer = steadily(*[sign] * 10, event("Here."), END)
-    async with serving(answer, writes("Me."), first_token_seconds=FIRST) as (engine, [first, second]):
+    # Twice as many as fill the time of one without a sign, which is long enough for a machine that has other work.
+    first_token_seconds = 4 * FIRST
+    answer = steadily(*[sign] * 40, event("Here."), END)
+    async with serving(answer, writes("Me."), first_token_seconds=first_token_seconds) as (engine, [first, second]):
         text, finish = await whole(engine)
         assert (text, finish.model) == ("Here.", f"a@{first.host}")
     assert not second.bodies

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from llm_server.engine import Conversation, Delta, Finish, Message, Role, StopReason
-from llm_server.engines.rules import RulesEngine
+from llm_server.engines.rules import RulesEngine, arithmetic
 
 EVENING = datetime(2026, 11, 20, 19, 5, tzinfo=UTC)
 
@@ -121,3 +121,41 @@ async def test_the_longest_reply_is_kept_to(engine: RulesEngine) -> None:
     events = [event async for event in engine.reply(conversation)]
     assert len([event for event in events if isinstance(event, Delta)]) == 5
     assert events[-1] == Finish(StopReason.LENGTH, completion_tokens=5)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("what is 0.1^64^64^64^5?", "That is more than I can count."),
+        ("0.9 ^ 64 ^ 64 ^ 64", "That is more than I can count."),
+        ("one over seven to the power of 64 to the power of 64", "That is more than I can count."),
+        ("10% of" + "%" * 400 + " 5 plus 3", "I could not work that out."),
+        ("2 times" + " -" * 400 + " 3", "I could not work that out."),
+        ("sqrt " * 190 + "5", "I could not work that out."),
+        ("9" * 900 + " plus 1", "That is more than I can count."),
+        ("minus minus five plus three", "Minus minus five plus three is eight."),
+    ],
+)
+async def test_a_sum_that_nobody_can_work_out_takes_no_time(engine: RulesEngine, said: str, answer: str) -> None:
+    assert await ask(engine, said) == answer
+
+
+@pytest.mark.parametrize(
+    "said", ["1 + " * 30_000 + "1", "9" * 200_000 + " plus 1", ". " * 100_000, "my name is " * 20_000]
+)
+async def test_more_than_anybody_says_is_no_sum_and_gets_some_answer(engine: RulesEngine, said: str) -> None:
+    answer = await ask(engine, said)
+    assert answer
+    assert len(answer) < 2_000
+
+
+async def test_only_what_was_said_lately_is_looked_at(engine: RulesEngine) -> None:
+    said = ["my name is Anna", "Nice to meet you, Anna.", *["x", "y"] * 100, "what is my name?"]
+    assert await ask(engine, *said) == "You have not told me your name yet."
+    assert await ask(engine, *said[-3:-1], *said[:2], said[-1]) == "Your name is Anna."
+
+
+def test_a_sum_of_fractions_ends_where_it_gets_too_fine() -> None:
+    tokens = " + ".join(f"1 / {10**14 + 2 * low + 1}" for low in range(200)).split()
+    with pytest.raises(arithmetic.Unspeakable, match="more than I can count"):
+        arithmetic.work_out(arithmetic.Sum(tuple(tokens)))

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine
+from llm_server.requests import conversation_of
 from llm_server.service import SERVICE, LlmServicer
 from parley import llm
 from parley._duplex import duplex
@@ -208,3 +209,40 @@ async def test_what_was_written_before_a_failure_is_still_heard(pieces: int) -> 
             async for event in events:
                 heard += event.text if isinstance(event, llm.Delta) else ""
     assert heard == "hello " * pieces
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (llm_pb2.ChatConfig(messages=[llm_pb2.ChatMessage()] * 60_000), "config.messages"),
+        (
+            llm_pb2.ChatConfig(
+                messages=[
+                    llm_pb2.ChatMessage(
+                        role=llm_pb2.CHAT_ROLE_ASSISTANT, tool_calls=[llm_pb2.ToolCall(id="1")] * 20_000
+                    )
+                ]
+            ),
+            "config.messages",
+        ),
+        (
+            llm_pb2.ChatConfig(
+                messages=[llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_USER)], tools=[llm_pb2.ToolDefinition()] * 60_000
+            ),
+            "config.tools",
+        ),
+    ],
+)
+async def test_a_small_message_with_very_much_in_it_is_refused(request_: llm_pb2.ChatConfig, field: str) -> None:
+    with pytest.raises(ParleyError) as refused:
+        conversation_of(request_)
+    assert refused.value.field == field
+
+
+async def test_bytes_that_are_no_message_are_refused_as_a_bad_request() -> None:
+    async with serving(ScriptedEngine("Yes.", 0, 0)) as server, grpc.aio.insecure_channel(server.address) as channel:
+        stub: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{SERVICE}/Chat")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(stub(iter([b"\xff\xff\xff"]))))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "no message" in (refused.value.details() or "")

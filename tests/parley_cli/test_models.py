@@ -401,7 +401,7 @@ async def test_a_folder_that_cannot_be_written_is_told(desk: Desk) -> None:
 async def test_two_who_fetch_the_same_file_do_not_mix_it(desk: Desk) -> None:
     desk.hub.breaks["model.bin"] = [-1]
     first = await desk.start(("pull", "whisper:small"), {})
-    while not desk.partials:
+    while not any(each.path == "model.bin" for each in desk.hub.served):
         await asyncio.sleep(0)
     code, _, errors = await desk.run("pull", "whisper:small")
     desk.hub.halted.set()

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from parley._json import read_json
 from tts_server.engine import WordMark
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _SAMPLE_BYTES: Final = 2
 # What a mark and an entry weigh in memory, about.
 _MARK_BYTES: Final = 100
 _ENTRY_BYTES: Final = 500
+# A piece of text has a thousand characters at most, each of which may have a mark.
+_MOST_VALUES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,25 @@ def decode(key: str, text: str, written: bytes) -> CacheEntry | None:
     if magic != _MAGIC or zlib.crc32(length.to_bytes(4, "little") + header + pcm) != checksum:
         return None
     try:
-        known = json.loads(header)
-        marks = tuple(WordMark(start, end, sample, bool(guess)) for start, end, sample, guess in known["marks"])
-    except (ValueError, TypeError, KeyError):
+        known = read_json(header.decode(), most_values=_MOST_VALUES)
+    except ValueError:
+        return None
+    marks = _marks(known.get("marks")) if isinstance(known, dict) and known.get("key") == key else None
+    if marks is None or len(pcm) % _SAMPLE_BYTES:
         return None
     fits = all(0 <= mark.start_char < mark.end_char <= len(text) and mark.sample >= 0 for mark in marks)
-    return CacheEntry(marks, pcm) if known.get("key") == key and fits and len(pcm) % _SAMPLE_BYTES == 0 else None
+    return CacheEntry(marks, pcm) if fits else None
+
+
+def _marks(written: object) -> tuple[WordMark, ...] | None:
+    """The marks of an entry; None for what is none, whoever wrote it into the store."""
+    if not isinstance(written, list):
+        return None
+    marks = []
+    for each in written:
+        match each:
+            case [int() as start, int() as end, int() as sample, int() as guess]:
+                marks.append(WordMark(start, end, sample, bool(guess)))
+            case _:
+                return None
+    return tuple(marks)

@@ -10,12 +10,14 @@ import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from parley._masking import masked, secrets_in
 from parley.errors import Unavailable
 from tts_server.cache.entry import decode, encode
 
@@ -29,6 +31,11 @@ _EXPIRY_SECONDS: Final = 7 * 24 * 3600
 _DEADLINE_SECONDS: Final = 0.1
 _REST_SECONDS: Final = 5.0
 
+_NO_URL: Final = (
+    "PARLEY_REDIS_URL: write redis://HOST:PORT, rediss://HOST:PORT or unix://PATH, with :PASSWORD@ before the host if "
+    "it wants one, and / ? # @ in a password as %2F %3F %23 %40"
+)
+
 _log = logging.getLogger("parley.tts.cache")
 
 
@@ -41,11 +48,15 @@ class RedisStore:
         Raises:
             Unavailable: it is no URL of a Redis.
         """
+        self._secrets = secrets_in(url)
+        # With one of these in a password, what follows it is taken for a path, and what is before it for a host.
+        if "@" in urlsplit(url)._replace(netloc="").geturl():
+            raise Unavailable(_NO_URL)
         try:
             self._client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=64)
-        except ValueError as error:
-            # Without the URL itself, which may hold a password.
-            raise Unavailable(f"PARLEY_REDIS_URL: {error}") from error
+        except ValueError:
+            # Without the library's own words: they quote what it takes for a port, and that may be a password.
+            raise Unavailable(_NO_URL) from None
         self._clock = clock
         self._rests_until = 0.0
         self._down = False
@@ -81,6 +92,7 @@ class RedisStore:
     def _rest(self, error: Exception) -> None:
         self._rests_until = self._clock() + _REST_SECONDS
         if not self._down:
-            why = str(error) or f"no answer within {_DEADLINE_SECONDS:g} s"
+            # A server that wants no password quotes the one that it was given.
+            why = masked(str(error), self._secrets) or f"no answer within {_DEADLINE_SECONDS:g} s"
             _log.warning("the cache in Redis cannot be used, and speech is made anew: %s", why)
         self._down = True

@@ -76,6 +76,8 @@ _LAST_TOKEN = re.compile(r"""[\s"'“‘«(\[{*_]*(\S*)$""")
 _LOOKAHEAD: Final = 16
 # A run without any space, as a key or a hash, is cut here at last.
 _HARD_LIMIT: Final = 1_000
+# What belongs to one character is not torn apart, unless it is more than any script puts on one.
+_MOST_COMBINED: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class Chunker:
             return self._first and words >= self._config.first_words
         if match["clause"] or match["free"]:
             return self._first and self._separates(match)
-        return self._is_end(match, following) and self._separates(match)
+        return self._separates(match) and self._is_end(match, following)
 
     def _separates(self, match: re.Match[str]) -> bool:
         """True for a clause or sentence mark that a word follows: not the comma of 1,000 or the colon of a URL."""
@@ -233,10 +235,10 @@ class Chunker:
                 return place
         if len(self._text) <= _HARD_LIMIT:
             return 0
-        place = _HARD_LIMIT
-        while place > 1 and (unicodedata.combining(self._text[place]) or self._text[place] in "\u200d\ufe0f"):
-            place -= 1
-        return place
+        for place in range(_HARD_LIMIT, _HARD_LIMIT - _MOST_COMBINED, -1):
+            if not unicodedata.combining(self._text[place]) and self._text[place] not in "\u200d\ufe0f":
+                return place
+        return _HARD_LIMIT
 
 
 def without_short_stops(text: str) -> str:

@@ -85,7 +85,7 @@ export class Conversation extends EventTarget {
     this.worker = new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => this.receive(data);
     this.worker.onerror = () => this.fail("A part of this page could not be loaded. Reload it.");
-    const url = new URL("/v1/conversation", location.href.replace(/^http/, "ws")).href;
+    const url = new URL("v1/conversation", document.baseURI).href.replace(/^http/, "ws");
     const rate = audio.context.sampleRate;
     this.worker.postMessage({ do: "start", url, config, rate, pushToTalk, tap, ...ports }, [ports.capture, ports.play]);
     for (const command of this.early.splice(0)) this.command(command);

@@ -30,7 +30,7 @@ export function saveSettings(settings) {
 export async function facts() {
   const nothing = { voices: [], trace_url: "" };
   try {
-    const response = await fetch("/v1/page");
+    const response = await fetch(new URL("v1/page", document.baseURI));
     if (!response.ok) return { ...nothing, voices_problem: "The list of voices could not be loaded." };
     return await response.json();
   } catch {

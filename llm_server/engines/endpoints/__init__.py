@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 from llm_server.engine import Progress, ProgressKind
-from llm_server.engines.endpoints.endpoint import Endpoint
+from llm_server.engines.endpoints.answering import answer
 from llm_server.engines.endpoints.failure import EndpointFailed
 from llm_server.engines.endpoints.health import Health
 from llm_server.engines.endpoints.patience import Patience
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from llm_server.engine import Conversation, ReplyEvent
+    from llm_server.engines.endpoints.endpoint import Endpoint
 
-_SCHEMES = ("http://", "https://")
 # How much longer a model may go without a word while it gives other signs of life.
 _WORDS_FACTOR: Final = 3
 
@@ -90,15 +89,15 @@ class EndpointsEngine:
             endpoint, begun = self._endpoints[place], False
             yield Progress(ProgressKind.WAITING, endpoint.name)
             first = self._patient if place == order[-1] else self._impatient
-            answer = endpoint.answer(http, conversation, first, self._patient)
+            events = answer(http, endpoint, conversation, first, self._patient)
             try:
-                async for event in answer:
+                async for event in events:
                     if not begun and not isinstance(event, Progress):
                         begun = True
                         self._worked(place)
                     yield event
             except EndpointFailed as failure:
-                why = endpoint.masked(str(failure))
+                why = str(failure)
                 if not failure.is_well:
                     self._health.failed(place, clock(), failure.retry_after_seconds)
                 if failure.is_silent and self._warm_up is not None:
@@ -110,7 +109,7 @@ class EndpointsEngine:
             else:
                 return
             finally:
-                await answer.aclose()
+                await events.aclose()
         raise Unavailable("; ".join(failures))
 
     def _worked(self, place: int) -> None:
@@ -123,29 +122,3 @@ class EndpointsEngine:
             # The server has a limit of its own; a queue here would look like an endpoint that is silent.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self._session
-
-
-def endpoints(first: Endpoint, others: str, keys: str) -> tuple[Endpoint, ...]:
-    """The first endpoint, and `others`: MODEL@URL separated by commas, with their keys in the same order.
-
-    Raises:
-        Unavailable: something else is there.
-    """
-    if not first.model:
-        raise Unavailable("PARLEY_LLM_MODEL is empty: name the model that PARLEY_LLM_URL is to answer with")
-    if not first.url.startswith(_SCHEMES):
-        raise Unavailable("PARLEY_LLM_URL must begin with http:// or https://")
-    found = [first]
-    names = [each.strip() for each in others.split(",") if each.strip()]
-    given = [each.strip() for each in keys.split(",")] if keys.strip() else []
-    if len(given) > len(names):
-        raise Unavailable(f"PARLEY_LLM_FALLBACK_API_KEYS has {len(given)} keys for {len(names)} fallbacks")
-    for entry, key in zip_longest(names, given, fillvalue=""):
-        model, at, url = entry.partition("@http")
-        url = f"http{url}"
-        if not at or not model or not url.startswith(_SCHEMES):
-            raise Unavailable(
-                f"PARLEY_LLM_FALLBACKS has {entry!r}: give MODEL@URL, such as llama3.2@http://host:11434/v1"
-            )
-        found.append(Endpoint(url, model, key))
-    return tuple(found)

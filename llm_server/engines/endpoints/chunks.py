@@ -1,23 +1,32 @@
-"""The events of a streamed chat completion, read: what an endpoint has written, and what it wants called. Pure."""
+"""The events of a streamed chat completion, read: whatever comes, it is a chunk, or the endpoint's failure. Pure."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from llm_server.engine import StopReason, ToolCall
+from llm_server.engine import StopReason
+from llm_server.engines.endpoints.calls import Fragment
 from llm_server.engines.endpoints.failure import EndpointFailed
+from llm_server.engines.endpoints.refusal import Refusal
+from llm_server.engines.json_values import as_count, as_list, as_object, as_text, dump, load
+
+if TYPE_CHECKING:
+    from llm_server.engines.endpoints.endpoint import Endpoint
 
 _REASONS: Final = {
     "stop": StopReason.STOP,
     "length": StopReason.LENGTH,
+    "max_tokens": StopReason.LENGTH,
     "tool_calls": StopReason.TOOL_CALLS,
-    "content_filter": StopReason.STOP,
+    "function_call": StopReason.TOOL_CALLS,
 }
 # Where endpoints put what a model thinks aloud: vLLM, llama.cpp and DeepSeek; Ollama and OpenRouter.
-_THOUGHTS: Final = ("reasoning_content", "reasoning")
-_MOST_OF_A_BODY: Final = 200
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+_MOST_OF_A_REFUSAL: Final = 16_384
+_MOST_DIGITS: Final = 10
+# Error codes, which are HTTP statuses, of endpoints that are well.
+_TOO_MUCH: Final = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +39,6 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Fragment:
-    """A piece of a call of a function."""
-
-    place: int | None
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
 class Chunk:
     """What one event brings."""
 
@@ -48,92 +47,96 @@ class Chunk:
     """The model has thought aloud."""
     reason: StopReason | None = None
     usage: Usage | None = None
-    calls: list[Fragment] = field(default_factory=list)
+    calls: tuple[Fragment, ...] = ()
+    is_whole: bool = False
+    """It is the whole reply, and no piece of it."""
 
 
-@dataclass(slots=True)
-class _Begun:
-    """A call of a function, as far as it has been written."""
-
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
-class CallAssembler:
-    """Puts calls of functions together, which come in fragments with the place of each."""
-
-    def __init__(self) -> None:
-        """No call yet."""
-        self._begun: dict[int, _Begun] = {}
-
-    def __bool__(self) -> bool:
-        """True once a call has begun."""
-        return bool(self._begun)
-
-    def add(self, fragments: list[Fragment]) -> None:
-        """Take the next ones."""
-        for fragment in fragments:
-            # Endpoints that send each call whole may leave its place out.
-            place = len(self._begun) if fragment.place is None else fragment.place
-            call = self._begun.setdefault(place, _Begun())
-            call.id = call.id or fragment.id
-            call.name += fragment.name
-            call.arguments += fragment.arguments
-
-    def whole(self, endpoint: str) -> list[ToolCall]:
-        """The calls.
-
-        Raises:
-            EndpointFailed: one has no name.
-        """
-        found = [ToolCall(each.id or f"call-{place}", each.name, each.arguments) for place, each in self._begun.items()]
-        if not all(call.name for call in found):
-            raise EndpointFailed(f"{endpoint} wants a function called that it does not name")
-        return found
-
-
-def read_chunk(data: str, endpoint: str) -> Chunk:
-    """An event's data, read.
+def read_chunk(data: str, endpoint: Endpoint) -> Chunk:
+    """An event's data, read. What has another type than it should counts as absent.
 
     Raises:
         EndpointFailed: it is no JSON, or says that something failed.
     """
     try:
-        event = json.loads(data)
-    except json.JSONDecodeError as error:
-        raise EndpointFailed(f"{endpoint} sends what is no JSON: {data[:_MOST_OF_A_BODY]}") from error
-    if not isinstance(event, dict) or event.get("error"):
-        raise EndpointFailed(f"{endpoint} says: {data[:_MOST_OF_A_BODY]}")
-    try:
-        return _read(event)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise EndpointFailed(f"{endpoint} sends what is no chat completion: {data[:_MOST_OF_A_BODY]}") from error
-
-
-def _read(event: dict[str, Any]) -> Chunk:
+        event = load(data)
+    except ValueError:
+        raise EndpointFailed(f"{endpoint.name} sends what is no JSON: {endpoint.quoted(data)}") from None
+    event = as_object(next(iter(as_list(event)), None))
     # The last event of some endpoints has the usage and no choice.
-    choice = (event.get("choices") or [{}])[0]
-    delta = choice.get("delta") or {}
+    choice = as_object(next(iter(as_list(event.get("choices"))), None))
+    error = _error(event, choice)
+    if error:
+        refusal = Refusal(data[:_MOST_OF_A_REFUSAL])
+        is_well = refusal.is_too_long or as_count(as_object(error).get("code")) in _TOO_MUCH
+        raise EndpointFailed(f"{endpoint.name} says: {endpoint.quoted(data)}", is_well=is_well, refusal=refusal)
+    return _read(choice, _usage(event.get("usage")))
+
+
+def _error(event: dict[str, Any], choice: dict[str, Any]) -> object:
+    """What an event says that has failed; false: nothing."""
+    found = event.get("error") or choice.get("error")
+    if found:
+        return found
+    if event.get("object") == "error" or choice.get("finish_reason") == "error":
+        return event
+    return "choices" not in event and (event.get("detail") or event.get("message"))
+
+
+def _read(choice: dict[str, Any], usage: Usage | None) -> Chunk:
+    delta, message = choice.get("delta"), choice.get("message")
+    is_whole = not delta and isinstance(message, dict)
+    written = as_object(message if is_whole else delta)
+    text, thinks = _text(written.get("content"))
     ended = choice.get("finish_reason")
+    reason = _REASONS.get(ended, StopReason.STOP) if isinstance(ended, str) and ended else None
     return Chunk(
-        text=delta.get("content") or "",
-        thinks=any(delta.get(name) for name in _THOUGHTS),
-        reason=_REASONS.get(ended, StopReason.STOP) if ended else None,
-        usage=_usage(event.get("usage")),
-        calls=[_fragment(each) for each in delta.get("tool_calls") or []],
+        text=text or as_text(written.get("refusal")) or as_text(choice.get("text")),
+        thinks=thinks or any(written.get(name) for name in _THOUGHTS),
+        reason=StopReason.STOP if is_whole and reason is None else reason,
+        usage=usage,
+        calls=_calls(written),
+        is_whole=is_whole,
     )
+
+
+def _text(content: object) -> tuple[str, bool]:
+    """The words of what may also come in parts, and whether a thought is among them."""
+    text, thinks = "", False
+    for part in as_list(content):
+        if as_text(as_object(part).get("type")) in {"thinking", "reasoning", "reasoning_content"}:
+            thinks = True
+        else:
+            inner = as_object(part).get("text", part)
+            text += as_text(as_object(inner).get("value", inner))
+    return text, thinks
+
+
+def _calls(written: dict[str, Any]) -> tuple[Fragment, ...]:
+    given = [as_object(each) for each in as_list(written.get("tool_calls"))]
+    older = as_object(written.get("function_call"))
+    return tuple(_fragment(each) for each in (*given, older) if each)
 
 
 def _fragment(call: dict[str, Any]) -> Fragment:
-    function = call.get("function") or {}
+    function = as_object(call.get("function")) or call
+    given = function.get("arguments")
+    place = as_text(call.get("index"))
     return Fragment(
-        call.get("index"), call.get("id") or "", function.get("name") or "", function.get("arguments") or ""
+        place=int(place) if place.isascii() and place.isdigit() and len(place) < _MOST_DIGITS else None,
+        id=as_text(call.get("id")),
+        name=as_text(function.get("name")),
+        arguments=dump(given) if isinstance(given, dict) else as_text(given),
     )
 
 
-def _usage(counted: dict[str, Any] | None) -> Usage | None:
+def _usage(value: object) -> Usage | None:
+    counted = as_object(value)
     if not counted:
         return None
-    cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    return Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0), cached)
+    details = as_object(counted.get("prompt_tokens_details"))
+    return Usage(
+        as_count(counted.get("prompt_tokens")),
+        as_count(counted.get("completion_tokens")),
+        as_count(details.get("cached_tokens")),
+    )

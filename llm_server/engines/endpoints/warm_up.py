@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
+import aiohttp
+
+from llm_server.engine import Conversation, Message, Role
+from llm_server.engines.endpoints.attempt import Attempt
 from llm_server.engines.endpoints.failure import EndpointFailed
+from llm_server.engines.endpoints.proxies import proxy_for
+from llm_server.engines.endpoints.transport import BROKEN, CONNECT_SECONDS, TOO_MUCH, read_some, refused, why
+from llm_server.engines.json_values import as_list, as_object, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import aiohttp
-
     from llm_server.engines.endpoints.endpoint import Endpoint
+
+# The largest models take minutes to load.
+_SECONDS: Final = 300.0
+_HELLO: Final = Conversation((Message(Role.USER, "Hello"),), max_tokens=1)
+_MOST_OF_AN_ANSWER: Final = 65_536
+# Hosts of many models list them with all that is known of each.
+_MOST_OF_A_LIST: Final = 4_194_304
+# An endpoint that will not write one token may be well all the same.
+_WILL_NOT: Final = (*TOO_MUCH, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
 _log = logging.getLogger("parley.llm")
 
@@ -59,9 +74,65 @@ class WarmUp:
             if self._warm[place]:
                 continue
             try:
-                await self._endpoints[place].warm_up(http)
+                await load_model(http, self._endpoints[place])
             except EndpointFailed as failure:
                 _log.warning("not warmed up, the next question tries again: %s", failure)
             else:
                 self._warm[place] = True
                 warmed(place)
+
+
+async def load_model(http: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+    """Have a model loaded: ask for one token, or, of an endpoint that will not, whether it has the model.
+
+    Raises:
+        EndpointFailed: it does neither.
+    """
+    options: dict[str, Any] = {
+        "headers": endpoint.headers,
+        "timeout": aiohttp.ClientTimeout(total=_SECONDS, sock_connect=CONNECT_SECONDS),
+        "proxy": proxy_for(endpoint.chat),
+    }
+    attempt: Attempt | None = Attempt.first(_HELLO, endpoint.habits)
+    status, refusal = 0, EndpointFailed(f"{endpoint.name} has not been asked")
+    try:
+        while attempt is not None:
+            async with http.post(
+                endpoint.chat, json=attempt.body(endpoint.model, streams=False), **options
+            ) as response:
+                if response.ok:
+                    _check(endpoint, await read_some(response, _MOST_OF_AN_ANSWER))
+                    endpoint.habits.learn(attempt)
+                    return
+                status, refusal = response.status, await refused(endpoint, response)
+                attempt = attempt.after(refusal.refusal)
+        if status not in _WILL_NOT:
+            raise refusal
+        async with http.get(endpoint.models, **options) as response:
+            listed = await read_some(response, _MOST_OF_A_LIST) if response.ok else ""
+    except TimeoutError:
+        raise EndpointFailed(f"{endpoint.name} has not answered for {_SECONDS:g} s") from None
+    except BROKEN as error:
+        raise EndpointFailed(f"{endpoint.name} cannot be reached: {why(endpoint, error)}") from error
+    if not _lists(listed, endpoint.model):
+        raise refusal
+
+
+def _check(endpoint: Endpoint, answer: str) -> None:
+    """See that an answer is no failure in the guise of one."""
+    try:
+        error = as_object(load(answer)).get("error")
+    except ValueError:
+        return
+    if error:
+        raise EndpointFailed(f"{endpoint.name} says: {endpoint.quoted(answer)}")
+
+
+def _lists(answer: str, model: str) -> bool:
+    """True when an answer to /models has the model; Ollama adds a tag to names that were given without one."""
+    try:
+        entries = as_list(as_object(load(answer)).get("data"))
+    except ValueError:
+        return False
+    names = [as_object(each).get("id") for each in entries]
+    return any(isinstance(name, str) and f"{name}:".startswith(f"{model}:") for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from llm_server.engines.local.truncation import truncate
+from llm_server.engines.truncation import truncate
 from parley.errors import TooLarge
 
 if TYPE_CHECKING:

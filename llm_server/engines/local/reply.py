@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_server.engine import StopReason, ToolCall
-from llm_server.engines.local.markup import Markup
+from llm_server.engines.markup import Markup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -26,13 +26,13 @@ class Piece:
 
 
 async def read_reply(
-    pieces: AsyncGenerator[Piece, None], conversation: Conversation, finish: Callable[[int], Finish]
+    pieces: AsyncGenerator[Piece, None], conversation: Conversation, finish: Callable[[int], Finish], opened: str = ""
 ) -> AsyncGenerator[ReplyEvent, None]:
     """Events out of `pieces`; `finish` makes the last one of the number of tokens, for a reply without calls.
 
-    Closing this closes `pieces`.
+    `opened` is the mark of a thought that the prompt has opened. Closing this closes `pieces`.
     """
-    markup = Markup(sum(len(message.tool_calls) for message in conversation.messages))
+    markup = Markup(sum(len(message.tool_calls) for message in conversation.messages), opened)
     tokens, calls = 0, False
     async with aclosing(pieces):
         async for piece in pieces:
@@ -40,8 +40,8 @@ async def read_reply(
             for event in markup.feed(piece.text):
                 calls = calls or isinstance(event, ToolCall)
                 yield event  # noqa: ASYNC119 - whoever reads closes the generator
-    for event in markup.finish():
+    end = finish(tokens)
+    for event in markup.finish(is_whole=end.reason is StopReason.STOP):
         calls = calls or isinstance(event, ToolCall)
         yield event
-    end = finish(tokens)
     yield replace(end, reason=StopReason.TOOL_CALLS) if calls else end

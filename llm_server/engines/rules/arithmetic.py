@@ -11,6 +11,8 @@ from fractions import Fraction
 from math import isqrt
 from typing import Final
 
+from llm_server import exact
+
 _UNITS: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -41,8 +43,9 @@ _ASKED = re.compile(
     r"(?:what(?: ' s| is|'s)|how much is|calculate|compute|work out)?[\s\d.+*/x^()-]*(?:please|equals?)?[\s?.!=]*"
 )
 _SPOKEN = {"*": "times", "/": "divided by", "+": "plus", "-": "minus", "^": "to the power of"}
-_LARGEST_POWER: Final = 64
-_LARGEST: Final = 10**15
+# Nobody says a longer one, and its parts are looked at by expressions that take time with the square of its length.
+_LONGEST: Final = 1_000
+_MOST_SIGNS: Final = 8
 
 
 class Unspeakable(Exception):
@@ -58,7 +61,9 @@ class Sum:
 
 
 def find(text: str) -> Sum | None:
-    """The calculation in `text`; None when there is none, or only a number."""
+    """The calculation in `text`; None when there is none, only a number, or more text than anybody says."""
+    if len(text) > _LONGEST:
+        return None
     line = _digits(text.casefold().replace(",", ""))
     if _NUMBER_WITH_MARKS.search(line) and not _ASKED.fullmatch(line):
         return None
@@ -83,7 +88,10 @@ def work_out(calculation: Sum) -> str:
         Unspeakable: a division by zero, a number that is too large, or something that is no calculation.
     """
     parser = _Parser(list(calculation.tokens))
-    value = parser.whole()
+    try:
+        value = parser.whole()
+    except exact.OutOfReach:
+        raise Unspeakable("That is more than I can count.") from None
     asked = " ".join(_word(token) for token in calculation.tokens)
     asked = asked.replace("percent times", "percent of").replace("1 divided by 2 times", "half of")
     asked = asked.replace("to the power of 2", "squared").replace("one divided by two times", "half of")
@@ -185,7 +193,7 @@ class _Parser:
         value = self._sum()
         if self._at < len(self._tokens):
             raise Unspeakable("I could not work that out.")
-        return self._checked(value)
+        return exact.within_reach(value)
 
     def _peek(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -199,7 +207,7 @@ class _Parser:
         value = self._product()
         while self._peek() in ("+", "-"):
             operator, other = self._take(), self._product()
-            value = value + other if operator == "+" else value - other
+            value = exact.within_reach(value + other if operator == "+" else value - other)
         return value
 
     def _product(self) -> Fraction:
@@ -208,30 +216,33 @@ class _Parser:
             operator, other = self._take(), self._power()
             if operator == "/" and not other:
                 raise Unspeakable("Nothing can be divided by zero.")
-            value = value * other if operator == "*" else value / other
-        return self._checked(value)
+            value = exact.within_reach(value * other if operator == "*" else value / other)
+        return value
 
     def _power(self) -> Fraction:
         value = self._atom()
         while self._peek() in ("^", "%"):
             if self._take() == "%":
-                value /= 100
+                value = exact.within_reach(value / 100)
                 continue
             exponent = self._atom()
-            if exponent.denominator != 1 or abs(exponent) > _LARGEST_POWER or (not value and exponent < 0):
+            if exponent.denominator != 1 or abs(exponent) > exact.LARGEST_POWER or (not value and exponent < 0):
                 raise Unspeakable("That power is too much for me.")
-            value = self._checked(value ** int(exponent))
+            value = exact.power(value, exponent)
         return value
 
     def _atom(self) -> Fraction:
+        """A number, with the signs and roots before it, the innermost of which comes first."""
+        before: list[str] = []
+        while self._peek() in ("-", "sqrt") and len(before) <= _MOST_SIGNS:
+            before.append(self._take())
         token = self._take()
-        if token == "-":
-            return -self._atom()
-        if token == "sqrt":
-            return self._root(self._atom())
         if not token or not _is_number(token):
             raise Unspeakable("I could not work that out.")
-        return self._checked(Fraction(token))
+        value = exact.within_reach(Fraction(token))
+        for sign in reversed(before):
+            value = -value if sign == "-" else self._root(value)
+        return value
 
     @staticmethod
     def _root(value: Fraction) -> Fraction:
@@ -239,9 +250,3 @@ class _Parser:
             raise Unspeakable("A negative number has no real square root.")
         scale = 10**6
         return Fraction(isqrt(value.numerator * scale * scale // value.denominator), scale)
-
-    @staticmethod
-    def _checked(value: Fraction) -> Fraction:
-        if abs(value) >= _LARGEST:
-            raise Unspeakable("That is more than I can count.")
-        return value

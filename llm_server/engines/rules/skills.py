@@ -21,6 +21,9 @@ _NAME = re.compile(
 )
 _AFTER_CALL_ME: Final = "a the not back later maybe when what if on at tomorrow again in"
 _NO_NAMES: Final = frozenset(_AFTER_CALL_ME.split())
+# As much as anybody says at once; skills look for phrases, and the longer a text is the less it is one.
+_LONGEST: Final = 1_000
+_MOST_MESSAGES: Final = 200
 _STORY: Final = (
     "Once there was a lighthouse keeper who talked to the sea every night. One night the sea answered, and said: "
     "I was only waiting for you to stop for breath."
@@ -30,12 +33,18 @@ _JOKE: Final = "Why did the microphone break up with the loudspeaker? There was 
 
 def answer(messages: tuple[Message, ...], now: datetime) -> str | None:
     """The answer of the first skill that fits the last thing the user said."""
+    # What was said long ago is remembered by nobody.
+    messages = messages[-_MOST_MESSAGES:]
     users = [message for message in messages if message.role is Role.USER]
     if not users:
         return "Hello. What can I do for you?"
-    said = " ".join(users[-1].text.split())
+    whole = users[-1].text
+    said = " ".join(whole[:_LONGEST].split())
     folded = said.casefold()
     for skill in _SKILLS:
+        # The beginning of a sum is another sum.
+        if skill is _sum and len(whole) > _LONGEST:
+            continue
         found = skill(folded, said, messages, now)
         if found is not None:
             return found
@@ -98,7 +107,7 @@ def _whoami(folded: str, _said: str, messages: tuple[Message, ...], _now: dateti
     if not re.search(r"\bwhat(?:'s| is) my name\b|\bwho am i\b|\bdo you (?:know|remember) my name\b", folded):
         return None
     for message in reversed(messages):
-        name = _named(message.text) if message.role is Role.USER else None
+        name = _named(message.text[:_LONGEST]) if message.role is Role.USER else None
         if name:
             return f"Your name is {name}."
     return "You have not told me your name yet."
@@ -114,10 +123,12 @@ def _named(said: str) -> str | None:
 def _repeat(folded: str, _said: str, messages: tuple[Message, ...], _now: datetime) -> str | None:
     if re.search(r"\bwhat did (?:i|we) (?:just )?(?:say|talk)", folded):
         earlier = [message.text for message in messages if message.role is Role.USER][:-1]
-        return f"You said: {earlier[-1]}" if earlier else "This is the first thing you have said to me."
+        return f"You said: {earlier[-1][:_LONGEST]}" if earlier else "This is the first thing you have said to me."
     if re.search(r"\b(?:what did you (?:just )?say|repeat that|say that again|come again|pardon)\b", folded):
         replies = [message.text for message in messages if message.role is Role.ASSISTANT]
-        return f"I said: {replies[-1].removeprefix('I said: ')}" if replies else "I have not said anything yet."
+        return (
+            f"I said: {replies[-1][:_LONGEST].removeprefix('I said: ')}" if replies else "I have not said anything yet."
+        )
     return None
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import random
 
+# Some of the patterns take time with the square of a text's length.
+_LONGEST = 1_000
 _LAST_RESORT = "Tell me more about that."
 
 
@@ -24,7 +26,7 @@ class Talk:
 
     def respond(self, text: str, chance: random.Random) -> str:
         """An answer to `text`; `chance` picks among those that fit."""
-        said = text.strip().rstrip(".!?")
+        said = text[:_LONGEST].strip().rstrip(".!?")
         for pattern, answers in self._rules:
             match = pattern.match(said)
             if match:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -71,3 +74,23 @@ def test_all_that_the_sound_depends_on_makes_another_key(engine: str, other: Spe
 
 def test_what_the_sound_does_not_depend_on_makes_no_other_key() -> None:
     assert key_of("scripted", replace(REQUEST, voice=replace(REQUEST.voice, description="Another"))) == KEY
+
+
+def forged(header: object) -> bytes:
+    """An entry as somebody else could write it, with a checksum that is right."""
+    written = header if isinstance(header, bytes) else json.dumps(header).encode()
+    body = len(written).to_bytes(4, "little") + written + bytes(8)
+    return struct.pack("<4sII", b"PLT1", zlib.crc32(body), len(written)) + written + bytes(8)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"key": KEY, "marks": marks}
+        for marks in ([["a", 5, 0, 0]], [[0, 5, None, 0]], [[0, 5, 1.5, 0]], [[0, 5]], 7, {"a": 1})
+    ]
+    + [{"key": KEY}, [], None, b"[" * 20_000, b'{"key": ' + b"9" * 5_000 + b"}", b"\xff", b'{"marks": NaN}'],
+)
+def test_an_entry_that_somebody_else_wrote_is_none(header: object) -> None:
+    assert decode(KEY, TEXT, forged(header)) is None
+    assert decode(KEY, TEXT, forged({"key": KEY, "marks": [[0, 5, 3, 1]]})) is not None

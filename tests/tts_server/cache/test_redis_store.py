@@ -204,3 +204,37 @@ async def test_no_megabytes_are_no_cache_at_all() -> None:
     config = read(TtsConfig, {"PARLEY_TTS_CACHE_MB": "0", "PARLEY_REDIS_URL": "redis://localhost"})
     async with open_store(config, Telemetry(new_provider("tts"), CollectorRegistry())) as store:
         assert store is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter/2two@localhost:6379",
+        "redis://:hunter#2two@localhost:6379",
+        "redis://:hunter?2two@localhost:6379",
+        "redis://me:1234/hunter2two@localhost",
+        "redis://:hunter2two@localhost:port",
+        "hunter2two",
+    ],
+)
+async def test_a_password_that_makes_the_url_another_one_is_not_told(url: str) -> None:
+    told = await refusal(PARLEY_REDIS_URL=url)
+    assert told.startswith("PARLEY_REDIS_URL: write redis://HOST:PORT")
+    assert not any(part in told for part in ("hunter", "2two", "1234"))
+
+
+async def test_what_a_redis_says_of_a_password_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def quote(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What servers that know no AUTH answer, and proxies in front of them."""
+        asked = (await reader.read(1_000)).decode()
+        writer.write(f"-ERR unknown command, with args beginning with: {' '.join(asked.split())!r}\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(quote, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with opened(f"redis://me:hunter%2F2two@127.0.0.1:{port}", [0.0]) as store:
+            assert await store.get(KEY, TEXT) is None
+    [record] = caplog.records
+    assert "with args beginning with" in record.getMessage()
+    assert "***" in record.getMessage()
+    assert "2two" not in record.getMessage()

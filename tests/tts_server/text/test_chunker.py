@@ -87,3 +87,17 @@ def test_a_stall_speaks_what_can_be_said_without_breaking_a_word() -> None:
 )
 def test_full_stops_that_end_no_sentence_can_be_left_out_in_place(text: str, shown: str) -> None:
     assert without_short_stops(text) == shown
+
+
+@pytest.mark.parametrize("unit", ["\u0301", "\u200d", "e\u0301\u0302\u0303", "\ufe0f\u0301", "\u0e49"])
+def test_marks_on_one_letter_by_the_thousand_are_cut_like_any_run_without_a_space(unit: str) -> None:
+    text = "h" + unit * 9_000
+    pieces = cut(text, 500)
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= 1_500
+    assert min(map(len, pieces[:-1])) >= 900
+
+
+def test_a_letter_and_its_marks_stay_together() -> None:
+    pieces = cut("ae\u0301\u0302" * 900, 500)
+    assert not any(piece[0] in "\u0301\u0302" for piece in pieces)

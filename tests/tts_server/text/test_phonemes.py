@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,11 @@ def test_places_are_in_order_whatever_is_spoken(alone: list[str], whole: str) ->
     assert len(places) == len(alone)
     assert places == sorted(places)
     assert all(0 <= place <= len(whole) for place in places)
+
+
+@pytest.mark.parametrize("alike", ["a", "ab", "9"])
+def test_very_many_phonemes_that_are_all_alike_are_placed_by_length(alike: str) -> None:
+    words, whole = [alike * 20] * 400, GAP.join([alike * 20] * 400)
+    places = place_words([list(word) for word in words], list(whole))
+    assert places == sorted(places)
+    assert abs(places[200] - len(whole) // 2) <= 41
