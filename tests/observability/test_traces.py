@@ -28,6 +28,7 @@ _SPOKEN: Final = frozenset(
 )
 SPANS: Final = {
     Kind.PLAIN: _SPOKEN | {"llm.chat"} | _PLAYED,
+    Kind.SLOW: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.INTERRUPTED: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.TYPED: {"llm.chat"} | _PLAYED,
     Kind.GREETING: _PLAYED,
@@ -46,9 +47,9 @@ async def test_there_were_enough_turns_of_every_kind(held: Held) -> None:
     assert len(held.evening.ended(Outcome.INTERRUPTED)) == OF_EACH
 
 
-async def test_what_failed_or_was_interrupted_is_kept_and_of_the_rest_a_share(held: Held) -> None:
-    wrong = held.evening.ended(Outcome.FAILED, Outcome.INTERRUPTED)
-    assert len(wrong) >= 3 * OF_EACH
+async def test_what_failed_was_interrupted_or_was_slow_is_kept_and_of_the_rest_a_share(held: Held) -> None:
+    wrong = [*held.evening.ended(Outcome.FAILED, Outcome.INTERRUPTED), *held.evening.of(Kind.SLOW)]
+    assert len(wrong) >= 5 * OF_EACH
     for report in wrong:
         await _arrived(held, report)
     rest = [turn.report for turn in held.evening.turns if turn.report not in wrong]

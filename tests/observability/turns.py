@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from aiohttp import web
 
+from parley.asr import Endpointing
 from parley.conversation import Outcome, SessionConfig, ToolRequest, TurnReport, UserText
 from parley.llm import Tool, ToolResult
 from parley_cli.client import EventLog, converse
@@ -33,6 +34,15 @@ OF_EACH: Final = 12
 _REPLY: Final = f"The {CANARY} sings on and on, so that there is time enough to speak while it can still be heard."
 _FAILS: Final = "please fail"
 _LIGHT: Final = Tool("light", "Switches a light.")
+_SLOW_MS: Final = 2_500
+_SLOW: Final = Endpointing(
+    finished_silence_ms=_SLOW_MS,
+    default_silence_ms=_SLOW_MS,
+    hesitant_silence_ms=_SLOW_MS,
+    unfinished_silence_ms=_SLOW_MS,
+    patient_silence_ms=_SLOW_MS,
+    patience_limit_ms=_SLOW_MS,
+)
 _SECONDS: Final = 90
 
 
@@ -40,6 +50,7 @@ class Kind(enum.Enum):
     """What happens in a turn."""
 
     PLAIN = "spoken, and answered"
+    SLOW = "spoken, and answered only after a long silence"
     INTERRUPTED = "spoken, and the user speaks into the reply"
     TYPED = "typed, and answered"
     GREETING = "nothing is said, and the assistant begins"
@@ -101,16 +112,22 @@ async def hold(house: House, evening: Evening, *kinds: Kind) -> None:
 async def _converse(url: str, kind: Kind) -> list[TurnReport]:
     """One session; the reports of all its turns."""
     log = EventLog()
-    sound = {Kind.PLAIN: _voice(1.0), Kind.INTERRUPTED: _voice(1.0) + bytes(2 * MIC_RATE_HZ * 3) + _voice(1.5)}
+    question = _voice(1.0)
+    sound = {
+        Kind.PLAIN: question,
+        Kind.SLOW: question,
+        Kind.INTERRUPTED: question + bytes(2 * MIC_RATE_HZ * 3) + _voice(1.5),
+    }
     turns = 2 if kind is Kind.INTERRUPTED else 1
     config = SessionConfig(
         reports_playback=True,
         greeting=_REPLY if kind is Kind.GREETING else "",
         tools=(_LIGHT,) if kind is Kind.FUNCTION else (),
+        endpointing=_SLOW if kind is Kind.SLOW else None,
     )
 
     async def scene() -> None:
-        if kind not in {Kind.PLAIN, Kind.INTERRUPTED, Kind.GREETING}:
+        if kind is not Kind.GREETING and kind not in sound:
             await listener.send(UserText(_FAILS if kind is Kind.MODEL_FAILS else "turn on the light"))
         if kind is Kind.FUNCTION:
             request = await log.first(ToolRequest)
