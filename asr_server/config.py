@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.config import setting
+from parley._variables import LOOPBACK
+from serving.config import port_setting, setting
 
 
 @dataclass(frozen=True, slots=True)
 class AsrConfig:
     """Settings of the ASR server."""
 
-    host: str = setting("PARLEY_ASR_HOST", "127.0.0.1", help="Address to listen on.")
-    port: int = setting("PARLEY_ASR_PORT", 50051, help="Port to listen on.", minimum=0, maximum=65535)
-    metrics_port: int = setting(
-        "PARLEY_ASR_METRICS_PORT", 9101, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
-    )
+    host: str = setting("PARLEY_ASR_HOST", LOOPBACK, help="Address to listen on.")
+    port: int = port_setting("PARLEY_ASR_PORT", help="Port to listen on.")
+    metrics_port: int = port_setting("PARLEY_ASR_METRICS_PORT", help="Port of /metrics; 0 for none.")
     engine: str = setting(
         "PARLEY_ASR_ENGINE", "moonshine", choices=("moonshine", "faster-whisper", "scripted"), help="Engine to use."
     )

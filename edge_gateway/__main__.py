@@ -19,13 +19,14 @@ from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.page_facts import add_facts
+from edge_gateway.transports.sites import open_sites
 from edge_gateway.transports.web_app import new_app
 from parley.asr import AsrClient
 from parley.conversation import SERVICE
 from parley.llm import LlmClient
 from parley.tts import TtsClient
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
-from serving.grpc_server import Listen, StartError, run, serve
+from serving.grpc_server import Listen, run, serve
 
 if TYPE_CHECKING:
     from serving.telemetry import Telemetry
@@ -39,19 +40,14 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
     async with AsyncExitStack() as stack:
         backends = await _backends(stack, config, telemetry)
         admission = Admission(backends, config.max_sessions)
-        app = new_app(admission, telemetry.registry, Access(config.host, config.hosts, config.origins))
+        app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
         add_facts(app, backends.servers.tts, config.trace_url)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
 
         async def load() -> None:
-            try:
-                await web.TCPSite(runner, config.host, config.port).start()
-            except OSError as error:
-                raise StartError(
-                    f"port {config.port} on {config.host} is taken: stop what uses it, or set PARLEY_GATEWAY_PORT"
-                ) from error
+            await open_sites(runner, config)
 
         async def drain() -> None:
             await admission.drain(config.drain_seconds)

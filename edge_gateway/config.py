@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.config import setting
+from parley._variables import LOOPBACK, PORTS
+from serving.config import port_setting, setting
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """Settings of the gateway."""
 
-    host: str = setting(
-        "PARLEY_GATEWAY_HOST", "127.0.0.1", help="Address that the page and its WebSocket are served on."
+    host: str = setting("PARLEY_GATEWAY_HOST", LOOPBACK, help="Address that the page and its WebSocket are served on.")
+    port: int = port_setting("PARLEY_GATEWAY_PORT", help="Port of the page, its WebSocket and /metrics.")
+    grpc_port: int = port_setting("PARLEY_GATEWAY_GRPC_PORT", help="Port of ConversationService and health.")
+    https_certificate: str = setting(
+        "PARLEY_HTTPS_CERTIFICATE", "", help="PEM file with which the page is served over HTTPS too; empty: it is not."
     )
-    port: int = setting(
-        "PARLEY_GATEWAY_PORT", 8080, help="Port of the page, its WebSocket and /metrics.", minimum=0, maximum=65535
+    https_key: str = setting("PARLEY_HTTPS_KEY", "", help="PEM file with the certificate's key; empty: the same file.")
+    https_host: str = setting("PARLEY_HTTPS_HOST", LOOPBACK, help="Address that the page is served on over HTTPS.")
+    https_port: int = port_setting("PARLEY_HTTPS_PORT", help="Port of the page over HTTPS.")
+    asr: str = setting(
+        "PARLEY_ASR_ADDRESS", f"{LOOPBACK}:{PORTS['PARLEY_ASR_PORT']}", help="Where the ASR server is, host:port."
     )
-    grpc_port: int = setting(
-        "PARLEY_GATEWAY_GRPC_PORT", 50050, help="Port of ConversationService and health.", minimum=0, maximum=65535
+    llm: str = setting(
+        "PARLEY_LLM_ADDRESS", f"{LOOPBACK}:{PORTS['PARLEY_LLM_PORT']}", help="Where the LLM server is, host:port."
     )
-    asr: str = setting("PARLEY_ASR_ADDRESS", "127.0.0.1:50051", help="Where the ASR server is, host:port.")
-    llm: str = setting("PARLEY_LLM_ADDRESS", "127.0.0.1:50052", help="Where the LLM server is, host:port.")
-    tts: str = setting("PARLEY_TTS_ADDRESS", "127.0.0.1:50053", help="Where the TTS server is, host:port.")
+    tts: str = setting(
+        "PARLEY_TTS_ADDRESS", f"{LOOPBACK}:{PORTS['PARLEY_TTS_PORT']}", help="Where the TTS server is, host:port."
+    )
     max_sessions: int = setting(
         "PARLEY_MAX_SESSIONS", 500, help="Sessions held at once; one more is refused with a clear error.", minimum=1
     )
@@ -51,3 +58,8 @@ class GatewayConfig:
     tool_filler: str = setting(
         "PARLEY_TOOL_FILLER", "One moment.", help="What is said while a function takes long; nothing if empty."
     )
+
+    @property
+    def known_hosts(self) -> str:
+        """As what the gateway may be opened beside its own address: what is named, and where it serves HTTPS."""
+        return f"{self.hosts},{self.https_host}" if self.https_certificate else self.hosts

@@ -30,6 +30,8 @@ class Engines:
     """Engine that speaks."""
     voices: tuple[Voice, ...] = ()
     """Voices, the default first."""
+    problem: str = ""
+    """Why nobody can write replies at the moment, as far as is known."""
 
 
 class Directory:
@@ -48,7 +50,7 @@ class Directory:
             now = asyncio.get_running_loop().time()
             if now >= self._until_seconds:
                 self._engines = await self._ask()
-                away = not (self._engines.llm and self._engines.tts)
+                away = not (self._engines.llm and self._engines.tts) or bool(self._engines.problem)
                 self._until_seconds = now + (_AWAY_SECONDS if away else _BELIEVED_SECONDS)
             return self._engines
 
@@ -57,16 +59,17 @@ class Directory:
             llm = tasks.create_task(self._llm(), name="models")
             tts = tasks.create_task(self._tts(), name="voices")
         speaks, voices = tts.result()
-        return Engines(llm.result(), speaks, voices)
+        writes, problem = llm.result()
+        return Engines(writes, speaks, voices, problem)
 
-    async def _llm(self) -> str:
+    async def _llm(self) -> tuple[str, str]:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 models = await self._servers.llm.models()
         except (ParleyError, TimeoutError):
             # Who answers will be told with each reply; a session can begin without.
-            return ""
-        return f"{models.engine} {next(iter(models.names), '')}".strip()
+            return "", ""
+        return f"{models.engine} {next(iter(models.names), '')}".strip(), models.problem
 
     async def _tts(self) -> tuple[str, tuple[Voice, ...]]:
         try:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from edge_gateway.error_events import error_event
 from edge_gateway.input.recognition import Recognition, RecognitionEvent
 from edge_gateway.input.uplink import Uplink
 from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_voice, policy_of
 from edge_gateway.turn_taking.echo import MicrophoneLevels
 from parley import asr
 from parley.conversation import MAX_OPUS_BYTES, MAX_TEXT_BYTES, SessionConfig, SessionReady
-from parley.errors import WrongState
+from parley.errors import Unavailable, WrongState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -132,5 +133,7 @@ class Setup:
                 engines=(listens, engines.llm, engines.tts),
             )
         )
+        if engines.problem:
+            await self._connection.send(error_event(Unavailable(engines.problem), "llm"))
         self.ready.set()
         return config.greeting

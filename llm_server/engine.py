@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -181,4 +181,14 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Let go of what is held; nothing is asked any more."""
+        ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """An engine whose models are elsewhere."""
+
+    @property
+    def problem(self) -> str:
+        """Why none of them can answer, as far as is known, with the setting at fault; empty: nothing is known."""
         ...

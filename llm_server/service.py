@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Gauge, Histogram
 
 from llm_server import responses
+from llm_server.engine import Remote
 from llm_server.requests import config_of, conversation_of, read_results
 from llm_server.responses import ResponseWriter
 from llm_server.tool_loop import ToolLoop
@@ -124,7 +125,9 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         """The engine and its models."""
         del request, context
         return llm_pb2.ListModelsResponse(
-            engine=self._engine.name, models=[llm_pb2.Model(name=each) for each in self._engine.models]
+            engine=self._engine.name,
+            models=[llm_pb2.Model(name=each) for each in self._engine.models],
+            problem=self._engine.problem if isinstance(self._engine, Remote) else "",
         )
 
     async def _reply(

@@ -23,6 +23,8 @@ TRANSPORT_OPTIONS: Final = (
     ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.max_pings_without_data", 0),
+    # A company's proxy, which http_proxy names, knows none of our servers.
+    ("grpc.enable_http_proxy", 0),
 )
 
 _AUTHORITY: Final = re.compile(r"[^/\s]+:[0-9]+")
@@ -56,6 +58,11 @@ def open_channel(address: str, service: str, max_message_bytes: int = MAX_MESSAG
         ("grpc.service_config", json.dumps(policy)),
     )
     return grpc.aio.insecure_channel(target, options=options)
+
+
+def open_plain(address: str) -> grpc.aio.Channel:
+    """A channel to one address, host:port, that asks for nobody's health first."""
+    return grpc.aio.insecure_channel(address, options=(*TRANSPORT_OPTIONS, *_RECONNECT_OPTIONS))
 
 
 def _target(address: str) -> str:

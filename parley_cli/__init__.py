@@ -1,4 +1,7 @@
-"""The command line: `parley up|models|talk|transcribe|chat|say|bench|eval`. Those that talk are examples of the SDK."""
+"""The command line: `parley up|doctor|models|talk|transcribe|chat|say|bench|eval`.
+
+Those that talk are examples of the SDK.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from parley._masking import masked, secrets_of
+from parley._variables import unknown
 from parley.errors import ParleyError
+from parley_cli.processes import ASR, LLM, TTS, page_url, server_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from parley_cli.processes import Process
 
 # What the extra `cli` brings; most commands need some of it, and all of them come with it.
 _EXTRA = ("aiohttp", "av", "soxr")
@@ -28,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"parley: the command line needs {', '.join(missing)}: pip install 'parley[cli]'", file=sys.stderr)
         return _EXIT_FAILED
     options = _parser().parse_args(arguments)
+    for sentence in unknown(os.environ):
+        print(f"parley: {sentence}", file=sys.stderr)
     try:
         return _run(options)
     except ParleyError as error:
@@ -51,23 +60,29 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
         case "up":
             from parley_cli.up import up
 
-            return asyncio.run(up(options.profile))
+            return asyncio.run(up(options.profile, options.lan))
+        case "doctor":
+            from parley_cli.doctor import examine
+
+            return asyncio.run(examine(options.profile, as_json=options.json))
         case "talk":
             from parley_cli.talk import talk
 
-            return asyncio.run(talk(options.url, options.file, out=options.out, as_json=options.json))
+            return asyncio.run(
+                talk(options.url or page_url(os.environ), options.file, out=options.out, as_json=options.json)
+            )
         case "transcribe":
             from parley_cli.transcribe import transcribe
 
-            return asyncio.run(transcribe(options.server, options.file))
+            return asyncio.run(transcribe(_server(options, ASR), options.file))
         case "chat":
             from parley_cli.chat import chat
 
-            return asyncio.run(chat(options.server, options.text))
+            return asyncio.run(chat(_server(options, LLM), options.text))
         case "say":
             from parley_cli.say import say
 
-            return asyncio.run(say(options.server, options.text, options.out, options.voice))
+            return asyncio.run(say(_server(options, TTS), options.text, options.out, options.voice))
         case "models":
             return _models(options)
         case "eval":
@@ -96,7 +111,9 @@ def _models(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from parley_cli.bench import Plan, bench
 
-    plan = Plan(options.url, options.sessions, options.seconds, options.silence_ms, options.head_start)
+    plan = Plan(
+        options.url or page_url(os.environ), options.sessions, options.seconds, options.silence_ms, options.head_start
+    )
     return asyncio.run(bench(plan, as_json=options.json))
 
 
@@ -104,9 +121,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     from parley_cli.eval.run import Plan, evaluate
 
     plan = Plan(options.clips, options.seed, options.share, options.parallel)
-    return asyncio.run(evaluate(options.url, options.server, plan, as_json=options.json))
+    return asyncio.run(evaluate(options.url or page_url(os.environ), _server(options, TTS), plan, as_json=options.json))
 
 
+def _server(options: argparse.Namespace, process: Process) -> str:
+    return options.server or server_address(os.environ, process)
+
+
+_PAGE = "address of the gateway's page (by PARLEY_GATEWAY_HOST and PARLEY_GATEWAY_PORT)"
 _PROFILES = ("embedded", "cpu", "gpu", "scripted")
 
 
@@ -114,34 +136,53 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="parley", description="Talk with an AI by voice, on your own machines.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
-    up.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="engines to use (embedded)")
-
+    _add_up(commands)
+    _add_doctor(commands)
     _add_models(commands)
 
     talk = commands.add_parser("talk", help="speak a recording to the gateway, as the browser would")
     talk.add_argument("file", nargs="?", help="any audio file; without it, a recording that comes with Parley")
-    talk.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    talk.add_argument("--url", help=_PAGE)
     talk.add_argument("--out", metavar="WAV", help="write what a listener would have heard")
     talk.add_argument("--json", action="store_true", help="print one JSON object for each turn")
 
     transcribe = commands.add_parser("transcribe", help="send a recording to the ASR server alone")
     transcribe.add_argument("file", help="any audio file")
-    transcribe.add_argument("--server", default="127.0.0.1:50051", help="the ASR server, host:port")
+    transcribe.add_argument("--server", help="the ASR server, host:port (by the variables, as for the gateway)")
 
     chat = commands.add_parser("chat", help="ask the LLM server alone")
     chat.add_argument("text", help="what to say")
-    chat.add_argument("--server", default="127.0.0.1:50052", help="the LLM server, host:port")
+    chat.add_argument("--server", help="the LLM server, host:port (by the variables, as for the gateway)")
 
     say = commands.add_parser("say", help="have the TTS server alone speak a text")
     say.add_argument("text", help="what to speak")
     say.add_argument("--out", required=True, metavar="WAV", help="file to write")
     say.add_argument("--voice", default="", help="name of a voice")
-    say.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
+    say.add_argument("--server", help="the TTS server, host:port (by the variables, as for the gateway)")
 
     _add_bench(commands)
     _add_eval(commands)
     return parser
+
+
+def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    up = commands.add_parser("up", help="start the three model servers and the gateway, and print the page's address")
+    up.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="engines to use (embedded)")
+    up.add_argument(
+        "--lan",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="also serve the page to phones and computers in this network, over HTTPS, at this machine's ADDRESS there",
+    )
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = commands.add_parser("doctor", help="look for what would keep Parley from working, and say what to do")
+    doctor.add_argument(
+        "--profile", choices=_PROFILES, default=_PROFILES[0], help="engines that are to be used (embedded)"
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -165,7 +206,7 @@ def _one_or_more(text: str) -> int:
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = commands.add_parser("bench", help="hold many sessions at once with a gateway of the scripted profile")
-    bench.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    bench.add_argument("--url", help=_PAGE)
     bench.add_argument("--sessions", type=_one_or_more, default=10, help="sessions at once (10)")
     bench.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
     bench.add_argument(
@@ -177,9 +218,9 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     judged = commands.add_parser("eval", help="hold conversations of a known course, and judge the turn-taking")
-    judged.add_argument("--url", default="http://127.0.0.1:8080", help="address of the gateway's page")
+    judged.add_argument("--url", help=_PAGE)
     judged.add_argument("--clips", metavar="DIR", help="recordings NAME.flac with their words in NAME.txt")
-    judged.add_argument("--server", default="127.0.0.1:50053", help="the TTS server, host:port")
+    judged.add_argument("--server", help="the TTS server, host:port (by the variables, as for the gateway)")
     judged.add_argument("--seed", type=int, default=1, help="another set of scenes (1)")
     judged.add_argument("--share", type=float, default=1.0, help="part of the standard set to hold, 0 to 1 (1)")
     judged.add_argument("--parallel", type=int, default=1, help="conversations at once (1)")

@@ -1,10 +1,15 @@
-"""What a Parley consists of: its processes, their services and their ports."""
+"""What a Parley consists of: its processes, their services, and where they are by the variables of an environment."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from parley._binding import host_variable_of, joined, port_of, reachable
+from parley._variables import LOOPBACK, PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,21 +20,72 @@ class Process:
     """What `python -m` runs."""
     service: str
     """The service that it must report as SERVING."""
-    port_variables: tuple[tuple[str, int], ...]
-    """Variables of the ports that it binds, gRPC first, with their defaults."""
+    variables: tuple[str, ...]
+    """Variables of the ports that it binds, gRPC first."""
 
-    def ports(self) -> tuple[tuple[str, int], ...]:
-        """The ports that it will bind, by variable."""
-        return tuple((name, int(os.environ.get(name) or default)) for name, default in self.port_variables)
+    @property
+    def port_variables(self) -> tuple[tuple[str, int], ...]:
+        """Variables of its ports, gRPC first, with their defaults."""
+        return tuple((name, PORTS[name]) for name in self.variables)
+
+    def ports(self, environment: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+        """The ports that it will bind, by variable.
+
+        Raises:
+            InvalidInput: a variable holds no port.
+        """
+        return tuple((name, port_of(environment, name)) for name in self.variables)
+
+    def host(self, environment: Mapping[str, str]) -> str:
+        """The address that it will bind."""
+        return environment.get(host_variable_of(self.variables[0]), "").strip() or LOOPBACK
+
+    def address(self, environment: Mapping[str, str]) -> str:
+        """Where its gRPC service is found from this machine, host:port.
+
+        Raises:
+            InvalidInput: the variable holds no port.
+        """
+        return joined(reachable(self.host(environment)), port_of(environment, self.variables[0]))
 
 
-PROCESSES: Final = (
-    Process("asr_server", "parley.v1.AsrService", (("PARLEY_ASR_PORT", 50051), ("PARLEY_ASR_METRICS_PORT", 9101))),
-    Process("llm_server", "parley.v1.LlmService", (("PARLEY_LLM_PORT", 50052), ("PARLEY_LLM_METRICS_PORT", 9102))),
-    Process("tts_server", "parley.v1.TtsService", (("PARLEY_TTS_PORT", 50053), ("PARLEY_TTS_METRICS_PORT", 9103))),
-    Process(
-        "edge_gateway",
-        "parley.v1.ConversationService",
-        (("PARLEY_GATEWAY_GRPC_PORT", 50050), ("PARLEY_GATEWAY_PORT", 8080)),
-    ),
+ASR: Final = Process("asr_server", "parley.v1.AsrService", ("PARLEY_ASR_PORT", "PARLEY_ASR_METRICS_PORT"))
+LLM: Final = Process("llm_server", "parley.v1.LlmService", ("PARLEY_LLM_PORT", "PARLEY_LLM_METRICS_PORT"))
+TTS: Final = Process("tts_server", "parley.v1.TtsService", ("PARLEY_TTS_PORT", "PARLEY_TTS_METRICS_PORT"))
+GATEWAY: Final = Process(
+    "edge_gateway", "parley.v1.ConversationService", ("PARLEY_GATEWAY_GRPC_PORT", "PARLEY_GATEWAY_PORT")
 )
+PROCESSES: Final = (ASR, LLM, TTS, GATEWAY)
+"""All of them, in the order in which they are started."""
+
+ADDRESSES: Final = {"PARLEY_ASR_ADDRESS": ASR, "PARLEY_LLM_ADDRESS": LLM, "PARLEY_TTS_ADDRESS": TTS}
+"""The variables in which the gateway is told where the servers are."""
+
+
+def server_address(environment: Mapping[str, str], process: Process) -> str:
+    """Where a server is by the variables of an environment: as the gateway is told, else where it would be started.
+
+    Raises:
+        InvalidInput: a variable holds no port.
+    """
+    told = next((environment.get(variable, "").strip() for variable, each in ADDRESSES.items() if each is process), "")
+    return told or process.address(environment)
+
+
+def page_url(environment: Mapping[str, str]) -> str:
+    """Where the gateway's page is by the variables of an environment.
+
+    Raises:
+        InvalidInput: the variable holds no port.
+    """
+    return f"http://{joined(reachable(GATEWAY.host(environment)), port_of(environment, 'PARLEY_GATEWAY_PORT'))}"
+
+
+def https_url(environment: Mapping[str, str]) -> str:
+    """Where the gateway's page is over HTTPS, if it has a certificate, by the variables of an environment.
+
+    Raises:
+        InvalidInput: the variable holds no port.
+    """
+    host = environment.get("PARLEY_HTTPS_HOST", "").strip() or LOOPBACK
+    return f"https://{joined(reachable(host), port_of(environment, 'PARLEY_HTTPS_PORT'))}"

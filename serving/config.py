@@ -9,6 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, cast, get_type_hints
 
+from parley._variables import LOG_LEVELS, PORTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,6 +67,11 @@ def setting(  # noqa: PLR0913 - keywords of a declaration, not steps of a call
     return dataclasses.field(default=default, metadata={_SETTING: known})
 
 
+def port_setting(variable: str, *, help: str) -> int:  # noqa: A002 - as above
+    """Declare a field that holds a port, with the default that every process knows for it."""
+    return setting(variable, PORTS[variable], help=help, minimum=0, maximum=65535)
+
+
 def settings_of(config_class: type[object]) -> tuple[Setting, ...]:
     """Every declared setting of a configuration class, in order."""
     fields = dataclasses.fields(config_class)  # type: ignore[arg-type]  # a dataclass, by the rule of this module
@@ -84,6 +91,18 @@ def read(config_class: type[C], environment: Mapping[str, str]) -> C:
         text = environment.get(known.variable, "").strip()
         values[field.name] = _parse(known, text, hints[field.name]) if text else known.default
     return config_class(**values)
+
+
+def log_level(environment: Mapping[str, str]) -> str:
+    """How much is to be logged.
+
+    Raises:
+        ConfigError: there is no such level.
+    """
+    text = environment.get("PARLEY_LOG_LEVEL", "").strip() or "INFO"
+    if text.upper() not in LOG_LEVELS:
+        raise ConfigError(f"PARLEY_LOG_LEVEL={text}: not one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
 
 
 def _parse(known: Setting, text: str, kind: type[Value]) -> Value:

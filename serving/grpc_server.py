@@ -8,6 +8,7 @@ finish for a while, and stops. Knows no service by name.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -23,16 +24,22 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from parley._binding import explain, find_problem, joined
 from parley._duplex import first_of
 from parley._masking import masked, secrets_of
+from parley._variables import unknown
 from parley.errors import InvalidInput, ParleyError, to_status
-from serving.config import ConfigError, read
+from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
+from serving.lifeline import is_supervised, watch
 from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+CHECK: Final = "--check"
+"""The argument with which a process only looks whether it could start."""
 
 UNREADABLE: Final = "a request that is no message of this call: is it made from the same protos?"
 """What is wrong with bytes that cannot be read."""
@@ -95,7 +102,7 @@ async def serve(  # noqa: PLR0913 - a process has these parts
     end. `drain` does the same for callers that came another way, side by side with that, in as many seconds.
 
     Raises:
-        StartError: the port is taken.
+        StartError: the address or a port cannot be had.
         ParleyError: `load` failed.
     """
     stopping = _stop_signal()
@@ -123,7 +130,7 @@ async def started(
     """A listening server as a block: its port, and what to call when the service is ready.
 
     Raises:
-        StartError: the port is taken.
+        StartError: the address or the port cannot be had.
     """
     server = grpc.aio.server(options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes)))
     health = HealthServicer(service)
@@ -132,11 +139,11 @@ async def started(
     if os.environ.get("PARLEY_ENVIRONMENT", "") != "production":
         reflection.enable_server_reflection((service, HEALTH, reflection.SERVICE_NAME), server)
     try:
-        port = server.add_insecure_port(f"{listen.host}:{listen.port}")
+        port = server.add_insecure_port(joined(listen.host, listen.port))
     except RuntimeError as error:
-        raise StartError(
-            f"port {listen.port} on {listen.host} is taken: stop what uses it, or set {listen.port_variable}"
-        ) from error
+        # grpc says only that it could not; why, is seen by trying the same with a socket.
+        problem = find_problem(listen.host, listen.port) or OSError(errno.EADDRINUSE, str(error))
+        raise StartError(explain(problem, listen.host, listen.port, listen.port_variable)) from error
     await server.start()
 
     async def ready() -> None:
@@ -176,10 +183,21 @@ async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> Asyn
 
 
 def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awaitable[None]]) -> None:
-    """The whole of a process: configuration, telemetry, `main`; exit status 2 for what the user must mend."""
+    """The whole of a process: configuration, telemetry, `main`; exit status 2 for what the user must mend.
+
+    With the argument `--check` it only looks whether all its packages and its settings can be used.
+    """
+    if is_supervised(os.environ):
+        watch()
+    else:
+        for sentence in unknown(os.environ):
+            sys.stderr.write(f"{service}: {sentence}\n")
     try:
         config = read(config_class, os.environ)
-        with open_telemetry(service) as telemetry:
+        level = log_level(os.environ)
+        if sys.argv[1:] == [CHECK]:
+            return
+        with open_telemetry(service, level) as telemetry:
             uvloop.run(_as_coroutine(main(config, telemetry)))
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
@@ -211,7 +229,8 @@ async def _metrics(listen: Listen, telemetry: Telemetry) -> AsyncIterator[None]:
     try:
         server, thread = start_http_server(listen.metrics_port, listen.host, telemetry.registry)
     except OSError as error:
-        raise StartError(f"metrics port {listen.metrics_port} on {listen.host} is taken: {error.strerror}") from error
+        variable = listen.port_variable.replace("_PORT", "_METRICS_PORT")
+        raise StartError(explain(error, listen.host, listen.metrics_port, variable)) from error
     try:
         yield
     finally:

@@ -195,8 +195,10 @@ def new_provider(service: str) -> TracerProvider:
 
 
 @contextmanager
-def open_telemetry(service: str) -> Iterator[Telemetry]:
-    """Telemetry of a process that calls itself `service`; what is left is sent within a second of leaving the block.
+def open_telemetry(service: str, level: str = "INFO") -> Iterator[Telemetry]:
+    """Telemetry of a process that calls itself `service`, and logs from `level` up.
+
+    What is left is sent within a second of leaving the block.
 
     Raises:
         ConfigError: an `OTEL_*` variable has a value that cannot be used.
@@ -206,7 +208,7 @@ def open_telemetry(service: str) -> Iterator[Telemetry]:
         provider.add_span_processor(queue)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    configure_logging(service)
+    configure_logging(service, level)
     try:
         yield Telemetry(provider, registry)
     finally:
@@ -216,11 +218,11 @@ def open_telemetry(service: str) -> Iterator[Telemetry]:
         closing.join(_LAST_SPANS_SECONDS)
 
 
-def configure_logging(service: str) -> None:
-    """Send the process's logs to standard error, one JSON object a line, without the secrets of the environment."""
+def configure_logging(service: str, level: str) -> None:
+    """Send the process's logs from `level` up to standard error, one JSON object a line, without secrets."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines(service, secrets_of(os.environ)))
-    logging.basicConfig(handlers=[handler], level=os.environ.get("PARLEY_LOG_LEVEL", "INFO").upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
 class _JsonLines(logging.Formatter):

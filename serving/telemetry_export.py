@@ -6,6 +6,7 @@ import os
 import threading
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client import Counter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _GROUP: Final = "opentelemetry_traces_exporter"
 """Entry points under which packages offer exporters; the SDK looks there too."""
 _PROTOCOLS: Final = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+_BESIDE_US: Final = ("localhost", "127.0.0.1", "::1")
 _DELAY_MS: Final = 1_000
 """How long spans wait for others to go with them; the SDK's own five seconds are long for somebody who looks on."""
 _QUEUE: Final = 2_048
@@ -41,7 +43,7 @@ def open_queues(registry: CollectorRegistry) -> tuple[SpanQueue, ...]:
     Raises:
         ConfigError: there is no such exporter or protocol, or its settings are wrong.
     """
-    endpoint = _variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or _variable("OTEL_EXPORTER_OTLP_ENDPOINT")
+    endpoint = _endpoint()
     names = [name.strip() for name in _variable("OTEL_TRACES_EXPORTER").split(",")]
     wanted = [name or "otlp" for name in names if name != "none" and (name or endpoint)]
     if disabled() or not wanted:
@@ -124,10 +126,30 @@ def _exporter(name: str) -> SpanExporter:
         choices = ", ".join(["none", "otlp", *sorted(known.keys() - set(_PROTOCOLS.values()))])
         raise ConfigError(f"OTEL_TRACES_EXPORTER={name}: not one of {choices}, nor offered by a package")
     try:
-        exporter: SpanExporter = point.load()()
+        exporter: SpanExporter = point.load()(**_past_proxies(point.name))
     except ValueError as error:
         raise ConfigError(f"OTEL_TRACES_EXPORTER={name}: its OTEL_EXPORTER_* variables are wrong: {error}") from error
     return exporter
+
+
+def _past_proxies(name: str) -> dict[str, object]:
+    """Arguments of an exporter whose collector is beside us: that is no affair of a company's proxy."""
+    endpoint = _endpoint()
+    if urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname not in _BESIDE_US:
+        return {}
+    if name == _PROTOCOLS["grpc"]:
+        return {"channel_options": (("grpc.enable_http_proxy", 0),)}
+    if name == _PROTOCOLS["http/protobuf"]:
+        from requests import Session  # noqa: PLC0415 - with the exporter, not before
+
+        session = Session()
+        session.trust_env = False
+        return {"session": session}
+    return {}
+
+
+def _endpoint() -> str:
+    return _variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or _variable("OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def _otlp() -> str:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.config import setting
+from parley._variables import LOOPBACK
+from serving.config import port_setting, setting
 
 
 @dataclass(frozen=True, slots=True)
 class TtsConfig:
     """Settings of the TTS server."""
 
-    host: str = setting("PARLEY_TTS_HOST", "127.0.0.1", help="Address to listen on.")
-    port: int = setting("PARLEY_TTS_PORT", 50053, help="Port to listen on.", minimum=0, maximum=65535)
-    metrics_port: int = setting(
-        "PARLEY_TTS_METRICS_PORT", 9103, help="Port of /metrics; 0 for none.", minimum=0, maximum=65535
-    )
+    host: str = setting("PARLEY_TTS_HOST", LOOPBACK, help="Address to listen on.")
+    port: int = port_setting("PARLEY_TTS_PORT", help="Port to listen on.")
+    metrics_port: int = port_setting("PARLEY_TTS_METRICS_PORT", help="Port of /metrics; 0 for none.")
     engine: str = setting("PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "piper", "scripted"), help="Engine to use.")
     voice: str = setting("PARLEY_TTS_VOICE", "", help="Default voice; empty: the engine's. piper: a path does too.")
     voices_dir: str = setting(

@@ -1,6 +1,7 @@
 """JSON that a model or an endpoint has written: any value may stand anywhere. Pure.
 
-What is of no use where it stands counts as absent.
+What is of no use where it stands counts as absent, and what strangers may not send (`parley._json`) is taken where it
+can be used: keys that come twice, NaN, halves of characters. A reply is at stake.
 """
 
 from __future__ import annotations

@@ -92,3 +92,5 @@ class Models:
     """Name of the engine."""
     names: tuple[str, ...]
     """Models, in the order in which they are asked."""
+    problem: str = ""
+    """Why none of them can answer at the moment, as far as is known; empty: nothing is known."""

@@ -568,8 +568,11 @@ class ListModelsResponse(_message.Message):
 
     ENGINE_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine."""
+    problem: _builtins.str
+    """Why none of them can answer at the moment, as far as is known, with the setting at fault; empty: nothing is known."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """The models, in the order in which they are asked; at least one."""
@@ -579,10 +582,11 @@ class ListModelsResponse(_message.Message):
         *,
         engine: _builtins.str = ...,
         models: _abc.Iterable[Global___Model] | None = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "models", b"models", "problem", b"problem"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

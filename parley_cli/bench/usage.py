@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from parley._binding import joined
+from parley._variables import LOOPBACK
 from parley_cli.processes import PROCESSES
 
 if TYPE_CHECKING:
@@ -47,9 +49,9 @@ def _pages(url: str) -> Iterator[str]:
     """The gateway has its metrics beside its page, each server on a port of its own."""
     yield f"{url}/metrics"
     for process in PROCESSES:
-        for name, default in process.port_variables:
+        for name, port in process.ports(os.environ):
             if name.endswith(_METRICS_SUFFIX):
-                yield f"http://{urlsplit(url).hostname}:{os.environ.get(name) or default}/metrics"
+                yield f"http://{joined(urlsplit(url).hostname or LOOPBACK, port)}/metrics"
 
 
 def _values(page: str) -> dict[str, float]:

@@ -156,4 +156,4 @@ async def test_a_wrong_setting_stops_everything_and_is_named() -> None:
     status, _, errors = await parley("up", **ports, PARLEY_TTS_ENGINE="espeek")
     assert status == 1
     assert "PARLEY_TTS_ENGINE=espeek: not one of espeak, piper, scripted" in errors
-    assert "tts_server ended with status 2" in errors
+    assert errors.count("\n") == 1

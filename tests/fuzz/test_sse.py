@@ -205,7 +205,7 @@ def _is_marked_up_anywhere(chance: Random) -> None:
     text = "".join(chance.choices(_WORDS, k=chance.randrange(30))) * chance.choice((1, 1, 1, 20))
     if chance.random() < 0.1:
         text += f"<tool_call>{chance.choice(_WORDS) * chance.randrange(2_000)}</tool_call>"
-    text = text.encode(errors="replace").decode()
+    text = text.encode(errors="replace").decode()[:_AT_ONCE]
     pieces = [piece.decode("latin-1") for piece in _pieces(text.encode("latin-1"), chance)]
     opened, found = chance.choice(("", "", "<think>")), []
     for each in ([text], pieces):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Packages of the house, and the extras that are for them.
 EXTRAS = {
     "parley": ("audio",),
-    "parley_cli": ("cli", "models"),
+    "parley_cli": ("cli", "models", "lan"),
     "serving": ("serve",),
     "edge_gateway": ("gateway",),
     "asr_server": ("asr",),

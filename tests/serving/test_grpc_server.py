@@ -160,7 +160,7 @@ async def test_a_failure_that_cuts_a_message_short_reaches_the_caller_with_its_w
 SPAN = """
 import time
 from serving.telemetry import open_telemetry
-with open_telemetry("test") as telemetry:
+with open_telemetry("test", "ERROR") as telemetry:
     telemetry.tracer.start_span("last").end()
     left = time.monotonic()
 print(time.monotonic() - left)
@@ -168,7 +168,7 @@ print(time.monotonic() - left)
 
 
 def test_a_collector_that_is_away_does_not_hold_up_the_end() -> None:
-    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "PARLEY_LOG_LEVEL": "ERROR"}
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     ended = subprocess.run(
         [sys.executable, "-c", SPAN],
         env=environment,

@@ -23,7 +23,7 @@ def test_no_line_has_a_secret_of_the_environment(
     monkeypatch.setenv("PARLEY_LLM_API_KEY", "sk-very-secret")
     before = logging.getLogger().handlers[:]
     try:
-        configure_logging("tts")
+        configure_logging("tts", "INFO")
         log = logging.getLogger("parley.test")
         log.warning("AUTH %s failed at %s", "hunter2two", "redis://:other@else/0")
         try:

@@ -75,6 +75,22 @@ async def test_spans_go_by_http_with_headers_and_compression(monkeypatch: pytest
     assert len(request.resource_spans[0].scope_spans[0].spans) == 2
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_a_collector_on_this_machine_is_asked_past_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    async with collecting() as (_, by_grpc), receiving() as (_, by_http):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", by_grpc if protocol == "grpc" else by_http)
+        with open_telemetry("asr") as telemetry:
+            a_turn(telemetry)
+            await flushed(telemetry)
+            assert counted(telemetry) == (2, 0, 0)
+
+
 async def test_what_the_variables_say_of_the_process_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     async with receiving() as (received, url):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")

@@ -61,6 +61,11 @@ class EndpointsEngine:
         self._session: aiohttp.ClientSession | None = None
         self.models = tuple(endpoint.model for endpoint in endpoints)
 
+    @property
+    def problem(self) -> str:
+        """Why no endpoint can answer, as far as is known; empty: nothing is known."""
+        return self._warm_up.problem if self._warm_up is not None else ""
+
     def load(self) -> None:
         """Nothing to load: an endpoint that is away may be there when it is needed."""
 

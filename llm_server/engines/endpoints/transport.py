@@ -48,6 +48,10 @@ async def post(
                 raise await refused(endpoint, response)
             finally:
                 response.close()
+    except aiohttp.ConnectionTimeoutError:
+        raise EndpointFailed(
+            f"{endpoint.name} takes no connection within {CONNECT_SECONDS:g} s", is_silent=True
+        ) from None
     except TimeoutError:
         raise EndpointFailed(f"{endpoint.name} {watch.why}", is_silent=True) from None
     except BROKEN as error:

@@ -33,6 +33,9 @@ _MOST_OF_AN_ANSWER: Final = 65_536
 _MOST_OF_A_LIST: Final = 4_194_304
 # An endpoint that will not write one token may be well all the same.
 _WILL_NOT: Final = (*TOO_MUCH, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
+# The settings that name the first endpoint, and the others.
+_FIRST: Final = "PARLEY_LLM_URL"
+_OTHERS: Final = "PARLEY_LLM_FALLBACKS"
 
 _log = logging.getLogger("parley.llm")
 
@@ -44,8 +47,14 @@ class WarmUp:
         """All of them are cold."""
         self._endpoints = endpoints
         self._warm = [False for _ in endpoints]
+        self._problems = ["" for _ in endpoints]
         self._wanted = [asyncio.Event() for _ in endpoints]
         self.question()
+
+    @property
+    def problem(self) -> str:
+        """What was wrong with each of them when they were tried last; empty where one of them may be well."""
+        return "; ".join(self._problems) if all(self._problems) else ""
 
     def question(self) -> None:
         """A question has come: time to try again what could not be warmed up."""
@@ -54,6 +63,7 @@ class WarmUp:
 
     def answered(self, place: int) -> None:
         """This one has written a reply, so it is warm."""
+        self._problems[place] = ""
         self._warm[place] = True
 
     def silent(self, place: int) -> None:
@@ -76,8 +86,10 @@ class WarmUp:
             try:
                 await load_model(http, self._endpoints[place])
             except EndpointFailed as failure:
-                _log.warning("not warmed up, the next question tries again: %s", failure)
+                self._problems[place] = f"{_FIRST if place == 0 else _OTHERS}: {failure}"
+                _log.warning("not warmed up, the next question tries again: %s", self._problems[place])
             else:
+                self._problems[place] = ""
                 self._warm[place] = True
                 warmed(place)
 

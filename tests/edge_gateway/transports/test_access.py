@@ -9,7 +9,7 @@ from edge_gateway.transports.access import Access
 from edge_gateway.transports.authority import Authority, Origin, read_authority, read_origin
 from serving.config import ConfigError
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - what an operator may bind to
+EVERYWHERE = "0.0.0.0"
 
 
 def asked(access: Access, host: str, *origins: str) -> None:

@@ -1,0 +1,41 @@
+"""Whether the engines are installed that the settings name, and have what they cannot do without."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Final
+
+from parley_cli.doctor.findings import Finding, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_DEFAULTS: Final = {"ASR": "moonshine", "LLM": "rules", "TTS": "espeak"}
+# What each engine is made of, and the extra of Parley that brings it; the others come with their server.
+_PACKAGES: Final = {
+    "moonshine": ("moonshine_voice", "asr"),
+    "faster-whisper": ("faster_whisper", "asr"),
+    "ctranslate2": ("ctranslate2", "ctranslate2"),
+    "vllm": ("vllm", "vllm"),
+    "espeak": ("espeakng_loader", "tts"),
+    "piper": ("piper", "piper"),
+}
+_NEEDS_MODEL: Final = ("openai", "ctranslate2", "vllm")
+
+
+def look_at_engines(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is missing for the engines, or that nothing is."""
+    engines = {kind: environment.get(f"PARLEY_{kind}_ENGINE", "") or name for kind, name in _DEFAULTS.items()}
+    whole = True
+    for kind, engine in engines.items():
+        package, extra = _PACKAGES.get(engine, ("", ""))
+        if package and importlib.util.find_spec(package) is None:
+            whole = False
+            what = f"PARLEY_{kind}_ENGINE={engine} needs {package}, which is not installed"
+            yield Finding("engines", State.WRONG, what, f"pip install '.[{extra}]' in the folder of Parley")
+    if engines["LLM"] in _NEEDS_MODEL and not environment.get("PARLEY_LLM_MODEL", ""):
+        whole = False
+        what = f"PARLEY_LLM_ENGINE={engines['LLM']} needs a model, and PARLEY_LLM_MODEL is empty"
+        yield Finding("engines", State.WRONG, what, "name the model in PARLEY_LLM_MODEL")
+    if whole:
+        yield Finding("engines", State.FINE, ", ".join(engines.values()))

@@ -1,0 +1,46 @@
+"""Asks a server for its health, as anybody may: `grpc.health.v1`. Knows nothing of what the server is for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from parley._channel import open_plain
+
+if TYPE_CHECKING:
+    from parley_cli.processes import Process
+
+_AGAIN_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 5.0
+_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+
+
+async def until_serving(address: str, service: str) -> None:
+    """Return when `service` at `address` reports SERVING, however long that takes."""
+    request = health_pb2.HealthCheckRequest(service=service)
+    async with open_plain(address) as channel:
+        while True:
+            # The package's types leave the stub's methods out.
+            watch = health_pb2_grpc.HealthStub(channel).Watch(request, wait_for_ready=True)  # type: ignore[attr-defined]
+            try:
+                async for answer in watch:
+                    if answer.status == _SERVING:
+                        return
+            except grpc.aio.AioRpcError:
+                # It was just going, or it is somebody else.
+                pass
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def find_state(address: str, process: Process) -> str:
+    """What answers at `address`: "serving" or "starting" if it is `process`, else nothing."""
+    request = health_pb2.HealthCheckRequest(service=process.service)
+    async with open_plain(address) as channel:
+        try:
+            answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=_PATIENCE_SECONDS)  # type: ignore[attr-defined]
+        except grpc.aio.AioRpcError:
+            return ""
+    return "serving" if answer.status == _SERVING else "starting"

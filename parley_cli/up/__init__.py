@@ -1,0 +1,77 @@
+"""`parley up`: starts the three model servers and the gateway as processes, keeps them running, and stops them.
+
+    profiles      which engines a profile uses; the environment of the processes
+    checks        what would keep them from starting
+    supervision   PURE: whether and when a process that ended is started again
+    child         one process; what it says is heard by last_words
+    house         all of them
+    lan           the page for other devices in the network, over HTTPS; its certificate
+    terminal      where the user reads all that
+
+A process ends with its parent, however that went: it has a lifeline (`serving.lifeline`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Final
+
+from parley._binding import is_for_all
+from parley.errors import ParleyError
+from parley_cli.processes import GATEWAY, https_url, page_url
+from parley_cli.up.checks import check
+from parley_cli.up.house import House
+from parley_cli.up.lan import open_lan
+from parley_cli.up.profiles import environment_of
+from parley_cli.up.terminal import Terminal
+
+__all__ = ["up"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def up(profile: str, lan: str | None = None) -> int:
+    """Start everything, print the page's address, and wait for Ctrl-C, SIGTERM or the end of the terminal.
+
+    A second signal ends all of it at once, without waiting for conversations.
+
+    `lan` is the address at which the network is to reach the page, "" to find it out, None for none.
+    Returns 0; 1 when something could not start, which is told on standard error.
+    """
+    stop, hurry, terminal = asyncio.Event(), asyncio.Event(), Terminal.find()
+
+    def told_to_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in _SIGNALS:
+        # Under nohup the end of the terminal is ignored, and is to be.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, told_to_stop)
+    try:
+        environment = environment_of(profile, os.environ)
+        await check(environment)
+        network = open_lan(lan, environment) if lan is not None else None
+        if network is not None:
+            environment.update(network.settings(environment))
+
+        def listening() -> None:
+            url = page_url(environment).replace("//127.0.0.1:", "//localhost:")
+            terminal.say(f"Parley is listening: open {url} (Ctrl-C stops it)")
+            if network is not None:
+                network.announce(terminal)
+                return
+            if environment.get("PARLEY_HTTPS_CERTIFICATE"):
+                terminal.say(f"Over HTTPS: open {https_url(environment)}")
+            elif is_for_all(GATEWAY.host(environment)):
+                terminal.say(
+                    "Other machines may open it by names in PARLEY_ALLOWED_HOSTS; their browsers give it no microphone "
+                    "without HTTPS: `parley up --lan` does both."
+                )
+
+        await House(environment, terminal, stop, hurry).run(listening)
+    except ParleyError as error:
+        terminal.tell(str(error))
+        return 1
+    return 0
