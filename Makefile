@@ -18,10 +18,11 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no
 LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web test-browser test-engines test-observability mutants fuzz check format generate lock clean
+.PHONY: help run test test-web test-browser test-engines test-observability mutants fuzz check format generate lock \
+	pictures clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 run: .venv/.installed ## install on the first run, then start everything and print the page's address
 	@exec $(BIN)/parley up
@@ -34,7 +35,7 @@ test-web: ## run the tests of the page's own modules; they need node
 	@command -v node >/dev/null || { echo "The page's own tests need Node.js 20 or newer; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
 	cd tests/web && node --test
 
-test-browser: .venv/.installed-dev ## run the tests of the page in Chromium; `make test` does too, where there is one
+test-browser: .venv/.installed-dev node_modules/.installed ## run the tests of the page in Chromium; `make test` does too, where there is one
 	@command -v "$${PARLEY_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium was not found; on Debian: apt install chromium, or name one in PARLEY_CHROMIUM." >&2; exit 1; }
 	$(BIN)/python -m pytest $(BROWSER_TESTS) $(ARGS)
 
@@ -78,6 +79,9 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
 		--output-file locks/engines.txt
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
+
+pictures: .venv/.installed-dev ## take README's pictures anew, from a running Parley in Chromium
+	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 clean: ## remove all that these commands made, .venv too
 	rm -rf .venv .venv-engines node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -13,7 +13,7 @@ from asr_server.transcriber import Models
 from asr_server.turn_telemetry import TurnTelemetry
 from parley import asr
 from parley._duplex import first_of
-from parley.v1 import asr_pb2_grpc
+from parley.v1 import asr_pb2, asr_pb2_grpc
 from serving.admission import Slots
 from serving.grpc_server import statuses
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from asr_server.engine import Engine
     from asr_server.scheduler import Scheduler
-    from parley.v1 import asr_pb2
     from serving.telemetry import Telemetry
 
     Requests = AsyncIterable[asr_pb2.TranscribeRequest]
     Context = grpc.aio.ServicerContext[asr_pb2.TranscribeRequest, asr_pb2.TranscribeResponse]
+    ListContext = grpc.aio.ServicerContext[asr_pb2.ListLanguagesRequest, asr_pb2.ListLanguagesResponse]
 
 SERVICE: Final = asr.SERVICE
 
@@ -63,6 +63,14 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
                     await self._stream(request_iterator, context)
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
+
+    async def ListLanguages(  # noqa: N802 - the name in the proto
+        self, request: asr_pb2.ListLanguagesRequest, context: ListContext
+    ) -> asr_pb2.ListLanguagesResponse:
+        """The engine and its languages."""
+        del request, context
+        engine = self._models.engine
+        return asr_pb2.ListLanguagesResponse(engine=engine.name, model=engine.model, languages=engine.languages)
 
     async def _stream(self, requests: Requests, context: Context) -> None:
         engine, incoming = self._models.engine, aiter(requests)

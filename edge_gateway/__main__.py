@@ -20,6 +20,7 @@ from edge_gateway.transports.access import Access
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.sites import open_sites
+from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
 from parley.asr import AsrClient
 from parley.conversation import SERVICE
@@ -41,7 +42,8 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         backends = await _backends(stack, config, telemetry)
         admission = Admission(backends, config.max_sessions)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
-        add_facts(app, backends.servers.tts, config.trace_url)
+        add_facts(app, backends.directory, config.trace_url)
+        add_voice_preview(app, backends.servers.tts)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -77,7 +79,7 @@ async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Tel
     return Backends(
         asr,
         servers,
-        Directory(servers),
+        Directory(asr, servers),
         Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", "")))),
         TurnMetrics(telemetry, config.max_sessions),
         config.instructions,

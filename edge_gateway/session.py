@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from edge_gateway.error_events import error_event
-from edge_gateway.input.recognition import Heard, HopFailed, RecognitionEvent
+from edge_gateway.input.recognition import Heard, HopFailed, HopRecovered, RecognitionEvent
 from edge_gateway.latency.client_clock import ClientClock
 from edge_gateway.latency.pings import Pings
 from edge_gateway.reply.manager import Audible, Over, ReplyManager
@@ -31,6 +31,7 @@ from parley.conversation import (
     EndUtterance,
     Played,
     Pong,
+    Recovered,
     Request,
     SessionConfig,
     UserText,
@@ -161,6 +162,8 @@ class Session:
                 await self._turns.turn_lost()
             case HopFailed():
                 await self._asr_failed(news)
+            case HopRecovered():
+                await self._connection.send(Recovered("asr", news.engine))
             case Audible() | Over():
                 await self._turns.reply_changed(news)
             case _ if not self._setup.ready.is_set():

@@ -26,7 +26,8 @@ _OUTPUT_RATES: Final = {Encoding.OPUS: (24_000, 48_000), Encoding.PCM_S16LE: _PC
 _MOST_HINTS: Final = 100
 _LONGEST_HINT: Final = 200
 _MOST_CHARACTERS: Final = 8_000
-_SPEEDS: Final = (0.5, 2.0)
+SPEEDS: Final = (0.5, 2.0)
+"""How fast a voice may speak."""
 
 
 def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
@@ -46,8 +47,8 @@ def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
         raise WrongState("the language of a session cannot change: open another one", field="configure.language")
     if given.resume_token:
         raise InvalidInput("this gateway does not offer to resume sessions", field="configure.resume_token")
-    if given.speed is not None and not _SPEEDS[0] <= given.speed <= _SPEEDS[1]:
-        raise InvalidInput(f"speed {given.speed:g}: from {_SPEEDS[0]} to {_SPEEDS[1]}", field="configure.speed")
+    if given.speed is not None and not SPEEDS[0] <= given.speed <= SPEEDS[1]:
+        raise InvalidInput(f"speed {given.speed:g}: from {SPEEDS[0]} to {SPEEDS[1]}", field="configure.speed")
     if len(given.hints) > _MOST_HINTS:
         raise TooLarge(f"{len(given.hints)} hints: at most {_MOST_HINTS}", field="configure.hints")
     longest = max(map(len, given.hints), default=0)

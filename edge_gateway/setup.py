@@ -130,7 +130,7 @@ class Setup:
                 lead_ms=self._backends.lead_ms,
                 max_packet_bytes=MAX_OPUS_BYTES,
                 max_text_bytes=MAX_TEXT_BYTES,
-                engines=(listens, engines.llm, engines.tts),
+                engines=(listens, engines.writes, engines.speaks),
             )
         )
         if engines.problem:

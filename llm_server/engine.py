@@ -150,6 +150,8 @@ class Engine(Protocol):
     """Longest conversation; 0: not limited by tokens."""
     calls_tools: bool
     """It can call functions."""
+    ignores_instructions: bool
+    """It answers by itself, whatever it is instructed to do."""
 
     @property
     def models(self) -> tuple[str, ...]:

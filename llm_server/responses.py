@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Finish, Progress, ProgressKind, StopReason, ToolCall
+from llm_server.tool_results import ToolUse
 from parley.v1 import llm_pb2
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ class ResponseWriter:
         self._write = write
         self._progress_seconds = progress_seconds
         self._began = self._silent_since = time.monotonic()
-        self._waiting: deque[str | ToolCall] = deque()
+        self._waiting: deque[str | ToolCall | ToolUse] = deque()
         self._progress: Progress | None = None
         self._news = asyncio.Event()
         self._closed = False
 
-    def put(self, item: str | ToolCall) -> None:
+    def put(self, item: str | ToolCall | ToolUse) -> None:
         """Send this next."""
         self._waiting.append(item)
         self._news.set()
@@ -92,6 +93,8 @@ class ResponseWriter:
         if isinstance(first, ToolCall):
             call = llm_pb2.ToolCall(id=first.id, name=first.name, arguments_json=first.arguments_json)
             return llm_pb2.ChatResponse(tool_call=call)
+        if isinstance(first, ToolUse):
+            return llm_pb2.ChatResponse(tool_use=_tool_use(first))
         texts = [first]
         while self._waiting and isinstance(more := self._waiting[0], str):
             texts.append(more)
@@ -118,4 +121,11 @@ def finished(finish: Finish, first_seconds: float, total_seconds: float) -> llm_
                 queue_ms=finish.queue_ms, first_token_ms=first_seconds * 1000, total_ms=total_seconds * 1000
             ),
         )
+    )
+
+
+def _tool_use(use: ToolUse) -> llm_pb2.ToolUse:
+    call, result = use.call, use.result
+    return llm_pb2.ToolUse(
+        name=call.name, arguments_json=call.arguments_json, content=result.content, failed=result.failed
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from llm_server.builtin_tools import BuiltinTool
     from llm_server.engine import Conversation, Engine, Finish, Progress, ToolCall
+    from llm_server.tool_results import ToolUse
     from serving.telemetry import Telemetry
 
     Requests = AsyncIterable[llm_pb2.ChatRequest]
@@ -65,6 +66,9 @@ class _Reply:
 
     def tool_call(self, call: ToolCall) -> None:
         self.writer.put(call)
+
+    def tool_use(self, use: ToolUse) -> None:
+        self.writer.put(use)
 
     def progress(self, progress: Progress | None) -> None:
         self.writer.progress(progress)
@@ -128,6 +132,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
             engine=self._engine.name,
             models=[llm_pb2.Model(name=each) for each in self._engine.models],
             problem=self._engine.problem if isinstance(self._engine, Remote) else "",
+            ignores_instructions=self._engine.ignores_instructions,
         )
 
     async def _reply(

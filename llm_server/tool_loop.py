@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from llm_server.builtin_tools import answer
 from llm_server.engine import Delta, Finish, Message, Progress, ProgressKind, Role, ToolCall
-from llm_server.tool_results import ToolResult
+from llm_server.tool_results import ToolResult, ToolUse
 from parley.errors import EngineFailed, InvalidInput
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Output(Protocol):
 
     def tool_call(self, call: ToolCall) -> None:
         """The caller is to call a function."""
+        ...
+
+    def tool_use(self, use: ToolUse) -> None:
+        """One of the server's own functions was called."""
         ...
 
     def progress(self, progress: Progress | None) -> None:
@@ -174,6 +178,7 @@ class ToolLoop:
                 result = ToolResult(f"there is no function {wanted.name}", failed=True)
             elif builtin is not None and builtin.tool in offers:
                 result = answer(builtin, wanted)
+                output.tool_use(ToolUse(wanted, result))
             else:
                 results.expect(wanted)
                 if not results.closed:

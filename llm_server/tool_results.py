@@ -24,6 +24,16 @@ class ToolResult:
     """It failed, and `content` says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """One of the server's own functions was called."""
+
+    call: ToolCall
+    """What the model wanted."""
+    result: ToolResult
+    """What the function gave."""
+
+
 class PendingResults:
     """The results of one reply's calls.
 

@@ -6,18 +6,34 @@ On the wire PCM is `bytes`, signed 16-bit little-endian mono; at engines it is a
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import wave
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 
-from parley.errors import InvalidInput, Unavailable
+from parley._recording import Recording, read_recording
+from parley.errors import InvalidInput, not_installed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+__all__ = [
+    "LISTENING_RATE_HZ",
+    "SAMPLE_BYTES",
+    "Recording",
+    "Resampler",
+    "decode_file",
+    "level_db",
+    "read_recording",
+    "resample",
+    "to_float32",
+    "to_s16le",
+    "write_wav",
+]
 
 SAMPLE_BYTES: Final = 2
 """Bytes of one sample on the wire."""
@@ -60,7 +76,7 @@ class Resampler:
         try:
             import soxr  # noqa: PLC0415 - most who talk to a Parley have no need of it
         except ModuleNotFoundError as error:
-            raise _not_installed("soxr", "to change the rate of sound") from error
+            raise not_installed("soxr, which is needed to change the rate of sound,", "audio") from error
         self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16")
 
     def push(self, pcm: bytes) -> bytes:
@@ -92,45 +108,45 @@ def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:
 
 
 def decode_file(path: str | Path, sample_rate_hz: int) -> bytes:
-    """The first audio stream of any file that FFmpeg can read, as mono s16le at `sample_rate_hz`.
+    """The sound of a file as mono s16le, without a word on what of it could not be used; see `read_recording`.
 
     Raises:
-        InvalidInput: the file is missing, empty, broken, or has no audio.
+        InvalidInput: the file is missing, empty, no audio at all, or longer than four hours.
         Unavailable: PyAV is not installed.
     """
-    try:
-        import av  # noqa: PLC0415 - most who talk to a Parley read no files
-        import av.error  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise _not_installed("av", "to read sound files") from error
-    pieces = bytearray()
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise InvalidInput(f"{path}: no audio in this file", field="file")
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate_hz)
-            for frame in container.decode(container.streams.audio[0]):
-                for part in resampler.resample(frame):
-                    pieces += part.to_ndarray().astype("<i2").tobytes()
-            for part in resampler.resample(None):
-                pieces += part.to_ndarray().astype("<i2").tobytes()
-    except FileNotFoundError as error:
-        raise InvalidInput(f"{path}: no such file", field="file") from error
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: cannot be read as audio ({error})", field="file") from error
-    if not pieces:
-        raise InvalidInput(f"{path}: the audio is empty", field="file")
-    return bytes(pieces)
+    return read_recording(path, sample_rate_hz).pcm
 
 
-def write_wav(path: str | Path, pcm: bytes, sample_rate_hz: int) -> None:
-    """Write mono s16le `pcm` as a WAV file."""
-    with wave.open(str(path), "wb") as file:
+def write_wav(target: str | Path | BinaryIO, pcm: bytes, sample_rate_hz: int) -> None:
+    """Write mono s16le `pcm` as a WAV file, to a path or into a file that is open.
+
+    A file that could not be finished is taken away, if there was none before.
+
+    Raises:
+        InvalidInput: there can be no file at this path, or the disk is full.
+    """
+    whole = io.BytesIO()
+    with wave.open(whole, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(sample_rate_hz)
         file.writeframes(pcm)
+    if not isinstance(target, str | os.PathLike):
+        target.write(whole.getbuffer())
+        return
+    try:
+        _put(Path(target), whole.getvalue())
+    except OSError as error:
+        raise InvalidInput(f"{target} cannot be written: {error.strerror}", field="target") from error
 
 
-def _not_installed(package: str, purpose: str) -> Unavailable:
-    return Unavailable(f"{package}, which is needed {purpose}, is not installed: pip install 'parley[audio]'")
+def _put(target: Path, data: bytes) -> None:
+    new = not target.exists()
+    with target.open("wb") as file:
+        try:
+            file.write(data)
+            file.flush()
+        except OSError:
+            if new:
+                target.unlink()
+            raise

@@ -112,6 +112,11 @@ class EngineFailed(ParleyError):
     code = grpc.StatusCode.INTERNAL
 
 
+def not_installed(what: str, extra: str) -> Unavailable:
+    """What is said where a package is missing: `what` begins the sentence, and the extra of Parley brings it."""
+    return Unavailable(f"{what} is not installed: pip install '.[{extra}]' in the folder of Parley")
+
+
 _BY_CODE: dict[grpc.StatusCode, type[ParleyError]] = {
     kind.code: kind
     for kind in (

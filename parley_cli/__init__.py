@@ -10,12 +10,14 @@ import asyncio
 import importlib.util
 import os
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from parley._masking import masked, secrets_of
 from parley._variables import unknown
-from parley.errors import ParleyError
+from parley.errors import not_installed
+from parley_cli.arguments import one_or_more, seconds, share
 from parley_cli.processes import ASR, LLM, TTS, page_url, server_address
+from parley_cli.terminal import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,26 +26,21 @@ if TYPE_CHECKING:
 
 # What the extra `cli` brings; most commands need some of it, and all of them come with it.
 _EXTRA = ("aiohttp", "av", "soxr")
-_EXIT_FAILED = 1
-_EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 when it did what it says, 1 with a line on standard error when not."""
+    return guarded(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     missing = [package for package in _EXTRA if not _is_installed(package)]
     if missing:
-        print(f"parley: the command line needs {', '.join(missing)}: pip install 'parley[cli]'", file=sys.stderr)
-        return _EXIT_FAILED
+        raise not_installed(f"what the command line needs ({', '.join(missing)})", "cli")
     options = _parser().parse_args(arguments)
     for sentence in unknown(os.environ):
         print(f"parley: {sentence}", file=sys.stderr)
-    try:
-        return _run(options)
-    except ParleyError as error:
-        print(f"parley: {masked(str(error), secrets_of(os.environ))}", file=sys.stderr)
-        return _EXIT_FAILED
-    except KeyboardInterrupt:
-        return _EXIT_INTERRUPTED
+    return _run(options)
 
 
 def _is_installed(package: str) -> bool:
@@ -129,11 +126,13 @@ def _server(options: argparse.Namespace, process: Process) -> str:
 
 
 _PAGE = "address of the gateway's page (by PARLEY_GATEWAY_HOST and PARLEY_GATEWAY_PORT)"
+_DISTRIBUTION = "parley-voice"
 _PROFILES = ("embedded", "cpu", "gpu", "scripted")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="parley", description="Talk with an AI by voice, on your own machines.")
+    parser.add_argument("--version", action="version", version=f"parley {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     _add_up(commands)
@@ -185,6 +184,13 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _version() -> str:
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "of a folder that was not installed"
+
+
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     models = commands.add_parser("models", help="fetch models, and see which are here and whether they are whole")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -198,21 +204,15 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verify.add_argument("names", nargs="*", metavar="NAME", help=f"all that are here, or some: {examples}")
 
 
-def _one_or_more(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is no number of 1 or more")
-    return int(text)
-
-
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = commands.add_parser("bench", help="hold many sessions at once with a gateway of the scripted profile")
     bench.add_argument("--url", help=_PAGE)
-    bench.add_argument("--sessions", type=_one_or_more, default=10, help="sessions at once (10)")
-    bench.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
+    bench.add_argument("--sessions", type=one_or_more, default=10, help="sessions at once (10)")
+    bench.add_argument("--seconds", type=seconds, default=30.0, help="how long (30)")
     bench.add_argument(
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )
-    bench.add_argument("--silence-ms", type=_one_or_more, default=300, help="silence that is to end every turn (300)")
+    bench.add_argument("--silence-ms", type=one_or_more, default=300, help="silence that is to end every turn (300)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -222,6 +222,6 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     judged.add_argument("--clips", metavar="DIR", help="recordings NAME.flac with their words in NAME.txt")
     judged.add_argument("--server", help="the TTS server, host:port (by the variables, as for the gateway)")
     judged.add_argument("--seed", type=int, default=1, help="another set of scenes (1)")
-    judged.add_argument("--share", type=float, default=1.0, help="part of the standard set to hold, 0 to 1 (1)")
-    judged.add_argument("--parallel", type=int, default=1, help="conversations at once (1)")
+    judged.add_argument("--share", type=share, default=1.0, help="part of the standard set to hold, up to 1 (1)")
+    judged.add_argument("--parallel", type=one_or_more, default=1, help="conversations at once (1)")
     judged.add_argument("--json", action="store_true", help="print one JSON object")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from parley_cli.processes import Process
 
 _AGAIN_SECONDS: Final = 0.1
-_PATIENCE_SECONDS: Final = 5.0
+_PATIENCE_SECONDS: Final = 10.0
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 
 

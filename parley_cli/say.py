@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from parley import tts
 from parley.audio import SAMPLE_BYTES, write_wav
+from parley.errors import InvalidInput
+from parley_cli.arguments import in_utf8, target, words
 from parley_cli.speech import speech
 
 
 async def say(server: str, text: str, out: str, voice: str) -> int:
-    """Write `text`, spoken by the TTS server, to the WAV file `out`."""
+    """Write `text`, spoken by the TTS server, to the WAV file `out`.
+
+    Raises:
+        InvalidInput: nothing of the text can be spoken, or there can be no such file.
+        ParleyError: the server refuses or fails.
+    """
+    said, file = words(text), target(out)
     async with tts.TtsClient(server) as client:
-        pcm, rate = await speech(client, tts.Config(voice=voice, session_id="say"), text)
-    write_wav(out, pcm, rate)
-    print(f"{out}: {len(pcm) / SAMPLE_BYTES / rate:.2f} s")
+        pcm, rate = await speech(client, tts.Config(voice=in_utf8("--voice", voice), session_id="say"), said)
+    if not pcm:
+        raise InvalidInput(f"nothing of {text!r} can be spoken: {file} was not written", field="text")
+    write_wav(file, pcm, rate)
+    print(f"{file}: {len(pcm) / SAMPLE_BYTES / rate:.2f} s")
     return 0

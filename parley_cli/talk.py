@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from typing import Final
 
-from parley.audio import SAMPLE_BYTES, decode_file, write_wav
+from parley.audio import SAMPLE_BYTES, write_wav
 from parley.conversation import ErrorEvent, Event, TurnReport
-from parley.errors import InvalidInput
+from parley.errors import InvalidInput, WrongState
+from parley_cli.arguments import sound, target
 from parley_cli.client import MIC_RATE_HZ, Talker, converse
+from parley_cli.terminal import block, to_json
 from parley_cli.waterfall import draw
 
 # A person asks "Do you hear me?" in the first seconds of it.
 _DEFAULT_RECORDING: Final = ("moonshine_voice", "assets/endgame_nagg_nell.wav")
-_DEFAULT_SECONDS: Final = 1.7
+DEFAULT_SECONDS: Final = 1.7
+"""How much of it one question is."""
 
 
 async def talk(url: str, file: str | None, *, out: str | None, as_json: bool) -> int:
@@ -24,26 +27,37 @@ async def talk(url: str, file: str | None, *, out: str | None, as_json: bool) ->
 
     Returns 0, or 1 when a server failed on the way.
     """
-    pcm = decode_file(file or default_recording(), MIC_RATE_HZ)
+    if out is not None:
+        target(out)
+    pcm = sound(file or default_recording(), MIC_RATE_HZ)
     if file is None:
-        pcm = pcm[: round(_DEFAULT_SECONDS * MIC_RATE_HZ) * SAMPLE_BYTES]
+        pcm = pcm[: round(DEFAULT_SECONDS * MIC_RATE_HZ) * SAMPLE_BYTES]
     async with converse(url) as conversation:
         talker = Talker(conversation, pcm)
         failures: list[ErrorEvent] = []
 
         def show(_now: float, event: Event) -> None:
             if isinstance(event, TurnReport):
-                print(json.dumps(as_object(event), ensure_ascii=False) if as_json else draw(event), flush=True)
+                print(to_json(as_object(event)) if as_json else draw(event, block()), flush=True)
             elif isinstance(event, ErrorEvent):
                 failures.append(event)
                 print(f"parley: {event.hop}: {event.message}", file=sys.stderr)
 
-        await talker.run(show)
-    if out:
-        write_wav(out, talker.heard(), talker.loudspeaker.sample_rate_hz)
+        try:
+            await talker.run(show)
+        finally:
+            # However it ended, what was heard until then was heard.
+            if out is not None:
+                _keep(out, talker)
     if not talker.turns and not as_json:
         print("No speech was heard in this recording.")
     return 1 if failures else 0
+
+
+def _keep(out: str, talker: Talker) -> None:
+    """Write what a listener would have heard, if there was a session."""
+    with contextlib.suppress(WrongState):
+        write_wav(out, talker.heard(), talker.loudspeaker.sample_rate_hz)
 
 
 def default_recording() -> Path:

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from parley import asr
-from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, decode_file
+from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
+from parley_cli.arguments import sound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ _CHUNK_SAMPLES: Final = 640
 
 async def transcribe(server: str, file: str) -> int:
     """Print the turns that the ASR server hears in `file`, sent as fast as it takes it."""
-    pcm = decode_file(file, LISTENING_RATE_HZ)
+    pcm = sound(file, LISTENING_RATE_HZ)
     turns = 0
     async with asr.AsrClient(server) as client, client.transcribe(_audio(pcm)) as events:
         async for event in events:

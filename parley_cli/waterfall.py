@@ -11,8 +11,8 @@ _WIDTH: Final = 60
 _NAME_WIDTH: Final = 21
 
 
-def draw(report: TurnReport) -> str:
-    """The turn as lines; a bar that goes on after the first audible sample ends in `>`."""
+def draw(report: TurnReport, block: str) -> str:
+    """The turn as lines, its bars made of `block`; one that goes on after the first audible sample ends in `>`."""
     lines = [f"you       {report.transcript}", f"parley    {report.reply_text.strip()}"]
     if report.heard.strip() != report.reply_text.strip():
         lines.append(f"heard     {report.heard.strip() or '(nothing)'}")
@@ -26,15 +26,15 @@ def draw(report: TurnReport) -> str:
         start, end = each.start_ms / total, (each.start_ms + each.duration_ms) / total
         if start >= 1:
             continue
-        lines.append(f"  {each.name:<{_NAME_WIDTH}}|{_bar(start, end)}| {each.duration_ms:7.1f} ms")
+        lines.append(f"  {each.name:<{_NAME_WIDTH}}|{_bar(start, end, block)}| {each.duration_ms:7.1f} ms")
     return "\n".join([*lines, f"  trace {report.trace_id}, {report.explained:.0%} explained", ""])
 
 
-def _bar(start: float, end: float) -> str:
+def _bar(start: float, end: float, block: str) -> str:
     """A bar from `start` to `end`, both as shares of the whole width."""
     first = max(0, min(_WIDTH - 1, round(start * _WIDTH)))
     last = max(first + 1, min(_WIDTH, round(end * _WIDTH)))
-    bar = " " * first + "█" * (last - first)
+    bar = " " * first + block * (last - first)
     if end > 1:
         bar = bar[:-1] + ">"
     return bar.ljust(_WIDTH)

@@ -15,9 +15,9 @@ import random
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
@@ -189,7 +189,10 @@ def new_provider(service: str) -> TracerProvider:
 
     `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say more of it, or otherwise.
     """
-    ours = {"service.name": service, "service.version": version("parley")}
+    ours = {"service.name": service}
+    # Whoever runs the sources without installing them has no version.
+    with suppress(PackageNotFoundError):
+        ours["service.version"] = version("parley-voice")
     resource = Resource.create(ours).merge(OTELResourceDetector().detect())
     return TracerProvider(resource=resource, id_generator=_PresetIds(), shutdown_on_exit=False)
 

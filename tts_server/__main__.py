@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
-from parley.errors import Unavailable
+from parley.errors import not_installed
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.threads import Worker
@@ -72,7 +72,7 @@ async def open_store(config: TtsConfig, telemetry: Telemetry) -> AsyncIterator[S
 
 def _open_redis(url: str) -> RedisStore:
     if importlib.util.find_spec("redis") is None:
-        raise Unavailable("PARLEY_REDIS_URL needs redis, which is not installed: pip install 'parley[redis]'")
+        raise not_installed("redis, which PARLEY_REDIS_URL needs,", "redis")
     from tts_server.cache.redis_store import RedisStore  # noqa: PLC0415 - most servers have no Redis
 
     return RedisStore(url)

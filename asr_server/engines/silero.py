@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from parley.errors import Unavailable
+from parley.errors import not_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def load_silero() -> InferenceSession:
     spec = importlib.util.find_spec(_PACKAGE)
     path = Path(spec.origin).parent / _FILE if spec and spec.origin else None
     if path is None or not path.exists() or importlib.util.find_spec("onnxruntime") is None:
-        raise Unavailable("the Silero voice detector is not installed: pip install 'parley[asr]'")
+        raise not_installed("the Silero voice detector", "asr")
     import onnxruntime  # 60 MB that the scripted engine does without
 
     options = onnxruntime.SessionOptions()

@@ -9,7 +9,7 @@ import numpy as np
 
 from asr_server.engine import RATE_HZ
 from asr_server.engines.onnx_session import infer
-from parley.errors import InvalidInput, Unavailable
+from parley.errors import InvalidInput, Unavailable, not_installed
 
 if TYPE_CHECKING:
     from faster_whisper.feature_extractor import FeatureExtractor
@@ -46,7 +46,7 @@ class OnnxTurnModel:
             import onnxruntime
             from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
         except ImportError as error:
-            raise Unavailable("onnxruntime is not installed: pip install 'parley[asr]'") from error
+            raise not_installed("onnxruntime", "asr") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
@@ -111,7 +111,7 @@ def _find(name: str) -> Path:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
-        raise Unavailable("huggingface_hub is not installed: pip install 'parley[asr]'") from error
+        raise not_installed("huggingface_hub", "asr") from error
     try:
         # Never fetched here: a server that starts must not wait for the network, nor depend on it.
         return Path(hf_hub_download(repository, file, local_files_only=True))

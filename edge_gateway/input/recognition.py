@@ -55,7 +55,15 @@ class HopFailed:
     """What holds again in place of a change that was refused; None: nothing does, until the session is configured."""
 
 
-RecognitionEvent = Heard | TurnLost | HopFailed
+@dataclass(frozen=True, slots=True)
+class HopRecovered:
+    """The ASR server, of which a failure was told, takes sound again."""
+
+    engine: str
+    """Its engine and model."""
+
+
+RecognitionEvent = Heard | TurnLost | HopFailed | HopRecovered
 
 
 class Recognition:
@@ -80,6 +88,7 @@ class Recognition:
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
+        self._engine = ""
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -175,8 +184,11 @@ class Recognition:
         packet = None
         match event:
             case asr.Ready():
+                self._engine = f"{event.engine} {event.model}".strip()
                 await self._tell_of_loss()
             case asr.AudioAck():
+                if self._retries.failing:
+                    await self._emit(HopRecovered(self._engine))
                 self._retries.works()
                 self._changes.passed(event.received_samples)
                 self._uplink.account_for(event.end_sample)

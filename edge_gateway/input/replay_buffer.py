@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
@@ -35,8 +34,8 @@ class HeardPacket:
     """Capture time of its own first sample, on the client's clock; 0: not known."""
     received_ns: int
     """When it arrived."""
-    forwarded_ns: int = 0
-    """When its PCM was handed to the ASR stream; 0: it waits for others to share a message."""
+    decoded_ns: int = 0
+    """When its PCM was there; 0: not known."""
 
     @property
     def end_sample(self) -> int:
@@ -72,11 +71,6 @@ class ReplayBuffer:
         """Keep a packet, which begins at `next_sample`."""
         self._packets.append(packet)
         self.next_sample = packet.end_sample
-
-    def forwarded(self, count: int, at_ns: int) -> None:
-        """Note when the last `count` packets were handed to the ASR stream."""
-        for packet in islice(reversed(self._packets), count):
-            packet.forwarded_ns = at_ns
 
     def with_sample(self, sample: int) -> HeardPacket | None:
         """The packet that holds a sample; None when it is not kept any more."""

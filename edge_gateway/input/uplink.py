@@ -33,18 +33,19 @@ _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 class Uplink:
     """The sound of one session's microphone, and what of it the ASR server may have to hear again."""
 
-    def __init__(self, make_decoder: Callable[[], PacketDecoder], levels: MicrophoneLevels) -> None:
-        """Hear nothing yet; `levels` hears along while a reply plays."""
+    def __init__(
+        self, make_decoder: Callable[[], PacketDecoder], levels: MicrophoneLevels, clock: Callable[[], int] = clock_ns
+    ) -> None:
+        """Hear nothing yet; `levels` hears along while a reply plays, `clock` gives Unix time in nanoseconds."""
         self.buffer = ReplayBuffer()
         """What the server has not accounted for."""
-        self.assistant = asr.Assistant.IDLE
-        """What the assistant is doing."""
-        self.pausing = False
-        """The user's voice has fallen silent, for now."""
+        self._assistant = asr.Assistant.IDLE
+        self._pausing = False
         self.heard_seconds = 0.0
         """When the last packet came, loop time."""
         self._microphone = Microphone(make_decoder)
         self._levels = levels
+        self._clock = clock
         self._batch: list[bytes] = []
         self._batch_samples = 0
         self._send: Callable[[asr.Audio], None] | None = None
@@ -57,6 +58,26 @@ class Uplink:
         """True while a stream takes sound."""
         return self._send is not None
 
+    @property
+    def assistant(self) -> asr.Assistant:
+        """What the assistant is doing."""
+        return self._assistant
+
+    @assistant.setter
+    def assistant(self, state: asr.Assistant) -> None:
+        self._assistant = state
+        self._hasten()
+
+    @property
+    def pausing(self) -> bool:
+        """The user's voice has fallen silent, for now."""
+        return self._pausing
+
+    @pausing.setter
+    def pausing(self, pausing: bool) -> None:
+        self._pausing = pausing
+        self._hasten()
+
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
 
@@ -64,16 +85,20 @@ class Uplink:
             InvalidInput: it cannot be decoded; the session goes on without it.
         """
         sound = self._microphone.take(packet)
+        # What waits for others to share a message has been decoded: its wait is one for the end of the turn.
+        decoded_ns = self._clock()
         self.heard_seconds = asyncio.get_running_loop().time()
         if self.assistant is asr.Assistant.SPEAKING:
             self._levels.hear(level_db(sound.pcm))
-        self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, packet.captured_unix_us, received_ns))
+        times = packet.captured_unix_us, received_ns, decoded_ns
+        self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, *times))
         return len(sound.pcm) // SAMPLE_BYTES
 
     def be_silent(self, seconds: float) -> None:
         """Let sound that did not come count as silence."""
         silence = bytes(round(seconds * LISTENING_RATE_HZ) * SAMPLE_BYTES)
-        self._add(silence, HeardPacket(0, 0, 0, b"", 0, clock_ns()))
+        now_ns = self._clock()
+        self._add(silence, HeardPacket(0, 0, 0, b"", 0, now_ns, now_ns))
         self.flush()
 
     def connect(self, send: Callable[[asr.Audio], None]) -> None:
@@ -94,7 +119,6 @@ class Uplink:
         if not self._batch:
             return
         pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
-        self.buffer.forwarded(len(self._batch), clock_ns())
         self._batch, self._batch_samples = [], 0
         if self._send is not None and pcm:
             self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
@@ -116,16 +140,20 @@ class Uplink:
         lost, self._lost_samples = self._lost_samples, 0
         return lost
 
+    def _hasten(self) -> None:
+        """Let nothing wait in a pause, where the end of the turn hangs on it, nor while a reply can be interrupted."""
+        if self._pausing or self._assistant is not asr.Assistant.IDLE:
+            self.flush()
+
     def _add(self, pcm: bytes, packet: HeardPacket) -> None:
         """Keep sound, and send it on when there is enough for a message."""
         packet.first_sample, packet.samples = self.buffer.next_sample, len(pcm) // SAMPLE_BYTES
         self.buffer.add(packet)
         self._batch.append(pcm)
         self._batch_samples += packet.samples
-        # In a pause the end of the turn hangs on the next sound, and while a reply plays its interruption.
-        patient = self.assistant is asr.Assistant.IDLE and not self.pausing
-        if self._batch_samples >= (_MESSAGE_SAMPLES if patient else 1):
+        if self._batch_samples >= _MESSAGE_SAMPLES:
             self.flush()
+        self._hasten()
         forgotten = self.buffer.forget_what_is_too_old()
         # A server that listens has it, and lags behind a client that sends faster than time.
         if forgotten and self._send is None:

@@ -60,7 +60,7 @@ def note_end(times: UtteranceTimes, end: asr.EndOfTurn, last_voiced: HeardPacket
     times.waited_ms = end.timings.endpoint_ms
     times.excess_wait_ms = max(0.0, times.waited_ms - max(end.longest_pause_ms, _LEAST_NEED_MS))
     if last_voiced is not None:
-        times.received_ns, times.forwarded_ns = last_voiced.received_ns, last_voiced.forwarded_ns
+        times.received_ns, times.decoded_ns = last_voiced.received_ns, last_voiced.decoded_ns
         times.uplink_ns = _uplink_ns(clock)
         times.speech_end_ns = captured_ns(last_voiced, end.speech_end_sample, clock)
 

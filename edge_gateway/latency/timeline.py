@@ -36,8 +36,8 @@ class UtteranceTimes:
     """The last voiced sample was captured, or the typed text came: here the waterfall begins."""
     received_ns: int = 0
     """The packet with that sample arrived at the gateway."""
-    forwarded_ns: int = 0
-    """Its PCM was handed to the ASR stream."""
+    decoded_ns: int = 0
+    """It was decoded: from here on the end of the turn is waited for, first perhaps by packets that share a message."""
     uplink_ns: int = 0
     """How long the way to the gateway is thought to take (half of the least round trip): a length, not a point."""
     ended_ns: int = 0
@@ -149,8 +149,8 @@ def slices(timeline: TurnTimeline) -> tuple[Slice, ...]:
     candidates = (
         Slice("client.capture", said.speech_end_ns, sent_ns),
         Slice("client.uplink", sent_ns, said.received_ns),
-        Slice("gateway.decode", said.received_ns, said.forwarded_ns),
-        Slice("asr.endpoint", said.forwarded_ns, said.ended_ns - said.final_ns if said.ended_ns else 0),
+        Slice("gateway.decode", said.received_ns, said.decoded_ns),
+        Slice("asr.endpoint", said.decoded_ns, said.ended_ns - said.final_ns if said.ended_ns else 0),
         _transcribe(said),
         Slice("gateway.decide", said.ended_ns, reply.released_ns),
         Slice("llm.chat", reply.asked_ns, reply.text_end_ns or reply.first_audio_ns),

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from edge_gateway.latency.client_clock import ClientClock
     from edge_gateway.turn import Turn
 
-_OWN_SPANS: Final = ("client.", "gateway.")
-"""The servers record the others themselves."""
+_OWN_SPANS: Final = ("client.", "gateway.", "asr.endpoint")
+"""The servers record the others themselves, and the ASR server's own `asr.endpoint` begins only when the sound reaches
+it: what waited for others to share a message is in the gateway's alone."""
 
 
 def record_turn(

@@ -244,6 +244,8 @@ class ReplyManager:
 
     async def _run(self, reply: Reply) -> None:
         await reply.run(self._is_audible)
+        if reply.failure is not None:
+            self._backends.directory.doubt()
         await self._notify(Over(reply))
 
     async def _is_audible(self, reply: Reply) -> None:

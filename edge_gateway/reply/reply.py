@@ -24,6 +24,7 @@ from parley.conversation import (
     ReplyAudioEnd,
     ReplyText,
     ReplyWord,
+    ToolUsed,
 )
 from parley.errors import DeadlinePassed, EngineFailed, ParleyError
 from serving.telemetry import clock_ns
@@ -189,6 +190,8 @@ class Reply:
                     yield piece.text
                 case tts.SpeakNow():
                     yield piece
+                case llm.ToolUse():
+                    await self.audience.tell(ToolUsed(self.brief.number, piece))
                 case llm.Finished():
                     self.model = piece.model
                     times.text_end_ns = clock_ns()

@@ -1,4 +1,4 @@
-"""What the page asks before a conversation: the voices there are, and where traces can be looked at.
+"""What the page asks before a conversation, and while a part of Parley is away: what there is, and whether it works.
 
 Knows nothing of sessions.
 """
@@ -10,28 +10,46 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from parley.errors import ParleyError
-
 if TYPE_CHECKING:
-    from parley.tts import TtsClient, Voice
+    from edge_gateway.directory import Directory, Engines
+    from parley.tts import Voice
 
 _GENDER: Final = re.compile(r"\b(female|male)\b", re.IGNORECASE)
 
 
-def add_facts(app: web.Application, tts: TtsClient, trace_url: str) -> None:
+def add_facts(app: web.Application, directory: Directory, trace_url: str) -> None:
     """Serve `/v1/page`; `trace_url` is where one trace is shown, with `{trace_id}` in it, or empty."""
 
     async def facts(_request: web.Request) -> web.Response:
-        try:
-            voices, problem = await tts.voices(), ""
-        except ParleyError as error:
-            # The page works without a picker, and says why there is none.
-            voices, problem = (), str(error)
+        engines = await directory.engines()
+        voices = engines.tts.voices if engines.tts else ()
         return web.json_response(
-            {"voices": [_described(voice) for voice in voices], "voices_problem": problem, "trace_url": trace_url}
+            {
+                "voices": [_described(voice) for voice in voices],
+                "trace_url": trace_url,
+                "engines": _engines(engines),
+            }
         )
 
     app.router.add_get("/v1/page", facts)
+
+
+def _engines(engines: Engines) -> dict[str, dict[str, object]]:
+    """The three engines by their hop; one that is away has no name, and leaves open what it could do."""
+    ignores = engines.llm is not None and engines.llm.ignores_instructions
+    return {
+        "asr": {
+            "name": engines.listens,
+            "works": engines.asr is not None,
+            "languages": engines.asr.languages if engines.asr else (),
+        },
+        "llm": {
+            "name": engines.writes,
+            "works": engines.llm is not None and not engines.problem,
+            "instructions": not ignores,
+        },
+        "tts": {"name": engines.speaks, "works": engines.tts is not None},
+    }
 
 
 def _described(voice: Voice) -> dict[str, str]:

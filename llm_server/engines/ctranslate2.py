@@ -21,7 +21,7 @@ from llm_server.engines.local.prompts import read_prompt
 from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.local.worker_pool import WorkerPool
 from llm_server.engines.markup import opened_by
-from parley.errors import DeadlinePassed, Unavailable
+from parley.errors import DeadlinePassed, Unavailable, not_installed
 
 if TYPE_CHECKING:
     import threading
@@ -97,6 +97,7 @@ class CTranslate2Engine:
 
     name = "ctranslate2"
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(self, config: ModelConfig, patience_seconds: float = 20.0) -> None:
         """Load nothing yet; who waits longer for a place or a token is given up."""
@@ -116,7 +117,7 @@ class CTranslate2Engine:
         """
         for package in _PACKAGES:
             if importlib.util.find_spec(package) is None:
-                raise Unavailable(f"{package} is not installed: pip install 'parley[ctranslate2]'")
+                raise not_installed(package, "ctranslate2")
         import tokenizers
 
         from llm_server.engines.local.template import read_template

@@ -21,6 +21,7 @@ class ScriptedEngine:
     models = ("",)
     context_tokens = 0
     calls_tools = False
+    ignores_instructions = True
 
     def __init__(
         self, text: str, delay_seconds: float, delta_seconds: float, waits: ProgressKind = ProgressKind.WAITING

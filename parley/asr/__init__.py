@@ -15,6 +15,7 @@ from parley.asr.events import (
     EndOfTurn,
     EndReason,
     Event,
+    Languages,
     Partial,
     Ready,
     SpeechStarted,
@@ -26,7 +27,14 @@ from parley.asr.events import (
     Word,
 )
 from parley.asr.requests import Assistant, Audio, Config, Endpointing, Flush, Request, TurnContext
-from parley.asr.wire import SERVICE, event_from_proto, event_to_proto, request_from_proto, request_to_proto
+from parley.asr.wire import (
+    SERVICE,
+    event_from_proto,
+    event_to_proto,
+    languages_from_proto,
+    request_from_proto,
+    request_to_proto,
+)
 
 if TYPE_CHECKING:
     from parley.asr.client import AsrClient
@@ -45,6 +53,7 @@ __all__ = [
     "Endpointing",
     "Event",
     "Flush",
+    "Languages",
     "Partial",
     "Ready",
     "Request",
@@ -58,6 +67,7 @@ __all__ = [
     "Word",
     "event_from_proto",
     "event_to_proto",
+    "languages_from_proto",
     "request_from_proto",
     "request_to_proto",
 ]

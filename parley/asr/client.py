@@ -9,17 +9,19 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
+import grpc.aio
+
 from parley._channel import open_channel
 from parley._duplex import Translated, duplex
-from parley.asr.wire import SERVICE, event_from_proto, request_to_proto
-from parley.v1 import asr_pb2_grpc
+from parley.asr.wire import SERVICE, event_from_proto, languages_from_proto, request_to_proto
+from parley.errors import from_rpc
+from parley.v1 import asr_pb2, asr_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
-    from parley.asr.events import Event
+    from parley.asr.events import Event, Languages
     from parley.asr.requests import Request
-    from parley.v1 import asr_pb2
 
 
 class AsrClient:
@@ -66,6 +68,18 @@ class AsrClient:
                 return event_from_proto(response)
 
             yield Translated(responses, translate)
+
+    async def languages(self) -> Languages:
+        """The engine and the languages that it transcribes.
+
+        Raises:
+            ParleyError: the server cannot be reached within 3 seconds.
+        """
+        try:
+            answer = await self._stub.ListLanguages(asr_pb2.ListLanguagesRequest(), timeout=3)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, "asr") from error
+        return languages_from_proto(answer)
 
 
 async def _requests(

@@ -211,3 +211,15 @@ Event = (
     | TurnDiscarded
     | AudioAck
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Languages:
+    """What can be transcribed, and by whom."""
+
+    engine: str
+    """Name of the engine."""
+    model: str
+    """Name of the model."""
+    languages: tuple[str, ...]
+    """BCP 47, the default first; "auto" among them where the language can be found out."""

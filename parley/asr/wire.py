@@ -10,6 +10,7 @@ from parley.asr.events import (
     EagerEndOfTurn,
     EndOfTurn,
     Event,
+    Languages,
     Partial,
     Ready,
     SpeechStarted,
@@ -96,6 +97,11 @@ def event_from_proto(response: asr_pb2.TranscribeResponse) -> Event | None:
     """A message as an event; None for what a newer server may say and this version does not know."""
     name = response.WhichOneof("response")
     return None if name is None or name not in _EVENTS else extract(_EVENTS[name], getattr(response, name))
+
+
+def languages_from_proto(answer: asr_pb2.ListLanguagesResponse) -> Languages:
+    """What can be transcribed."""
+    return Languages(answer.engine, answer.model, tuple(answer.languages))
 
 
 def _config_to_proto(config: Config) -> asr_pb2.TranscribeConfig:

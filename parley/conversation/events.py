@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from parley.asr.events import DiscardReason  # noqa: TC001 - read at run time, by parley._convert
 from parley.asr.requests import Assistant  # noqa: TC001 - read at run time, by parley._convert
 from parley.conversation.audio import AudioFormat, AudioPacket
-from parley.llm.events import ProgressKind  # noqa: TC001 - read at run time, by parley._convert
+from parley.llm.events import ProgressKind, ToolUse  # noqa: TC001 - read at run time, by parley._convert
 from parley.llm.tools import ToolCall  # noqa: TC001 - read at run time, by parley._convert
 
 
@@ -330,6 +330,26 @@ class ToolRequest:
     """What is to be called, with which arguments."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A server that was told to be away works again."""
+
+    hop: str
+    """The server: asr."""
+    engine: str
+    """Its engine, as in `SessionReady`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsed:
+    """A function of the LLM server's own was called for a reply."""
+
+    reply: int
+    """The reply."""
+    use: ToolUse
+    """What was called, and what it gave."""
+
+
 Event = (
     SessionReady
     | AudioPacket
@@ -351,4 +371,6 @@ Event = (
     | AssistantActivity
     | ToolRequest
     | ReplyDelayed
+    | Recovered
+    | ToolUsed
 )

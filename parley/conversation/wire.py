@@ -19,6 +19,7 @@ from parley.conversation.events import (
     Event,
     FlushPlayback,
     Ping,
+    Recovered,
     ReplyAudioEnd,
     ReplyDelayed,
     ReplyFinished,
@@ -27,6 +28,7 @@ from parley.conversation.events import (
     ReplyWord,
     SessionReady,
     ToolRequest,
+    ToolUsed,
     TurnReport,
     TurnTimes,
     UserDiscarded,
@@ -91,6 +93,8 @@ _EVENTS: Final[dict[str, type[Event]]] = {
     "assistant": AssistantActivity,
     "tool_request": ToolRequest,
     "reply_delayed": ReplyDelayed,
+    "recovered": Recovered,
+    "tool_used": ToolUsed,
 }
 _EVENT_FIELDS: Final = {kind: name for name, kind in _EVENTS.items()}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parley._lazy import lazily
-from parley.llm.events import Delta, Event, Finished, FinishReason, Models, Progress, ProgressKind, Ready
+from parley.llm.events import Delta, Event, Finished, FinishReason, Models, Progress, ProgressKind, Ready, ToolUse
 from parley.llm.requests import Config, Message, Request, Role
 from parley.llm.tools import MAX_TOOLS, Tool, ToolCall, ToolResult, read_tools
 from parley.llm.wire import SERVICE, event_from_proto, request_to_proto
@@ -35,6 +35,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolResult",
+    "ToolUse",
     "event_from_proto",
     "read_tools",
     "request_to_proto",

@@ -78,7 +78,8 @@ class LlmClient:
             answer = await self._stub.ListModels(llm_pb2.ListModelsRequest(), timeout=3)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, "llm") from error
-        return Models(answer.engine, tuple(model.name for model in answer.models), answer.problem)
+        names = tuple(model.name for model in answer.models)
+        return Models(answer.engine, names, answer.problem, answer.ignores_instructions)
 
 
 async def _requests(config: Config, results: AsyncIterable[ToolResult] | None) -> AsyncIterator[llm_pb2.ChatRequest]:

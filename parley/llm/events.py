@@ -50,6 +50,20 @@ class Progress:
     """Since the request."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """One of the server's own functions was called; nobody is to answer this."""
+
+    name: str
+    """Name of the function."""
+    arguments_json: str
+    """Arguments, a JSON object."""
+    content: str
+    """What it gave."""
+    failed: bool
+    """It failed, and `content` says why."""
+
+
 class FinishReason(enum.Enum):
     """Why a reply ended."""
 
@@ -81,7 +95,7 @@ class Finished:
     """Who answered, where the engine has several; empty: the model of `Ready`."""
 
 
-Event = Ready | Delta | ToolCall | Progress | Finished
+Event = Ready | Delta | ToolCall | ToolUse | Progress | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +108,5 @@ class Models:
     """Models, in the order in which they are asked."""
     problem: str = ""
     """Why none of them can answer at the moment, as far as is known; empty: nothing is known."""
+    ignores_instructions: bool = False
+    """It answers by itself, whatever it is instructed to do."""

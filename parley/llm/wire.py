@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from parley._convert import extract, fill, member
-from parley.llm.events import Delta, Event, Finished, FinishReason, Progress, Ready
+from parley.llm.events import Delta, Event, Finished, FinishReason, Progress, Ready, ToolUse
 from parley.llm.requests import Config, Request
 from parley.llm.tools import ToolCall
 from parley.v1 import audio_pb2, llm_pb2
 
 SERVICE: Final = "parley.v1.LlmService"
 """Full name of the service."""
+
+_EVENTS: Final[dict[str, type[Event]]] = {
+    "ready": Ready,
+    "delta": Delta,
+    "tool_call": ToolCall,
+    "tool_use": ToolUse,
+    "progress": Progress,
+}
 
 
 def request_to_proto(request: Request) -> llm_pb2.ChatRequest:
@@ -23,20 +31,10 @@ def request_to_proto(request: Request) -> llm_pb2.ChatRequest:
 
 def event_from_proto(response: llm_pb2.ChatResponse) -> Event | None:
     """A message as an event; None for what a newer server may say and this version does not know."""
-    match response.WhichOneof("response"):
-        case "ready":
-            return extract(Ready, response.ready)
-        case "delta":
-            return Delta(response.delta.text)
-        case "tool_call":
-            call = response.tool_call
-            return ToolCall(call.id, call.name, call.arguments_json)
-        case "progress":
-            return extract(Progress, response.progress)
-        case "finished":
-            return _finished_from_proto(response.finished)
-        case _:
-            return None
+    name = response.WhichOneof("response")
+    if name == "finished":
+        return _finished_from_proto(response.finished)
+    return None if name is None or name not in _EVENTS else extract(_EVENTS[name], getattr(response, name))
 
 
 def _config_to_proto(config: Config) -> llm_pb2.ChatConfig:

@@ -40,6 +40,11 @@ class AsrServiceStub(object):
                 request_serializer=parley_dot_v1_dot_asr__pb2.TranscribeRequest.SerializeToString,
                 response_deserializer=parley_dot_v1_dot_asr__pb2.TranscribeResponse.FromString,
                 _registered_method=True)
+        self.ListLanguages = channel.unary_unary(
+                '/parley.v1.AsrService/ListLanguages',
+                request_serializer=parley_dot_v1_dot_asr__pb2.ListLanguagesRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_asr__pb2.ListLanguagesResponse.FromString,
+                _registered_method=True)
 
 
 class AsrServiceServicer(object):
@@ -54,6 +59,13 @@ class AsrServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLanguages(self, request, context):
+        """The engine and the languages that Transcribe takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AsrServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +73,11 @@ def add_AsrServiceServicer_to_server(servicer, server):
                     servicer.Transcribe,
                     request_deserializer=parley_dot_v1_dot_asr__pb2.TranscribeRequest.FromString,
                     response_serializer=parley_dot_v1_dot_asr__pb2.TranscribeResponse.SerializeToString,
+            ),
+            'ListLanguages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLanguages,
+                    request_deserializer=parley_dot_v1_dot_asr__pb2.ListLanguagesRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_asr__pb2.ListLanguagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +108,33 @@ class AsrService(object):
             '/parley.v1.AsrService/Transcribe',
             parley_dot_v1_dot_asr__pb2.TranscribeRequest.SerializeToString,
             parley_dot_v1_dot_asr__pb2.TranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLanguages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.AsrService/ListLanguages',
+            parley_dot_v1_dot_asr__pb2.ListLanguagesRequest.SerializeToString,
+            parley_dot_v1_dot_asr__pb2.ListLanguagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

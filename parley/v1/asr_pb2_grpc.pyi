@@ -37,6 +37,8 @@ class AsrServiceStub:
     """One stream for each session. The first request is the configuration; the first response is Ready.
     When the caller closes its half, what was said so far is finalised and the stream ends with OK.
     """
+    ListLanguages: _grpc.UnaryUnaryMultiCallable[_asr_pb2.ListLanguagesRequest, _asr_pb2.ListLanguagesResponse]
+    """The engine and the languages that Transcribe takes."""
 
 @_typing.type_check_only
 class AsrServiceAsyncStub(AsrServiceStub):
@@ -47,6 +49,8 @@ class AsrServiceAsyncStub(AsrServiceStub):
     """One stream for each session. The first request is the configuration; the first response is Ready.
     When the caller closes its half, what was said so far is finalised and the stream ends with OK.
     """
+    ListLanguages: _aio.UnaryUnaryMultiCallable[_asr_pb2.ListLanguagesRequest, _asr_pb2.ListLanguagesResponse]  # type: ignore[assignment]
+    """The engine and the languages that Transcribe takes."""
 
 class AsrServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns a session's microphone into turns of text."""
@@ -60,5 +64,13 @@ class AsrServiceServicer(metaclass=_abc_1.ABCMeta):
         """One stream for each session. The first request is the configuration; the first response is Ready.
         When the caller closes its half, what was said so far is finalised and the stream ends with OK.
         """
+
+    @_abc_1.abstractmethod
+    def ListLanguages(
+        self,
+        request: _asr_pb2.ListLanguagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asr_pb2.ListLanguagesResponse, _abc.Awaitable[_asr_pb2.ListLanguagesResponse]]:
+        """The engine and the languages that Transcribe takes."""
 
 def add_AsrServiceServicer_to_server(servicer: AsrServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

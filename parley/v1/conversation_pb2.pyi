@@ -609,6 +609,8 @@ class ConverseResponse(_message.Message):
     ASSISTANT_FIELD_NUMBER: _builtins.int
     TURN_TIMES_FIELD_NUMBER: _builtins.int
     REPLY_DELAYED_FIELD_NUMBER: _builtins.int
+    RECOVERED_FIELD_NUMBER: _builtins.int
+    TOOL_USED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___SessionReady:
         """First message: the session is admitted and the models are warm."""
@@ -689,6 +691,14 @@ class ConverseResponse(_message.Message):
     def reply_delayed(self) -> Global___ReplyDelayed:
         """A reply takes long, and who is waited for."""
 
+    @_builtins.property
+    def recovered(self) -> Global___Recovered:
+        """A server that an ErrorEvent or SessionReady had told to be away works again."""
+
+    @_builtins.property
+    def tool_used(self) -> Global___ToolUsed:
+        """A function of the LLM server's own was called for a reply."""
+
     def __init__(
         self,
         *,
@@ -712,12 +722,14 @@ class ConverseResponse(_message.Message):
         assistant: _asr_pb2.AssistantActivity | None = ...,
         turn_times: Global___TurnTimes | None = ...,
         reply_delayed: Global___ReplyDelayed | None = ...,
+        recovered: Global___Recovered | None = ...,
+        tool_used: Global___ToolUsed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed", "recovered", "tool_used"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -1126,6 +1138,60 @@ class ReplyDelayed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplyDelayed: _TypeAlias = ReplyDelayed  # noqa: Y015
+
+@_typing.final
+class Recovered(_message.Message):
+    """A server works again. Sent of the ASR server, which listens all the time; the others show it by their next reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOP_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    hop: _builtins.str
+    """The server: "asr"."""
+    engine: _builtins.str
+    """Its engine, as in SessionReady."""
+    def __init__(
+        self,
+        *,
+        hop: _builtins.str = ...,
+        engine: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "hop", b"hop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recovered: _TypeAlias = Recovered  # noqa: Y015
+
+@_typing.final
+class ToolUsed(_message.Message):
+    """A function of the LLM server's own was called for a reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
+    reply: _builtins.int
+    """The reply."""
+    @_builtins.property
+    def use(self) -> _llm_pb2.ToolUse:
+        """The function, its arguments and what it gave."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.int = ...,
+        use: _llm_pb2.ToolUse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["use", b"use"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reply", b"reply", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolUsed: _TypeAlias = ToolUsed  # noqa: Y015
 
 @_typing.final
 class TurnTimes(_message.Message):

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from parley.v1 import audio_pb2 as parley_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/llm.proto\x12\tparley.v1\x1a\x15parley/v1/audio.proto\"o\n\x0b\x43hatRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x15.parley.v1.ChatConfigH\x00\x12,\n\x0btool_result\x18\x02 \x01(\x0b\x32\x15.parley.v1.ToolResultH\x00\x42\t\n\x07request\"\xf6\x01\n\nChatConfig\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.parley.v1.ChatMessage\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x18\n\x0btemperature\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12(\n\x05tools\x18\x05 \x03(\x0b\x32\x19.parley.v1.ToolDefinition\x12&\n\x05trace\x18\x06 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x12\n\nsession_id\x18\x07 \x01(\tB\x0e\n\x0c_temperatureB\x07\n\x05_seed\"\xa3\x01\n\x0b\x43hatMessage\x12!\n\x04role\x18\x01 \x01(\x0e\x32\x13.parley.v1.ChatRole\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0binterrupted\x18\x03 \x01(\x08\x12\x0f\n\x07unheard\x18\x04 \x01(\t\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\x12\'\n\ntool_calls\x18\x06 \x03(\x0b\x32\x13.parley.v1.ToolCall\"S\n\x0eToolDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1e\n\x16parameters_json_schema\x18\x03 \x01(\t\"C\n\nToolResult\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x08\"\xec\x01\n\x0c\x43hatResponse\x12%\n\x05ready\x18\x01 \x01(\x0b\x32\x14.parley.v1.ChatReadyH\x00\x12%\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x14.parley.v1.TextDeltaH\x00\x12(\n\ttool_call\x18\x03 \x01(\x0b\x32\x13.parley.v1.ToolCallH\x00\x12+\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x17.parley.v1.ChatFinishedH\x00\x12+\n\x08progress\x18\x05 \x01(\x0b\x32\x17.parley.v1.ChatProgressH\x00\x42\n\n\x08response\"B\n\tChatReady\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\r\"W\n\x0c\x43hatProgress\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.parley.v1.ProgressKind\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\twaited_ms\x18\x03 \x01(\x02\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"\xb7\x01\n\x0c\x43hatFinished\x12\'\n\x06reason\x18\x01 \x01(\x0e\x32\x17.parley.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\r\x12\x15\n\rcached_tokens\x18\x04 \x01(\r\x12&\n\x07timings\x18\x05 \x01(\x0b\x32\x15.parley.v1.LlmTimings\x12\r\n\x05model\x18\x06 \x01(\t\"H\n\nLlmTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x02\x12\x16\n\x0e\x66irst_token_ms\x18\x02 \x01(\x02\x12\x10\n\x08total_ms\x18\x03 \x01(\x02\"\x13\n\x11ListModelsRequest\"W\n\x12ListModelsResponse\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12 \n\x06models\x18\x02 \x03(\x0b\x32\x10.parley.v1.Model\x12\x0f\n\x07problem\x18\x04 \x01(\t\"\x15\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t*|\n\x08\x43hatRole\x12\x19\n\x15\x43HAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HAT_ROLE_SYSTEM\x10\x01\x12\x12\n\x0e\x43HAT_ROLE_USER\x10\x02\x12\x17\n\x13\x43HAT_ROLE_ASSISTANT\x10\x03\x12\x12\n\x0e\x43HAT_ROLE_TOOL\x10\x04*\x7f\n\x0cProgressKind\x12\x1d\n\x19PROGRESS_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROGRESS_KIND_QUEUED\x10\x01\x12\x19\n\x15PROGRESS_KIND_WAITING\x10\x02\x12\x1b\n\x17PROGRESS_KIND_REASONING\x10\x03*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x32\x94\x01\n\nLlmService\x12;\n\x04\x43hat\x12\x16.parley.v1.ChatRequest\x1a\x17.parley.v1.ChatResponse(\x01\x30\x01\x12I\n\nListModels\x12\x1c.parley.v1.ListModelsRequest\x1a\x1d.parley.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/llm.proto\x12\tparley.v1\x1a\x15parley/v1/audio.proto\"o\n\x0b\x43hatRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x15.parley.v1.ChatConfigH\x00\x12,\n\x0btool_result\x18\x02 \x01(\x0b\x32\x15.parley.v1.ToolResultH\x00\x42\t\n\x07request\"\xf6\x01\n\nChatConfig\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.parley.v1.ChatMessage\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x18\n\x0btemperature\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12(\n\x05tools\x18\x05 \x03(\x0b\x32\x19.parley.v1.ToolDefinition\x12&\n\x05trace\x18\x06 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x12\n\nsession_id\x18\x07 \x01(\tB\x0e\n\x0c_temperatureB\x07\n\x05_seed\"\xa3\x01\n\x0b\x43hatMessage\x12!\n\x04role\x18\x01 \x01(\x0e\x32\x13.parley.v1.ChatRole\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0binterrupted\x18\x03 \x01(\x08\x12\x0f\n\x07unheard\x18\x04 \x01(\t\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\x12\'\n\ntool_calls\x18\x06 \x03(\x0b\x32\x13.parley.v1.ToolCall\"S\n\x0eToolDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1e\n\x16parameters_json_schema\x18\x03 \x01(\t\"C\n\nToolResult\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x08\"\x94\x02\n\x0c\x43hatResponse\x12%\n\x05ready\x18\x01 \x01(\x0b\x32\x14.parley.v1.ChatReadyH\x00\x12%\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x14.parley.v1.TextDeltaH\x00\x12(\n\ttool_call\x18\x03 \x01(\x0b\x32\x13.parley.v1.ToolCallH\x00\x12+\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x17.parley.v1.ChatFinishedH\x00\x12+\n\x08progress\x18\x05 \x01(\x0b\x32\x17.parley.v1.ChatProgressH\x00\x12&\n\x08tool_use\x18\x06 \x01(\x0b\x32\x12.parley.v1.ToolUseH\x00\x42\n\n\x08response\"B\n\tChatReady\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\r\"W\n\x0c\x43hatProgress\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.parley.v1.ProgressKind\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\twaited_ms\x18\x03 \x01(\x02\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"P\n\x07ToolUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\t\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x08\"\xb7\x01\n\x0c\x43hatFinished\x12\'\n\x06reason\x18\x01 \x01(\x0e\x32\x17.parley.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\r\x12\x15\n\rcached_tokens\x18\x04 \x01(\r\x12&\n\x07timings\x18\x05 \x01(\x0b\x32\x15.parley.v1.LlmTimings\x12\r\n\x05model\x18\x06 \x01(\t\"H\n\nLlmTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x02\x12\x16\n\x0e\x66irst_token_ms\x18\x02 \x01(\x02\x12\x10\n\x08total_ms\x18\x03 \x01(\x02\"\x13\n\x11ListModelsRequest\"u\n\x12ListModelsResponse\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12 \n\x06models\x18\x02 \x03(\x0b\x32\x10.parley.v1.Model\x12\x1c\n\x14ignores_instructions\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\"\x15\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t*|\n\x08\x43hatRole\x12\x19\n\x15\x43HAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HAT_ROLE_SYSTEM\x10\x01\x12\x12\n\x0e\x43HAT_ROLE_USER\x10\x02\x12\x17\n\x13\x43HAT_ROLE_ASSISTANT\x10\x03\x12\x12\n\x0e\x43HAT_ROLE_TOOL\x10\x04*\x7f\n\x0cProgressKind\x12\x1d\n\x19PROGRESS_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROGRESS_KIND_QUEUED\x10\x01\x12\x19\n\x15PROGRESS_KIND_WAITING\x10\x02\x12\x1b\n\x17PROGRESS_KIND_REASONING\x10\x03*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x32\x94\x01\n\nLlmService\x12;\n\x04\x43hat\x12\x16.parley.v1.ChatRequest\x1a\x17.parley.v1.ChatResponse(\x01\x30\x01\x12I\n\nListModels\x12\x1c.parley.v1.ListModelsRequest\x1a\x1d.parley.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.v1.llm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHATROLE']._serialized_start=1617
-  _globals['_CHATROLE']._serialized_end=1741
-  _globals['_PROGRESSKIND']._serialized_start=1743
-  _globals['_PROGRESSKIND']._serialized_end=1870
-  _globals['_FINISHREASON']._serialized_start=1872
-  _globals['_FINISHREASON']._serialized_end=1997
+  _globals['_CHATROLE']._serialized_start=1769
+  _globals['_CHATROLE']._serialized_end=1893
+  _globals['_PROGRESSKIND']._serialized_start=1895
+  _globals['_PROGRESSKIND']._serialized_end=2022
+  _globals['_FINISHREASON']._serialized_start=2024
+  _globals['_FINISHREASON']._serialized_end=2149
   _globals['_CHATREQUEST']._serialized_start=57
   _globals['_CHATREQUEST']._serialized_end=168
   _globals['_CHATCONFIG']._serialized_start=171
@@ -49,25 +49,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLRESULT']._serialized_start=670
   _globals['_TOOLRESULT']._serialized_end=737
   _globals['_CHATRESPONSE']._serialized_start=740
-  _globals['_CHATRESPONSE']._serialized_end=976
-  _globals['_CHATREADY']._serialized_start=978
-  _globals['_CHATREADY']._serialized_end=1044
-  _globals['_CHATPROGRESS']._serialized_start=1046
-  _globals['_CHATPROGRESS']._serialized_end=1133
-  _globals['_TEXTDELTA']._serialized_start=1135
-  _globals['_TEXTDELTA']._serialized_end=1160
-  _globals['_TOOLCALL']._serialized_start=1162
-  _globals['_TOOLCALL']._serialized_end=1222
-  _globals['_CHATFINISHED']._serialized_start=1225
-  _globals['_CHATFINISHED']._serialized_end=1408
-  _globals['_LLMTIMINGS']._serialized_start=1410
-  _globals['_LLMTIMINGS']._serialized_end=1482
-  _globals['_LISTMODELSREQUEST']._serialized_start=1484
-  _globals['_LISTMODELSREQUEST']._serialized_end=1503
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1505
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1592
-  _globals['_MODEL']._serialized_start=1594
-  _globals['_MODEL']._serialized_end=1615
-  _globals['_LLMSERVICE']._serialized_start=2000
-  _globals['_LLMSERVICE']._serialized_end=2148
+  _globals['_CHATRESPONSE']._serialized_end=1016
+  _globals['_CHATREADY']._serialized_start=1018
+  _globals['_CHATREADY']._serialized_end=1084
+  _globals['_CHATPROGRESS']._serialized_start=1086
+  _globals['_CHATPROGRESS']._serialized_end=1173
+  _globals['_TEXTDELTA']._serialized_start=1175
+  _globals['_TEXTDELTA']._serialized_end=1200
+  _globals['_TOOLCALL']._serialized_start=1202
+  _globals['_TOOLCALL']._serialized_end=1262
+  _globals['_TOOLUSE']._serialized_start=1264
+  _globals['_TOOLUSE']._serialized_end=1344
+  _globals['_CHATFINISHED']._serialized_start=1347
+  _globals['_CHATFINISHED']._serialized_end=1530
+  _globals['_LLMTIMINGS']._serialized_start=1532
+  _globals['_LLMTIMINGS']._serialized_end=1604
+  _globals['_LISTMODELSREQUEST']._serialized_start=1606
+  _globals['_LISTMODELSREQUEST']._serialized_end=1625
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1627
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1744
+  _globals['_MODEL']._serialized_start=1746
+  _globals['_MODEL']._serialized_end=1767
+  _globals['_LLMSERVICE']._serialized_start=2152
+  _globals['_LLMSERVICE']._serialized_end=2300
 # @@protoc_insertion_point(module_scope)

@@ -316,6 +316,7 @@ class ChatResponse(_message.Message):
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    TOOL_USE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___ChatReady:
         """First message: the call is admitted and the model is warm."""
@@ -336,6 +337,10 @@ class ChatResponse(_message.Message):
     def progress(self) -> Global___ChatProgress:
         """Nothing to say yet, and why: a sign of life."""
 
+    @_builtins.property
+    def tool_use(self) -> Global___ToolUse:
+        """One of the server's own functions was called, and this is what it gave: for people to see."""
+
     def __init__(
         self,
         *,
@@ -344,12 +349,13 @@ class ChatResponse(_message.Message):
         tool_call: Global___ToolCall | None = ...,
         finished: Global___ChatFinished | None = ...,
         progress: Global___ChatProgress | None = ...,
+        tool_use: Global___ToolUse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call", "tool_use", b"tool_use"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call", "tool_use", b"tool_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "delta", "tool_call", "finished", "progress"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "delta", "tool_call", "finished", "progress", "tool_use"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -470,6 +476,40 @@ class ToolCall(_message.Message):
 Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
 
 @_typing.final
+class ToolUse(_message.Message):
+    """One of the server's own functions was called. Nobody is to answer this."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the function."""
+    arguments_json: _builtins.str
+    """Arguments as a JSON object, as the model wrote them."""
+    content: _builtins.str
+    """What it gave."""
+    failed: _builtins.bool
+    """True when it failed and `content` says why."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        arguments_json: _builtins.str = ...,
+        content: _builtins.str = ...,
+        failed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "content", b"content", "failed", b"failed", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolUse: _TypeAlias = ToolUse  # noqa: Y015
+
+@_typing.final
 class ChatFinished(_message.Message):
     """The reply is complete."""
 
@@ -568,9 +608,12 @@ class ListModelsResponse(_message.Message):
 
     ENGINE_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    IGNORES_INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine."""
+    ignores_instructions: _builtins.bool
+    """True when it answers by itself, whatever it is instructed to do. Default false."""
     problem: _builtins.str
     """Why none of them can answer at the moment, as far as is known, with the setting at fault; empty: nothing is known."""
     @_builtins.property
@@ -582,11 +625,12 @@ class ListModelsResponse(_message.Message):
         *,
         engine: _builtins.str = ...,
         models: _abc.Iterable[Global___Model] | None = ...,
+        ignores_instructions: _builtins.bool = ...,
         problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "models", b"models", "problem", b"problem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "ignores_instructions", b"ignores_instructions", "models", b"models", "problem", b"problem"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

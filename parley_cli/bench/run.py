@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from parley_cli.bench.usage import Usage, usage
 from parley_cli.bench.utterances import make_utterances, silence
 from parley_cli.client import converse, open_http
 from parley_cli.percentiles import percentile
+from parley_cli.terminal import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -70,7 +70,7 @@ async def bench(plan: Plan, *, as_json: bool) -> int:
         result = await measure(plan)
     except BaseExceptionGroup as group:
         raise first_of(group) from None
-    print(json.dumps(result.as_object(), ensure_ascii=False) if as_json else table(result))
+    print(to_json(result.as_object()) if as_json else table(result))
     return 0 if result.measured else 1
 
 

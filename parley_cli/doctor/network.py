@@ -15,7 +15,7 @@ from parley_cli.up.checks import running_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PATIENCE: Final = aiohttp.ClientTimeout(total=5.0)
+_PATIENCE: Final = aiohttp.ClientTimeout(total=15.0)
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 _OLLAMA: Final = "http://127.0.0.1:11434/v1"
 _REFUSED: Final = (401, 403)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from parley import tts
-from parley.audio import decode_file, resample
+from parley.audio import resample
 from parley.errors import InvalidInput
+from parley_cli.arguments import sound as sound_of
 from parley_cli.client import MIC_RATE_HZ
 from parley_cli.eval.compose import at_speech_level, from_pcm, voiced_span
 from parley_cli.speech import speech
@@ -76,7 +77,7 @@ async def load_clips(folder: Path | None, server: str) -> Clips:
     begins with "noise" or "not-speech". Backchannels and stop words are always spoken by the TTS server.
 
     Raises:
-        InvalidInput: the folder has too few recordings with words.
+        InvalidInput: the folder has too few recordings with words, or something else in their files.
     """
     speech, noises = _read(folder) if folder else ([], [])
     if folder is not None and len(speech) < _LEAST_CLIPS:
@@ -100,12 +101,19 @@ def _read(folder: Path) -> tuple[list[Clip], list[Clip]]:
         is_noise = file.name.startswith(_NOISE_NAMES)
         if not (text.exists() or is_noise):
             continue
-        sound = from_pcm(decode_file(file, MIC_RATE_HZ))
+        sound = from_pcm(sound_of(file, MIC_RATE_HZ))
         if text.exists() and len(sound) <= _LONGEST_SECONDS * MIC_RATE_HZ:
-            speech.append(_clip(file.stem, sound, " ".join(text.read_text(encoding="utf-8").split())))
+            speech.append(_clip(file.stem, sound, _words(text)))
         elif is_noise:
             noises.append(Clip(file.stem, sound, ""))
     return speech, noises
+
+
+def _words(file: Path) -> str:
+    try:
+        return " ".join(file.read_text(encoding="utf-8").split())
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{file} is not in UTF-8: save it anew", field="clips") from error
 
 
 def _clip(name: str, sound: Sound, words: str) -> Clip:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from parley_cli.eval.scenes import Sitting, standard
 from parley_cli.eval.score import judge
 from parley_cli.eval.stage import Observed, perform
 from parley_cli.eval.verdict import as_object, table
+from parley_cli.terminal import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ async def evaluate(url: str, server: str, plan: Plan, *, as_json: bool) -> int:
     verdict = judge(observed, (after[0] - before[0], after[1] - before[1]))
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(json.dumps(as_object(verdict), ensure_ascii=False) if as_json else table(verdict))
+    print(to_json(as_object(verdict)) if as_json else table(verdict))
     return 0 if verdict.kept else 1
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from parley.errors import NotFound, Unavailable
+from parley.errors import NotFound, Unavailable, not_installed
 from parley_cli.models.names import HubFile
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def find_hub() -> Hub:
         Unavailable: huggingface_hub is not installed.
     """
     if importlib.util.find_spec("huggingface_hub") is None:
-        raise Unavailable("huggingface_hub is not installed: pip install 'parley[models]'")
+        raise not_installed("huggingface_hub", "models")
     from huggingface_hub import constants  # noqa: PLC0415 - the command line is installed without it
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415 - left out of its types
 

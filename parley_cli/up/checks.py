@@ -6,7 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Final
 
 from parley._binding import explain, find_problem, host_variable_of
-from parley.errors import InvalidInput, Unavailable
+from parley.errors import InvalidInput, Unavailable, not_installed
 from parley_cli.probe import find_state
 from parley_cli.processes import GATEWAY, PROCESSES, page_url
 
@@ -29,7 +29,7 @@ async def check(environment: Mapping[str, str]) -> None:
     _check_ports(environment)
     for process in PROCESSES:
         if lacks_packages(process):
-            raise Unavailable(f"what {process.module} needs is not installed: pip install 'parley[all]'")
+            raise not_installed(f"what {process.module} needs", "all")
     for process in PROCESSES:
         for variable, port in process.ports(environment):
             problem = find_problem(process.host(environment), port) if port else None

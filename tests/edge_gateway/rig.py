@@ -178,7 +178,9 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
     ):
         metrics, servers = TurnMetrics(telemetry, script.max_sessions), Servers(writing, speaking)
         codecs = Codecs(Libopus(find_libopus()))
-        backends = Backends(listening, servers, Directory(servers), codecs, metrics, "Be brief.", 400, "One moment.")
+        backends = Backends(
+            listening, servers, Directory(listening, servers), codecs, metrics, "Be brief.", 400, "One moment."
+        )
         admission = Admission(backends, script.max_sessions)
         access = Access("127.0.0.1", script.allowed_hosts, "https://friend.example")
         runner = web.AppRunner(new_app(admission, telemetry.registry, access), shutdown_timeout=0.2)

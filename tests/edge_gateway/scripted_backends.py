@@ -89,6 +89,9 @@ class ScriptedRecognizer:
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
+    async def languages(self) -> asr.Languages:
+        return asr.Languages("scripted", "script", ("en",))
+
     async def _read(self, requests: AsyncIterable[asr.Request]) -> None:
         unacknowledged = of_stream = 0
         async for request in requests:
@@ -318,7 +321,14 @@ class House:
         servers = Servers(cast("llm.LlmClient", self.writer), cast("tts.TtsClient", self.speaker))
         recognizer = cast("asr.AsrClient", self.recognizer)
         return Backends(
-            recognizer, servers, Directory(servers), Codecs(_LIBOPUS), self.metrics, "Be brief.", 400, "One moment."
+            recognizer,
+            servers,
+            Directory(recognizer, servers),
+            Codecs(_LIBOPUS),
+            self.metrics,
+            "Be brief.",
+            400,
+            "One moment.",
         )
 
 

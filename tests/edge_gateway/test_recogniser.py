@@ -21,6 +21,7 @@ from parley.conversation import (
     ErrorCode,
     ErrorEvent,
     Outcome,
+    Recovered,
     SessionConfig,
     TurnReport,
     TurnTaking,
@@ -145,6 +146,7 @@ async def test_pcm_of_any_rate_is_heard_again_after_the_asr_server_broke_off(rat
     assert engine.loud_seconds == pytest.approx(1.0, abs=0.06)
     assert engine.turns_of_sign == pytest.approx(2 * 200, abs=20)
     assert len(errors(listener)) == 1
+    assert [event.hop for event in listener.events if isinstance(event, Recovered)] == ["asr"]
 
 
 async def test_a_sound_on_which_the_recogniser_breaks_is_given_up_and_the_next_turn_is_heard() -> None:

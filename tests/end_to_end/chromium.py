@@ -24,7 +24,7 @@ DESKTOP: Final = (1360, 860)
 
 _FLAGS: Final = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream"
+    "--disable-component-update --disable-sync"
 )
 
 
@@ -36,10 +36,14 @@ class Visitor:
     """What they say, as `speech` wrote it; None: what Chromium beeps."""
     allows: bool = True
     """They allow the microphone."""
+    has_microphone: bool = True
+    """There is one; without it, Chromium finds none on a machine that has none either."""
     scheme: Literal["light", "dark"] = "light"
     """The colours that they prefer."""
     size: tuple[int, int] = DESKTOP
     """Of their window."""
+    locale: str = "en-US"
+    """The language of their browser."""
     environment: dict[str, str] = field(default_factory=dict)
     """What their browser finds in its environment."""
 
@@ -56,6 +60,8 @@ def speech(target: Path, *recordings: Path, silence_seconds: float = 1.0) -> Pat
 async def browsing(visitor: Visitor) -> AsyncIterator[BrowserContext]:
     """A browser as `visitor` uses it."""
     flags = _FLAGS.split()
+    if visitor.has_microphone:
+        flags.append("--use-fake-device-for-media-stream")
     if visitor.microphone is not None:
         flags.append(f"--use-file-for-fake-audio-capture={visitor.microphone}%noloop")
     if visitor.allows:
@@ -67,7 +73,10 @@ async def browsing(visitor: Visitor) -> AsyncIterator[BrowserContext]:
         width, height = visitor.size
         try:
             yield await browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=visitor.scheme, accept_downloads=True
+                viewport={"width": width, "height": height},
+                color_scheme=visitor.scheme,
+                locale=visitor.locale,
+                accept_downloads=True,
             )
         finally:
             await browser.close()
@@ -102,6 +111,13 @@ async def ask(page: Page, words: str, turns: int = 1) -> None:
     await page.fill("#text", words)
     await page.press("#text", "Enter")
     await settle(page, turns)
+
+
+async def says(page: Page, words: str, selector: str = "#state") -> None:
+    """Wait until a part of the page says this."""
+    await page.wait_for_function(
+        "([selector, words]) => document.querySelector(selector).textContent === words", arg=[selector, words]
+    )
 
 
 async def lines(page: Page) -> list[str]:

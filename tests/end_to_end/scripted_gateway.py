@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 import struct
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohttp import WSMsgType, web
 
+from parley.audio import write_wav
 from parley.conversation import (
     AudioFormat,
     AudioPacket,
     Encoding,
     Event,
+    Ping,
     Request,
     SessionConfig,
     SessionReady,
@@ -33,8 +37,14 @@ R = TypeVar("R", bound=Request)
 REPLY_RATE_HZ: Final = 24_000
 ENGINES: Final = ("moonshine tiny-en", "openai llama3.2", "espeak-ng")
 
+VOICES: Final = (
+    {"name": "en-us", "language": "en-us", "description": "English (America)", "gender": ""},
+    {"name": "de", "language": "de", "description": "German", "gender": ""},
+)
+
 _WEB: Final = Path(__file__).resolve().parents[2] / "edge_gateway" / "web"
 _WAIT_SECONDS: Final = 15
+_PING_SECONDS: Final = 5
 _PACKET_SAMPLES: Final = REPLY_RATE_HZ // 50
 _TONE_HZ: Final = 220
 
@@ -45,6 +55,18 @@ class Listener:
 
     socket: web.WebSocketResponse
     requests: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
+
+    async def listen(self) -> None:
+        """Take what the page says until it goes; a page that hears nothing for long takes its gateway for gone."""
+        clock, pinged = asyncio.get_running_loop().time, 0.0
+        while not self.socket.closed:
+            if clock() - pinged > _PING_SECONDS:
+                await self.send(Ping(1, time.time_ns() // 1000))
+                pinged = clock()
+            with suppress(TimeoutError):
+                message = await self.socket.receive(timeout=_PING_SECONDS)
+                if message.type is WSMsgType.TEXT:
+                    self.requests.put_nowait(request_from_json(message.data))
 
     async def expect(self, kind: type[R]) -> R:
         """The next request of a kind; those before it are left out."""
@@ -74,12 +96,41 @@ class Listener:
             await self.socket.send_bytes(pack_reply(packet, Encoding.PCM_S16LE))
 
 
+@dataclass(slots=True)
+class PageFacts:
+    """What the page is told when it asks what there is."""
+
+    away: set[str] = field(default_factory=set)
+    """Hops of the engines that are away."""
+    languages: tuple[str, ...] = ("en",)
+    """What the recogniser understands."""
+    instructions: bool = True
+    """The model listens to instructions."""
+    asked: int = 0
+    """How often the page has asked."""
+
+    def as_json(self) -> dict[str, object]:
+        """The answer."""
+        self.asked += 1
+        asr, llm, tts = (
+            {"name": "" if hop in self.away else name, "works": hop not in self.away}
+            for hop, name in zip(("asr", "llm", "tts"), ENGINES, strict=True)
+        )
+        asr |= {"languages": [] if "asr" in self.away else self.languages}
+        llm |= {"instructions": self.instructions}
+        voices = [] if "tts" in self.away else VOICES
+        return {"voices": voices, "trace_url": "", "engines": {"asr": asr, "llm": llm, "tts": tts}}
+
+
 @dataclass(frozen=True, slots=True)
 class ScriptedGateway:
-    """Where the page is, and the sessions that it has begun."""
+    """Where the page is, what it is told, and the sessions that it has begun."""
 
     url: str
     arrivals: asyncio.Queue[Listener]
+    facts: PageFacts
+    previews: list[dict[str, str]]
+    """The voices that were asked for a few words."""
 
     async def session(self) -> Listener:
         """The next session, not yet taken."""
@@ -87,39 +138,60 @@ class ScriptedGateway:
             return await self.arrivals.get()
 
 
-@asynccontextmanager
-async def scripted_gateway(prefix: str = "") -> AsyncIterator[ScriptedGateway]:
-    """Serve the page and its WebSocket on a port of their own, below the path `prefix` alone."""
-    arrivals: asyncio.Queue[Listener] = asyncio.Queue()
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What the page asks for."""
 
-    async def page(_request: web.Request) -> web.FileResponse:
+    arrivals: asyncio.Queue[Listener] = field(default_factory=asyncio.Queue)
+    facts: PageFacts = field(default_factory=PageFacts)
+    previews: list[dict[str, str]] = field(default_factory=list)
+
+    async def page(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(_WEB / "index.html")
 
-    async def facts(_request: web.Request) -> web.Response:
-        return web.json_response({"voices": [], "voices_problem": "", "trace_url": ""})
+    async def told(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.facts.as_json())
 
-    async def conversation(request: web.Request) -> web.WebSocketResponse:
+    async def preview(self, request: web.Request) -> web.Response:
+        """A second of silence."""
+        self.previews.append(dict(request.query))
+        if "tts" in self.facts.away:
+            return web.Response(status=503)
+        sound = io.BytesIO()
+        write_wav(sound, bytes(2 * REPLY_RATE_HZ), REPLY_RATE_HZ)
+        return web.Response(body=sound.getvalue(), content_type="audio/wav")
+
+    async def conversation(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("parley.v1",))
         await socket.prepare(request)
         listener = Listener(socket)
-        arrivals.put_nowait(listener)
-        async for message in socket:
-            if message.type is WSMsgType.TEXT:
-                listener.requests.put_nowait(request_from_json(message.data))
+        self.arrivals.put_nowait(listener)
+        await listener.listen()
         return socket
 
-    app = web.Application()
-    app.router.add_get("/", page)
-    app.router.add_get("/v1/page", facts)
-    app.router.add_get("/v1/conversation", conversation)
-    app.router.add_static("/web", _WEB)
-    root = web.Application() if prefix else app
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/", self.page)
+        app.router.add_get("/v1/page", self.told)
+        app.router.add_get("/v1/voice-preview", self.preview)
+        app.router.add_get("/v1/conversation", self.conversation)
+        app.router.add_static("/web", _WEB)
+        return app
+
+
+@asynccontextmanager
+async def scripted_gateway(prefix: str = "") -> AsyncIterator[ScriptedGateway]:
+    """Serve the page and its WebSocket on a port of their own, below the path `prefix` alone."""
+    site = _Site()
+    root = site.app()
     if prefix:
-        root.add_subapp(prefix, app)
+        root = web.Application()
+        root.add_subapp(prefix, site.app())
     runner = web.AppRunner(root, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield ScriptedGateway(f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}", arrivals)
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}"
+        yield ScriptedGateway(url, site.arrivals, site.facts, site.previews)
     finally:
         await runner.cleanup()

@@ -12,11 +12,13 @@ import wave
 from pathlib import Path
 
 import jiwer
+import numpy as np
 import pytest
 
 from parley.audio import decode_file, to_float32
 from parley_cli.processes import PROCESSES
 from tests.end_to_end.whole import House, free_ports, open_house
+from tests.parley.sound_files import RATE_HZ, encoded, wav
 
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -48,6 +50,14 @@ async def test_every_command_does_what_it_says(speech_dir: Path, tmp_path: Path)
         await uses_each_server_alone(house, speech_dir, tmp_path)
         await runs_the_programs_of_the_readme(house)
         await names_what_is_wrong_with_a_file(house, tmp_path)
+
+
+@pytest.mark.timeout(120)
+async def test_what_a_command_cannot_use_ends_it_in_one_line(speech_dir: Path, tmp_path: Path) -> None:
+    async with open_house() as house:
+        await hears_what_a_file_has(house, speech_dir, tmp_path)
+        await says_what_cannot_be_spoken_or_written(house, tmp_path)
+        await ends_as_it_should_whoever_reads(house)
 
 
 async def asks_a_question(house: House, speech_dir: Path, tmp_path: Path) -> None:
@@ -120,6 +130,55 @@ async def names_what_is_wrong_with_a_file(house: House, tmp_path: Path) -> None:
         assert (status, printed) == (1, "")
         assert str(file) in errors
         assert errors.count("\n") == 1
+
+
+async def hears_what_a_file_has(house: House, speech_dir: Path, tmp_path: Path) -> None:
+    pcm = decode_file(speech_dir / "living-room-light.flac", RATE_HZ)
+    mono = np.frombuffer(pcm, dtype="<i2")
+    inverted = tmp_path / "10:30.wav"
+    inverted.write_bytes(wav(mono, np.negative(np.maximum(mono, -32_767))))
+    cut_off = tmp_path / "memo.flac"
+    whole = encoded("flac", np.concatenate((mono, mono)))
+    cut_off.write_bytes(whole[: len(whole) * 2 // 3])
+    for file, told in ((inverted, ""), (cut_off, "is said to last")):
+        status, heard, errors = await parley("transcribe", str(file), "--server", house.address("PARLEY_ASR_PORT"))
+        assert (status, heard.splitlines()[0]) == (0, "Turn on the living room light.")
+        assert told in errors
+        assert errors.count("\n") == bool(told)
+
+
+async def says_what_cannot_be_spoken_or_written(house: House, tmp_path: Path) -> None:
+    out, server = tmp_path / "nothing.wav", ("--server", house.address("PARLEY_TTS_PORT"))
+    for text in ("...", "—", "\u200b"):
+        status, printed, errors = await parley("say", text, "--out", str(out), *server)
+        assert (status, printed) == (1, "")
+        assert errors == f"parley: nothing of {text!r} can be spoken: {out} was not written\n"
+        assert not out.exists()
+    status, printed, errors = await parley("say", "Hello", "--out", "/dev/full", *server)
+    assert (status, printed, errors) == (1, "", "parley: /dev/full cannot be written: No space left on device\n")
+
+
+async def ends_as_it_should_whoever_reads(house: House) -> None:
+    chat = ("chat", "what is seven times eight", "--server", house.address("PARLEY_LLM_PORT"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        assert await ended(*chat, stdout=writer) == (141, "")
+        assert await ended(*chat, stdout=full) == (1, "parley: standard output: No space left on device\n")
+        assert await ended("talk", "--url", house.url, stdout=writer) == (141, "")
+    finally:
+        os.close(writer)
+        os.close(full)
+
+
+async def ended(*arguments: str, stdout: int) -> tuple[int | None, str]:
+    """Status and errors of one command that prints elsewhere."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "parley_cli", *arguments, stdout=stdout, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    return process.returncode, errors.decode()
 
 
 async def test_without_a_gateway_the_remedy_is_named() -> None:

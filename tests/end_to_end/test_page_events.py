@@ -30,7 +30,7 @@ from parley.conversation import (
     UserUtterance,
 )
 from parley.llm import ProgressKind
-from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, status, visiting
+from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, says, status, visiting
 from tests.end_to_end.scripted_gateway import REPLY_RATE_HZ, Listener, ScriptedGateway, scripted_gateway
 from tests.end_to_end.test_page_audio import without_codecs
 
@@ -44,6 +44,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(CHROMIUM is None, rea
 THINKING: Final = AssistantActivity(Assistant.THINKING)
 SPEAKING: Final = AssistantActivity(Assistant.SPEAKING)
 IDLE: Final = AssistantActivity(Assistant.IDLE)
+RESTARTING: Final = "Parley is restarting. The page connects again by itself; what was said stays here."
 # The clocks of the sound device and of the system are put together by when messages come.
 CLOCK_SECONDS: Final = 0.05
 # What is rendered is heard later, so a mark may come before its time has.
@@ -79,13 +80,6 @@ async def asked(gateway: ScriptedGateway, page: Page, words: str) -> Listener:
     await listener.send(UserUtterance(1, words, typed=True), THINKING)
     await status(page, "thinking")
     return listener
-
-
-async def says(page: Page, words: str, selector: str = "#state") -> None:
-    """Wait until a part of the page says this."""
-    await page.wait_for_function(
-        "([selector, words]) => document.querySelector(selector).textContent === words", arg=[selector, words]
-    )
 
 
 async def test_whoever_takes_long_is_named_until_the_reply_starts(gateway: ScriptedGateway, page: Page) -> None:
@@ -156,32 +150,17 @@ async def test_a_server_that_restarts_is_waited_for(gateway: ScriptedGateway, pa
     listener = await asked(gateway, page, "Hello")
     stopping = ErrorEvent(ErrorCode.SHUTTING_DOWN, "the gateway is stopping", hop="gateway", ends_session=True)
     await listener.send(stopping)
-    await says(page, "The server is restarting; reconnecting…", "#error")
+    await says(page, RESTARTING, "#error")
     await listener.socket.close()
     await status(page, "reconnecting")
     refused = await gateway.session()
     await refused.send(stopping)
     await refused.socket.close()
     again = await gateway.session()
-    assert await page.inner_text("#error") == "The server is restarting; reconnecting…"
+    assert await page.inner_text("#error") == RESTARTING
     await again.ready()
     await status(page, "waiting")
     assert await page.is_hidden("#notice")
-
-
-async def test_all_three_engines_are_named_also_one_that_is_away(gateway: ScriptedGateway, page: Page) -> None:
-    await page.fill("#text", "Hello")
-    await page.press("#text", "Enter")
-    await (await gateway.session()).ready("moonshine tiny-en", "", "espeak-ng")
-    await status(page, "waiting")
-    await page.click("#open-settings")
-    assert (await page.inner_text("#about")).splitlines() == [
-        "Speech recognition: moonshine tiny-en",
-        "Language model: away",
-        "Speech synthesis: espeak-ng",
-        "Voice: en-us, language: en",
-        "Session: s1",
-    ]
 
 
 async def test_the_gateway_learns_when_a_reply_was_made_quieter_and_when_it_fell_silent(

@@ -140,7 +140,7 @@ def by_ear(recording: Recording) -> float:
 
 def as_shown_by_command_line(report: TurnReport) -> Times:
     """The figures of a turn as `parley talk` draws them."""
-    drawn = draw(report)
+    drawn = draw(report, "█")
     total = re.search(r"(\d+) ms from the end", drawn)
     assert total is not None
     rows = re.findall(r"^  ([a-z_.]+) *\|.*\| +([\d.]+) ms$", drawn, re.MULTILINE)

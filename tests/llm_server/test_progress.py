@@ -24,6 +24,7 @@ class Slow(ScriptedEngine):
     """Writes what it is told, round by round, and goes on past None when it is let go."""
 
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(self, *rounds: tuple[ReplyEvent | None, ...]) -> None:
         super().__init__("", 0, 0)

@@ -22,6 +22,7 @@ class Caller(ScriptedEngine):
     """Writes what it is told for each round, and keeps what it was asked."""
 
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(self, *rounds: tuple[Delta | ToolCall, ...]) -> None:
         super().__init__("", 0, 0)
@@ -66,6 +67,20 @@ async def test_a_function_of_the_servers_own_is_called_without_the_caller() -> N
         events = await asked(house.client, llm.Config(HELLO))
     assert not any(isinstance(event, llm.ToolCall) for event in events)
     assert engine.asked[1].messages[-1] == Message(Role.TOOL, "42", tool_call_id="a")
+    assert [event for event in events if isinstance(event, llm.ToolUse)] == [
+        llm.ToolUse("arithmetic", '{"expression": "6 * 7"}', "42", failed=False)
+    ]
+
+
+async def test_the_caller_hears_of_a_function_before_the_words_that_came_of_it_also_of_one_that_failed() -> None:
+    engine = Caller((ToolCall("a", "arithmetic", '{"expression": "1/0"}'),), (Delta("That cannot be."),))
+    async with serving(engine, builtin_tools=builtin_tools("arithmetic")) as house:
+        events = await asked(house.client, llm.Config(HELLO))
+    told = [event for event in events if isinstance(event, llm.ToolUse | llm.Delta)]
+    assert told == [
+        llm.ToolUse("arithmetic", '{"expression": "1/0"}', "nothing can be divided by zero", failed=True),
+        llm.Delta("That cannot be."),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_what_is_not_installed_is_named_with_its_extra(code: str, package: str) 
     )
     ended = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
     assert ended.stdout.startswith(f"{package}, which is needed ")
-    assert ended.stdout.endswith("is not installed: pip install 'parley[audio]'")
+    assert ended.stdout.endswith("is not installed: pip install '.[audio]' in the folder of Parley")
 
 
 def test_equal_rates_and_levels_need_no_library() -> None:

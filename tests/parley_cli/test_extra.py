@@ -15,7 +15,8 @@ def test_without_its_extra_it_says_which_one_to_install(arguments: tuple[str, ..
     run = f"{SDK_ALONE}; from parley_cli import main; sys.exit(main({arguments!r}))"
     ended = subprocess.run([sys.executable, "-c", f"import sys; {run}"], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "parley: the command line needs aiohttp, av, soxr: pip install 'parley[cli]'\n"
+    what = "what the command line needs (aiohttp, av, soxr) is not installed"
+    assert ended.stderr == f"parley: {what}: pip install '.[cli]' in the folder of Parley\n"
 
 
 def test_with_it_the_command_says_how_it_is_used() -> None:
@@ -34,4 +35,6 @@ def test_what_serves_is_named_where_only_the_command_line_is_installed() -> None
     )
     ended = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr == "parley: what asr_server needs is not installed: pip install 'parley[all]'\n"
+    assert (
+        ended.stderr == "parley: what asr_server needs is not installed: pip install '.[all]' in the folder of Parley\n"
+    )

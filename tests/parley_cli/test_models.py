@@ -512,7 +512,9 @@ async def test_a_missing_package_is_named_with_its_extra(desk: Desk, tmp_path: P
     )
     _, errors = await process.communicate()
     assert process.returncode == 1
-    assert errors.decode() == "parley: huggingface_hub is not installed: pip install 'parley[models]'\n"
+    assert (
+        errors.decode() == "parley: huggingface_hub is not installed: pip install '.[models]' in the folder of Parley\n"
+    )
 
 
 def test_two_names_of_one_model_are_one_model() -> None:

@@ -45,7 +45,7 @@ def required(project: dict[str, object], extras: tuple[str, ...]) -> set[str]:
         match = REQUIREMENT.match(requirement)
         assert match is not None
         name, more = match.groups()
-        names |= required(project, tuple(more.split(","))) if name == "parley" else {name.lower()}
+        names |= required(project, tuple(more.split(","))) if name == project["name"] else {name.lower()}
     return names
 
 

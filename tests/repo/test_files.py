@@ -107,4 +107,4 @@ def _pins(root: Path, lock: str) -> list[tuple[str, str]]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in requirements} - {"parley"}
+    return {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in requirements} - {"parley-voice"}

@@ -286,7 +286,10 @@ def test_a_voice_that_is_not_there_is_told_with_those_that_are(folder: Path) -> 
 
 def test_a_package_that_is_missing_is_told_with_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "piper", None)
-    assert refusal(PiperOptions(str(folder))) == "piper-tts is not installed: pip install 'parley[piper]'"
+    assert (
+        refusal(PiperOptions(str(folder)))
+        == "piper-tts is not installed: pip install '.[piper]' in the folder of Parley"
+    )
 
 
 def test_a_device_that_is_not_there_is_told(folder: Path) -> None:

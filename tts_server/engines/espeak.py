@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from parley.errors import EngineFailed, Unavailable
+from parley.errors import EngineFailed, Unavailable, not_installed
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
 from tts_server.text.marks import mark_words
 
@@ -109,7 +109,7 @@ class EspeakEngine:
             Unavailable: the package is not installed, or its library cannot be used here.
         """
         if importlib.util.find_spec("espeakng_loader") is None:
-            raise Unavailable("espeakng-loader is not installed: pip install 'parley[tts]'")
+            raise not_installed("espeakng-loader", "tts")
         import espeakng_loader
 
         try:

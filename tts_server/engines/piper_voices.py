@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from parley.errors import Unavailable
+from parley.errors import Unavailable, not_installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,7 @@ def load_voice(model: Path, device: str, threads: int) -> LoadedVoice:
         Unavailable: a package, a file or the device is not there, or a file holds something else.
     """
     if importlib.util.find_spec("piper") is None:
-        raise Unavailable("piper-tts is not installed: pip install 'parley[piper]'")
+        raise not_installed("piper-tts", "piper")
     from piper import PiperVoice
     from piper.config import PiperConfig
 

@@ -18,7 +18,7 @@ from asr_server.engine import RATE_HZ, Transcript
 from asr_server.engines.moonshine.network import MoonshineNetwork, Tokens, read_vocabulary
 from asr_server.engines.silero import SileroVad, load_silero
 from asr_server.hallucination_filter import clean
-from parley.errors import Unavailable
+from parley.errors import Unavailable, not_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ def _load_network() -> MoonshineNetwork:
     # Found without importing it, which would load its own library and a second onnxruntime.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise Unavailable("moonshine-voice is not installed: pip install 'parley[asr]'")
+        raise not_installed("moonshine-voice", "asr")
     folder = Path(spec.origin).parent / _FOLDER
     if not (folder / "encoder_model.ort").exists():
         raise Unavailable("this moonshine-voice carries no model: pip install moonshine-voice==0.1.0")

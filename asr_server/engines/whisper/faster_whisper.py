@@ -17,7 +17,7 @@ from asr_server.engine import RATE_HZ
 from asr_server.engines.silero import SileroVad, load_silero
 from asr_server.engines.whisper.loading import languages_of, load_model, placement
 from asr_server.engines.whisper.recognizer import WhisperRecognizer, do_together
-from parley.errors import Unavailable
+from parley.errors import not_installed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class WhisperEngine:
             Unavailable: the package, the model, the device or the compute type is not there.
         """
         if importlib.util.find_spec("faster_whisper") is None:
-            raise Unavailable("faster-whisper is not installed: pip install 'parley[asr]'")
+            raise not_installed("faster-whisper", "asr")
         self._device, compute_type = placement(self._options)
         self._silero = load_silero()
         # With it comes the whole of faster-whisper, which other engines do without.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from asr_server.engine import AUTO
 from asr_server.engines.whisper.options import ENGLISH
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
     from asr_server.engines.whisper.options import WhisperOptions
+
+_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def placement(options: WhisperOptions) -> tuple[str, str]:
@@ -44,6 +50,8 @@ def load_model(options: WhisperOptions, device: str, compute_type: str) -> Whisp
     """
     from faster_whisper import WhisperModel
 
+    if Path(options.model).is_dir():
+        _check(Path(options.model))
     threads = max(1, (os.cpu_count() or 1) // 2)
     try:
         return WhisperModel(
@@ -54,21 +62,46 @@ def load_model(options: WhisperOptions, device: str, compute_type: str) -> Whisp
             local_files_only=not options.download,
         )
     except (OSError, ValueError) as error:
-        # A hub that was not asked, a size that there is none of, a folder that holds something else.
-        raise Unavailable(
-            f"PARLEY_ASR_MODEL={options.model}: {error}. Name a folder with a Whisper model for CTranslate2, or fetch "
-            f"one: parley models pull whisper:{_fetched(options.model)}; PARLEY_ASR_DOWNLOAD=true has the server do it"
-        ) from error
+        # The hub's library says at length what matters only to those who program with it.
+        raise Unavailable(f"PARLEY_ASR_MODEL={options.model} {_absence(options)}") from error
     except RuntimeError as error:
         raise Unavailable(f"PARLEY_ASR_MODEL={options.model} cannot be loaded: {error}") from error
 
 
-def _fetched(model: str) -> str:
-    """What would be fetched in the place of a model that is not here."""
+def _check(folder: Path) -> None:
+    """See that a folder has all files of a model; for a tokenizer that is missing, faster-whisper would ask the hub.
+
+    Raises:
+        Unavailable: it lacks one, or one is broken.
+    """
+    for name in _FILES:
+        if not (folder / name).is_file():
+            raise Unavailable(
+                f"PARLEY_ASR_MODEL={folder} has no {name}: a Whisper model for CTranslate2 is a folder with "
+                f"{', '.join(_FILES)}"
+            )
+    for name in _FILES[1:]:
+        try:
+            json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Unavailable(f"PARLEY_ASR_MODEL={folder}: {name} in it cannot be read: {error}") from error
+
+
+def _absence(options: WhisperOptions) -> str:
+    """Why a model could not be had, and what to do; the rest of a sentence that begins with the setting."""
     from faster_whisper import available_models
 
-    on_the_hub = model in available_models() or (model.count("/") == 1 and model[0] not in "/.~")
-    return model if on_the_hub else "small"
+    model = options.model
+    if not (model in available_models() or _REPOSITORY.fullmatch(model)):
+        sizes = ", ".join(available_models())
+        return f"is no folder here, no OWNER/REPOSITORY of the hub, and none of {sizes}; for example: {_pull('small')}"
+    if options.download:
+        return f"is not on this machine, and could not be fetched; what is in the way is said by {_pull(model)}"
+    return f"is not on this machine: {_pull(model)}; PARLEY_ASR_DOWNLOAD=true has the server fetch it"
+
+
+def _pull(model: str) -> str:
+    return f"parley models pull whisper:{model}"
 
 
 def languages_of(model: WhisperModel, first: str) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ export class AudioGraph {
     this.source?.disconnect();
     this.source = undefined;
     for (const track of this.stream?.getTracks() ?? []) {
-      track.onended = null;
+      track.onended = track.onmute = track.onunmute = null;
       track.stop();
     }
     this.stream = undefined;

@@ -3,6 +3,7 @@
  * they say. Shows nothing.
  */
 
+import { problem, problemOf } from "../model/problems.js";
 import { Devices, listDevices } from "./devices.js";
 import { latencyOf, microphone, missing } from "./microphone.js";
 import { AudioGraph } from "./audio-graph.js";
@@ -10,6 +11,7 @@ import { AudioGraph } from "./audio-graph.js";
 export { missing };
 
 /** @typedef {import("./microphone.js").Processing} Processing */
+/** @typedef {import("../model/problems.js").Problem} Problem */
 /** @typedef {import("../model/messages.js").ConnectionState} ConnectionState */
 
 /**
@@ -21,6 +23,7 @@ export { missing };
  * @property {Processing} processing
  * @property {boolean} pushToTalk
  * @property {boolean} microphone false: text only
+ * @property {Promise<boolean>} admitted false: it is not to begin after all
  * @property {boolean} [tap] keep every sample, for tests
  */
 
@@ -28,11 +31,11 @@ const LATENCY_MS = 500;
 
 /**
  * Events (CustomEvent, payload in `detail`):
- * "state" {state, message, retrySeconds}; message: words for people, or "".
+ * "state" {state, problem, retrySeconds}.
  * "server" {kind, fields}: every ConverseResponse but audio, by its name in the oneof.
  * "levels" {input, output}: RMS 0 to 1, about 20 a second.
  * "position" {reply, samples, seconds}: what has been heard of a reply, in samples as reply_word counts them.
- * "microphone" {label, deviceId, settings, muted}: whenever it changes.
+ * "microphone" {label, deviceId, settings, trouble}: whenever it changes; trouble: "gone", "silenced" or "".
  * "devices" {inputs, outputs}: each a list of {deviceId, label}.
  */
 export class Conversation extends EventTarget {
@@ -52,17 +55,19 @@ export class Conversation extends EventTarget {
   /** To be called from a user's click. Failures become the state "failed". */
   async open() {
     if (this.state !== "idle") return;
-    const problem = this.options.microphone ? missing() : "";
-    if (problem) return this.fail(problem);
+    const lacking = this.options.microphone ? missing() : null;
+    if (lacking) return this.fail(lacking);
+    this.state = "connecting";
     try {
       // Before anything is waited for: only a click allows sound.
       this.audio = new AudioGraph(this.options.volume);
+      if (!(await this.options.admitted)) return this.close();
       const stream = this.options.microphone ? await this.ask() : undefined;
       if (this.over) return stream?.getTracks().forEach((track) => track.stop());
       this.tellState("connecting");
       await this.connect(this.audio, stream);
     } catch (error) {
-      this.fail(error instanceof Error ? error.message : String(error));
+      this.fail(problemOf(error));
     }
   }
 
@@ -84,7 +89,7 @@ export class Conversation extends EventTarget {
     if (this.over) return audio.close();
     this.worker = new Worker(new URL("../worker/worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => this.receive(data);
-    this.worker.onerror = () => this.fail("A part of this page could not be loaded. Reload it.");
+    this.worker.onerror = () => this.fail(problemOf("worker"));
     const url = new URL("v1/conversation", document.baseURI).href.replace(/^http/, "ws");
     const rate = audio.context.sampleRate;
     this.worker.postMessage({ do: "start", url, config, rate, pushToTalk, tap, ...ports }, [ports.capture, ports.play]);
@@ -94,7 +99,7 @@ export class Conversation extends EventTarget {
 
   /** @param {AudioGraph} audio */
   watch(audio) {
-    this.devicesInUse = new Devices(audio, this.options, (name, detail) => this.tell(name, detail), (message) => this.remark(message));
+    this.devicesInUse = new Devices(audio, this.options, (name, detail) => this.tell(name, detail), (told) => this.remark(told));
     this.devicesInUse.mute(this.muted);
     void this.devicesInUse.look();
     const latency = () => this.command({ do: "latency", input: latencyOf(audio.stream), output: audio.latency });
@@ -109,7 +114,7 @@ export class Conversation extends EventTarget {
     const context = this.audio?.context;
     if (!context || context.state === "closed") return;
     if (context.state !== "running") {
-      this.remark("The system has paused the sound. It goes on as soon as it may.");
+      this.remark(problem("sound", "sound.paused"));
       void context.resume().catch(() => {});
     }
     if (!document.hidden) this.command({ do: "again" });
@@ -121,11 +126,11 @@ export class Conversation extends EventTarget {
     this.tellState("closed");
   }
 
-  /** @param {string} message */
-  fail(message) {
+  /** @param {Problem} why */
+  fail(why) {
     if (this.over) return;
     this.release();
-    this.tellState("failed", message);
+    this.tellState("failed", why);
   }
 
   release() {
@@ -165,13 +170,13 @@ export class Conversation extends EventTarget {
   /** @param {string} deviceId "": the system's */
   async setInput(deviceId) {
     this.options.inputDeviceId = deviceId;
-    await this.devicesInUse?.reopen("");
+    await this.devicesInUse?.reopen(null);
   }
 
   /** @param {Processing} processing */
   async setProcessing(processing) {
     this.options.processing = processing;
-    await this.devicesInUse?.reopen("");
+    await this.devicesInUse?.reopen(null);
   }
 
   /** @param {string} deviceId "": the system's */
@@ -180,7 +185,7 @@ export class Conversation extends EventTarget {
     try {
       await this.audio?.setOutput(deviceId);
     } catch {
-      this.remark("This loudspeaker cannot be used; the sound stays where it was.");
+      this.remark(problem("sound", "sound.loudspeaker"));
     }
   }
 
@@ -217,19 +222,19 @@ export class Conversation extends EventTarget {
     if (this.over) return;
     if (name === "server") this.tap?.events.push({ kind: detail.kind, at: context, detail: detail.fields });
     if (name !== "state") this.tell(name, detail);
-    else if (detail.state === "failed") this.fail(detail.message);
-    else this.tellState(detail.state, detail.message, detail.retrySeconds);
+    else if (detail.state === "failed") this.fail(detail.problem);
+    else this.tellState(detail.state, detail.problem, detail.retrySeconds);
   }
 
-  /** Something that people should know, and nothing else changes. @param {string} message */
-  remark(message) {
-    if (!this.over) this.tellState(this.state, message);
+  /** Something that people should know, and nothing else changes. @param {Problem} what */
+  remark(what) {
+    if (!this.over) this.tellState(this.state, what);
   }
 
-  /** @param {ConnectionState} state @param {string} [message] @param {number} [retrySeconds] */
-  tellState(state, message = "", retrySeconds = 0) {
+  /** @param {ConnectionState} state @param {Problem | null} [why] @param {number} [retrySeconds] */
+  tellState(state, why = null, retrySeconds = 0) {
     this.state = state;
-    this.tell("state", { state, message, retrySeconds });
+    this.tell("state", { state, problem: why, retrySeconds });
   }
 
   /** @param {string} name @param {object} detail */

@@ -1,11 +1,13 @@
 /** Microphones and loudspeakers that come, go and are exchanged during a conversation. Knows nothing of the gateway. */
 
+import { problem, problemOf } from "../model/problems.js";
 import { microphone } from "./microphone.js";
 
 /** @typedef {import("./microphone.js").Processing} Processing */
+/** @typedef {import("../model/problems.js").Problem} Problem */
 
-const LOST = "The microphone is gone. Plug it in again, or type.";
-const TAKEN_OVER = "The microphone is gone; another one has taken over.";
+const LOST = problem("microphone", "microphone.lost", { tone: "lasting" });
+const TAKEN_OVER = problem("microphone", "microphone.takenOver");
 
 /**
  * What there is, as far as the browser names it.
@@ -22,7 +24,7 @@ export class Devices {
    * @param {import("./audio-graph.js").AudioGraph} audio
    * @param {{inputDeviceId: string, processing: Processing, microphone: boolean}} options may change later
    * @param {(name: "microphone" | "devices", detail: object) => void} tell
-   * @param {(message: string) => void} remark something that people should know
+   * @param {(problem: Problem) => void} remark something that people should know
    */
   constructor(audio, options, tell, remark) {
     this.audio = audio;
@@ -44,7 +46,7 @@ export class Devices {
   /** What there is now; a microphone that was lost and is back is used again. */
   async look() {
     this.tell("devices", await listDevices());
-    if (this.lost && !this.closed) await this.reopen("");
+    if (this.lost && !this.closed) await this.reopen(null);
   }
 
   /** The microphone that is in use now. */
@@ -52,8 +54,10 @@ export class Devices {
     const track = this.audio.stream?.getAudioTracks()[0];
     if (!track) return;
     track.onended = () => void this.reopen(TAKEN_OVER);
+    // A switch at the microphone, or the system's own.
+    track.onmute = track.onunmute = () => this.follow();
     const settings = track.getSettings();
-    this.tell("microphone", { label: track.label, deviceId: settings.deviceId ?? "", settings, muted: this.muted });
+    this.tell("microphone", { label: track.label, deviceId: settings.deviceId ?? "", settings, trouble: track.muted ? "silenced" : "" });
   }
 
   /** @param {boolean} muted */
@@ -63,7 +67,7 @@ export class Devices {
     this.follow();
   }
 
-  /** Opens the microphone anew, as the options say now. @param {string} said to people once it is open, or "" */
+  /** Opens the microphone anew, as the options say now. @param {Problem | null} said to people once it is open */
   async reopen(said) {
     if (!this.options.microphone) return;
     try {
@@ -76,8 +80,9 @@ export class Devices {
       this.follow();
       if (said) this.remark(said);
     } catch (error) {
-      if (!this.lost) this.remark(said ? LOST : error instanceof Error ? error.message : String(error));
+      if (!this.lost) this.remark(said ? LOST : { ...problemOf(error), tone: "lasting" });
       this.lost = true;
+      this.tell("microphone", { label: "", deviceId: "", settings: {}, trouble: "gone" });
     }
   }
 }

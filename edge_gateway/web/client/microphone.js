@@ -1,19 +1,21 @@
-/** The microphone: asks for it, and says in words what went wrong. Knows nothing of sound. */
+/** The microphone: asks for it, and tells what is wrong with it. Knows nothing of sound. */
+
+import { Trouble, problem } from "../model/problems.js";
+
+/** @typedef {import("../model/problems.js").Problem} Problem */
 
 /** @typedef {{echoCancellation: boolean, noiseSuppression: boolean, autoGainControl: boolean}} Processing */
 
-/** What this browser lacks, in words with the remedy, or "". */
+/** What this browser lacks, or null. @returns {Problem | null} */
 export function missing() {
-  if (!window.isSecureContext) {
-    return `The browser gives the microphone only to safe pages. Open Parley over https, or on its own machine at http://localhost:${location.port || 80}.`;
-  }
-  if (!window.AudioWorkletNode || !window.WebSocket || !window.Worker) return "This browser is too old for Parley. Use a current Chrome, Edge, Firefox or Safari.";
-  if (!navigator.mediaDevices?.getUserMedia) return "This browser gives pages no microphone. You can still type.";
-  return "";
+  if (!window.isSecureContext) return refusal("microphone.unsafe", { port: String(location.port || 80) });
+  if (!window.AudioWorkletNode || !window.WebSocket || !window.Worker) return refusal("microphone.oldBrowser");
+  if (!navigator.mediaDevices?.getUserMedia) return refusal("microphone.none");
+  return null;
 }
 
 /**
- * The microphone's stream. Rejects with an Error whose message is for people.
+ * The microphone's stream. Rejects with a Trouble.
  * @param {string} deviceId "": the system's
  * @param {Processing} processing
  * @returns {Promise<MediaStream>}
@@ -25,7 +27,7 @@ export async function microphone(deviceId, processing) {
   } catch (error) {
     // A device of an earlier visit that is not there today: the system's will do.
     if (deviceId && named(error, "OverconstrainedError", "NotFoundError")) return microphone("", processing);
-    throw new Error(problem(error), { cause: error });
+    throw new Trouble(refusalOf(error), { cause: error });
   }
 }
 
@@ -35,11 +37,17 @@ function named(error, ...names) {
 }
 
 /** @param {unknown} error */
-function problem(error) {
-  if (named(error, "NotAllowedError", "SecurityError")) return "The microphone is not allowed. Allow it beside the page’s address, and press the button again.";
-  if (named(error, "NotFoundError", "OverconstrainedError")) return "No microphone was found. Plug one in, and press the button again.";
-  if (named(error, "NotReadableError", "AbortError")) return "The microphone is in use by another program. Close that one, and press the button again.";
-  return `The microphone cannot be used: ${error instanceof Error ? error.message : error}`;
+function refusalOf(error) {
+  if (named(error, "NotAllowedError", "SecurityError")) return refusal("microphone.refused");
+  if (named(error, "NotFoundError", "OverconstrainedError")) return refusal("microphone.missing");
+  if (named(error, "NotReadableError", "AbortError")) return refusal("microphone.busy");
+  const details = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return problem("microphone", "microphone.unusable", { tone: "wrong", details });
+}
+
+/** @param {string} key @param {Record<string, string | number>} [values] */
+function refusal(key, values = {}) {
+  return problem("microphone", key, { tone: "wrong", values });
 }
 
 /** Latency of a microphone in seconds, as far as the browser knows it. @param {MediaStream | undefined} stream */

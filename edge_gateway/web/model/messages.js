@@ -9,7 +9,7 @@
 
 /** @typedef {"idle" | "asking" | "connecting" | "ready" | "reconnecting" | "failed" | "closed"} ConnectionState */
 
-/** @typedef {{state: ConnectionState, message: string, retrySeconds: number}} StateDetail */
+/** @typedef {{state: ConnectionState, problem: import("./problems.js").Problem | null, retrySeconds: number}} StateDetail */
 
 /** One of the gateway's events: `kind` is its name in the oneof; it may have a field of that name itself.
  * @typedef {{kind: string, fields: Record<string, any>}} ServerEvent

@@ -7,6 +7,7 @@ import { summary } from "./waterfall.js";
 
 /** @typedef {import("./waterfall.js").Report} Report */
 /** @typedef {{at: string, hop: string, code: string, message: string}} Failure */
+/** @typedef {{at: string, reply: number, name: string, arguments_json: string, content: string, failed: boolean}} Called */
 
 /**
  * One session.
@@ -18,6 +19,7 @@ import { summary } from "./waterfall.js";
  * @property {string[]} engines
  * @property {Report[]} turns
  * @property {Failure[]} failures
+ * @property {Called[]} functions that were called for its replies
  */
 
 /**
@@ -31,7 +33,7 @@ import { summary } from "./waterfall.js";
 export function addEvent(sessions, kind, event, now) {
   if (kind === "ready") {
     const { session_id: id, voice, language, engines } = event;
-    return [...sessions, { id, began: now, voice, language, engines: engines ?? [], turns: [], failures: [] }];
+    return [...sessions, { id, began: now, voice, language, engines: engines ?? [], turns: [], failures: [], functions: [] }];
   }
   const last = sessions.at(-1);
   if (!last) return sessions;
@@ -44,6 +46,9 @@ export function addEvent(sessions, kind, event, now) {
   if (kind === "error") {
     const failure = { at: now, hop: event.hop, code: event.code, message: event.message };
     return [...sessions.slice(0, -1), { ...last, failures: [...last.failures, failure] }];
+  }
+  if (kind === "tool_used") {
+    return [...sessions.slice(0, -1), { ...last, functions: [...last.functions, { at: now, reply: event.reply, ...event.use }] }];
   }
   return sessions;
 }
@@ -80,7 +85,8 @@ function figures(reports) {
 /**
  * A name for the file, from the time: "parley-2026-11-20-1432.json".
  * @param {string} now ISO 8601
+ * @param {"json" | "txt"} ending
  */
-export function fileName(now) {
-  return `parley-${now.slice(0, 16).replace("T", "-").replace(":", "")}.json`;
+export function fileName(now, ending) {
+  return `parley-${now.slice(0, 16).replace("T", "-").replace(":", "")}.${ending}`;
 }

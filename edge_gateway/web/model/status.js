@@ -3,10 +3,11 @@
  * Pure: knows nothing of the page.
  */
 
+import { text } from "./text.js";
 import { waiting } from "./wording.js";
 
 /** @typedef {import("./wording.js").Delay} Delay */
-/** @typedef {"idle" | "asking" | "connecting" | "listening" | "hearing" | "waiting" | "thinking" | "speaking" | "interrupted" | "muted" | "reconnecting" | "failed"} Status */
+/** @typedef {"idle" | "asking" | "connecting" | "listening" | "hearing" | "waiting" | "thinking" | "speaking" | "interrupted" | "muted" | "deaf" | "reconnecting" | "failed"} Status */
 
 /**
  * Everything that is known of a conversation. `connection` is the Conversation's own state; `assistant` and what follows
@@ -22,12 +23,15 @@ import { waiting } from "./wording.js";
  * @property {boolean} microphone false: the conversation is typed
  * @property {boolean} pushToTalk
  * @property {boolean} held
+ * @property {boolean} recogniserAway nobody turns speech into words
+ * @property {"" | "gone" | "silenced"} microphoneTrouble what keeps an open conversation from hearing: no microphone is there
+ *   any more, or the system or a switch at it has silenced it
  */
 
 /** @type {Readonly<ConversationState>} */
 export const INITIAL_STATE = Object.freeze({
   connection: "idle", assistant: "idle", delay: null, userSpeaks: false, ducked: false, interrupted: false, muted: false,
-  microphone: true, pushToTalk: false, held: false,
+  microphone: true, pushToTalk: false, held: false, recogniserAway: false, microphoneTrouble: "",
 });
 
 const ASSISTANT = /** @type {const} */ ({
@@ -57,6 +61,8 @@ export function reduceState(state, kind, event) {
       // A new turn: whatever an earlier one waited for is of no interest any more.
       return { ...state, userSpeaks: false, delay: state.delay?.turn === event.turn ? state.delay : null };
     case "user_discarded":
+    case "recovered":
+      // Who is still speaking is heard anew.
       return { ...state, userSpeaks: false };
     case "reply_started":
       return { ...state, delay: null, ducked: false, interrupted: false };
@@ -77,6 +83,11 @@ function assistantChanged(state, assistant) {
   return { ...state, assistant, delay: assistant === "thinking" ? state.delay : null, ducked: false };
 }
 
+/** True when nothing that is said would be heard, though it should be. @param {ConversationState} state */
+export function isDeaf(state) {
+  return state.connection === "ready" && state.microphone && !state.muted && (state.recogniserAway || state.microphoneTrouble !== "");
+}
+
 /**
  * The status that a state is shown as.
  * @param {ConversationState} state
@@ -87,10 +98,12 @@ export function statusOf(state) {
   if (state.connection !== "ready") return state.connection;
   if (state.interrupted) return "interrupted";
   if (state.assistant === "speaking") return "speaking";
-  if (state.userSpeaks && !state.muted && (state.held || !state.pushToTalk)) return "hearing";
+  const deaf = isDeaf(state);
+  if (state.userSpeaks && !deaf && !state.muted && (state.held || !state.pushToTalk)) return "hearing";
   // A greeting is waited for while it is the user's turn.
   if (state.assistant === "thinking" || state.delay) return "thinking";
   if (!state.microphone) return "waiting";
+  if (deaf) return "deaf";
   if (state.pushToTalk) return state.held ? "listening" : "waiting";
   return state.muted ? "muted" : "listening";
 }
@@ -103,38 +116,36 @@ export function statusOf(state) {
 export function labelsOf(state) {
   const live = state.connection !== "idle" && state.connection !== "closed" && state.connection !== "failed";
   const holds = live && state.pushToTalk && state.microphone;
-  const button = !live || !state.microphone ? "Start talking" : holds ? "Hold to talk" : "End the conversation";
+  const button = text(!live || !state.microphone ? "talk.start" : holds ? "talk.hold" : "talk.end");
   return { ...sentences(state), button };
 }
 
 /** @param {ConversationState} state @returns {{word: string, hint: string}} */
 function sentences(state) {
-  switch (statusOf(state)) {
-    case "asking":
-      return { word: "Microphone?", hint: "Allow it in the question of your browser" };
-    case "connecting":
-      return { word: "Connecting", hint: "" };
+  const status = statusOf(state);
+  if (status === "thinking" && state.delay) return waiting(state.delay);
+  return { word: text(`status.${status}.word`), hint: hint(status, state) };
+}
+
+/** @param {Status} status @param {ConversationState} state */
+function hint(status, state) {
+  switch (status) {
     case "listening":
-      return { word: "Listening", hint: state.pushToTalk ? "Let go to send" : "Just speak" };
+      return text(state.pushToTalk ? "status.listening.release" : "status.listening.hint");
     case "hearing":
-      return { word: "Listening", hint: state.pushToTalk ? "Let go to send" : "" };
+      return state.pushToTalk ? text("status.listening.release") : "";
     case "waiting":
-      return state.microphone
-        ? { word: "Ready", hint: "Hold the button while you speak" }
-        : { word: "Ready", hint: "Type, or press the button to speak" };
-    case "thinking":
-      return state.delay ? waiting(state.delay) : { word: "Thinking", hint: "" };
+      return text(state.microphone ? "status.waiting.hold" : "status.waiting.type");
     case "speaking":
-      return { word: "Speaking", hint: state.microphone && !state.pushToTalk && !state.muted ? "Speak to interrupt" : "" };
-    case "interrupted":
-      return { word: "Interrupted", hint: "" };
+      return state.microphone && !state.pushToTalk && !state.muted && !isDeaf(state) ? text("status.speaking.hint") : "";
+    case "deaf":
+      return text(state.microphoneTrouble ? `status.deaf.${state.microphoneTrouble}` : "status.deaf.engine");
+    case "asking":
     case "muted":
-      return { word: "Muted", hint: "Parley does not hear you" };
-    case "reconnecting":
-      return { word: "Reconnecting", hint: "" };
     case "failed":
-      return { word: "Not connected", hint: "Press the button to try again" };
     case "idle":
-      return { word: "Press the button and speak.", hint: "or press the space bar" };
+      return text(`status.${status}.hint`);
+    default:
+      return "";
   }
 }

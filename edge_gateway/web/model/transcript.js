@@ -3,6 +3,8 @@
  * which words are sure, heard, still to come, or were never heard. Pure: knows nothing of the page.
  */
 
+import { text } from "./text.js";
+
 /** Where a word of a reply sounds; characters are code points of the reply's text. @typedef {{first: number, end: number, sample: number}} Word */
 
 /**
@@ -22,6 +24,9 @@
  * @property {string} heard
  * @property {boolean} typed
  * @property {number} latencyMs mic to speaker; NaN while it is not known
+ * @property {boolean} sounded of a reply: something of it was spoken
+ * @property {boolean} called of a note: it tells of a function that was called
+ * @property {boolean} earlier it belongs to a conversation that the model does not remember
  */
 
 /** @typedef {{lines: Line[], sessions: number, nextKey: number}} Transcript */
@@ -34,7 +39,7 @@ export const EMPTY = { lines: [], sessions: 0, nextKey: 1 };
 /** @type {Line} */
 const BLANK = {
   key: 0, who: "note", state: "final", turn: 0, reply: 0, text: "", stable: 0, words: [], position: 0, outcome: "", heard: "",
-  typed: false, latencyMs: NaN,
+  typed: false, latencyMs: NaN, sounded: false, called: false, earlier: false,
 };
 
 /**
@@ -60,8 +65,15 @@ export function reduceTranscript(transcript, kind, event) {
       return onReply(transcript, event.reply, (line) => ({ text: line.text + event.text }));
     case "reply_word":
       return onReply(transcript, event.reply, (line) => ({
+        sounded: true,
         words: [...line.words, { first: event.first_character, end: event.end_character, sample: event.first_sample }],
       }));
+    case "reply_audio_end":
+      return onReply(transcript, event.reply, () => ({ sounded: true }));
+    case "tool_request":
+      return called(transcript, event.reply, event.call, "");
+    case "tool_used":
+      return called(transcript, event.reply, event.use, event.use.content);
     case "reply_finished":
       return finished(transcript, event);
     case "turn_report":
@@ -93,6 +105,11 @@ export function closeOpenLines(transcript) {
     line.state === "coming" ? { ...line, state: /** @type {const} */ ("over"), outcome: "REPLY_OUTCOME_CANCELLED", heard: spoken(line) } : line,
   );
   return { ...kept, lines };
+}
+
+/** True of a reply that was written because nobody could speak it. @param {Line} line */
+export function wasWritten(line) {
+  return line.state === "over" && line.outcome === "REPLY_OUTCOME_FAILED" && !line.sounded && line.heard !== "";
 }
 
 /**
@@ -147,9 +164,33 @@ function spoken(line) {
 
 /** @param {Transcript} transcript */
 function begin(transcript) {
-  const kept = { ...closeOpenLines(transcript), sessions: transcript.sessions + 1 };
-  const last = kept.lines.at(-1);
-  return !last || last.who === "note" ? kept : add(kept, { text: "A new conversation begins here." });
+  return { ...markEarlier(closeOpenLines(transcript)), sessions: transcript.sessions + 1 };
+}
+
+/**
+ * The transcript with all of it marked as what the model does not remember; nothing to do where that stands already.
+ * @param {Transcript} transcript
+ * @returns {Transcript}
+ */
+export function markEarlier(transcript) {
+  if (transcript.lines.every((line) => line.earlier)) return transcript;
+  const lines = transcript.lines.map((line) => (line.earlier ? line : { ...line, earlier: true }));
+  return add({ ...transcript, lines }, { text: text("transcript.forgotten"), earlier: true });
+}
+
+/**
+ * A function was called for a reply: a note before the words that came of it.
+ * @param {Transcript} transcript
+ * @param {number} reply
+ * @param {{name: string, arguments_json: string}} call
+ * @param {string} gave
+ */
+function called(transcript, reply, { name, arguments_json: given }, gave) {
+  const values = { name, given: !given || given === "{}" ? "" : given, gave };
+  const added = add(transcript, { text: text(gave ? "transcript.calledGave" : "transcript.called", values), called: true, reply });
+  const note = /** @type {Line} */ (added.lines.at(-1));
+  const place = transcript.lines.findIndex((line) => line.who === "assistant" && line.reply === reply && line.state === "coming" && !line.text);
+  return place < 0 ? added : { ...added, lines: transcript.lines.toSpliced(place, 0, note) };
 }
 
 /** @param {Transcript} transcript @param {any} event */

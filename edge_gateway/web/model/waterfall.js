@@ -3,6 +3,8 @@
  * Pure: knows nothing of the page.
  */
 
+import { percent, text } from "./text.js";
+
 /**
  * One slice of a turn's report, as the gateway sends it.
  * @typedef {{name: string, start_ms: number, duration_ms: number}} Slice
@@ -43,20 +45,20 @@
 
 /** @typedef {{totalMs: number, ticks: {ms: number, x: number}[], rows: Row[], verdict: string}} Layout */
 
-/** Name of a slice, then: label, what it is, and the group that gives its colour. */
-const WORDS = /** @type {Record<string, [string, string, string]>} */ ({
-  "client.capture": ["Microphone", "your last words on their way through microphone and encoder", "you"],
-  "client.uplink": ["To the server", "the network on the way to the server", "network"],
-  "gateway.decode": ["Decoding", "the server unpacking your sound", "server"],
-  "asr.endpoint": ["End of your turn", "making sure that you had finished speaking", "wait"],
-  "asr.transcribe": ["Recognising", "turning your speech into words", "words"],
-  "gateway.decide": ["Deciding", "the server deciding to answer", "server"],
-  "llm.chat": ["Thinking", "the language model writing its answer", "model"],
-  "tts.synthesize": ["Voice", "turning the answer into speech", "voice"],
-  "gateway.encode": ["Encoding", "the server packing the reply's sound", "server"],
-  "client.downlink": ["From the server", "the network on the way back", "network"],
-  "client.jitter_buffer": ["Playback buffer", "a little sound kept back so that playing never stutters", "you"],
-  "client.playout": ["Loudspeaker", "the reply on its way through your sound device", "you"],
+/** The group of each slice, which gives its colour; its label and what it is are in locales/. */
+const GROUPS = /** @type {Record<string, string>} */ ({
+  "client.capture": "you",
+  "client.uplink": "network",
+  "gateway.decode": "server",
+  "asr.endpoint": "wait",
+  "asr.transcribe": "words",
+  "gateway.decide": "server",
+  "llm.chat": "model",
+  "tts.synthesize": "voice",
+  "gateway.encode": "server",
+  "client.downlink": "network",
+  "client.jitter_buffer": "you",
+  "client.playout": "you",
 });
 
 const TICK_STEPS_MS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000];
@@ -89,12 +91,13 @@ export function layout(report) {
  * @returns {Row}
  */
 function row(slice, totalMs, slowest) {
-  const [label, hint, group] = WORDS[slice.name] ?? [slice.name, "", "server"];
+  const group = GROUPS[slice.name];
+  const [label, hint] = group ? [text(`slice.${slice.name}`), text(`slice.${slice.name}.hint`)] : [slice.name, ""];
   const end = slice.start_ms + slice.duration_ms;
   const width = Math.max(LEAST_WIDTH_PERCENT, (100 * inside(slice, totalMs)) / totalMs);
   const x = Math.min(100 - width, (100 * Math.max(0, slice.start_ms)) / totalMs);
   const spills = end > totalMs + 0.5;
-  return { name: slice.name, label, hint, group, startMs: slice.start_ms, durationMs: slice.duration_ms, x, width, spills, slowest };
+  return { name: slice.name, label, hint, group: group ?? "server", startMs: slice.start_ms, durationMs: slice.duration_ms, x, width, spills, slowest };
 }
 
 /**
@@ -112,8 +115,7 @@ function inside(slice, totalMs) {
  * @param {number} totalMs
  */
 function verdict(slowest, longestMs, totalMs) {
-  const share = Math.round((100 * longestMs) / totalMs);
-  return `${share} % of it went into ${slowest.hint || slowest.name}.`;
+  return text("timing.verdict", { share: percent(longestMs / totalMs), what: slowest.hint || slowest.name });
 }
 
 /**

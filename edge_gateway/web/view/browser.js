@@ -1,11 +1,19 @@
 /** What the page asks of its browser and server beside the conversation: kept settings, facts, a file, the screen's light. */
 
 import { fileName } from "../model/session-export.js";
+import * as keeping from "../model/keeping.js";
 import { KEY, read, write } from "../model/settings.js";
 import { make } from "./dom.js";
 
 /** @typedef {import("../model/settings.js").Settings} Settings */
-/** @typedef {{voices: import("./settings.js").Voice[], voices_problem: string, trace_url: string}} Facts */
+/**
+ * What the server tells a page. `languages` are the recogniser's; `instructions`: the model listens to some.
+ * @typedef {object} Facts
+ * @property {import("./voices.js").Voice[]} voices
+ * @property {string} trace_url
+ * @property {{asr: EngineFacts & {languages: string[]}, llm: EngineFacts & {instructions: boolean}, tts: EngineFacts}} engines
+ */
+/** @typedef {import("../model/engines.js").EngineFacts} EngineFacts */
 
 /** Settings of earlier visits. */
 export function loadSettings() {
@@ -26,24 +34,42 @@ export function saveSettings(settings) {
   }
 }
 
-/** What the server tells a page: voices, and where traces are shown. @returns {Promise<Facts>} */
+/** What the server tells a page; undefined where it cannot be asked. @returns {Promise<Facts | undefined>} */
 export async function facts() {
-  const nothing = { voices: [], trace_url: "" };
   try {
     const response = await fetch(new URL("v1/page", document.baseURI));
-    if (!response.ok) return { ...nothing, voices_problem: "The list of voices could not be loaded." };
-    return await response.json();
+    return response.ok ? await response.json() : undefined;
   } catch {
-    return { ...nothing, voices_problem: "The list of voices could not be loaded." };
+    return undefined;
   }
 }
 
-/** Saves an object as a JSON file. @param {object} content @param {string} now ISO 8601 */
-export function save(content, now) {
-  const address = URL.createObjectURL(new Blob([JSON.stringify(content, null, 2)], { type: "application/json" }));
+/** The conversation of this tab before it was loaded anew. */
+export function loadConversation() {
+  try {
+    return keeping.read(sessionStorage.getItem(keeping.KEY));
+  } catch {
+    return keeping.read(null);
+  }
+}
+
+/** @param {import("../model/transcript.js").Transcript} transcript @param {import("../model/session-export.js").Session[]} sessions */
+export function keepConversation(transcript, sessions) {
+  try {
+    sessionStorage.setItem(keeping.KEY, keeping.write(transcript, sessions));
+  } catch {
+    // Forbidden, or more than there is room for: then a reload forgets.
+    return;
+  }
+}
+
+/** Saves text as a file. @param {string} content @param {"txt" | "json"} ending @param {string} now ISO 8601 */
+export function save(content, ending, now) {
+  const type = ending === "json" ? "application/json" : "text/plain;charset=utf-8";
+  const address = URL.createObjectURL(new Blob([content], { type }));
   const link = make("a");
   link.href = address;
-  link.download = fileName(now);
+  link.download = fileName(now, ending);
   link.click();
   URL.revokeObjectURL(address);
 }

@@ -1,6 +1,7 @@
 /** The large button and the small ones around it: what they look like for a status, and what a press of them means. */
 
 import { labelsOf, statusOf } from "../model/status.js";
+import { text } from "../model/text.js";
 import { part } from "./dom.js";
 import { Orb } from "./orb.js";
 
@@ -10,8 +11,6 @@ import { Orb } from "./orb.js";
  * What a person can want. `talk` begins or ends; `hold` is push-to-talk going down or up.
  * @typedef {{talk: () => void, hold: (down: boolean) => void, mute: () => void, end: () => void, cancel: () => void, say: (text: string) => void}} Actions
  */
-
-const TITLES = { interrupted: "Interrupted", reconnecting: "Reconnecting", failed: "Not connected", muted: "Muted" };
 
 export class Controls {
   /** @param {Actions} actions */
@@ -49,14 +48,14 @@ export class Controls {
   }
 
   type() {
-    const text = part("text", HTMLInputElement);
+    const field = part("text", HTMLInputElement);
     const send = part("send", HTMLButtonElement);
-    text.addEventListener("input", () => (send.disabled = !text.value.trim()));
+    field.addEventListener("input", () => (send.disabled = !field.value.trim()));
     part("composer", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      const words = text.value.trim();
+      const words = field.value.trim();
       if (!words) return;
-      text.value = "";
+      field.value = "";
       send.disabled = true;
       this.actions.say(words);
     });
@@ -86,15 +85,15 @@ export class Controls {
     this.talk.setAttribute("aria-pressed", String(this.holds ? state.held : live && state.microphone));
     this.talk.title = button;
     this.mute.setAttribute("aria-pressed", String(state.muted));
-    this.mute.title = state.muted ? "Unmute (M)" : "Mute (M)";
+    this.mute.title = text(state.muted ? "mute.off" : "mute.on");
     this.cancel.hidden = state.connection !== "ready" || state.assistant === "idle" || status === "interrupted";
-    document.title = live ? `${TITLES[/** @type {keyof typeof TITLES} */ (status)] ?? word} · Parley` : "Parley";
+    document.title = live ? `${word} · Parley` : "Parley";
     this.orb.show(status, state.ducked);
   }
 }
 
-/** @param {string} id @param {string} text */
-function words(id, text) {
+/** @param {string} id @param {string} said */
+function words(id, said) {
   const element = part(id, HTMLElement);
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent !== said) element.textContent = said;
 }

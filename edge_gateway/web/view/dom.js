@@ -42,3 +42,11 @@ export function draw(tag, attributes) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
 }
+
+/** Fills a select; what was chosen stays in it, also where it is not among the choices. @param {string} id @param {{value: string, label: string}[]} choices @param {string} chosen */
+export function options(id, choices, chosen) {
+  const known = choices.some(({ value }) => value === chosen) ? choices : [...choices, { value: chosen, label: chosen }];
+  const select = part(id, HTMLSelectElement);
+  select.replaceChildren(...known.map(({ value, label }) => Object.assign(make("option", "", label), { value })));
+  select.value = chosen;
+}

@@ -6,7 +6,6 @@
 export const css = ([red, green, blue], alpha = 1) => `rgb(${red | 0} ${green | 0} ${blue | 0} / ${alpha})`;
 
 const POINTS = 72;
-const WHITE = /** @type {Colour} */ ([255, 255, 255]);
 
 /**
  * The light around the orb.
@@ -25,7 +24,8 @@ export function halo(canvas, radius, colour, level) {
 }
 
 /**
- * The body: a ball of two colours with slow light inside; `swell` makes its edge move.
+ * The body: a ball of two colours with slow light inside; `swell` makes its edge move. Its middle has the first colour,
+ * on which whatever stands there can be seen.
  * @param {CanvasRenderingContext2D} canvas
  * @param {number} radius
  * @param {[Colour, Colour]} colours
@@ -46,8 +46,17 @@ export function body(canvas, radius, [deep, bright], swell, seconds) {
     const angle = seconds * speed + place;
     glow(canvas, Math.cos(angle) * radius * 0.55, Math.sin(angle * 1.3) * radius * 0.55, radius * size, bright, 0.5);
   }
-  glow(canvas, -radius * 0.35, -radius * 0.55, radius * 0.8, WHITE, 0.28);
+  middle(canvas, radius, deep);
   canvas.restore();
+}
+
+/** @param {CanvasRenderingContext2D} canvas @param {number} radius @param {Colour} colour */
+function middle(canvas, radius, colour) {
+  const shade = canvas.createRadialGradient(0, 0, radius * 0.45, 0, 0, radius * 0.9);
+  shade.addColorStop(0, css(colour, 0.9));
+  shade.addColorStop(1, css(colour, 0));
+  canvas.fillStyle = shade;
+  canvas.fillRect(-radius, -radius, 2 * radius, 2 * radius);
 }
 
 /** @param {CanvasRenderingContext2D} canvas @param {number} radius @param {number} depth @param {number} seconds */
@@ -93,12 +102,13 @@ export function ring(canvas, radius, colour, { alpha = 1, width = 3, dashes = []
  * Five bars that dance with the voice.
  * @param {CanvasRenderingContext2D} canvas
  * @param {number} radius
+ * @param {Colour} colour
  * @param {number} level 0 to 1
  * @param {number} seconds
  */
-export function bars(canvas, radius, level, seconds) {
+export function bars(canvas, radius, colour, level, seconds) {
   const width = radius * 0.12;
-  canvas.fillStyle = css(WHITE, 0.96);
+  canvas.fillStyle = css(colour);
   for (let place = -2; place <= 2; place++) {
     const dance = 0.65 + 0.35 * Math.sin(seconds * (7 + place) + place * 1.9);
     const height = width + radius * (0.98 - 0.16 * Math.abs(place)) * Math.max(0.06, level * dance);
@@ -112,10 +122,11 @@ export function bars(canvas, radius, level, seconds) {
  * Three dots that wait.
  * @param {CanvasRenderingContext2D} canvas
  * @param {number} radius
+ * @param {Colour} colour
  * @param {number} seconds 0: they stand still
  */
-export function dots(canvas, radius, seconds) {
-  canvas.fillStyle = css(WHITE, 0.96);
+export function dots(canvas, radius, colour, seconds) {
+  canvas.fillStyle = css(colour);
   for (let place = -1; place <= 1; place++) {
     const rise = seconds ? Math.max(0, Math.sin(seconds * 5 - place * 0.9)) : 0;
     canvas.beginPath();

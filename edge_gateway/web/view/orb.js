@@ -12,10 +12,10 @@ const FRAME_MS = 30;
 /** The canvas is this much wider than the button, for what is drawn around it. */
 const MARGIN = 1.7;
 const PIXELS = 400;
-const STILL = new Set(["idle", "failed", "muted", "waiting"]);
+const STILL = new Set(["idle", "failed", "muted", "deaf", "waiting"]);
 
 export class Orb {
-  /** @param {HTMLCanvasElement} canvas its CSS `color` and `outline-color` are the orb's two colours */
+  /** @param {HTMLCanvasElement} canvas its CSS `color` and `outline-color` are the orb's two colours, `border-color` that of what stands on it */
   constructor(canvas) {
     this.canvas = canvas;
     canvas.width = canvas.height = PIXELS;
@@ -28,12 +28,14 @@ export class Orb {
     this.ducked = false;
     this.sound = { input: 0, output: 0 };
     this.level = this.echo = 0;
-    /** @type {[Colour, Colour]} */
+    /** @type {[Colour, Colour, Colour]} */
     this.colours = this.wanted();
     this.last = 0;
     this.running = false;
-    this.calm.addEventListener("change", () => this.run());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.run());
+    for (const each of [this.calm, matchMedia("(prefers-color-scheme: dark)"), matchMedia("(forced-colors: active)")]) {
+      each.addEventListener("change", () => this.run());
+    }
+    new MutationObserver(() => this.run()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     this.run();
   }
 
@@ -76,30 +78,31 @@ export class Orb {
     this.level += (heard - this.level) * (heard > this.level ? 0.55 : 0.18);
     this.echo += (this.level - this.echo) * 0.09;
     const wanted = this.wanted();
-    this.colours = [blend(this.colours[0], wanted[0]), blend(this.colours[1], wanted[1])];
+    this.colours = [blend(this.colours[0], wanted[0]), blend(this.colours[1], wanted[1]), wanted[2]];
   }
 
-  /** The colours that the style sheet gives this status. @returns {[Colour, Colour]} */
+  /** The colours that the style sheet gives this status. @returns {[Colour, Colour, Colour]} */
   wanted() {
     const style = getComputedStyle(this.canvas);
-    return [colour(style.color), colour(style.outlineColor)];
+    return [colour(style.color), colour(style.outlineColor), colour(style.borderTopColor)];
   }
 
   /** @param {number} seconds */
   paint(seconds) {
     const { context: canvas, status, level } = this;
     const time = this.calm.matches ? 0 : seconds;
+    const [deep, bright, ink] = this.colours;
     const radius = PIXELS / 2 / MARGIN;
     const size = status === "interrupted" || this.ducked ? 0.84 : status === "speaking" ? 0.94 + 0.06 * level : 0.94;
     canvas.setTransform(1, 0, 0, 1, 0, 0);
     canvas.clearRect(0, 0, PIXELS, PIXELS);
     canvas.setTransform(1, 0, 0, 1, PIXELS / 2, PIXELS / 2);
-    if (status !== "idle" && status !== "failed" && status !== "muted") halo(canvas, radius, this.colours[1], this.level);
+    if (status !== "idle" && status !== "failed" && status !== "muted" && status !== "deaf") halo(canvas, radius, bright, level);
     this.around(radius, time);
     const swells = status === "speaking" || status === "hearing" || status === "listening" || status === "thinking";
-    body(canvas, radius * size, this.colours, this.calm.matches || !swells ? 0 : 0.25 + 0.75 * level, time);
-    if (status === "speaking") bars(canvas, radius, this.ducked ? level * 0.3 : level, time);
-    if (status === "thinking") dots(canvas, radius, time);
+    body(canvas, radius * size, [deep, bright], this.calm.matches || !swells ? 0 : 0.25 + 0.75 * level, time);
+    if (status === "speaking") bars(canvas, radius, ink, this.ducked ? level * 0.3 : level, time);
+    if (status === "thinking") dots(canvas, radius, ink, time);
   }
 
   /** What is drawn around the body. @param {number} radius @param {number} time */
@@ -118,7 +121,7 @@ export class Orb {
       ring(canvas, radius * 1.12, bright, { alpha: 0.85, width: 6, dashes: [0.17, 0.08], turn: 0.4 });
     } else if (status === "waiting") {
       ring(canvas, radius * 1.1, bright, { alpha: 0.6, width: 3 });
-    } else if (status === "muted" || status === "failed") {
+    } else if (status === "muted" || status === "deaf" || status === "failed") {
       ring(canvas, radius * 1.1, bright, { alpha: 0.6, width: 3, dashes: [0.02, 0.02] });
     }
   }

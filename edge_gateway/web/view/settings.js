@@ -1,9 +1,10 @@
 /** The settings panel: shows what was chosen, and tells what a person changes. Keeps nothing itself. */
 
-import { make, part } from "./dom.js";
+import { list, number, percent, text } from "../model/text.js";
+import { options, part } from "./dom.js";
+import { VoicesView } from "./voices.js";
 
 /** @typedef {import("../model/settings.js").Settings} Settings */
-/** @typedef {{name: string, language: string, description: string, gender: string}} Voice */
 /** @typedef {{deviceId: string, label: string}} Device */
 
 const SWITCHES = /** @type {const} */ ([["echo", "echoCancellation"], ["noise", "noiseSuppression"], ["gain", "autoGainControl"]]);
@@ -17,8 +18,7 @@ export class SettingsView {
     this.settings = settings;
     this.onChange = onChange;
     this.dialog = part("settings", HTMLDialogElement);
-    /** @type {Voice[]} */
-    this.voices = [];
+    this.voices = new VoicesView();
     part("open-settings", HTMLButtonElement).addEventListener("click", () => this.dialog.showModal());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.fill();
@@ -34,13 +34,13 @@ export class SettingsView {
     for (const [id, name] of SWITCHES) part(id, HTMLInputElement).checked = settings.processing[name];
     for (const radio of this.themes()) radio.checked = radio.value === settings.theme;
     this.measures();
-    this.showVoices([], "");
+    this.voices.show(settings);
     this.showDevices([], []);
   }
 
   measures() {
     part("speed-value", HTMLOutputElement).value = rate(this.settings.speed);
-    part("volume-value", HTMLOutputElement).value = `${Math.round(this.settings.volume * 100)} %`;
+    part("volume-value", HTMLOutputElement).value = percent(this.settings.volume);
   }
 
   themes() {
@@ -50,7 +50,7 @@ export class SettingsView {
   listen() {
     this.on("language", (value) => {
       this.change({ language: value, voice: "" });
-      this.showVoices(this.voices, "");
+      this.voices.show(this.settings);
     });
     this.on("voice", (value) => this.change({ voice: value }));
     this.on("speed", (value) => this.change({ speed: Number(value) }));
@@ -85,24 +85,28 @@ export class SettingsView {
     this.onChange(changed);
   }
 
-  /** @param {Voice[]} voices @param {string} problem */
-  showVoices(voices, problem) {
-    this.voices = voices;
-    const { language, voice } = this.settings;
-    const languages = [...new Set([language, ...voices.map((each) => base(each.language))])];
-    const named = languages.map((code) => ({ value: code, label: languageName(code) })).sort((a, b) => a.label.localeCompare(b.label));
-    options("language", named, language);
-    const speaking = voices.filter((each) => base(each.language) === base(language));
-    const choices = speaking.map((each) => ({ value: each.name, label: each.description || each.name }));
-    options("voice", [{ value: "", label: "The server’s choice" }, ...choices], voice);
-    this.note(problem);
+  /** @param {Settings} settings changed by somebody else than the person */
+  take(settings) {
+    this.settings = settings;
+    this.voices.show(settings);
   }
 
-  /** A line under the voices. @param {string} text */
-  note(text) {
-    const note = part("voice-note", HTMLElement);
-    note.textContent = text;
-    note.hidden = !text;
+  /**
+   * What there is to choose from; drawn only where that has changed, so that nobody loses an open list.
+   * @param {import("./voices.js").Voice[]} voices
+   * @param {string[]} languages
+   */
+  learn(voices, languages) {
+    if (JSON.stringify([voices, languages]) === JSON.stringify([this.voices.voices, this.voices.languages])) return;
+    this.voices.voices = voices;
+    this.voices.languages = languages;
+    this.voices.show(this.settings);
+    this.voices.note(voices.length ? "" : text("voice.unknown"));
+  }
+
+  /** A model that does not listen to instructions is offered none. @param {boolean} listens */
+  showInstructions(listens) {
+    part("instructions-row", HTMLElement).hidden = !listens;
   }
 
   /** @param {Device[]} inputs @param {Device[]} outputs */
@@ -114,46 +118,24 @@ export class SettingsView {
 
   /** What the microphone really does, which need not be what was asked. @param {string} label @param {MediaTrackSettings} facts */
   showMicrophone(label, facts) {
-    const rate = facts.sampleRate ? `${facts.sampleRate / 1000} kHz` : "";
-    const channels = facts.channelCount === 1 ? "mono" : facts.channelCount === 2 ? "stereo" : "";
+    const rate = facts.sampleRate ? text("microphone.rate", { khz: facts.sampleRate / 1000 }) : "";
+    const channels = facts.channelCount === 1 ? text("microphone.mono") : facts.channelCount === 2 ? text("microphone.stereo") : "";
     const doing = [
-      facts.echoCancellation && "echo cancellation", facts.noiseSuppression && "noise suppression", facts.autoGainControl && "automatic gain",
-    ].filter(Boolean).join(", ");
-    const words = [label, rate, channels, doing || "no processing"].filter(Boolean).join(" · ");
-    part("microphone-facts", HTMLElement).textContent = `In use: ${words}.`;
+      facts.echoCancellation && text("settings.echo"), facts.noiseSuppression && text("settings.noise"), facts.autoGainControl && text("settings.gain"),
+    ].filter((each) => typeof each === "string");
+    const words = [label, rate, channels, doing.length ? list(doing) : text("microphone.unprocessed")].filter(Boolean).join(" · ");
+    part("microphone-facts", HTMLElement).textContent = label ? text("microphone.inUse", { what: words }) : "";
   }
 
-  /** @param {string} text what is behind the session */
-  about(text) {
-    part("about", HTMLElement).textContent = text;
+  /** @param {string} words what is behind the session */
+  about(words) {
+    part("about", HTMLElement).textContent = words;
   }
 }
 
 /** @param {number} speed */
 function rate(speed) {
-  return `${speed.toFixed(1)} ×`;
-}
-
-/** @param {string} code BCP 47 */
-function base(code) {
-  return code.toLowerCase().split(/[-_]/)[0] ?? code;
-}
-
-/** @param {string} code BCP 47 */
-function languageName(code) {
-  try {
-    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
-  } catch {
-    return code;
-  }
-}
-
-/** @param {string} id @param {{value: string, label: string}[]} choices @param {string} chosen */
-function options(id, choices, chosen) {
-  const known = choices.some(({ value }) => value === chosen) ? choices : [...choices, { value: chosen, label: chosen }];
-  const select = part(id, HTMLSelectElement);
-  select.replaceChildren(...known.map(({ value, label }) => Object.assign(make("option", "", label), { value })));
-  select.value = chosen;
+  return `${number(speed, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ×`;
 }
 
 /** @param {string} id @param {Device[]} found @param {string} chosen */
@@ -161,5 +143,5 @@ function devices(id, found, chosen) {
   const named = found.filter(({ deviceId, label }) => label && deviceId && deviceId !== "default");
   const choices = named.map(({ deviceId, label }) => ({ value: deviceId, label }));
   const known = choices.some(({ value }) => value === chosen);
-  options(id, [{ value: "", label: "The system’s choice" }, ...choices], known ? chosen : "");
+  options(id, [{ value: "", label: text("settings.systemsChoice") }, ...choices], known ? chosen : "");
 }

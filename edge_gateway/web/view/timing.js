@@ -1,5 +1,6 @@
 /** The waterfall of a turn with its large figure, and the figures and turns of the visit. */
 
+import { milliseconds, number, percent, text } from "../model/text.js";
 import { layout, summary, traceAddress, wasSpoken } from "../model/waterfall.js";
 import { draw, make, part } from "./dom.js";
 
@@ -37,6 +38,16 @@ export class TimingView {
     this.select(newest);
   }
 
+  /** Nothing was measured yet. */
+  forget() {
+    this.reports = [];
+    this.selected = undefined;
+    this.lines.clear();
+    this.open(false);
+    this.figures();
+    document.body.setAttribute("data-untimed", "");
+  }
+
   /** The line with this key is the report's reply. @param {Report} report @param {number} key */
   belongs(report, key) {
     this.lines.set(key, report);
@@ -53,7 +64,7 @@ export class TimingView {
   /** The shown turn is not the one that is going on. @param {boolean} waiting */
   waits(waiting) {
     part("timing", HTMLElement).toggleAttribute("data-waits", waiting);
-    if (waiting && this.selected) part("which", HTMLElement).textContent = "measuring the next turn";
+    if (waiting && this.selected) part("which", HTMLElement).textContent = text("timing.measuring");
   }
 
   /** @param {Report} report */
@@ -62,11 +73,11 @@ export class TimingView {
     if (!picture) return;
     this.selected = report;
     const place = this.reports.indexOf(report);
-    const total = String(Math.round(picture.totalMs));
+    const total = number(Math.round(picture.totalMs));
     part("total", HTMLElement).textContent = total;
-    part("total-brief", HTMLElement).textContent = `${total} ms`;
-    part("which", HTMLElement).textContent = `turn ${place + 1} of ${this.reports.length}`;
-    part("what", HTMLElement).textContent = wasSpoken(report) ? "Mic to speaker" : "Text to speaker";
+    part("total-brief", HTMLElement).textContent = text("timing.ms", { ms: total });
+    part("which", HTMLElement).textContent = text("timing.which", { turn: place + 1, turns: this.reports.length });
+    part("what", HTMLElement).textContent = text(wasSpoken(report) ? "timing.micToSpeaker" : "timing.textToSpeaker");
     part("verdict", HTMLElement).textContent = picture.verdict;
     part("slices", HTMLElement).replaceChildren(...picture.rows.map(slice));
     part("strip", SVGElement).replaceChildren(...picture.rows.map((row) => bar(row, 8)));
@@ -86,9 +97,9 @@ export class TimingView {
 
   figures() {
     const { turns, p50, p95 } = summary(this.reports);
-    part("p50", HTMLElement).textContent = turns ? `${Math.round(p50)} ms` : "–";
-    part("p95", HTMLElement).textContent = turns ? `${Math.round(p95)} ms` : "–";
-    part("turns", HTMLElement).textContent = String(turns);
+    part("p50", HTMLElement).textContent = turns ? text("timing.ms", { ms: Math.round(p50) }) : "–";
+    part("p95", HTMLElement).textContent = turns ? text("timing.ms", { ms: Math.round(p95) }) : "–";
+    part("turns", HTMLElement).textContent = number(turns);
     const most = Math.max(...this.reports.map((report) => report.mic_to_speaker_ms ?? 0));
     const rows = this.reports.slice(-HISTORY).map((report) => this.past(report, most));
     part("history", HTMLElement).replaceChildren(...rows.reverse());
@@ -99,8 +110,8 @@ export class TimingView {
     const ms = report.mic_to_speaker_ms ?? 0;
     const picture = draw("svg", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
     picture.append(draw("rect", { width: (100 * ms) / mostMs, height: 4, rx: 1 }));
-    const said = make("span", "said", report.transcript || "Greeting");
-    const button = make("button", "", said, make("span", "ms", `${Math.round(ms)} ms`), picture);
+    const said = make("span", "said", report.transcript || text("timing.greeting"));
+    const button = make("button", "", said, make("span", "ms", text("timing.ms", { ms: Math.round(ms) })), picture);
     button.type = "button";
     button.setAttribute("aria-pressed", String(report === this.selected));
     button.addEventListener("click", () => this.select(report));
@@ -117,7 +128,8 @@ function slice(row) {
   picture.append(bar(row, 10));
   const label = make("span", "label", row.label);
   const item = make("li", row.slowest ? "slowest" : "", label, picture, make("span", "ms", milliseconds(row.durationMs)));
-  item.title = `${row.name}: ${row.hint}, from ${row.startMs.toFixed(1)} ms${row.spills ? ", and on after the first sound" : ""}`;
+  const values = { name: row.name, hint: row.hint, ms: milliseconds(row.startMs) };
+  item.title = text(row.spills ? "timing.sliceSpills" : "timing.slice", values);
   item.dataset.name = row.name;
   item.dataset.start = row.startMs.toFixed(1);
   item.dataset.duration = row.durationMs.toFixed(1);
@@ -134,7 +146,7 @@ function axis(picture) {
   const drawing = draw("svg", { viewBox: "0 0 100 12", "aria-hidden": "true" });
   const labels = picture.ticks.map(({ ms, x }) => {
     const label = draw("text", { x: `${x}%`, y: 10, "text-anchor": x < 4 ? "start" : x > 94 ? "end" : "middle" });
-    label.textContent = String(ms);
+    label.textContent = number(ms);
     return label;
   });
   drawing.removeAttribute("viewBox");
@@ -142,13 +154,8 @@ function axis(picture) {
   return drawing;
 }
 
-/** @param {number} ms */
-function milliseconds(ms) {
-  return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
-}
-
 /** @param {Report} report */
 function accuracy(report) {
-  const early = report.head_start ? "Answered with a head start. " : "";
-  return `${early}${Math.round(100 * report.explained)} % explained, clocks within ${milliseconds(report.clock_uncertainty_ms)} ms.`;
+  const values = { share: percent(report.explained), ms: milliseconds(report.clock_uncertainty_ms) };
+  return [report.head_start && text("timing.headStart"), text("timing.accuracy", values)].filter(Boolean).join(" ");
 }

@@ -1,5 +1,7 @@
 /** Shows the transcript's lines, touching only those that changed, and keeps the newest in sight while nobody reads back. */
 
+import { endingOf, speakerOf } from "../model/plain-text.js";
+import { text } from "../model/text.js";
 import { pieces } from "../model/transcript.js";
 import { make, part } from "./dom.js";
 
@@ -7,12 +9,6 @@ import { make, part } from "./dom.js";
 /** @typedef {import("../model/transcript.js").Transcript} Transcript */
 
 const NEAR_END_PIXELS = 80;
-const SPEAKERS = { user: "You", assistant: "Parley", note: "" };
-const ENDINGS = /** @type {Record<string, string>} */ ({
-  REPLY_OUTCOME_INTERRUPTED: "You interrupted; the rest was not heard",
-  REPLY_OUTCOME_CANCELLED: "Stopped; the rest was not heard",
-  REPLY_OUTCOME_FAILED: "Could not be spoken to the end",
-});
 
 export class TranscriptView {
   /**
@@ -29,12 +25,16 @@ export class TranscriptView {
     this.shown = new Map();
     this.follows = true;
     this.scroller.addEventListener("scroll", () => this.scrolled());
-    this.latest.addEventListener("click", () => this.toEnd());
+    this.latest.addEventListener("click", () => {
+      // The button goes: who pressed it by key goes on from what it leads to.
+      this.scroller.focus({ preventScroll: true });
+      this.toEnd();
+    });
     new ResizeObserver(() => this.follows && this.toEnd()).observe(this.scroller);
   }
 
-  /** @param {Transcript} transcript */
-  show(transcript) {
+  /** @param {Transcript} transcript @param {{quietly?: boolean}} [how] quietly: nothing of it is news */
+  show(transcript, { quietly = false } = {}) {
     const keys = new Set(transcript.lines.map((line) => line.key));
     for (const [key, { item }] of this.shown) {
       if (keys.has(key)) continue;
@@ -42,20 +42,27 @@ export class TranscriptView {
       this.shown.delete(key);
     }
     let changed = false;
-    for (const line of transcript.lines) changed = this.place(line) || changed;
+    let place = 0;
+    for (const line of transcript.lines) {
+      changed = this.place(line, quietly) || changed;
+      // A note of a function goes before the words that came of it.
+      const item = this.shown.get(line.key)?.item;
+      const there = this.list.children[place++] ?? null;
+      if (item && item !== there) this.list.insertBefore(item, there);
+    }
     document.body.toggleAttribute("data-empty", transcript.lines.length === 0);
     if (changed && this.follows) this.toEnd();
   }
 
-  /** @param {Line} line @returns {boolean} true when something was drawn */
-  place(line) {
+  /** @param {Line} line @param {boolean} quietly @returns {boolean} true when something was drawn */
+  place(line, quietly) {
     const known = this.shown.get(line.key);
     if (known?.line === line) return false;
-    const item = known?.item ?? this.list.appendChild(make("li"));
-    item.className = `line ${line.who} is-${line.state}`;
+    const item = known?.item ?? make("li");
+    item.className = `line ${line.who} is-${line.state}${line.earlier ? " is-earlier" : ""}${line.called ? " is-call" : ""}`;
     item.replaceChildren(...this.content(line));
     this.shown.set(line.key, { line, item });
-    if (isFinal(line) && !(known && isFinal(known.line))) this.announce(line);
+    if (!quietly && isFinal(line) && !(known && isFinal(known.line))) this.announce(line);
     return true;
   }
 
@@ -63,9 +70,9 @@ export class TranscriptView {
   content(line) {
     const words = make("p", "words", ...pieces(line).map(({ text, tone }) => make(tone === "unheard" ? "s" : "span", tone, text)));
     if (line.who === "note") return [words];
-    const content = [make("span", "quiet", `${SPEAKERS[line.who]}: `), words];
-    const ending = line.state === "over" ? ENDINGS[line.outcome] : undefined;
-    if (ending || line.latencyMs === line.latencyMs) content.push(this.footer(line, ending ?? ""));
+    const content = [make("span", "quiet", `${speakerOf(line)}: `), words];
+    const ending = endingOf(line);
+    if (ending || line.latencyMs === line.latencyMs) content.push(this.footer(line, ending));
     return content;
   }
 
@@ -73,9 +80,9 @@ export class TranscriptView {
   footer(line, ending) {
     const footer = make("p", "foot", ending);
     if (line.latencyMs === line.latencyMs) {
-      const chip = make("button", "chip", `${Math.round(line.latencyMs)} ms`);
+      const chip = make("button", "chip", text("timing.ms", { ms: Math.round(line.latencyMs) }));
       chip.type = "button";
-      chip.title = "Show where this time went";
+      chip.title = text("transcript.chip");
       chip.addEventListener("click", () => this.onLatency(line.key));
       footer.prepend(chip);
     }
@@ -84,10 +91,11 @@ export class TranscriptView {
 
   /** Only what will not change is read aloud by a screen reader. @param {Line} line */
   announce(line) {
-    if (line.who === "note") return;
-    const unheard = line.state === "over" && line.outcome !== "REPLY_OUTCOME_COMPLETED" ? ` ${ENDINGS[line.outcome] ?? ""}.` : "";
-    const said = line.state === "over" && unheard ? line.heard : line.text;
-    this.announcer.say(`${SPEAKERS[line.who]}: ${said}${unheard}`);
+    const words = line.state === "over" && line.outcome !== "REPLY_OUTCOME_COMPLETED" && line.heard ? line.heard : line.text;
+    const ending = endingOf(line);
+    const said = ending && !line.heard ? `${ending}.` : ending ? `${words} ${ending}.` : words;
+    const speaker = speakerOf(line);
+    this.announcer.say(speaker ? `${speaker}: ${said}` : said);
   }
 
   scrolled() {

@@ -4,6 +4,7 @@ import { ClockOffset } from "../model/clock-offset.js";
 import { Ducker } from "../model/ducker.js";
 import { microseconds, readEvent, remedy } from "../model/messages.js";
 import { PlaybackReports } from "../model/playback-reports.js";
+import { connectionLost, errorProblem } from "../model/problems.js";
 import { Downlink, outputFormat } from "./downlink.js";
 import { unpackReply } from "./frames.js";
 import { ReconnectingSocket } from "./reconnecting-socket.js";
@@ -73,9 +74,9 @@ export class Session {
     this.tellPage({ name, detail, ...(this.start.tap ? { context: this.clock.toTheirs(now()) } : {}) });
   }
 
-  /** @param {import("../model/messages.js").ConnectionState} state @param {string} [message] @param {number} [retrySeconds] */
-  state(state, message = "", retrySeconds = 0) {
-    this.tell("state", { state, message, retrySeconds });
+  /** @param {import("../model/messages.js").ConnectionState} state @param {import("../model/problems.js").Problem | null} [problem] @param {number} [retrySeconds] */
+  state(state, problem = null, retrySeconds = 0) {
+    this.tell("state", { state, problem, retrySeconds });
   }
 
   /** @param {object} request one ConverseRequest as JSON */
@@ -93,8 +94,7 @@ export class Session {
     this.uplink.close();
     this.downlink.flush();
     this.reports.begin(0);
-    const what = navigator.onLine === false ? "This device is offline." : "The connection to Parley was lost.";
-    this.state("reconnecting", `${what} Trying again…`, seconds);
+    this.state("reconnecting", connectionLost(navigator.onLine !== false), seconds);
   }
 
   /** @param {ServerEvent | null} event */
@@ -103,6 +103,8 @@ export class Session {
     this.react(event);
     this.applyGain();
     this.tell("server", event);
+    // What is at work is known before anybody is said to listen.
+    if (event.kind === "ready") this.state("ready");
   }
 
   /** @param {ServerEvent} event */
@@ -133,7 +135,6 @@ export class Session {
     this.socket.sessionReady();
     this.toPlayer({ do: "lead", seconds: leadMs / 1000 });
     this.uplink.begin();
-    this.state("ready");
     for (const text of this.unsaid.splice(0)) this.say(text);
   }
 
@@ -157,7 +158,7 @@ export class Session {
     const what = remedy(error, this.ready);
     if (what === "give up") {
       this.close();
-      this.state("failed", error.message);
+      this.state("failed", { ...errorProblem(error), tone: "wrong" });
     } else if (what === "without voice") {
       this.config = { ...this.config, voice: "" };
       this.configure();

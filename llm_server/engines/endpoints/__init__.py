@@ -38,6 +38,7 @@ class EndpointsEngine:
     name = "openai"
     context_tokens = 0
     calls_tools = True
+    ignores_instructions = False
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from llm_server.engine import Conversation, Delta, Finish, Role, StopReason
 from llm_server.engines.pieces import pieces
 from llm_server.engines.rules.skills import answer
 from llm_server.engines.rules.talk import Talk
-from parley.errors import Unavailable
+from parley.errors import not_installed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -34,6 +34,7 @@ class RulesEngine:
     models = ("eliza",)
     context_tokens = 0
     calls_tools = False
+    ignores_instructions = True
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         """Tell the time by `now`."""
@@ -47,7 +48,7 @@ class RulesEngine:
             Unavailable: NLTK is not installed.
         """
         if importlib.util.find_spec("nltk") is None:
-            raise Unavailable("nltk is not installed: pip install 'parley[llm]'")
+            raise not_installed("nltk", "llm")
         self._talk = Talk()
         self._talk.respond("hello", random.Random(0))  # noqa: S311 - a choice of words
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
-from edge_gateway.input.recognition import Heard, HopFailed, Recognition, RecognitionEvent
+from edge_gateway.input.recognition import Heard, HopFailed, HopRecovered, Recognition, RecognitionEvent
 from edge_gateway.input.uplink import Uplink
 from edge_gateway.turn_taking.echo import MicrophoneLevels
 from edge_gateway.turn_taking.events import TurnLost
@@ -89,6 +89,10 @@ class Rig:
     @property
     def failures(self) -> list[HopFailed]:
         return [event for event in self.events if isinstance(event, HopFailed)]
+
+    @property
+    def recoveries(self) -> list[HopRecovered]:
+        return [event for event in self.events if isinstance(event, HopRecovered)]
 
     @property
     def errors(self) -> list[type[ParleyError]]:
@@ -224,6 +228,32 @@ async def test_in_a_pause_each_packet_goes_alone_until_the_voice_goes_on() -> No
         assert len(rig.stream.sound) == 3
 
 
+@pytest.mark.parametrize("waiting", [1, 2, 3])
+@on_virtual_time
+async def test_what_waits_for_its_message_goes_as_soon_as_the_voice_stops(waiting: int) -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        rig.stream.say(asr.VoiceOnset(1, 0))
+        rig.hear(4 + waiting)
+        await settled()
+        assert len(rig.stream.sound) == 1
+        rig.stream.say(asr.VoiceStopped(1, 900, 200))
+        await settled()
+        assert rig.stream.pcm == rig.heard
+
+
+@pytest.mark.parametrize("state", [asr.Assistant.SPEAKING, asr.Assistant.THINKING])
+@on_virtual_time
+async def test_what_waits_for_its_message_goes_before_the_server_learns_of_the_assistant(state: asr.Assistant) -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        rig.hear(3)
+        rig.recognition.assistant(state)
+        await settled()
+        assert [type(request) for request in rig.stream.requests] == [asr.Config, asr.Audio, asr.Assistant]
+        assert rig.stream.pcm == rig.heard
+
+
 @on_virtual_time
 async def test_a_flush_comes_behind_all_the_sound_before_it() -> None:
     rig = Rig(listens)
@@ -293,7 +323,7 @@ async def test_a_turn_is_told_with_the_packet_that_holds_its_last_voiced_sample(
     [heard] = rig.of(asr.EndOfTurn)
     assert heard.packet is not None
     assert heard.packet.first_sample == PACKET * 19
-    assert heard.packet.forwarded_ns > 0
+    assert heard.packet.decoded_ns > 0
 
 
 @on_virtual_time
@@ -335,6 +365,29 @@ async def test_a_second_failure_is_told_when_sound_was_taken_in_between() -> Non
     assert rig.errors == [Unavailable] * 3
     # It took sound, so nobody waits longer for it than at first.
     assert len(rig.server.streams) == 4
+
+
+@on_virtual_time
+async def test_a_server_is_told_to_be_back_when_it_takes_sound_and_not_when_it_only_opens() -> None:
+    rig = Rig(In(listens, away, listens))
+    async with rig.running():
+        rig.stream.fail(GONE)
+        await passed(5)
+        assert rig.stream.is_open
+        assert rig.recoveries == []
+        await rig.speak(3)
+        assert rig.recoveries == [HopRecovered("scripted model")]
+        rig.stream.fail(GONE)
+        await rig.speak(3)
+    assert rig.recoveries == [HopRecovered("scripted model")] * 2
+
+
+@on_virtual_time
+async def test_a_server_that_never_failed_is_not_told_to_be_back() -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        await rig.speak(3)
+    assert rig.recoveries == []
 
 
 @pytest.mark.parametrize(

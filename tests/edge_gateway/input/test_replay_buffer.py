@@ -167,14 +167,6 @@ def test_the_packet_with_a_sample_is_found_while_it_is_kept() -> None:
     assert [place(sample) for sample in (-1, 0, 319, 320, 639, 640, 10**9)] == [None, None, None, 320, 320, None, None]
 
 
-def test_packets_know_when_they_were_sent_on() -> None:
-    buffer = ReplayBuffer()
-    kept_packets(buffer, 320, 320, 320)
-    buffer.forwarded(2, 77)
-    packets = [buffer.with_sample(place * 320) for place in range(3)]
-    assert [packet and packet.forwarded_ns for packet in packets] == [0, 77, 77]
-
-
 def test_more_than_ninety_seconds_are_not_kept_and_counted_as_lost() -> None:
     buffer, lost = ReplayBuffer(), 0
     for _ in range(50 * (KEPT_SECONDS + 5)):

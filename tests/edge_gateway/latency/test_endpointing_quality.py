@@ -106,7 +106,7 @@ def test_the_end_of_speech_is_dated_by_the_packet_that_holds_it() -> None:
     times, last = UtteranceTimes(), packet(RECEIVED_NS // 1_000 - 30_000 + 7_000_000)
     note_end(times, asr_end_in_packet(160), last, clock(ahead_us=7_000_000))
     assert times.speech_end_ns == RECEIVED_NS - 30 * MS + 10 * MS
-    assert (times.received_ns, times.forwarded_ns) == (RECEIVED_NS, RECEIVED_NS + 5 * MS)
+    assert (times.received_ns, times.decoded_ns) == (RECEIVED_NS, RECEIVED_NS + 5 * MS)
     assert times.uplink_ns == 4 * MS
     assert (times.transcribe_ns, times.known_ns, times.final_ns) == (60 * MS, 70 * MS, 20 * MS)
 

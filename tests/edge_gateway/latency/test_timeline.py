@@ -33,7 +33,7 @@ def spoken_turn() -> TurnTimeline:
         speech_end_ns=at(0),
         received_ns=at(25),
         uplink_ns=2 * MS,
-        forwarded_ns=at(40),
+        decoded_ns=at(40),
         ended_ns=at(420),
         final_ns=60 * MS,
         transcribe_ns=55 * MS,

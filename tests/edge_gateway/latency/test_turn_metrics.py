@@ -147,6 +147,18 @@ def test_a_turn_is_told_from_the_microphone_to_the_loudspeaker(ahead_us: int) ->
     assert ends == operator.root.end_time
 
 
+def test_the_trace_has_the_wait_for_a_message_that_the_asr_server_cannot_see() -> None:
+    operator = Operator()
+    _, report = run(one_turn(operator, healthy(0)))
+    [decode] = [span for span in operator.spans if span.name == "gateway.decode"]
+    [endpoint] = [span for span in operator.spans if span.name == "asr.endpoint"]
+    assert endpoint.start_time == decode.end_time
+    assert endpoint.start_time is not None
+    assert endpoint.end_time is not None
+    [told] = [each for each in report.waterfall if each.name == "asr.endpoint"]
+    assert (endpoint.end_time - endpoint.start_time) / 1e6 == pytest.approx(told.duration_ms, abs=0.01)
+
+
 def test_the_spans_of_a_turn_are_the_children_of_a_root_that_was_promised_to_the_servers() -> None:
     operator, previous = Operator(), SpanIdentity.new()
     turn = Turn.written(1, "hello")

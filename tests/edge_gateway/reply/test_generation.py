@@ -86,6 +86,8 @@ async def read(text: Generation) -> list[Line]:
                 lines.append((round(now(), 2), piece.text))
             case tts.SpeakNow():
                 lines.append((round(now(), 2), "<speak now>"))
+            case llm.ToolUse():
+                lines.append((round(now(), 2), f"<{piece.name} gave {piece.content}>"))
             case llm.Finished():
                 return lines
 

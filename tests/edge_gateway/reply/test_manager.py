@@ -81,7 +81,9 @@ class Rig:
         servers = Servers(self.llm, ScriptedTts(speaks_so))
         metrics = TurnMetrics(Telemetry(new_provider("gateway"), self.registry), 10)
         asr_server = ScriptedAsr(lambda stream, request: None)
-        backends = Backends(asr_server, servers, Directory(servers), CODECS, metrics, "Be brief.", 400, "One moment.")
+        backends = Backends(
+            asr_server, servers, Directory(asr_server, servers), CODECS, metrics, "Be brief.", 400, "One moment."
+        )
         self.replies = ReplyManager("session", self.connection, backends, self.clock, self._notify)
         self.replies.briefs.configure(config)
         self.news: list[Audible | Over] = []

@@ -27,6 +27,7 @@ from parley.conversation import (
     ReplyStarted,
     ReplyText,
     ToolRequest,
+    ToolUsed,
 )
 from parley.errors import EngineFailed, Overloaded, Unavailable
 from tests.edge_gateway.in_memory import (
@@ -394,3 +395,23 @@ async def test_who_wrote_a_reply_is_known() -> None:
     rig = Rig(writes)
     await rig.run()
     assert rig.reply.model == "small@here"
+
+
+@on_virtual_time
+async def test_a_function_of_the_llm_servers_own_is_told_once_something_of_the_reply_is_heard() -> None:
+    use = llm.ToolUse("time", "{}", "noon", failed=False)
+
+    async def script(_results: Results) -> LlmEvents:
+        yield use
+        yield llm.Delta("It is noon.")
+        yield FINISHED
+
+    rig = Rig(script)
+    async with rig.running():
+        await passed(5)
+        assert rig.connection.of(ToolUsed) == []
+        rig.reply.release()
+        await passed(5)
+    assert rig.connection.of(ToolUsed) == [ToolUsed(7, use)]
+    order = [kind for kind in kinds(rig.connection.events) if kind in {ReplyStarted, ToolUsed, ReplyText}]
+    assert order == [ReplyStarted, ToolUsed, ReplyText]

@@ -197,7 +197,9 @@ async def test_what_is_no_url_of_a_redis_is_told_without_the_password_in_it() ->
 async def test_a_package_that_is_missing_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     told = await refusal(PARLEY_REDIS_URL="redis://localhost")
-    assert told == "PARLEY_REDIS_URL needs redis, which is not installed: pip install 'parley[redis]'"
+    assert (
+        told == "redis, which PARLEY_REDIS_URL needs, is not installed: pip install '.[redis]' in the folder of Parley"
+    )
 
 
 async def test_no_megabytes_are_no_cache_at_all() -> None:

@@ -47,4 +47,13 @@ test("other events are not kept", () => {
   assert.deepEqual(addEvent([], "turn_report", {}, NOW), []);
 });
 
-test("a file's name tells when it was made", () => assert.equal(fileName(NOW), "parley-2026-11-20-1432.json"));
+test("a file's name tells when it was made", () => {
+  assert.equal(fileName(NOW, "json"), "parley-2026-11-20-1432.json");
+  assert.equal(fileName(NOW, "txt"), "parley-2026-11-20-1432.txt");
+});
+
+test("functions that were called are kept with what they gave", () => {
+  const use = { name: "time", arguments_json: "{}", content: "12:04", failed: false };
+  const sessions = addEvent(addEvent([], "ready", READY, NOW), "tool_used", { reply: 1, use }, NOW);
+  assert.deepEqual(exportSessions(sessions, NOW).sessions[0]?.functions, [{ at: NOW, reply: 1, ...use }]);
+});

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import "../english.js";
+
 import { INITIAL_STATE, statusOf, reduceState, labelsOf } from "../../../edge_gateway/web/model/status.js";
 
 const READY = { ...INITIAL_STATE, connection: /** @type {const} */ ("ready") };
@@ -88,4 +90,30 @@ test("the large button says what it does", () => {
   assert.equal(labelsOf({ ...READY, pushToTalk: true }).button, "Hold to talk");
   assert.equal(labelsOf({ ...READY, microphone: false }).button, "Start talking");
   assert.equal(labelsOf({ ...READY, connection: "failed" }).button, "Start talking");
+});
+
+test("who cannot be heard is never told that somebody listens", () => {
+  for (const lost of /** @type {const} */ ([{ recogniserAway: true }, { microphoneTrouble: "gone" }, { microphoneTrouble: "silenced" }])) {
+    for (const more of [{}, { userSpeaks: true }, { pushToTalk: true }, { pushToTalk: true, held: true }, { pushToTalk: true, held: true, userSpeaks: true }]) {
+      const state = { ...READY, ...lost, ...more };
+      assert.equal(statusOf(state), "deaf", JSON.stringify({ ...lost, ...more }));
+      assert.doesNotMatch(labelsOf(state).word + labelsOf(state).hint, /listening|just speak/i);
+    }
+    assert.equal(labelsOf({ ...READY, ...lost, assistant: "speaking" }).hint, "", "and cannot interrupt by speaking");
+  }
+});
+
+test("who is deaf says why, and a reply and a typed conversation are shown as ever", () => {
+  assert.equal(labelsOf({ ...READY, recogniserAway: true }).hint, "Speech recognition is away; you can type");
+  assert.equal(labelsOf({ ...READY, microphoneTrouble: "gone" }).hint, "The microphone is gone; plug it in, or type");
+  assert.equal(labelsOf({ ...READY, microphoneTrouble: "silenced" }).hint, "Your device has silenced the microphone");
+  assert.equal(statusOf({ ...READY, recogniserAway: true, assistant: "thinking" }), "thinking");
+  assert.equal(statusOf({ ...READY, recogniserAway: true, microphone: false }), "waiting");
+  assert.equal(statusOf({ ...READY, recogniserAway: true, muted: true }), "muted");
+});
+
+test("a voice that was heard before the recogniser left is not heard for ever", () => {
+  const left = after([["user_speech_started", { turn: 1 }]], READY);
+  assert.equal(statusOf({ ...left, recogniserAway: true }), "deaf");
+  assert.equal(statusOf(reduceState(left, "recovered", { hop: "asr" })), "listening");
 });

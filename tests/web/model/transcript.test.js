@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import "../english.js";
+
 import { EMPTY, closeOpenLines, markHeard, pieces, reduceTranscript } from "../../../edge_gateway/web/model/transcript.js";
 
 /** @param {[string, object][]} events @param {any} [from] */
@@ -122,7 +124,7 @@ test("a lost connection leaves nothing open, and keeps what was heard", () => {
 
 test("another session is told apart, and its replies have the old numbers", () => {
   const transcript = after(REPLY, closeOpenLines(after(REPLY)));
-  assert.deepEqual(texts(transcript), ["It is late, dear.", "A new conversation begins here.", "It is late, dear."]);
+  assert.deepEqual(texts(transcript), ["It is late, dear.", "What stands above is an earlier conversation, which Parley does not remember.", "It is late, dear."]);
   assert.equal(markHeard(transcript, 1, 150).lines[0].position, 0);
   assert.equal(markHeard(transcript, 1, 150).lines[2].position, 150);
 });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import "../english.js";
+
 import { layout, percentile, summary, traceAddress, wasSpoken } from "../../../edge_gateway/web/model/waterfall.js";
 
 /** @param {[string, number, number][]} slices @param {number} [total] @returns {any} */
@@ -41,7 +43,7 @@ test("the shortest slice can be seen, and no bar leaves the scale", () => {
 
 test("the verdict names the slowest slice by what it is, within the time that was waited for", () => {
   const verdict = layout(report([["llm.chat", 0, 60], ["tts.synthesize", 60, 900]], 100))?.verdict;
-  assert.equal(verdict, "60 % of it went into the language model writing its answer.");
+  assert.equal(verdict, "60% of it went into the language model writing its answer.");
 });
 
 test("a slice that this page does not know keeps its name", () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from parley import asr
 from parley.audio import resample, to_float32, to_s16le
 from parley.errors import Unavailable
 from serving.config import read
+from tests.asr_server.engines.whisper.tiny_whisper import make_whisper
 from tests.asr_server.test_recordings import words
 from tests.asr_server.test_service import heard, serving
 from tts_server.engine import Audio, SpeechRequest
@@ -220,15 +222,46 @@ def test_an_english_model_has_english_alone(engine: WhisperEngine) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (WhisperOptions("/nowhere/at/all"), "PARLEY_ASR_MODEL=/nowhere/at/all.*PARLEY_ASR_DOWNLOAD=true"),
+        (
+            WhisperOptions("/nowhere/at/all"),
+            "PARLEY_ASR_MODEL=/nowhere/at/all is no folder here.*pull whisper:small$",
+        ),
         (WhisperOptions("no-such/model"), "PARLEY_ASR_MODEL=no-such/model.*parley models pull whisper:no-such/model;"),
-        (WhisperOptions("gigantic"), "PARLEY_ASR_MODEL=gigantic.*parley models pull whisper:small;"),
+        (
+            WhisperOptions("gigantic"),
+            "PARLEY_ASR_MODEL=gigantic is no folder here.* small, .*parley models pull whisper:small$",
+        ),
         (WhisperOptions("small", compute_type="int3"), "PARLEY_ASR_COMPUTE_TYPE=int3: cpu has .*int8"),
     ],
 )
 def test_what_it_cannot_start_with_is_said_with_the_remedy(options: WhisperOptions, why: str) -> None:
     with pytest.raises(Unavailable, match=why):
         WhisperEngine(options).load()
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_folder_that_lacks_a_file_is_told_and_nobody_is_asked_for_it(name: str, tmp_path: Path) -> None:
+    folder = make_whisper(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(Unavailable, match=f"PARLEY_ASR_MODEL={folder} has no {name}"):
+        WhisperEngine(WhisperOptions(folder, download=True)).load()
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_folder_with_a_broken_file_is_told(name: str, tmp_path: Path) -> None:
+    folder = make_whisper(tmp_path)
+    (tmp_path / name).write_text("{")
+    with pytest.raises(Unavailable, match=f"PARLEY_ASR_MODEL={folder}.*{name}"):
+        WhisperEngine(WhisperOptions(folder)).load()
+
+
+def test_what_is_said_of_a_missing_model_is_ours_alone() -> None:
+    for model in ("someone/whisper", "no-such/model", "someone/whisper-large-v3.5_ct2"):
+        with pytest.raises(Unavailable) as caught:
+            WhisperEngine(WhisperOptions(model)).load()
+        told = str(caught.value)
+        assert f"parley models pull whisper:{model}" in told
+        assert not re.search(r"snapshot|hugging|http|repo_id|\n", told, re.IGNORECASE)
 
 
 def test_a_language_that_the_model_has_not_is_refused_at_the_start(model: str) -> None:
