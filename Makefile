@@ -51,7 +51,7 @@ mutants: .venv/.installed-dev ## break the code in one place after the other: a 
 	$(BIN)/python tests/mutants/run.py $(WORDS)
 
 fuzz: .venv/.installed-dev ## send anything to all that reads what strangers send; SECONDS=300 for each, ARGS="-k headers" runs some
-	PARLEY_FUZZ_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+	PARLEY_FUZZ_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -s -p no:logging tests/fuzz $(ARGS)
 
 check: .venv/.installed-dev node_modules/.installed ## every check that runs no code of ours
 	$(BIN)/ruff format --check

@@ -235,7 +235,7 @@ class _Stream(Generic[Request, Response]):
                 await self._call.wait_for_connection()
                 self._connected = True
             await self._writer.fly(operation)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
             return False
         return not self._call.done()
 

@@ -106,9 +106,10 @@ def _normalised(host: str) -> str | None:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address; one of IPv4 that is written as IPv6 is of IPv4, and a zone makes no difference."""
+    """An address; one of IPv4 that is written as IPv6 is of IPv4, and the zone of one makes no difference."""
+    bare = text.partition("%")[0]
     try:
-        address = ipaddress.ip_address(text.partition("%")[0] if ":" in text else text)
+        address = ipaddress.ip_address(bare if ":" in bare else text)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

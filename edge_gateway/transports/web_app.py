@@ -87,6 +87,9 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
     """A session over the WebSocket. A refusal is an event and a close code, since pages cannot read HTTP statuses."""
     access, headers = request.app[ACCESS], request.headers
     access.check_origin(headers.getall("Origin", []), access.check_host(headers.getall("Host", [])))
+    if not headers.get("Sec-WebSocket-Key", "").isascii():
+        # aiohttp answers other keys that are none with 400, and fails on this one (3.14).
+        raise web.HTTPBadRequest(text="Sec-WebSocket-Key is no Base64.\n")
     socket = new_socket()
     await socket.prepare(request)
     connection = WebSocketConnection(socket)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from parley._binding import explain, find_problem, is_for_all, joined, port_of
-from parley.errors import InvalidInput, Unavailable
+from parley.errors import InvalidInput, Unavailable, not_installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +81,7 @@ def open_lan(address: str, environment: Mapping[str, str]) -> Lan:
         InvalidInput: the address or the port is none.
     """
     if any(importlib.util.find_spec(name) is None for name in _PACKAGES):
-        raise Unavailable("what --lan needs is not installed: pip install '.[lan]' in the folder of Parley")
+        raise not_installed("what --lan needs", "lan")
     host, port = (address or _own_address()).strip("[]"), port_of(environment, _PORT)
     if is_for_all(host):
         raise InvalidInput(f"--lan {host} stands for all addresses: name the one that others reach you at", field="lan")

@@ -114,6 +114,7 @@ async def look_at_all(look: Callable[[str, Page], Awaitable[None]]) -> None:
         (Visitor(allows=False), _typed),
         (Visitor(allows=False), _refused),
         (Visitor(has_microphone=False), _missing),
+        (Visitor(), _second_tab),
     )
     for visitor, walk in walks:
         async with _opened(visitor) as (gateway, page):
@@ -224,6 +225,18 @@ async def _missing(_gateway: ScriptedGateway, page: Page) -> AsyncIterator[str]:
     await page.click("#talk")
     await status(page, "failed")
     yield "microphone missing"
+
+
+async def _second_tab(gateway: ScriptedGateway, page: Page) -> AsyncIterator[str]:
+    first = await page.context.new_page()
+    await first.goto(gateway.url, wait_until="networkidle")
+    await first.click("#talk")
+    await (await gateway.session()).ready()
+    await status(first, "listening")
+    await page.bring_to_front()
+    await page.click("#talk")
+    await page.wait_for_selector("#elsewhere[open]")
+    yield "second tab"
 
 
 async def _press(page: Page, selector: str) -> None:

@@ -19,6 +19,8 @@ M = TypeVar("M", bound="Message")
 _LONGEST_TEXT: Final = 3_000
 _DEEPEST: Final = 4
 _TIMES: Final = (0, 0, 1, 3, 150, 1_200)
+# No server takes more in one message, and it takes long to make.
+_MOST_BYTES: Final = 300_000
 _WHOLE: Final = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
@@ -73,8 +75,9 @@ def _fill_nested(message: Message, field: FieldDescriptor, chance: Random, depth
         return
     for _ in range(chance.randrange(4)):
         _fill(nested.add(), chance, max(0, depth - 1))
-    if nested:
-        nested.extend([nested[0]] * chance.choice(_TIMES))
+    times = chance.choice(_TIMES)
+    if nested and nested[0].ByteSize() * times <= _MOST_BYTES:
+        nested.extend([nested[0]] * times)
 
 
 def _scalar(field: FieldDescriptor, chance: Random) -> object:

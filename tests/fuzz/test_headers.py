@@ -48,8 +48,8 @@ _origins = st.one_of(
 
 
 def _is_known(host: str) -> bool:
-    """What another reader of addresses takes a header for, which was let in."""
-    name = URL(f"http://{host}").host or ""
+    """What another reader of addresses takes a header for, which was let in; it takes no zone in brackets."""
+    name = URL(f"http://{host.partition('%')[0]}]" if "[" in host and "%" in host else f"http://{host}").host or ""
     name = name.lower().rstrip(".").partition("%")[0]
     try:
         address = ipaddress.ip_address(name)

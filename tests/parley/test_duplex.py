@@ -219,6 +219,24 @@ class Watched:
             self.flying.discard(name)
 
 
+class ClosesTooLate(Watched):
+    """A call that the server ends while our half is being closed, which grpc.aio tells with an error of its own."""
+
+    async def done_writing(self) -> None:
+        while not self.call.done():
+            await asyncio.sleep(0)
+        raise grpc.aio.InternalError('Failed "execute_batch"')
+
+
+async def test_a_refusal_that_meets_the_closing_of_our_half_is_told_as_what_it_is() -> None:
+    servicer = Servicer()
+    servicer.refusal = InvalidInput("no such language")
+    async with serving(servicer) as stub:
+        with pytest.raises(InvalidInput, match="no such language"):
+            async with duplex(lambda: cast("Call", ClosesTooLate(stub.Chat())), requests(1), "llm") as responses:
+                await anext(responses)
+
+
 async def until_both_fly(call: Watched) -> None:
     """Return when a read and a write wait for a server that does neither."""
     still = 0

@@ -7,6 +7,7 @@ of sound or of a phonemizer.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 GAP: Final = " "
 """The phoneme between two words."""
 
-# Looking for the phonemes of words that are all alike takes time with the square of their number: beyond this, which
-# most sentences do not come near, words are placed by their lengths alone.
-_MOST_COMPARED: Final = 80_000
+# Phonemes that are alike are compared with each other, again for every run that is found. Sentences have a few thousand
+# such pairs; beyond this, words are placed by their lengths alone.
+_MOST_PAIRS: Final = 8_000
 # What a word has or has not by the words around it.
 _STRESS: Final = frozenset("ˈˌ")
 _SILENT: Final = frozenset((GAP, *".,;:!?"))
@@ -38,7 +39,8 @@ def place_words(alone: Sequence[Sequence[str]], whole: Sequence[str]) -> list[in
         wanted.append(GAP)
     kept = [place for place, each in enumerate(whole) if each not in _STRESS]
     shown = [whole[place] for place in kept]
-    if len(wanted) * len(shown) > _MOST_COMPARED:
+    spoken = Counter(shown)
+    if sum(many * spoken[each] for each, many in Counter(wanted).items()) > _MOST_PAIRS:
         places = [start * len(shown) // len(wanted) for start in starts]
     else:
         blocks = SequenceMatcher(None, wanted, shown, autojunk=False).get_matching_blocks()

@@ -66,6 +66,7 @@ def test_a_host_is_read_in_every_spelling(written: str, host: str, port: int | N
         "host:1:2",
         "127.0.0.1%eth0",
         "127.0.0.1%",
+        "127.0.0.1%:[]",
     ],
 )
 def test_what_is_no_host_is_none(written: str) -> None:

@@ -65,3 +65,10 @@ async def test_nothing_that_a_page_asks_for_begins_at_the_root_of_its_host() -> 
     assert 'src="web/main.js"' in page
     assert 'src="/' not in page
     assert 'href="/' not in page
+
+
+@pytest.mark.parametrize("key", ["\N{SNOWMAN}", "\u00e9" * 24, "not base64", "", "a" * 5_000])
+async def test_a_key_that_is_none_is_a_bad_request_and_no_failure(key: str) -> None:
+    async with house() as parley:
+        status, _ = await answer(parley, "/v1/conversation", **{"Sec-WebSocket-Key": key})
+    assert status == 400
