@@ -18,7 +18,8 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no
 LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web test-browser test-engines mutants fuzz check format generate lock pictures clean
+.PHONY: help run test test-web test-browser test-engines test-observability mutants fuzz check format generate lock \
+	pictures clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -40,6 +41,11 @@ test-browser: .venv/.installed-dev node_modules/.installed ## run the tests of t
 
 test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all large engines together; they get 4 GB of their own
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
+
+test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
+	@command -v go >/dev/null || { echo "The programs of deploy/observability are built with Go 1.26 or newer; install it and call this again." >&2; exit 1; }
+	$(BIN)/python tests/observability/parts.py
+	$(BIN)/python -m pytest tests/observability $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
 	$(BIN)/python tests/mutants/run.py $(WORDS)

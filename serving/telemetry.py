@@ -1,12 +1,13 @@
 """Traces, metrics and logs of one process.
 
-Spans go to OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set; metrics are read by Prometheus; logs are one JSON object a
-line on standard error. Nothing here ever sees the words of a user. Knows no service by name.
+Spans go where the standard `OTEL_*` variables say (`telemetry_export`); metrics are read by Prometheus; logs are one
+JSON object a line on standard error. Nothing here ever sees the words of a user. Knows no service by name.
 """
 
 from __future__ import annotations
 
 import contextvars
+import functools
 import json
 import logging
 import os
@@ -14,36 +15,36 @@ import random
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
 from parley._masking import masked, secrets_of
+from serving.telemetry_export import disabled, open_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.util.types import AttributeValue
 
 LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Bounds in seconds for everything that a user waits for."""
 
 _TRACEPARENT_LENGTH = 55
-_EXPORT_DELAY_MS = 1_000
 # Callers choose the names of their sessions.
 _LONGEST_ID = 100
 _LAST_SPANS_SECONDS = 1.0
-_BESIDE_US: Final = ("localhost", "127.0.0.1", "::1")
 _propagator = TraceContextTextMapPropagator()
 _preset: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("preset span identity", default=None)
 
@@ -56,17 +57,20 @@ class SpanIdentity:
     """128 bits."""
     span_id: int
     """64 bits."""
+    sampled: bool = True
+    """The span will be recorded, and so may those below it."""
 
     @classmethod
     def new(cls) -> SpanIdentity:
-        """Ids that nobody has used."""
+        """Ids that nobody has used, for the root of a trace that `OTEL_TRACES_SAMPLER` decides on now."""
         # Not a secret: ids only need to be different.
-        return cls(random.getrandbits(128) or 1, random.getrandbits(64) or 1)
+        trace_id = random.getrandbits(128) or 1
+        return cls(trace_id, random.getrandbits(64) or 1, _samples(trace_id))
 
     @property
     def traceparent(self) -> str:
-        """W3C header of a sampled span."""
-        return f"00-{self.trace_id:032x}-{self.span_id:016x}-01"
+        """W3C header of the span."""
+        return f"00-{self.trace_id:032x}-{self.span_id:016x}-{self.sampled:02x}"
 
     @property
     def trace_id_hex(self) -> str:
@@ -181,10 +185,16 @@ def clock_ns() -> int:
 
 
 def new_provider(service: str) -> TracerProvider:
-    """A tracer provider for `service`, without exporters."""
-    return TracerProvider(
-        resource=Resource.create({"service.name": service}), id_generator=_PresetIds(), shutdown_on_exit=False
-    )
+    """A tracer provider for `service`, without exporters.
+
+    `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say more of it, or otherwise.
+    """
+    ours = {"service.name": service}
+    # Whoever runs the sources without installing them has no version.
+    with suppress(PackageNotFoundError):
+        ours["service.version"] = version("parley-voice")
+    resource = Resource.create(ours).merge(OTELResourceDetector().detect())
+    return TracerProvider(resource=resource, id_generator=_PresetIds(), shutdown_on_exit=False)
 
 
 @contextmanager
@@ -192,16 +202,13 @@ def open_telemetry(service: str, level: str = "INFO") -> Iterator[Telemetry]:
     """Telemetry of a process that calls itself `service`, and logs from `level` up.
 
     What is left is sent within a second of leaving the block.
-    """
-    provider = new_provider(service)
-    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-        # Imported here: it costs 15 MB, and most first runs have no collector.
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-        # Theirs says that options are text, and gRPC's are numbers.
-        exporter = OTLPSpanExporter(channel_options=_proxy_options(os.environ))  # type: ignore[arg-type]
-        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_EXPORT_DELAY_MS))
-    registry = CollectorRegistry()
+    Raises:
+        ConfigError: an `OTEL_*` variable has a value that cannot be used.
+    """
+    provider, registry = new_provider(service), CollectorRegistry()
+    for queue in open_queues(registry):
+        provider.add_span_processor(queue)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     configure_logging(service, level)
@@ -212,13 +219,6 @@ def open_telemetry(service: str, level: str = "INFO") -> Iterator[Telemetry]:
         closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
         closing.start()
         closing.join(_LAST_SPANS_SECONDS)
-
-
-def _proxy_options(environment: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
-    """A collector beside us is no affair of a company's proxy; one elsewhere may be behind it."""
-    endpoint = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environment["OTEL_EXPORTER_OTLP_ENDPOINT"]
-    host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname
-    return (("grpc.enable_http_proxy", 0),) if host in _BESIDE_US else ()
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -253,4 +253,16 @@ class _JsonLines(logging.Formatter):
 
 
 def _span_context(identity: SpanIdentity) -> trace.SpanContext:
-    return trace.SpanContext(identity.trace_id, identity.span_id, is_remote=False, trace_flags=trace.TraceFlags(1))
+    flags = trace.TraceFlags(int(identity.sampled))
+    return trace.SpanContext(identity.trace_id, identity.span_id, is_remote=False, trace_flags=flags)
+
+
+def _samples(trace_id: int) -> bool:
+    """What the provider will decide on a trace when its root is recorded: it looks at nothing but the id."""
+    return not disabled() and _sampler().should_sample(None, trace_id, "").decision is Decision.RECORD_AND_SAMPLE
+
+
+@functools.cache
+def _sampler() -> Sampler:
+    """The one that `OTEL_TRACES_SAMPLER` names, as every provider of this process has it."""
+    return TracerProvider(shutdown_on_exit=False).sampler

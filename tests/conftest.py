@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-# They need engines that weigh gigabytes: `make test-engines` installs those, and runs them.
-collect_ignore = [] if importlib.util.find_spec("vllm") else ["engines"]
+# They need engines that weigh gigabytes, or programs that are built for many minutes: `make test-engines` and
+# `make test-observability` provide those, and name the folder.
+collect_ignore = ["observability", *([] if importlib.util.find_spec("vllm") else ["engines"])]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -1,0 +1,185 @@
+"""The real programs of deploy/observability, with exactly its configurations, on ports and in folders of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import aiohttp
+
+from tests.end_to_end.whole import free_ports
+from tests.observability.parts import CONFIGURATIONS, program
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+PATIENCE_SECONDS: Final = 60.0
+"""Longest that anything is waited for here; nothing takes this long unless it is broken."""
+_ASK_AGAIN_SECONDS: Final = 0.2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a running stack is."""
+
+    otlp: str
+    """What Parley is told to send its spans to."""
+    jaeger: str
+    prometheus: str
+    collector_metrics: str
+    span_metrics: str
+    targets: Path
+    """Prometheus's folder of targets."""
+
+
+async def eventually(attempt: Callable[[], Awaitable[T | None]], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+    """What `attempt` gives as soon as it gives something; nobody tells us when it would."""
+    async with asyncio.timeout(seconds) as limit:
+        try:
+            while True:
+                try:
+                    found = await attempt()
+                except aiohttp.ClientError:
+                    found = None
+                if found is not None:
+                    return found
+                await pass_by(_ASK_AGAIN_SECONDS)
+        except asyncio.CancelledError:
+            if limit.expired():
+                raise AssertionError(f"{what} did not come about in {seconds:.0f} s") from None
+            raise
+
+
+async def pass_by(seconds: float) -> None:
+    """Come back when so much time is over."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+
+
+async def get_json(url: str, **parameters: str) -> object:
+    """The JSON at an address; None where the answer is no 200."""
+    async with aiohttp.ClientSession() as http, http.get(url, params=parameters) as response:
+        return await response.json() if response.ok else None
+
+
+async def get_text(url: str) -> str | None:
+    """The text at an address; None where the answer is no 200."""
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        return await response.text() if response.ok else None
+
+
+@asynccontextmanager
+async def open_stack(folder: Path, **settings: str) -> AsyncIterator[Stack]:
+    """Jaeger, the Collector before it and Prometheus, until the block is left; `settings` are the Collector's."""
+    names = ("otlp", "http", "health", "own", "spans", "store", "jaeger", "jaeger_grpc", "jaeger_own", "prometheus")
+    ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
+    at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    async with (
+        running(folder, "jaeger", *_jaeger_command(), **_jaeger_settings(ports, folder)),
+        running(folder, "collector", *_collector_command(), **_collector_settings(ports), **settings),
+        running(folder, "prometheus", *_prometheus_command(folder, ports["prometheus"])),
+    ):
+        for name, url in (
+            ("jaeger", f"{at['jaeger']}/api/services"),
+            ("collector", at["health"]),
+            ("prometheus", f"{at['prometheus']}/-/ready"),
+        ):
+            await eventually(partial(get_text, url), f"the first answer of {name} ({folder / name}.log says why)")
+        targets = folder / "prometheus" / "targets"
+        _point(targets / "collector.yml", ("collector", ports["own"]))
+        _point(targets / "spans.yml", ("spans", ports["spans"]))
+        yield Stack(
+            otlp=at["otlp"],
+            jaeger=at["jaeger"],
+            prometheus=at["prometheus"],
+            collector_metrics=f"{at['own']}/metrics",
+            span_metrics=f"{at['spans']}/metrics",
+            targets=targets,
+        )
+
+
+def point_at(stack: Stack, ports: dict[str, int]) -> None:
+    """Tell Prometheus where the four processes of a Parley are."""
+    _point(
+        stack.targets / "parley.yml",
+        ("gateway", str(ports["PARLEY_GATEWAY_PORT"])),
+        *((name, str(ports[f"PARLEY_{name.upper()}_METRICS_PORT"])) for name in ("asr", "llm", "tts")),
+    )
+
+
+@asynccontextmanager
+async def running(folder: Path, name: str, *command: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program, ended with SIGTERM when the block is left; what it says stands in `NAME.log`."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as said:
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **settings}, stdout=said, stderr=said, cwd=folder
+        )
+    try:
+        yield process
+        assert process.returncode is None, f"{name} ended by itself:\n{log.read_text()[-4000:]}"
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def _jaeger_command() -> tuple[str, ...]:
+    return (str(program("jaeger")), "--config", str(CONFIGURATIONS / "jaeger" / "jaeger.yaml"))
+
+
+def _jaeger_settings(ports: dict[str, str], folder: Path) -> dict[str, str]:
+    return {
+        "PARLEY_JAEGER_PORT": ports["jaeger"],
+        "PARLEY_JAEGER_GRPC_PORT": ports["jaeger_grpc"],
+        "PARLEY_JAEGER_OTLP_PORT": ports["store"],
+        "PARLEY_JAEGER_METRICS_PORT": ports["jaeger_own"],
+        "PARLEY_JAEGER_DATA": str(folder / "jaeger"),
+    }
+
+
+def _collector_command() -> tuple[str, ...]:
+    return (str(program("parley-collector")), "--config", str(CONFIGURATIONS / "collector" / "collector.yaml"))
+
+
+def _collector_settings(ports: dict[str, str]) -> dict[str, str]:
+    return {
+        "PARLEY_COLLECTOR_GRPC_PORT": ports["otlp"],
+        "PARLEY_COLLECTOR_HTTP_PORT": ports["http"],
+        "PARLEY_COLLECTOR_HEALTH_PORT": ports["health"],
+        "PARLEY_COLLECTOR_METRICS_PORT": ports["own"],
+        "PARLEY_COLLECTOR_SPANS_PORT": ports["spans"],
+        "PARLEY_TRACE_STORE": f"127.0.0.1:{ports['store']}",
+    }
+
+
+def _prometheus_command(folder: Path, port: str) -> tuple[str, ...]:
+    # It takes no settings from the environment, and reads its targets beside its configuration: so that is copied.
+    shutil.copytree(CONFIGURATIONS / "prometheus", folder / "prometheus")
+    for path in (folder / "prometheus" / "targets").iterdir():
+        path.write_text("[]")
+    return (
+        str(program("prometheus")),
+        f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'prometheus-data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
+        "--web.enable-remote-write-receiver",
+    )
+
+
+def _point(path: Path, *targets: tuple[str, str]) -> None:
+    """Write a file of targets: (server, port) each. Renamed into place, so that it is never read half."""
+    lines = [f"- targets: ['127.0.0.1:{port}']\n  labels: {{server: {server}}}\n" for server, port in targets]
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(lines))
+    fresh.rename(path)

@@ -1,0 +1,180 @@
+"""Turns of every kind, held with four real processes: spoken, interrupted, typed, with a function, failed at a hop."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from aiohttp import web
+
+from parley.asr import Endpointing
+from parley.conversation import Outcome, SessionConfig, ToolRequest, TurnReport, UserText
+from parley.llm import Tool, ToolResult
+from parley_cli.client import EventLog, converse
+from parley_cli.client.listener import Listener
+from parley_cli.client.microphone import encoded, packet_of
+from parley_cli.client.opus import MIC_RATE_HZ
+from tests.end_to_end.whole import open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.end_to_end.whole import House
+
+CANARY: Final = "tangerine xylophone"
+"""Is in every reply, and so in every span that says what was written."""
+OF_EACH: Final = 12
+"""Turns of each kind."""
+_REPLY: Final = f"The {CANARY} sings on and on, so that there is time enough to speak while it can still be heard."
+_FAILS: Final = "please fail"
+_LIGHT: Final = Tool("light", "Switches a light.")
+_SLOW_MS: Final = 2_500
+_SLOW: Final = Endpointing(
+    finished_silence_ms=_SLOW_MS,
+    default_silence_ms=_SLOW_MS,
+    hesitant_silence_ms=_SLOW_MS,
+    unfinished_silence_ms=_SLOW_MS,
+    patient_silence_ms=_SLOW_MS,
+    patience_limit_ms=_SLOW_MS,
+)
+_SECONDS: Final = 90
+
+
+class Kind(enum.Enum):
+    """What happens in a turn."""
+
+    PLAIN = "spoken, and answered"
+    SLOW = "spoken, and answered only after a long silence"
+    INTERRUPTED = "spoken, and the user speaks into the reply"
+    TYPED = "typed, and answered"
+    GREETING = "nothing is said, and the assistant begins"
+    FUNCTION = "typed, and the model calls a function of the listener's"
+    MODEL_FAILS = "typed, and the model's endpoint answers with an error"
+    NO_LLM = "typed, and the LLM server is away"
+    NO_TTS = "typed, and the TTS server is away"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn that is over."""
+
+    kind: Kind
+    report: TurnReport
+
+
+@dataclass(slots=True)
+class Evening:
+    """All turns that were held."""
+
+    turns: list[Turn] = field(default_factory=list)
+
+    def of(self, *kinds: Kind) -> list[TurnReport]:
+        return [turn.report for turn in self.turns if turn.kind in kinds]
+
+    def ended(self, *outcomes: Outcome) -> list[TurnReport]:
+        return [turn.report for turn in self.turns if turn.report.outcome in outcomes]
+
+
+@asynccontextmanager
+async def open_parley(otlp: str, **settings: str) -> AsyncIterator[House]:
+    """Four processes that send their spans to `otlp`, the users' words among them."""
+    async with _endpoint() as url:
+        common = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
+            "OTEL_EXPORTER_OTLP_INSECURE": "true",
+            "PARLEY_TRACE_CONTENT": "1",
+            "PARLEY_LLM_ENGINE": "openai",
+            "PARLEY_LLM_URL": url,
+            "PARLEY_LLM_MODEL": "small",
+            "PARLEY_LLM_WARM_UP": "false",
+            "PARLEY_SCRIPTED_TTS_CHARACTER_MS": "40",
+            # Turns that fail are what is wanted.
+            "PARLEY_LOG_LEVEL": "CRITICAL",
+        }
+        async with open_house("scripted", **common, **settings) as house:
+            yield house
+
+
+async def hold(house: House, evening: Evening, *kinds: Kind) -> None:
+    """Hold some turns of each of the kinds, those of one kind side by side."""
+    for kind in kinds:
+        async with asyncio.TaskGroup() as tasks:
+            held = [tasks.create_task(_converse(house.url, kind)) for _ in range(OF_EACH)]
+        evening.turns += [Turn(kind, report) for task in held for report in task.result()]
+
+
+async def _converse(url: str, kind: Kind) -> list[TurnReport]:
+    """One session; the reports of all its turns."""
+    log = EventLog()
+    question = _voice(1.0)
+    sound = {
+        Kind.PLAIN: question,
+        Kind.SLOW: question,
+        Kind.INTERRUPTED: question + bytes(2 * MIC_RATE_HZ * 3) + _voice(1.5),
+    }
+    turns = 2 if kind is Kind.INTERRUPTED else 1
+    config = SessionConfig(
+        reports_playback=True,
+        greeting=_REPLY if kind is Kind.GREETING else "",
+        tools=(_LIGHT,) if kind is Kind.FUNCTION else (),
+        endpointing=_SLOW if kind is Kind.SLOW else None,
+    )
+
+    async def scene() -> None:
+        if kind is not Kind.GREETING and kind not in sound:
+            await listener.send(UserText(_FAILS if kind is Kind.MODEL_FAILS else "turn on the light"))
+        if kind is Kind.FUNCTION:
+            request = await log.first(ToolRequest)
+            await listener.send(ToolResult(request.call.id, "done"))
+        await log.until(lambda: len(log.of(TurnReport)) >= turns)
+
+    async with asyncio.timeout(_SECONDS), converse(url) as conversation:
+        listener = Listener(conversation, encoded(partial(packet_of, sound.get(kind, b""))), log, config)
+        await listener.during(scene)
+    return log.of(TurnReport)
+
+
+def _voice(seconds: float) -> bytes:
+    """A tone, which the scripted recogniser takes for speech, s16le at 48 kHz."""
+    times = np.arange(round(seconds * MIC_RATE_HZ)) / MIC_RATE_HZ
+    return (12_000 * np.sin(2 * np.pi * 200 * times)).astype("<i2").tobytes()
+
+
+@asynccontextmanager
+async def _endpoint() -> AsyncIterator[str]:
+    """A model behind an OpenAI-compatible address."""
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", _answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}/v1"
+    finally:
+        await runner.cleanup()
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    body = await request.json()
+    last = body["messages"][-1]
+    if _FAILS in str(last["content"]):
+        return web.json_response({"error": {"message": "out of order"}}, status=500)
+    call = {"index": 0, "id": "a", "function": {"name": _LIGHT.name, "arguments": "{}"}}
+    calls = bool(body.get("tools")) and last["role"] == "user"
+    delta = {"tool_calls": [call]} if calls else {"content": _REPLY}
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for choice in (
+        {"index": 0, "delta": delta, "finish_reason": None},
+        {"index": 0, "delta": {}, "finish_reason": "tool_calls" if calls else "stop"},
+    ):
+        await response.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+    await response.write(b"data: [DONE]\n\n")
+    return response

@@ -1,0 +1,261 @@
+"""Spans go where the standard variables say, carry the decision to sample, and never hold anyone up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from prometheus_client import CollectorRegistry, Counter
+
+import serving.telemetry
+from serving.config import ConfigError
+from serving.telemetry import SpanIdentity, Telemetry, context_of, open_telemetry
+from serving.telemetry_export import SpanQueue
+from tests.end_to_end.test_traces import collecting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+FATES = ("sent", "failed", "dropped")
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Without variables of whoever runs the tests, and with a sampler that reads those of the test."""
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_SDK_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+    serving.telemetry._sampler.cache_clear()  # noqa: SLF001 - a process reads its variables once
+    yield
+    serving.telemetry._sampler.cache_clear()  # noqa: SLF001 - as above
+
+
+def a_turn(telemetry: Telemetry) -> SpanIdentity:
+    """A root and one span below it; gives who the root is."""
+    identity = SpanIdentity.new()
+    telemetry.record("llm.chat", parent=identity.traceparent, start_ns=2, end_ns=3)
+    telemetry.record_root("parley.turn", identity=identity, start_ns=1, end_ns=4)
+    return identity
+
+
+def counted(telemetry: Telemetry) -> tuple[float, ...]:
+    """Spans that were sent, that failed, and that were dropped."""
+    return tuple(telemetry.registry.get_sample_value("parley_spans_total", {"fate": fate}) or 0 for fate in FATES)
+
+
+async def test_spans_go_by_grpc_to_the_endpoint_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with collecting() as (collector, endpoint):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        with open_telemetry("asr") as telemetry:
+            identity = a_turn(telemetry)
+            await flushed(telemetry)
+            assert counted(telemetry) == (2, 0, 0)
+    assert {(each.service, each.span.name) for each in collector.spans} == {("asr", "llm.chat"), ("asr", "parley.turn")}
+    assert {each.span.trace_id.hex() for each in collector.spans} == {identity.trace_id_hex}
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
+async def test_spans_go_by_http_with_headers_and_compression(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    async with receiving() as (received, url):
+        monkeypatch.setenv(variable, "http/protobuf")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "tenant=ann")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+        with open_telemetry("asr") as telemetry:
+            a_turn(telemetry)
+            await flushed(telemetry)
+    ((headers, request),) = received
+    assert (headers["tenant"], headers["Content-Encoding"]) == ("ann", "gzip")
+    assert len(request.resource_spans[0].scope_spans[0].spans) == 2
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_a_collector_on_this_machine_is_asked_past_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    async with collecting() as (_, by_grpc), receiving() as (_, by_http):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", by_grpc if protocol == "grpc" else by_http)
+        with open_telemetry("asr") as telemetry:
+            a_turn(telemetry)
+            await flushed(telemetry)
+            assert counted(telemetry) == (2, 0, 0)
+
+
+async def test_what_the_variables_say_of_the_process_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiving() as (received, url):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "ears")
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=asr-0,deployment.environment.name=production")
+        with open_telemetry("asr") as telemetry:
+            a_turn(telemetry)
+            await flushed(telemetry)
+    ((_, request),) = received
+    said = {pair.key: pair.value.string_value for pair in request.resource_spans[0].resource.attributes}
+    assert said["service.name"] == "ears"
+    assert said["k8s.pod.name"] == "asr-0"
+    assert said["deployment.environment.name"] == "production"
+    assert said["service.version"]
+    assert said["service.instance.id"]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "sampled"),
+    [("always_off", "", 0), ("parentbased_always_on", "", 200), ("parentbased_traceidratio", "0.5", None)],
+)
+async def test_a_trace_is_recorded_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, argument: str, sampled: int | None
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
+    async with collecting() as (collector, endpoint):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        with open_telemetry("asr") as telemetry:
+            identities = [a_turn(telemetry) for _ in range(200)]
+            await flushed(telemetry)
+    wanted = {each.trace_id_hex for each in identities if each.traceparent.endswith("-01")}
+    arrived = [each.span.trace_id.hex() for each in collector.spans]
+    assert sorted(arrived) == sorted([*wanted, *wanted])
+    assert len(wanted) == sampled if sampled is not None else 50 < len(wanted) < 150
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": ""}],
+)
+async def test_nothing_is_sent_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    async with collecting() as (collector, endpoint):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with open_telemetry("asr") as telemetry:
+            identity = a_turn(telemetry)
+            await flushed(telemetry)
+    assert collector.spans == []
+    assert identity.sampled is ("OTEL_SDK_DISABLED" not in variables)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("OTEL_TRACES_EXPORTER", "carrier-pigeon", r"OTEL_TRACES_EXPORTER=carrier-pigeon: not one of none, otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", r"OTEL_EXPORTER_OTLP_PROTOCOL=http/json: not one of grpc, http/p"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", r"OTEL_BSP_MAX_QUEUE_SIZE=many: not a whole number"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1.5", r"OTEL_BSP_SCHEDULE_DELAY=1\.5: not a whole number"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=says), open_telemetry("asr"):
+        pass
+
+
+class Frozen(SpanExporter):
+    """Does not come back until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.let_go = threading.Event(), threading.Event()
+        self.spans: list[ReadableSpan] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.asked.set()
+        self.let_go.wait()
+        self.spans += spans
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        self.let_go.set()
+
+
+def test_a_frozen_backend_holds_nobody_up_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
+    registry, backend, provider = CollectorRegistry(), Frozen(), TracerProvider(shutdown_on_exit=False)
+    fates = Counter("parley_spans", "Spans.", ["fate"], registry=registry)
+    provider.add_span_processor(SpanQueue(backend, fates))
+    telemetry = Telemetry(provider, registry)
+    for number in range(1_000):
+        telemetry.tracer.start_span(str(number)).end()
+    assert counted(telemetry) == (0, 0, 900)
+    backend.let_go.set()
+    provider.force_flush()
+    telemetry.tracer.start_span("later").end()
+    provider.shutdown()
+    assert [span.name for span in backend.spans] == [*map(str, range(100)), "later"]
+    assert counted(telemetry) == (101, 0, 900)
+
+
+class Failing(SpanExporter):
+    """Takes nothing, in one way or the other."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        del spans
+        if self.error is not None:
+            raise self.error
+        return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("no")])
+def test_what_a_backend_does_not_take_is_counted(error: Exception | None) -> None:
+    registry, provider = CollectorRegistry(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(
+        SpanQueue(Failing(error), Counter("parley_spans", "Spans.", ["fate"], registry=registry))
+    )
+    telemetry = Telemetry(provider, registry)
+    for _ in range(3):
+        telemetry.tracer.start_span("lost").end()
+    provider.shutdown()
+    assert counted(telemetry) == (0, 3, 0)
+
+
+def test_a_caller_who_does_not_sample_is_followed() -> None:
+    unsampled = SpanIdentity(1, 2, sampled=False)
+    span = TracerProvider(shutdown_on_exit=False).get_tracer("t").start_span("s", context_of(unsampled.traceparent))
+    assert not span.is_recording()
+
+
+async def flushed(telemetry: Telemetry) -> None:
+    """Send what there is, while this loop serves who receives it."""
+    await asyncio.to_thread(telemetry.flush)
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[tuple[list[tuple[dict[str, str], ExportTraceServiceRequest]], str]]:
+    """A receiver of OTLP over HTTP."""
+    received: list[tuple[dict[str, str], ExportTraceServiceRequest]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        received.append((dict(request.headers), ExportTraceServiceRequest.FromString(await request.read())))
+        return web.Response(content_type="application/x-protobuf")
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield received, f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
