@@ -19,6 +19,8 @@ HERE: Final = Path(__file__).parent
 SIZE: Final = (1280, 800)
 MOST_BYTES: Final = 150_000
 MARGIN: Final = 16
+# The orb's colours go over into each other in less than this.
+ORB_MS: Final = 700
 
 
 def around(box: FloatRect | None) -> FloatRect:
@@ -45,6 +47,7 @@ async def main() -> None:
             await ask(page, "What is seven times eight?", turns=2)
             await page.click("#history li:last-child button")
             await page.mouse.move(0, 0)
+            await page.wait_for_timeout(ORB_MS)
             await page.screenshot(path=HERE / "page.png")
             await page.screenshot(
                 path=HERE / "waterfall.png", clip=around(await page.locator("#waterfall").bounding_box())
