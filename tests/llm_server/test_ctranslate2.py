@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from llm_server.engines.ctranslate2 import _Prompt
 
 HELLO = (Message(Role.USER, "hello how are you"),)
+# Long enough for a place to come free on a machine that has other work.
+PATIENCE = 3.0
 
 
 @pytest.fixture(scope="session")
@@ -96,12 +98,12 @@ async def test_more_replies_than_places_wait_their_turn(model: Path) -> None:
 
 async def test_who_waits_for_a_place_is_told_so_and_is_not_kept_for_ever(model: Path) -> None:
     endless = Conversation(HELLO, max_tokens=1500, temperature=2)
-    async with loaded(ModelConfig(str(model), parallel=1), patience_seconds=1.0) as engine:
+    async with loaded(ModelConfig(str(model), parallel=1), patience_seconds=PATIENCE) as engine:
         async with aclosing(engine.reply(endless)) as busy:
             assert await anext(busy) == Progress(ProgressKind.WAITING)
             async with aclosing(engine.reply(endless)) as other:
                 assert await anext(other) == Progress(ProgressKind.QUEUED)
-                with pytest.raises(Overloaded, match="no place came free within 1 s"):
+                with pytest.raises(Overloaded, match="no place came free within 3 s"):
                     await anext(other)
         text, _ = await said(engine, Conversation(HELLO, max_tokens=60, temperature=0))
     assert text.startswith("Hello!")
@@ -122,12 +124,12 @@ STUCK = 7
 
 
 async def test_a_model_that_writes_no_token_is_given_up_and_its_place_is_free_when_it_goes_on(model: Path) -> None:
-    engine = Stuck(ModelConfig(str(model), parallel=1), patience_seconds=1.0)
+    engine = Stuck(ModelConfig(str(model), parallel=1), patience_seconds=PATIENCE)
     try:
         engine.load()
         # So that a test that goes wrong comes to an end.
-        asyncio.get_running_loop().call_later(5, engine.let_go.set)
-        with pytest.raises(DeadlinePassed, match="llama-tiny-chat has written nothing for 1 s"):
+        asyncio.get_running_loop().call_later(20, engine.let_go.set)
+        with pytest.raises(DeadlinePassed, match="llama-tiny-chat has written nothing for 3 s"):
             await said(engine, Conversation(HELLO, max_tokens=5, seed=STUCK))
         with pytest.raises(Overloaded):
             await said(engine, Conversation(HELLO, max_tokens=5))
