@@ -93,7 +93,7 @@ async def test_one_that_cannot_be_warmed_up_is_tried_again_with_the_next_questio
             while not caplog.records:
                 await asyncio.sleep(0)
         [line] = [record.getMessage() for record in caplog.records]
-        why = f'a@{first.host} answers 503: {{"error": "Bearer ***"}}'
+        why = f'PARLEY_LLM_URL: a@{first.host} answers 503: {{"error": "Bearer ***"}}'
         assert line == f"not warmed up, the next question tries again: {why}"
         assert (await whole(engine))[0] == "Hello."
         await times(first, 3)
