@@ -12,22 +12,15 @@ import pytest
 
 from parley.conversation import SessionConfig, UserText, UserUtterance
 from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, status, visiting
-from tests.end_to_end.scripted_gateway import ScriptedGateway, scripted_gateway
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Page
+
+    from tests.end_to_end.scripted_gateway import ScriptedGateway
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 LOCALES: Final = Path(__file__).resolve().parents[2] / "edge_gateway" / "web" / "locales"
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[ScriptedGateway]:
-    async with scripted_gateway() as opened:
-        yield opened
 
 
 def texts(language: str) -> dict[str, str]:

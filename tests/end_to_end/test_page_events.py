@@ -31,7 +31,7 @@ from parley.conversation import (
 )
 from parley.llm import ProgressKind
 from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, says, status, visiting
-from tests.end_to_end.scripted_gateway import REPLY_RATE_HZ, Listener, ScriptedGateway, scripted_gateway
+from tests.end_to_end.scripted_gateway import REPLY_RATE_HZ, Listener, ScriptedGateway
 from tests.end_to_end.test_page_audio import without_codecs
 
 if TYPE_CHECKING:
@@ -49,12 +49,6 @@ RESTARTING: Final = "Parley is restarting. The page connects again by itself; wh
 CLOCK_SECONDS: Final = 0.05
 # What is rendered is heard later, so a mark may come before its time has.
 LATENCY_SECONDS: Final = 0.2
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[ScriptedGateway]:
-    async with scripted_gateway() as opened:
-        yield opened
 
 
 @pytest.fixture

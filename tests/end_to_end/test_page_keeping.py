@@ -9,32 +9,20 @@ import pytest
 
 from parley.conversation import Outcome, ReplyFinished, ReplyStarted, ReplyText, ToolUsed, UserText, UserUtterance
 from parley.llm import ToolUse
-from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, status, visiting
-from tests.end_to_end.scripted_gateway import Listener, ScriptedGateway, scripted_gateway
+from tests.end_to_end.chromium import CHROMIUM, lines, status
 from tests.end_to_end.test_page_events import IDLE, asked, report
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from playwright.async_api import Page
+
+    from tests.end_to_end.scripted_gateway import Listener, ScriptedGateway
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 FORGOTTEN: Final = "What stands above is an earlier conversation, which Parley does not remember."
 CALLED: Final = 'Function called: time({"zone":"CET"}) → noon'
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[ScriptedGateway]:
-    async with scripted_gateway() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def page(gateway: ScriptedGateway) -> AsyncIterator[Page]:
-    async with visiting(gateway.url, Visitor()) as opened:
-        yield opened
 
 
 async def answered(gateway: ScriptedGateway, page: Page) -> Listener:

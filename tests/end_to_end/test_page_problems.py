@@ -19,14 +19,13 @@ from parley.conversation import (
     UserSpeechStarted,
 )
 from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, says, status, visiting
-from tests.end_to_end.scripted_gateway import Listener, ScriptedGateway, scripted_gateway
 from tests.end_to_end.test_page_audio import UNPLUGGED
 from tests.end_to_end.test_page_events import SPEAKING, asked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Page
+
+    from tests.end_to_end.scripted_gateway import Listener, ScriptedGateway
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
@@ -40,18 +39,6 @@ WORDS: Final = {
     "llm": "Parley hears you, and has no answer just now: the language model is away.",
     "tts": "The voice is away: replies are written instead of spoken until it is back.",
 }
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[ScriptedGateway]:
-    async with scripted_gateway() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def page(gateway: ScriptedGateway) -> AsyncIterator[Page]:
-    async with visiting(gateway.url, Visitor()) as opened:
-        yield opened
 
 
 def failure(hop: str, code: ErrorCode = ErrorCode.UNAVAILABLE) -> ErrorEvent:
