@@ -26,6 +26,7 @@ class Worker:
     def __init__(self, name: str, threads: int = 1) -> None:
         """Start nothing yet: a thread begins with the first work."""
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
+        self._iterated: set[Callable[[], None]] = set()
 
     async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Result of `function(*args)`, called on the worker's thread. Work not yet begun is dropped on cancellation."""
@@ -51,15 +52,20 @@ class Worker:
         """
         handover: _Handover[T] = _Handover(asyncio.get_running_loop(), bound, patience_seconds)
         done = self._executor.submit(handover.produce, make)
+        self._iterated.add(handover.call_off)
         try:
             yield handover.items(done)
         finally:
+            self._iterated.discard(handover.call_off)
             handover.call_off()
             if not done.cancel() and not handover.late:
                 await _ended(done)
 
     def close(self) -> None:
-        """Refuse new work and wait for the thread to end."""
+        """Refuse new work, call off what is being iterated over, and wait for the thread to end."""
+        # Whoever iterates may not have been told yet that all is over, and cannot be while this waits.
+        for call_off in self._iterated:
+            call_off()
         self._executor.shutdown(cancel_futures=True)
 
 

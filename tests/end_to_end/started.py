@@ -53,10 +53,13 @@ class Up:
         raise AssertionError(self.errors)
 
     async def all_gone(self) -> str:
-        """Wait until nothing holds its standard output any more; gives what was still written there."""
+        """Wait until it and all that holds its standard output are gone; gives what was still written there."""
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return (await self.process.stdout.read()).decode()
+            rest = await self.process.stdout.read()
+            # A signal to a process that has just ended would take its status away from who waits for it.
+            await self.process.wait()
+        return rest.decode()
 
     def child(self, module: str) -> int:
         """Process id of a server."""
@@ -91,4 +94,3 @@ async def started(*arguments: str, **settings: str) -> AsyncIterator[Up]:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
         await up.all_gone()
-        await process.wait()

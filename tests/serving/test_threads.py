@@ -125,3 +125,17 @@ async def test_a_worker_of_two_threads_does_two_things_at_once() -> None:
                 tasks.create_task(worker.run(both.wait))
     finally:
         worker.close()
+
+
+async def test_closing_calls_off_what_is_still_being_iterated_over() -> None:
+    worker, began = Worker("test"), threading.Event()
+
+    def waits_for_stop(stop: threading.Event) -> Iterator[int]:
+        began.set()
+        stop.wait()
+        yield 0
+
+    async with worker.iterate(waits_for_stop, bound=1):
+        await asyncio.to_thread(began.wait)
+        # The block's own end is not reached before this returns.
+        worker.close()
