@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parley._variables import LOOPBACK
+from parley.asr import SERVICE
 from serving.config import port_setting, setting
+from serving.probes import GrpcProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +76,8 @@ class AsrConfig:
     scripted_delay_ms: float = setting(
         "PARLEY_SCRIPTED_ASR_DELAY_MS", 0.0, help="Scripted engine: how long a transcription takes.", minimum=0
     )
+
+    @property
+    def probes(self) -> tuple[GrpcProbe, ...]:
+        """Where the process answers for its health."""
+        return (GrpcProbe(self.host, self.port, SERVICE),)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parley._variables import LOOPBACK, PORTS
+from parley.conversation import SERVICE
 from serving.config import port_setting, setting
+from serving.probes import GrpcProbe, HttpProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,8 @@ class GatewayConfig:
     def known_hosts(self) -> str:
         """As what the gateway may be opened beside its own address: what is named, and where it serves HTTPS."""
         return f"{self.hosts},{self.https_host}" if self.https_certificate else self.hosts
+
+    @property
+    def probes(self) -> tuple[GrpcProbe | HttpProbe, ...]:
+        """Where the process answers for its health."""
+        return GrpcProbe(self.host, self.grpc_port, SERVICE), HttpProbe(self.host, self.port, "/healthz")

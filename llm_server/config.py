@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parley._variables import LOOPBACK
+from parley.llm import SERVICE
 from serving.config import port_setting, setting
+from serving.probes import GrpcProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,8 @@ class LlmConfig:
     scripted_delta_ms: float = setting(
         "PARLEY_SCRIPTED_LLM_DELTA_MS", 0.0, help="Scripted engine: time between pieces.", minimum=0
     )
+
+    @property
+    def probes(self) -> tuple[GrpcProbe, ...]:
+        """Where the process answers for its health."""
+        return (GrpcProbe(self.host, self.port, SERVICE),)

@@ -40,8 +40,8 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._tell()
 
     def drain(self) -> None:
-        """Nobody is served any more; who watches is told, and let go."""
-        self._statuses = dict.fromkeys(self._statuses, _NOT_SERVING)
+        """The service takes nobody any more, the process is still there; who watches is told, and let go."""
+        self._statuses[self._service] = _NOT_SERVING
         self._draining = True
         self._tell()
 

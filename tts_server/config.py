@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parley._variables import LOOPBACK
+from parley.tts import SERVICE
 from serving.config import port_setting, setting
+from serving.probes import GrpcProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +41,8 @@ class TtsConfig:
     scripted_character_ms: float = setting(
         "PARLEY_SCRIPTED_TTS_CHARACTER_MS", 60.0, help="Scripted engine: length of a character.", minimum=1
     )
+
+    @property
+    def probes(self) -> tuple[GrpcProbe, ...]:
+        """Where the process answers for its health."""
+        return (GrpcProbe(self.host, self.port, SERVICE),)

@@ -55,10 +55,21 @@ async def test_everyone_who_watches_is_told_also_when_another_has_left() -> None
 async def test_who_watches_is_told_that_the_server_drains_and_does_not_hold_it_up() -> None:
     async with running(30) as server:
         await server.ready()
-        watches = [server.client.watch(name) for name in (SERVICE, "")]
+        watches = [server.client.watch(SERVICE) for _ in range(2)]
         for watch in watches:
             assert await next_status(watch) == HealthCheckResponse.SERVING
         async with asyncio.timeout(5):
             await server.drain()
         for watch in watches:
             assert await next_status(watch) == HealthCheckResponse.NOT_SERVING
+
+
+async def test_a_process_that_drains_is_still_there_so_that_nobody_kills_it_for_it() -> None:
+    async with running(30) as server:
+        await server.ready()
+        watch = server.client.watch("")
+        assert await next_status(watch) == HealthCheckResponse.SERVING
+        async with asyncio.timeout(5):
+            await server.drain()
+            # It is let go, and was told of no change.
+            assert await watch.read() is grpc.aio.EOF

@@ -1,0 +1,130 @@
+"""Where a process answers for its health, and how it is asked there. Knows no service by name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from parley._binding import joined, reachable
+from parley._channel import open_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+_STATUS_LINE_PARTS: Final = 3
+_OK: Final = "200"
+
+
+class Unhealthy(Exception):
+    """A process is not as it should be; the message says in one line what was seen."""
+
+
+class Probe(Protocol):
+    """One place where a process answers."""
+
+    async def ask(self, *, live: bool) -> None:
+        """Return when all is well; `live` asks only whether the process is there at all.
+
+        Raises:
+            Unhealthy: it is not.
+        """
+        ...
+
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcProbe:
+    """`grpc.health.v1` of a server."""
+
+    host: str
+    """Address that it is bound to."""
+    port: int
+    """Port that it is bound to."""
+    service: str
+    """Full name of the service that must be ready."""
+
+    @property
+    def where(self) -> str:
+        """Host and port."""
+        return joined(reachable(self.host), self.port)
+
+    async def ask(self, *, live: bool) -> None:
+        """Ask for the service's status; with `live` for that of the process, the empty name."""
+        request = health_pb2.HealthCheckRequest(service="" if live else self.service)
+        async with open_plain(self.where) as channel:
+            try:
+                # The package's types leave the stub's methods out.
+                answer = await health_pb2_grpc.HealthStub(channel).Check(request)  # type: ignore[attr-defined]
+            except grpc.aio.AioRpcError as error:
+                raise Unhealthy(f"{error.code().name}, {error.details()}") from error
+        if answer.status != _SERVING:
+            name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+            raise Unhealthy(f"{request.service or 'the process'} is {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """A path that a web server answers with 200."""
+
+    host: str
+    """Address that it is bound to."""
+    port: int
+    """Port that it is bound to."""
+    path: str
+    """What is asked for."""
+
+    @property
+    def where(self) -> str:
+        """A URL."""
+        return f"http://{joined(reachable(self.host), self.port)}{self.path}"
+
+    async def ask(self, *, live: bool) -> None:
+        """Ask for the path and read the first line of the answer; whoever answers is there, and ready."""
+        del live
+        host = reachable(self.host).strip("[]")
+        try:
+            reader, writer = await asyncio.open_connection(host, self.port)
+        except OSError as error:
+            raise Unhealthy(f"no connection ({error.strerror or error})") from error
+        try:
+            writer.write(
+                f"GET {self.path} HTTP/1.1\r\nHost: {joined(host, self.port)}\r\nConnection: close\r\n\r\n".encode()
+            )
+            line = (await reader.readline()).decode("latin-1").strip()
+        except (OSError, ValueError) as error:
+            raise Unhealthy(f"the connection broke ({error})") from error
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        parts = line.split(maxsplit=_STATUS_LINE_PARTS - 1)
+        if parts[1:2] != [_OK]:
+            raise Unhealthy(f"the answer is {line!r}" if line else "no answer")
+
+
+async def ask_all(probes: Sequence[Probe], *, live: bool, seconds: float) -> None:
+    """Ask one after the other, all of them within `seconds`.
+
+    Raises:
+        Unhealthy: one does not answer as it should; the message names the place.
+    """
+    place = ""
+    try:
+        async with asyncio.timeout(seconds):
+            for probe in probes:
+                place = probe.where
+                await probe.ask(live=live)
+    except Unhealthy as error:
+        raise Unhealthy(f"{place}: {error}") from error
+    except TimeoutError as error:
+        raise Unhealthy(f"{place}: no answer within {seconds:g} s") from error
