@@ -21,7 +21,7 @@ LOCK_IMAGE := $(LOCK) pyproject.toml --constraints locks/dev.txt
 LOCK_CUDA := $(subst --universal,--python-platform x86_64-manylinux_2_34,$(subst --fork-strategy fewest,,$(LOCK))) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web test-browser test-engines test-observability mutants fuzz check format generate lock \
+.PHONY: help run test test-web test-browser test-engines test-observability test-deploy mutants fuzz check format generate lock \
 	pictures clean
 
 help: ## list these commands
@@ -50,6 +50,9 @@ test-observability: .venv/.installed-dev ## run the tests with a real Collector,
 	$(BIN)/python tests/observability/parts.py
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
+test-deploy: .venv/.installed-dev ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
+	$(BIN)/python -m pytest tests/deployed $(ARGS)
+
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
 	$(BIN)/python tests/mutants/run.py $(WORDS)
 
@@ -71,8 +74,9 @@ format: .venv/.installed-dev ## put code and protos in the form that `make check
 	$(BIN)/ruff format
 	cd protos && ../$(BIN)/buf format --write
 
-generate: .venv/.installed-dev ## compile protos/ into parley/v1
+generate: .venv/.installed-dev ## compile protos/ into parley/v1, and make what deploy/ has of other files
 	$(BIN)/python protos/generate.py
+	$(BIN)/python deploy/k8s/rules.py
 
 # The development lock comes first and holds the other to its versions, so that what is tested is what runs. The large
 # engines ask for other versions of some packages, and have locks of their own.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-# They need engines that weigh gigabytes, or programs that are built for many minutes: `make test-engines` and
-# `make test-observability` provide those, and name the folder.
-collect_ignore = ["observability", *([] if importlib.util.find_spec("vllm") else ["engines"])]
+# They need engines that weigh gigabytes, or programs that are built for many minutes, or install images: `make
+# test-engines`, `make test-observability` and `make test-deploy` provide those, and name the folder.
+collect_ignore = ["deployed", "observability", *([] if importlib.util.find_spec("vllm") else ["engines"])]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
