@@ -24,18 +24,21 @@ _PLAYED: Final = frozenset(
     {"tts.synthesize", "gateway.encode", "client.downlink", "client.jitter_buffer", "client.playout"}
 )
 _SPOKEN: Final = frozenset(
-    {"client.capture", "client.uplink", "gateway.decode", "asr.endpoint", "asr.transcribe", "gateway.decide"}
+    {
+        *("client.capture", "client.uplink", "gateway.decode", "gateway.decide"),
+        *("asr.endpoint", "asr.end_of_turn", "asr.transcribe"),
+    }
 )
 SPANS: Final = {
     Kind.PLAIN: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.SLOW: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.INTERRUPTED: _SPOKEN | {"llm.chat"} | _PLAYED,
-    Kind.TYPED: {"llm.chat"} | _PLAYED,
-    Kind.GREETING: _PLAYED,
-    Kind.FUNCTION: {"llm.chat", "execute_tool light"} | _PLAYED,
-    Kind.MODEL_FAILS: {"llm.chat"},
-    Kind.NO_LLM: set(),
-    Kind.NO_TTS: {"llm.chat"},
+    Kind.TYPED: {"gateway.decide", "llm.chat"} | _PLAYED,
+    Kind.GREETING: {"gateway.decide"} | _PLAYED,
+    Kind.FUNCTION: {"gateway.decide", "llm.chat", "execute_tool light"} | _PLAYED,
+    Kind.MODEL_FAILS: {"gateway.decide", "llm.chat"},
+    Kind.NO_LLM: {"gateway.decide", "llm.chat"},
+    Kind.NO_TTS: {"gateway.decide", "llm.chat", "tts.synthesize"},
 }
 """What a whole trace of each kind has below its root."""
 
