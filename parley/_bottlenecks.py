@@ -54,6 +54,7 @@ _BY_NAME: Final = {
 }
 # Parts of those, by the beginning of their names.
 _BY_PREFIX: Final = (
+    ("asr.end", "asr.endpoint"),
     ("asr.", "asr.transcribe"),
     ("llm.", "llm.chat"),
     ("chat", "llm.chat"),

@@ -53,6 +53,8 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # The TTS server.
         *("TTS_HOST", "TTS_ENGINE", "TTS_VOICE", "TTS_VOICES_DIR", "TTS_DEVICE", "TTS_CACHE_MB", "REDIS_URL"),
         *("TTS_MAX_CALLS", "SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
+        # The command line.
+        "TEMPO_URL",
         # Every process.
         *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT"),
         # Parley's own tests.

@@ -36,7 +36,11 @@ _STAGES: Final = (
     "client.jitter_buffer",
     "client.playout",
 )
-_STAGE: Final = {name: place for place, name in enumerate(_STAGES)}
+_STAGE: Final = {
+    **{name: place for place, name in enumerate(_STAGES)},
+    # The ASR server's own view of the silence.
+    "asr.end_of_turn": _STAGES.index("asr.endpoint"),
+}
 _LAST: Final = len(_STAGES)
 # Of one clock, but written down by two processes, or as fractions of a millisecond.
 _SAME_MOMENT_MS: Final = 0.5
@@ -108,6 +112,21 @@ def root_of(spans: Iterable[Span]) -> Span | None:
     turns = [span for span in sound if span.name == ROOT]
     tops = [span for span in sound if not span.parent or span.parent not in ids]
     return max(turns or tops or sound, key=lambda span: span.duration_ms, default=None)
+
+
+def outline(spans: Sequence[Span]) -> tuple[tuple[int, Span], ...]:
+    """Each span below the one that it is a part of, in the order of their start, with how deep it lies."""
+    parents = _parents(spans)
+    parts: defaultdict[int, list[Span]] = defaultdict(list)
+    for span in sorted(spans, key=_begin, reverse=True):
+        parts[id(parents.get(id(span)))].append(span)
+    lines: list[tuple[int, Span]] = []
+    waiting = [(0, span) for span in parts[id(None)]]
+    while waiting:
+        depth, span = waiting.pop()
+        lines.append((depth, span))
+        waiting += [(depth + 1, part) for part in parts[id(span)]]
+    return tuple(lines)
 
 
 def self_ms(spans: Sequence[Span]) -> tuple[float, ...]:
@@ -266,6 +285,10 @@ def _without_later_sentences(spans: Sequence[Span]) -> Iterable[Span]:
     places = {id(span): _place(span) for span in spans if span.name == "tts.synthesize"}
     first = min(places.values(), default=0.0)
     return (span for span in spans if places.get(id(span), first) <= first)
+
+
+def _begin(span: Span) -> float:
+    return span.start_ms if math.isfinite(span.start_ms) else math.inf
 
 
 def _place(sentence: Span) -> float:
