@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+FAILED: Final = "failed"
+"""The error of a span of which no more is known than that."""
+
 _NOTHING: Final[Mapping[str, object]] = {}
 _LONGEST_WHOLE: Final = 20
 # No time in a trace is longer, and a whole number may be too long for a float.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from parley.waterfall import Span, root_of
-from parley_cli.trace.fields import mapping, mappings, text, whole
+from parley_cli.trace.fields import FAILED, mapping, mappings, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,7 +96,7 @@ def _error(written: Mapping[str, object], attributes: Mapping[str, object]) -> s
     kinds = [attributes.get("error.type"), *(each.get("exception.type") for each in _events(written))]
     kind = next((str(each) for each in kinds if each), "")
     said = text(status.get("message"))
-    return ": ".join(each for each in (kind, said) if each and not (each is kind and said.startswith(kind))) or "failed"
+    return ": ".join(each for each in (kind, said) if each and not (each is kind and said.startswith(kind))) or FAILED
 
 
 def _events(written: Mapping[str, object]) -> Iterator[dict[str, object]]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley.waterfall import Span, Step, advice, critical_path, explained, of_slices, root_of, self_ms
-from parley_cli.trace.fields import mapping, mappings, number, text, whole
+from parley_cli.trace.fields import FAILED, mapping, mappings, number, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FAILED: Final = "failed"
-"""The error of a span where no more is known of it."""
 _WORDS: Final = "parley.pii."
 
 
