@@ -29,6 +29,7 @@ from parley._duplex import first_of
 from parley._masking import masked, secrets_of
 from parley._variables import unknown
 from parley.errors import InvalidInput, ParleyError, to_status
+from serving.calls import in_flight
 from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
@@ -206,7 +207,7 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
 
 async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:
     code, message, trailing = to_status(error)
-    await context.abort(code, message, trailing)
+    await in_flight(context.abort(code, message, trailing))
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:
