@@ -34,6 +34,7 @@ from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
+from serving.scrapes import guarded
 from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
@@ -232,6 +233,9 @@ async def _metrics(listen: Listen, telemetry: Telemetry) -> AsyncIterator[None]:
     except OSError as error:
         variable = listen.port_variable.replace("_PORT", "_METRICS_PORT")
         raise StartError(explain(error, listen.host, listen.metrics_port, variable)) from error
+    app = server.get_app()
+    assert app is not None  # noqa: S101 - it was given one
+    server.set_app(guarded(app, listen.host))
     try:
         yield
     finally:
