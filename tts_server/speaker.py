@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
 from tts_server.engine import Audio, SpeechRequest, WordMark
+from tts_server.onset import from_first_sound
 from tts_server.synthesizer import Begun
 from tts_server.text.chunker import Chunker, Piece
 from tts_server.text.normalize import normalize
@@ -137,6 +138,7 @@ class Speaker:
             tasks.create_task(self._read(text, deltas), name="read")
             tasks.create_task(self._cut(deltas, pieces), name="cut")
             while not isinstance(item := await pieces.get(), _End):
+                self.under_way = UnderWay(self._sentences, item[1])
                 await self._sentence(*item, emit)
                 self.under_way = None
 
@@ -169,14 +171,15 @@ class Speaker:
         self._in_code = said.in_code
         if not said.text:
             return
-        self.under_way = UnderWay(self._sentences, ready_ns)
         begun, first = Begun(ready_ns, cached=False), 0
         resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
         async with self._synthesizer.synthesize(SpeechRequest(said.text, self._voice, self._speed)) as events:
+            # The silence between sentences is meant; before the first it would be waited for.
+            heard = events if self.samples else from_first_sound(events, self._voice.sample_rate_hz)
             try:
-                async for event in events:
+                async for event in heard:
                     match event:
                         case Begun():
                             begun = event
