@@ -213,6 +213,11 @@ class ReplyManager:
             self._current.reply.tools.deliver(record)
         self.briefs.history.late_result(result)
 
+    def turn_of(self, reply: int) -> Turn | None:
+        """The turn that `reply`, by its number, belongs to; None: it is not known any more."""
+        replying = self._with_reply(reply)
+        return None if replying is None else replying.turn
+
     async def mark(self, mark: ClientMark) -> None:
         """Take a moment on the listener's clock; the last of them lets the listener see the waterfall."""
         replying = self._with_reply(mark.reply)
