@@ -61,6 +61,7 @@ check: .venv/.installed-dev node_modules/.installed ## every check that runs no 
 	cd protos && ../$(BIN)/buf lint
 	cd protos && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python -m deploy.observability.grafana.make --check
 	npm run --silent check
 
 format: .venv/.installed-dev ## put code and protos in the form that `make check` wants
@@ -68,8 +69,9 @@ format: .venv/.installed-dev ## put code and protos in the form that `make check
 	$(BIN)/ruff format
 	cd protos && ../$(BIN)/buf format --write
 
-generate: .venv/.installed-dev ## compile protos/ into parley/v1
+generate: .venv/.installed-dev ## compile protos/ into parley/v1, and make the dashboards
 	$(BIN)/python protos/generate.py
+	$(BIN)/python -m deploy.observability.grafana.make
 
 # The development lock comes first and holds the other to its versions, so that what is tested is what runs. The large
 # engines ask for other versions of some packages, and have locks of their own.

@@ -33,7 +33,7 @@ async def held(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Held]:
     """Turns of every kind, with all traces decided; the last Parley is still up, so that it can be scraped."""
     evening = Evening()
     # A turn of the slow kind takes longer in any case. On a busy machine others may too, and are kept.
-    settings = {"PARLEY_TRACE_KEEP_PERCENT": str(KEPT_PERCENT), "PARLEY_TRACE_SLOW": "2400ms"}
+    settings = {"STACK_TRACE_KEEP_PERCENT": str(KEPT_PERCENT), "STACK_TRACE_SLOW": "2400ms"}
     async with open_stack(tmp_path_factory.mktemp("stack"), **settings) as stack:
         for kind, away in ((Kind.NO_LLM, "PARLEY_LLM_ADDRESS"), (Kind.NO_TTS, "PARLEY_TTS_ADDRESS")):
             async with open_parley(stack.otlp, **{away: "127.0.0.1:1"}) as house:

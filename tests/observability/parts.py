@@ -85,7 +85,7 @@ def _collector(work: Path, target: Path) -> None:
     configuration = (CONFIGURATIONS / "collector" / "builder.yaml").read_text(encoding="utf-8")
     sources = work / "sources"
     written = work / "builder.yaml"
-    written.write_text(configuration.replace("${PARLEY_COLLECTOR_BUILD}", str(sources)), encoding="utf-8")
+    written.write_text(configuration.replace("${STACK_COLLECTOR_BUILD}", str(sources)), encoding="utf-8")
     _run(str(work / "builder"), "--config", str(written), "--ldflags", "-s -w", folder=work)
     shutil.move(sources / "parley-collector", target / "parley-collector")
 
