@@ -43,8 +43,7 @@ test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all larg
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
-	@command -v go >/dev/null || { echo "The programs of deploy/observability are built with Go 1.26 or newer; install it and call this again." >&2; exit 1; }
-	$(BIN)/python tests/observability/parts.py
+	@$(BIN)/python tests/observability/parts.py
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
