@@ -77,9 +77,7 @@ def provide(part: Part) -> Path | None:
     if target.exists():
         return target
     if problem := _problem_with_go():
-        raise FileNotFoundError(
-            f"{part.name} is built with Go 1.26 or newer, and {problem}: get one from go.dev/dl"
-        )
+        raise FileNotFoundError(f"{part.name} is built with Go 1.26 or newer, and {problem}: get one from go.dev/dl")
     work = target.with_name(f"{target.name}.build")
     work.mkdir(parents=True, exist_ok=True)
     with _alone(target.with_name(f"{target.name}.lock")):

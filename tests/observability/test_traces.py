@@ -10,7 +10,7 @@ from parley.conversation import Outcome
 from tests.observability.prometheus import samples
 from tests.observability.stack import eventually
 from tests.observability.store import Trace, search, trace
-from tests.observability.turns import CANARY, OF_EACH, Kind
+from tests.observability.turns import CANARY, OF_EACH, SPARE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +28,14 @@ _SPOKEN: Final = frozenset(
 )
 SPANS: Final = {
     Kind.PLAIN: _SPOKEN | {"llm.chat"} | _PLAYED,
+    Kind.HEAD_START: _SPOKEN | {"llm.chat"} | _PLAYED,
+    Kind.DROPPED: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.SLOW: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.INTERRUPTED: _SPOKEN | {"llm.chat"} | _PLAYED,
     Kind.TYPED: {"llm.chat"} | _PLAYED,
     Kind.GREETING: _PLAYED,
     Kind.FUNCTION: {"llm.chat", "execute_tool light"} | _PLAYED,
+    Kind.RETRIED: {"llm.chat"} | _PLAYED,
     Kind.MODEL_FAILS: {"llm.chat"},
     Kind.NO_LLM: set(),
     Kind.NO_TTS: {"llm.chat"},
@@ -44,7 +47,19 @@ async def test_there_were_enough_turns_of_every_kind(held: Held) -> None:
     assert {kind: len(held.evening.of(kind)) for kind in Kind} == {
         kind: OF_EACH * (2 if kind is Kind.INTERRUPTED else 1) for kind in Kind
     }
-    assert len(held.evening.ended(Outcome.INTERRUPTED)) == OF_EACH
+    assert len(held.evening.turns) >= 100
+    assert OF_EACH >= 8
+
+
+async def test_every_turn_went_as_its_kind_says(held: Held) -> None:
+    evening, ended = held.evening, held.evening.ended
+    assert len(ended(Outcome.INTERRUPTED)) == OF_EACH
+    assert {report.trace_id for report in ended(Outcome.FAILED)} == {
+        report.trace_id for report in evening.of(Kind.MODEL_FAILS, Kind.NO_LLM, Kind.NO_TTS)
+    }
+    assert [report.head_start for report in evening.of(Kind.HEAD_START)] == [True] * OF_EACH
+    assert [report.head_start for report in evening.of(Kind.PLAIN, Kind.DROPPED)] == [False] * 2 * OF_EACH
+    assert [report.model for report in evening.of(Kind.RETRIED)] == [SPARE] * OF_EACH
 
 
 async def test_what_failed_was_interrupted_or_was_slow_is_kept_and_of_the_rest_a_share(held: Held) -> None:

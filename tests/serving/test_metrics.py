@@ -26,6 +26,12 @@ def sample(telemetry: Telemetry, name: str, **labels: str) -> float:
     return telemetry.registry.get_sample_value(name, {"service": "llm", **labels}) or 0.0
 
 
+async def pass_by(seconds: float) -> None:
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+
+
 class Blocked:
     """A clock beside the loop's own: what blocks the loop moves it, and the loop does not see it."""
 
@@ -42,9 +48,9 @@ def test_a_loop_that_is_held_up_is_seen_to_be_late_by_as_much(telemetry: Telemet
     async def scene() -> None:
         clock = Blocked()
         with loop_lag(telemetry, "llm", clock):
-            await asyncio.sleep(0.6)
+            await pass_by(0.6)
             clock.ahead_seconds += blocked_seconds
-            await asyncio.sleep(0.6)
+            await pass_by(0.6)
 
     scene()
     assert sample(telemetry, "parley_loop_lag_seconds_count") == 4
@@ -56,7 +62,7 @@ async def test_after_its_block_the_loop_is_not_watched_any_more() -> None:
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
     with loop_lag(telemetry, "llm"):
         pass
-    await asyncio.sleep(10)
+    await pass_by(10)
     assert sample(telemetry, "parley_loop_lag_seconds_count") == 0
 
 
@@ -66,7 +72,7 @@ def test_a_loop_that_comes_early_is_not_late(telemetry: Telemetry) -> None:
         clock = Blocked()
         with loop_lag(telemetry, "llm", clock):
             clock.ahead_seconds -= 0.1
-            await asyncio.sleep(0.3)
+            await pass_by(0.3)
 
     scene()
     assert sample(telemetry, "parley_loop_lag_seconds_count") == 1
