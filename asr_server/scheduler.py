@@ -37,6 +37,8 @@ class Result:
     """The engine's own work, on this and on what it did together with it."""
     done_ns: int
     """When it was done, nanoseconds since the Unix epoch."""
+    batch_size: int = 1
+    """How many sounds the engine worked on together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +195,7 @@ def _answer(asked: _Asked, said: Transcript | Exception, done: _Done) -> None:
     if isinstance(said, Exception):
         asked.answer.set_exception(_failure(said))
     else:
-        asked.answer.set_result(Result(said, done.began - asked.at, done.seconds, done.done_ns))
+        asked.answer.set_result(Result(said, done.began - asked.at, done.seconds, done.done_ns, len(done.answers)))
 
 
 def _failure(error: BaseException) -> BaseException:

@@ -15,7 +15,7 @@ from parley import asr
 from parley._duplex import first_of
 from parley.v1 import asr_pb2, asr_pb2_grpc
 from serving.admission import Slots
-from serving.grpc_server import statuses
+from serving.grpc_server import caller_of, statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -77,7 +77,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         first = await anext(incoming, None)
         config = agreed(None if first is None else asr.request_from_proto(first), engine)
         telemetry = TurnTelemetry(self._telemetry, self._metrics, config.session_id)
-        telemetry.context(config.first_turn, config.traceparent)
+        telemetry.stream(config.first_turn, config.traceparent or caller_of(context))
 
         async def write(event: asr.Event) -> None:
             await context.write(asr.event_to_proto(event))

@@ -209,5 +209,6 @@ class Session:
             self._setup.refused(news.in_force)
             self._turns.use_configuration()
         else:
+            self._spoken.turn.lost_way(news.error)
             await self._begin(None)
         await self._connection.send(error_event(news.error, "asr", turn=self._spoken.turn.number))

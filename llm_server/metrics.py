@@ -22,12 +22,14 @@ class LlmMetrics:
 
     def __init__(self, telemetry: Telemetry) -> None:
         """Register them with `telemetry`."""
-        self.first_text_seconds = telemetry.histogram(
-            "parley_llm_server_ttft_seconds", "From the request to the first text."
-        )
+        self._first_text = telemetry.histogram("parley_llm_server_ttft_seconds", "From the request to the first text.")
         self.calls = Gauge("parley_llm_calls_active", "Replies being written.", registry=telemetry.registry)
         self.workload = metrics.Workload(telemetry, "llm")
         self._cancel_to_idle = metrics.cancel_to_idle(telemetry, "llm")
+
+    def first_text(self, seconds: float) -> None:
+        """The reply of this context has its first text, so long after it was asked for."""
+        self._first_text.observe(seconds, exemplar_of(trace.get_current_span()))
 
     def stopped(self, seconds: float) -> None:
         """The engine's work on the reply of this context went on for so long after its caller had left."""

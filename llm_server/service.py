@@ -12,6 +12,7 @@ from llm_server.engine import Remote
 from llm_server.metrics import LlmMetrics, follow
 from llm_server.requests import config_of, conversation_of, read_results
 from llm_server.responses import ResponseWriter
+from llm_server.spans import chat_span
 from llm_server.tool_loop import ToolLoop
 from llm_server.tool_results import PendingResults
 from parley._duplex import first_of
@@ -19,18 +20,16 @@ from parley.errors import ParleyError
 from parley.llm import SERVICE as LLM_SERVICE
 from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.admission import Slots
-from serving.grpc_server import statuses
-from serving.metrics import exemplar_of
-from serving.telemetry import clock_ns, content_allowed, context_of
+from serving.grpc_server import caller_of, statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     import grpc.aio
-    from opentelemetry import trace
 
     from llm_server.builtin_tools import BuiltinTool
-    from llm_server.engine import Conversation, Engine, Finish, Progress, ToolCall
+    from llm_server.engine import Conversation, Engine, Finish, GaveUp, Progress, ToolCall
+    from llm_server.spans import ChatSpan
     from llm_server.tool_results import ToolUse
     from serving.metrics import Place
     from serving.telemetry import Telemetry
@@ -50,7 +49,7 @@ class _Reply:
     """What goes out of one call, and what is measured of it."""
 
     writer: ResponseWriter
-    span: trace.Span
+    span: ChatSpan
     metrics: LlmMetrics
     place: Place
     began: float = field(default_factory=time.monotonic)
@@ -60,10 +59,8 @@ class _Reply:
         self.place.begin()
         if not self.first_seconds:
             self.first_seconds = time.monotonic() - self.began
-            self.metrics.first_text_seconds.observe(self.first_seconds, exemplar_of(self.span))
-            self.span.add_event("first_token", timestamp=clock_ns())
-        if content_allowed():
-            self.span.add_event("parley.pii.delta", {"parley.pii.text": text})
+            self.metrics.first_text(self.first_seconds)
+        self.span.text(text, self.first_seconds)
         self.writer.put(text)
 
     def tool_call(self, call: ToolCall) -> None:
@@ -74,7 +71,11 @@ class _Reply:
 
     def progress(self, progress: Progress | None) -> None:
         follow(self.place, progress)
+        self.span.works(works=progress is not None)
         self.writer.progress(progress)
+
+    def gave_up(self, failed: GaveUp) -> None:
+        self.span.gave_up(failed)
 
 
 class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
@@ -97,7 +98,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self._telemetry = telemetry
         self._metrics = LlmMetrics(telemetry)
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
-        self._loop = ToolLoop(engine, builtin_tools, telemetry.tracer, self._metrics.stopped)
+        self._loop = ToolLoop(engine, builtin_tools, telemetry, self._metrics.stopped)
 
     async def Chat(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: Requests, context: Context
@@ -133,29 +134,14 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     async def _reply(
         self, config: llm_pb2.ChatConfig, conversation: Conversation, results: PendingResults, context: Context
     ) -> None:
-        engine = self._engine
-        parent = context_of(config.trace.traceparent)
+        parent = config.trace.traceparent or caller_of(context)
         with (
-            self._telemetry.tracer.start_as_current_span("llm.chat", context=parent) as span,
+            chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span,
             self._metrics.workload.place() as place,
         ):
-            span.set_attributes(
-                {
-                    "gen_ai.operation.name": "chat",
-                    "gen_ai.provider.name": f"parley.{engine.name}",
-                    "gen_ai.request.model": engine.models[0],
-                    "gen_ai.request.max_tokens": conversation.max_tokens,
-                    "session.id": config.session_id,
-                }
-            )
-            writer = ResponseWriter(context.write, self._progress_seconds)
-            reply = _Reply(writer, span, self._metrics, place)
-            try:
-                finish = await self._write(conversation, reply, results)
-            except asyncio.CancelledError:
-                span.set_attribute("parley.cancelled", True)  # noqa: FBT003 - OpenTelemetry's own order
-                raise
-            _note_usage(span, finish)
+            reply = _Reply(ResponseWriter(context.write, self._progress_seconds), span, self._metrics, place)
+            finish = await self._write(conversation, reply, results)
+            span.finished(finish)
         await context.write(responses.finished(finish, reply.first_seconds, time.monotonic() - reply.began))
 
     async def _write(self, conversation: Conversation, reply: _Reply, results: PendingResults) -> Finish:
@@ -177,16 +163,3 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         if isinstance(outcome, ParleyError):
             raise outcome
         return outcome
-
-
-def _note_usage(span: trace.Span, finish: Finish) -> None:
-    span.set_attributes(
-        {
-            **({"gen_ai.response.model": finish.model} if finish.model else {}),
-            "gen_ai.usage.input_tokens": finish.prompt_tokens,
-            "gen_ai.usage.output_tokens": finish.completion_tokens,
-            "gen_ai.usage.cache_read.input_tokens": finish.cached_tokens,
-            "parley.queue_ms": finish.queue_ms,
-            "gen_ai.response.finish_reasons": [finish.reason.name.lower()],
-        }
-    )

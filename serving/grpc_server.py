@@ -34,7 +34,7 @@ from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
 from serving.metrics import loop_lag
-from serving.telemetry import Telemetry, open_telemetry
+from serving.telemetry import TRACEPARENT, Telemetry, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -203,6 +203,14 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
+
+
+def caller_of(context: grpc.aio.ServicerContext[Request, Response]) -> str:
+    """W3C traceparent that a call brings in its metadata, as instrumented clients send it; empty: none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == TRACEPARENT and isinstance(value, str):
+            return value
+    return ""
 
 
 async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:

@@ -20,7 +20,7 @@ class TtsMetrics:
     def __init__(self, telemetry: Telemetry) -> None:
         """Register them with `telemetry`."""
         registry = telemetry.registry
-        self.first_audio_seconds = telemetry.histogram(
+        self.first_audio = telemetry.histogram(
             "parley_tts_server_ttfa_seconds", "From a sentence's text to its first sound."
         )
         self.calls = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=registry)

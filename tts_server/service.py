@@ -10,11 +10,12 @@ from parley.errors import InvalidInput, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.admission import Slots
-from serving.grpc_server import statuses
+from serving.grpc_server import caller_of, statuses
 from serving.metrics import exemplar
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
 from tts_server.metrics import TtsMetrics
+from tts_server.spans import SentenceSpans
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
 from tts_server.synthesizer import EngineSynthesizer
 
@@ -110,39 +111,25 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await context.write(tts_pb2.SynthesizeResponse(ready=ready))
         speaker = Speaker(self._synthesizer, voice, rate, speed)
+        parent = config.trace.traceparent or caller_of(context)
+        leads = exemplar(parent)
+        spans = SentenceSpans(self._telemetry, parent, config.session_id, self._engine.name)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):
-                self._note(config, event)
+                self._metrics.first_audio.observe((event.first_audio_ns - event.ready_ns) / 1e9, leads)
+                spans.made(event)
             await context.write(_to_proto(event))
 
         try:
-            await speaker.speak(_pieces(incoming), emit)
+            with spans.of(speaker):
+                await speaker.speak(_pieces(incoming), emit)
         finally:
             if speaker.left_seconds:
                 busy_seconds = time.monotonic() - speaker.left_seconds
-                self._metrics.cancel_to_idle.observe(busy_seconds, exemplar(config.trace.traceparent))
+                self._metrics.cancel_to_idle.observe(busy_seconds, leads)
         finished = tts_pb2.SynthesizeFinished(samples=speaker.samples, characters=speaker.characters)
         await context.write(tts_pb2.SynthesizeResponse(finished=finished))
-
-    def _note(self, config: tts_pb2.SynthesizeConfig, sentence: Sentence) -> None:
-        """Metrics and the span of a sentence."""
-        waited_seconds = (sentence.first_audio_ns - sentence.ready_ns) / 1e9
-        self._metrics.first_audio_seconds.observe(waited_seconds, exemplar(config.trace.traceparent))
-        self._telemetry.record(
-            "tts.synthesize",
-            parent=config.trace.traceparent,
-            start_ns=sentence.ready_ns,
-            end_ns=sentence.end_ns,
-            attributes={
-                "session.id": config.session_id,
-                "parley.engine": self._engine.name,
-                "parley.sentence": sentence.number,
-                "parley.characters": sentence.end_char - sentence.start_char,
-                "parley.cached": sentence.cached,
-                "parley.queue_ms": (sentence.begun_ns - sentence.ready_ns) / 1e6,
-            },
-        )
 
 
 async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[str | None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
-from edge_gateway.latency.turn_trace import record_turn
+from edge_gateway.latency.turn_trace import Around, record_turn, record_unanswered
 from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import MarkKind, TurnReport, TurnTimes, WaterfallSlice
 from serving.metrics import exemplar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge_gateway.latency.client_clock import ClientClock
     from edge_gateway.turn import Turn
     from parley import asr
+    from parley.errors import ParleyError
     from serving.telemetry import SpanIdentity, Telemetry
 
 _log = logging.getLogger("parley.gateway")
@@ -150,10 +151,10 @@ class TurnMetrics:
         self._turns.labels(turn.outcome.name.lower()).inc()
         if reply is not None and reply.failure is not None:
             self._errors.labels(reply.failure.hop).inc()
-        record_turn(self._telemetry, session_id, turn, clock, previous)
+        record_turn(self._telemetry, Around(session_id, previous, turn.caller), turn, clock)
         total_ms = timeline.mic_to_speaker_ms
         latency = "-" if total_ms is None else f"{total_ms:.0f}"
-        where = {"session": session_id, "trace": trace_id}
+        where = {"session": session_id, "turn": turn.number, "span": turn.identity.context}
         _log.info("turn %d: %s, mic to speaker %s ms", turn.number, turn.outcome.name.lower(), latency, extra=where)
         return TurnReport(
             turn=turn.number,
@@ -174,6 +175,14 @@ class TurnMetrics:
             model=reply.model if reply is not None else "",
             decided_sample=timeline.utterance.decided_sample,
         )
+
+    def unanswered(
+        self, session_id: str, turn: Turn, outcome: str, error: ParleyError | None, previous: SpanIdentity | None
+    ) -> None:
+        """Record a turn that came to nothing: "discarded", "ignored", or "failed" by an `error` of the ASR server."""
+        if error is not None:
+            self._errors.labels("asr").inc()
+        record_unanswered(self._telemetry, Around(session_id, previous, turn.caller), turn, outcome, error)
 
     def _observe(self, turn: Turn) -> None:
         leads = exemplar(turn.identity.traceparent)

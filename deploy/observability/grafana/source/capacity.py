@@ -136,9 +136,12 @@ def _processes(made: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines(
-                "Spans that are lost",
-                "A second, by why. The tail sampling's own drops are not among them.",
-                {"{{why}}": "sum by (why) (parley:spans_lost:rate5m)"},
+                "What is lost on its way here",
+                "Spans and log lines a second, by why. The tail sampling's own drops are not among them.",
+                {
+                    "spans: {{why}}": "sum by (why) (parley:spans_lost:rate5m)",
+                    "log lines: {{fate}}": rate('parley_log_records_total{fate!="sent"}', "fate"),
+                },
                 "none",
             )
         )
