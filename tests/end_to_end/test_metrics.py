@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 STRANGE: Final = "zanzibar"
 """Stands wherever a client may choose a word."""
+EXPORTS: Final = {"OTEL_EXPORTER_OTLP_INSECURE": "true", "OTEL_LOGS_EXPORTER": "otlp"}
+"""What there is to count of exports is there when something is exported."""
 SERVICES: Final = {
     "gateway": "PARLEY_GATEWAY_PORT",
     "asr": "PARLEY_ASR_METRICS_PORT",
@@ -91,7 +93,7 @@ async def one_config(config: asr.Config) -> AsyncIterator[asr.Request]:
 async def test_a_real_scrape_has_what_is_documented_and_no_name_that_a_client_chose() -> None:
     async with (
         collecting() as (_, endpoint),
-        open_house("scripted", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_INSECURE="true") as house,
+        open_house("scripted", **EXPORTS, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as house,
     ):
         async with asyncio.timeout(60):
             await type_a_turn(house, SessionConfig(reports_playback=True, instructions=STRANGE, hints=(STRANGE,)))

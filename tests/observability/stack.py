@@ -31,7 +31,9 @@ class Stack:
     """Where a running stack is."""
 
     otlp: str
-    """What Parley is told to send its spans to."""
+    """What Parley is told to send its spans and log lines to."""
+    otlp_http: str
+    """The same for others, over HTTP."""
     jaeger: str
     prometheus: str
     collector_metrics: str
@@ -99,6 +101,7 @@ async def open_stack(folder: Path, **settings: str) -> AsyncIterator[Stack]:
         _point(targets / "spans.yml", ("spans", ports["spans"]))
         yield Stack(
             otlp=at["otlp"],
+            otlp_http=at["http"],
             jaeger=at["jaeger"],
             prometheus=at["prometheus"],
             collector_metrics=f"{at['own']}/metrics",

@@ -17,7 +17,16 @@ import numpy as np
 from aiohttp import web
 
 from parley.asr import Endpointing
-from parley.conversation import Outcome, SessionConfig, ToolRequest, TurnReport, TurnTaking, UserText
+from parley.conversation import (
+    Outcome,
+    SessionConfig,
+    ToolRequest,
+    TurnReport,
+    TurnTaking,
+    UserDiscarded,
+    UserSpeechStarted,
+    UserText,
+)
 from parley.llm import Tool, ToolResult
 from parley_cli.client import EventLog, converse
 from parley_cli.client.listener import Listener
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.end_to_end.whole import House
+    from tests.observability.cut import Way
 
 CANARY: Final = "tangerine xylophone"
 """Is in every reply, and so in every span that says what was written."""
@@ -62,6 +72,7 @@ _HELD: Final = Endpointing(
 _MOST_HEAD_STARTS: Final = 3
 """Of one turn; then the gateway waits until it is certainly over."""
 _SECONDS: Final = 90
+_TRIES: Final = 4
 
 
 class Kind(enum.Enum):
@@ -77,8 +88,19 @@ class Kind(enum.Enum):
     FUNCTION = "typed, and the model calls a function of the listener's"
     RETRIED = "typed, and answered by the second endpoint, since the first one fails"
     MODEL_FAILS = "typed, and all endpoints answer with an error"
+    NO_ASR = "spoken, and the ASR server goes away meanwhile"
     NO_LLM = "typed, and the LLM server is away"
     NO_TTS = "typed, and the TTS server is away"
+
+
+AWAY: Final = (Kind.NO_ASR, Kind.NO_LLM, Kind.NO_TTS)
+"""Kinds that need a Parley of their own."""
+_OUTCOMES: Final = {
+    Kind.INTERRUPTED: Outcome.INTERRUPTED,
+    Kind.MODEL_FAILS: Outcome.FAILED,
+    Kind.NO_LLM: Outcome.FAILED,
+    Kind.NO_TTS: Outcome.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +110,42 @@ class Turn:
     kind: Kind
     report: TurnReport
 
+    @property
+    def as_meant(self) -> bool:
+        """False: on a machine with too much to do something else went wrong, or the client was too slow to report."""
+        report, wanted = self.report, _OUTCOMES.get(self.kind, Outcome.COMPLETED)
+        heard = any(each.name == "client.playout" for each in report.waterfall)
+        return (
+            report.outcome is wanted
+            and heard is (wanted is not Outcome.FAILED)
+            and report.head_start is (self.kind is Kind.HEAD_START)
+            and report.model.startswith(SPARE) is (self.kind is Kind.RETRIED)
+        )
+
 
 @dataclass(slots=True)
 class Evening:
     """All turns that were held."""
 
     turns: list[Turn] = field(default_factory=list)
+    lost: int = 0
+    """Turns that were lost with the ASR server; nobody reports on them."""
+
+    @property
+    def reports(self) -> list[TurnReport]:
+        return [turn.report for turn in self.turns]
 
     def of(self, *kinds: Kind) -> list[TurnReport]:
-        return [turn.report for turn in self.turns if turn.kind in kinds]
+        """Those that went as they were meant to."""
+        return [turn.report for turn in self.turns if turn.kind in kinds and turn.as_meant]
 
     def ended(self, *outcomes: Outcome) -> list[TurnReport]:
-        return [turn.report for turn in self.turns if turn.report.outcome in outcomes]
+        return [report for report in self.reports if report.outcome in outcomes]
 
 
 @asynccontextmanager
 async def open_parley(otlp: str, **settings: str) -> AsyncIterator[House]:
-    """Four processes that send their spans to `otlp`, the users' words among them; each has two endpoints to ask."""
+    """Four processes that send spans and log lines to `otlp`, words among the spans; two endpoints may be asked."""
     async with _endpoint() as url:
         common = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
@@ -118,25 +159,50 @@ async def open_parley(otlp: str, **settings: str) -> AsyncIterator[House]:
             "PARLEY_LLM_FIRST_TOKEN_SECONDS": "20",
             "PARLEY_LLM_WARM_UP": "false",
             "PARLEY_SCRIPTED_TTS_CHARACTER_MS": "40",
-            # Turns that fail are what is wanted.
-            "PARLEY_LOG_LEVEL": "CRITICAL",
+            "OTEL_LOGS_EXPORTER": "otlp",
         }
         async with open_house("scripted", **common, **settings) as house:
             yield house
 
 
 async def hold(house: House, evening: Evening, *kinds: Kind) -> None:
-    """Hold some turns of each of the kinds, those of one kind side by side."""
+    """Hold some turns of each of the kinds, those of one kind side by side, until enough went as they were meant to."""
     for kind in kinds:
-        async with asyncio.TaskGroup() as tasks:
-            held = [tasks.create_task(_converse(house.url, kind)) for _ in range(OF_EACH)]
-        evening.turns += [Turn(kind, report) for task in held for report in task.result()]
+        for _ in range(_TRIES):
+            missing = OF_EACH - len(evening.of(kind))
+            async with asyncio.TaskGroup() as tasks:
+                held = [tasks.create_task(_converse(house.url, kind)) for _ in range(missing)]
+            evening.turns += [turn for task in held for turn in task.result()]
 
 
-async def _converse(url: str, kind: Kind) -> list[TurnReport]:
-    """One session; the reports of all its turns."""
+async def lose(house: House, evening: Evening, way: Way) -> None:
+    """Cut the way to the ASR server while some people speak, side by side; all that they said is lost."""
+    all_speak = asyncio.Barrier(OF_EACH + 1)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(OF_EACH):
+            tasks.create_task(_speak_in_vain(house.url, all_speak))
+        await all_speak.wait()
+        way.cut()
+    evening.lost += OF_EACH
+
+
+async def _speak_in_vain(url: str, all_speak: asyncio.Barrier) -> None:
     log = EventLog()
-    sound, turns = _SOUNDS.get(kind), 2 if kind is Kind.INTERRUPTED else 1
+
+    async def scene() -> None:
+        await log.first(UserSpeechStarted)
+        await all_speak.wait()
+        await log.first(UserDiscarded)
+
+    async with asyncio.timeout(_SECONDS), converse(url) as conversation:
+        microphone = encoded(partial(packet_of, _voice(2.0)))
+        await Listener(conversation, microphone, log, SessionConfig(reports_playback=True)).during(scene)
+
+
+async def _converse(url: str, kind: Kind) -> list[Turn]:
+    """One session; all its turns."""
+    log = EventLog()
+    sound, turns = SOUNDS.get(kind), 2 if kind is Kind.INTERRUPTED else 1
     config = SessionConfig(
         reports_playback=True,
         greeting=_REPLY if kind is Kind.GREETING else "",
@@ -156,7 +222,8 @@ async def _converse(url: str, kind: Kind) -> list[TurnReport]:
     async with asyncio.timeout(_SECONDS), converse(url) as conversation:
         listener = Listener(conversation, encoded(partial(packet_of, sound or b"")), log, config)
         await listener.during(scene)
-    return log.of(TurnReport)
+    # Who has interrupted is answered as anybody else.
+    return [Turn(each, report) for each, report in zip((kind, Kind.PLAIN), log.of(TurnReport), strict=False)]
 
 
 def _voice(seconds: float) -> bytes:
@@ -169,7 +236,7 @@ def _silence(seconds: float) -> bytes:
     return bytes(2 * round(seconds * MIC_RATE_HZ))
 
 
-_SOUNDS: Final = {
+SOUNDS: Final = {
     Kind.PLAIN: _voice(1.0),
     Kind.HEAD_START: _voice(1.0),
     Kind.DROPPED: (_voice(0.8) + _silence(1.0)) * _MOST_HEAD_STARTS + _voice(0.8),

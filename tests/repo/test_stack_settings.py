@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import yaml
+
 from parley._variables import KNOWN, unknown
 
 if TYPE_CHECKING:
@@ -40,3 +42,12 @@ def test_every_setting_of_the_stack_is_told_of_with_its_default_where_it_is_read
         told = dict(re.findall(r"^#   (STACK_\w+) +(\S+)", head, re.MULTILINE))
         read = dict(re.findall(r"\$\{(?:env:)?(STACK_\w+):-([^}]*)\}", text))
         assert told == read, path
+
+
+def test_every_alert_says_what_to_do_first_and_is_in_the_readme(root: Path) -> None:
+    folder = root / "deploy" / "observability"
+    rules = yaml.safe_load((folder / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+    assert [rule["alert"] for rule in alerts if not rule["annotations"].get("runbook")] == []
+    listed = re.findall(r"^\| (Parley\w+) \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [rule["alert"] for rule in alerts]
