@@ -85,7 +85,10 @@ def _captured_by_client(packet: HeardPacket, sample: int, clock: ClientClock) ->
     if not packet.captured_unix_us or not clock.known:
         return 0
     at_ns = clock.to_gateway_us(packet.captured_unix_us) * 1000 + _into_ns(packet, sample)
-    return at_ns if packet.received_ns - _LONGEST_UPLINK_NS <= at_ns <= packet.received_ns else _IMPOSSIBLE
+    if packet.received_ns - _LONGEST_UPLINK_NS <= at_ns <= packet.received_ns:
+        return at_ns
+    # A recording is sent ahead of its own time, and no two clocks are one.
+    return 0 if packet.received_ns < at_ns <= packet.received_ns + _NS_PER_S else _IMPOSSIBLE
 
 
 def _into_ns(packet: HeardPacket, sample: int) -> int:
