@@ -51,7 +51,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         """
         self._models = Models(engine, scheduler, turn_detector or TurnDetector())
         self._telemetry = telemetry
-        self._metrics = AsrMetrics(telemetry)
+        self._metrics = AsrMetrics(telemetry, scheduler)
         self._slots = Slots(max_streams, self._metrics.streams, "streams", retry_after_ms=1_000)
 
     async def Transcribe(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from parley import asr
+from serving.metrics import exemplar
 from serving.telemetry import Telemetry, clock_ns, content
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class TurnTelemetry:
             },
         )
         final_seconds = 0.0 if early else (now - decided_ns) / _NS
-        self._metrics.final_seconds.observe(final_seconds)
+        self._metrics.final_seconds.observe(final_seconds, exemplar(parent))
         return asr.Timings(
             endpoint_ms=(ended.end_sample - ended.speech_end_sample) / 16,
             queue_ms=result.queue_seconds * 1000,

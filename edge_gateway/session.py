@@ -183,8 +183,7 @@ class Session:
             case Played():
                 await self._replies.played(news)
             case ClientMark():
-                self._spoken.barge_in(news)
-                await self._replies.mark(news)
+                self._spoken.barge_in(news, await self._replies.mark(news))
             case llm.ToolResult():
                 self._replies.tool_result(news)
             case _:

@@ -68,7 +68,7 @@ class SpokenTurns:
         self._begin()
         turn, self.turn, self._announced = self.turn, Turn(0), False
         turn.text = event.text
-        self._metrics.transcribed(event)
+        self._metrics.transcribed(event, turn)
         note_end(turn.timeline.utterance, event, last_voiced, self._clock)
         return turn
 
@@ -78,7 +78,7 @@ class SpokenTurns:
         if self._premature.turn_ended(event, times, ignored=ignored):
             self._metrics.premature_end()
         if not ignored:
-            self._metrics.excess_wait(times.excess_wait_ms)
+            self._metrics.excess_wait(turn)
 
     async def ignored(self, turn: Turn) -> None:
         """The turn was the assistant's echo, or a backchannel."""
@@ -98,11 +98,14 @@ class SpokenTurns:
         gone, self.turn, self._announced = self.turn, Turn(0, identity=self.turn.identity), False
         return gone
 
-    def barge_in(self, mark: ClientMark) -> None:
-        """Take when the loudspeaker was ducked, or fell silent, because of the last voice."""
+    def barge_in(self, mark: ClientMark, interrupted: Turn | None) -> None:
+        """Take when the loudspeaker was ducked, or fell silent, because of the last voice.
+
+        `interrupted` is the turn whose reply it played; None: it is not known any more.
+        """
         if self._voice_ns and self._clock.known:
             at_ns = self._clock.to_gateway_us(mark.unix_us) * 1000
-            self._metrics.barge_in(mark.kind, (at_ns - self._voice_ns) / 1e9)
+            self._metrics.barge_in(mark.kind, (at_ns - self._voice_ns) / 1e9, interrupted)
 
     def _begin(self) -> None:
         if not self.turn.began:

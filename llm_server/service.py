@@ -7,10 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Gauge, Histogram
-
 from llm_server import responses
 from llm_server.engine import Remote
+from llm_server.metrics import LlmMetrics, follow
 from llm_server.requests import config_of, conversation_of, read_results
 from llm_server.responses import ResponseWriter
 from llm_server.spans import chat_span
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from llm_server.engine import Conversation, Engine, Finish, GaveUp, Progress, ToolCall
     from llm_server.spans import ChatSpan
     from llm_server.tool_results import ToolUse
+    from serving.metrics import Place
     from serving.telemetry import Telemetry
 
     Requests = AsyncIterable[llm_pb2.ChatRequest]
@@ -43,7 +43,6 @@ SERVICE: Final = LLM_SERVICE
 
 # The wire promises a second; the rest is for a network and a loop that are busy.
 _PROGRESS_SECONDS: Final = 0.5
-_CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass(slots=True)
@@ -52,14 +51,16 @@ class _Reply:
 
     writer: ResponseWriter
     span: ChatSpan
-    first_token: Histogram
+    metrics: LlmMetrics
+    place: Place
     began: float = field(default_factory=time.monotonic)
     first_seconds: float = 0.0
 
     def text(self, text: str) -> None:
+        self.place.begin()
         if not self.first_seconds:
             self.first_seconds = time.monotonic() - self.began
-            self.first_token.observe(self.first_seconds)
+            self.metrics.first_text(self.first_seconds)
         self.span.text(text, self.first_seconds)
         self.writer.put(text)
 
@@ -70,6 +71,7 @@ class _Reply:
         self.writer.put(use)
 
     def progress(self, progress: Progress | None) -> None:
+        follow(self.place, progress)
         self.span.works(works=progress is not None)
         self.writer.progress(progress)
 
@@ -95,17 +97,9 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self._progress_seconds = progress_seconds
         self._engine = engine
         self._telemetry = telemetry
-        self._first_token = telemetry.histogram("parley_llm_ttft_seconds", "From the request to the first text.")
-        active = Gauge("parley_llm_calls_active", "Replies being written.", registry=telemetry.registry)
-        self._slots = Slots(max_calls, active, "calls", retry_after_ms=500)
-        cancel_to_idle = Histogram(
-            "parley_cancel_to_idle_seconds",
-            "From a caller's leaving to the end of the work.",
-            ["service"],
-            buckets=_CANCEL_BUCKETS,
-            registry=telemetry.registry,
-        )
-        self._loop = ToolLoop(engine, builtin_tools, telemetry, cancel_to_idle.labels("llm").observe)
+        self._metrics = LlmMetrics(telemetry)
+        self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
+        self._loop = ToolLoop(engine, builtin_tools, telemetry, self._metrics.stopped)
 
     async def Chat(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: Requests, context: Context
@@ -146,8 +140,11 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         peer: Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse],
     ) -> None:
         parent = config.trace.traceparent or peer.traceparent
-        with chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span:
-            reply = _Reply(ResponseWriter(peer.write, self._progress_seconds), span, self._first_token)
+        with (
+            chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span,
+            self._metrics.workload.place() as place,
+        ):
+            reply = _Reply(ResponseWriter(peer.write, self._progress_seconds), span, self._metrics, place)
             finish = await self._write(conversation, reply, results)
             span.finished(finish)
         await peer.write(responses.finished(finish, reply.first_seconds, time.monotonic() - reply.began))

@@ -197,9 +197,13 @@ class Speaker:
         waiting += resampler.finish()
         await self._send(waiting, emit, whole=True)
         end = clock_ns()
-        number, self._sentences = self._sentences, self._sentences + 1
-        places = (piece.start_char, piece.end_char, self.samples)
-        await emit(Sentence(number, *places, ready_ns, begun.unix_ns, first or end, end, begun.cached, said.text))
+        where, times = (piece.start_char, piece.end_char, self.samples), (ready_ns, begun.unix_ns, first or end, end)
+        await emit(Sentence(self._number(), *where, *times, begun.cached, said.text))
+
+    def _number(self) -> int:
+        """Number of the sentence that has just been spoken."""
+        self._sentences += 1
+        return self._sentences - 1
 
     def _pause(self) -> bytes:
         """The silence before a sentence; none before the first."""

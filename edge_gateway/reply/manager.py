@@ -215,11 +215,12 @@ class ReplyManager:
             self._current.reply.tools.deliver(record)
         self.briefs.history.late_result(result)
 
-    async def mark(self, mark: ClientMark) -> None:
-        """Take a moment on the listener's clock; the last of them lets the listener see the waterfall."""
+    async def mark(self, mark: ClientMark) -> Turn | None:
+        """Take a moment on the listener's clock, of this turn; the last of them lets the listener see the waterfall."""
         replying = self._with_reply(mark.reply)
         if replying is not None and self._marks.take(replying.turn, mark):
             await self._show_times(replying.turn)
+        return None if replying is None else replying.turn
 
     async def clock_is_known(self) -> None:
         """The listener's clock can be read from now on: so can what was reported before."""

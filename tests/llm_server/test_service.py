@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -12,8 +13,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 
-from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
+from llm_server.engine import Conversation, Delta, Finish, Progress, ProgressKind, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine
 from llm_server.requests import conversation_of
 from llm_server.service import SERVICE, LlmServicer
@@ -56,6 +58,9 @@ class Serving:
         self.address = address
         self.telemetry = telemetry
         self.spans = spans
+
+    def number(self, name: str) -> float:
+        return self.telemetry.registry.get_sample_value(name, {"service": "llm"}) or 0.0
 
 
 @asynccontextmanager
@@ -123,6 +128,71 @@ async def test_leaving_stops_the_engine() -> None:
                 "parley_cancel_to_idle_seconds_count", {"service": "llm"}
             ):
                 await asyncio.sleep(0)
+
+
+class Queueing(ScriptedEngine):
+    """Lets a reply wait for the engine, then think, until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__("", 0, 0)
+        self.steps: asyncio.Queue[Progress | Delta] = asyncio.Queue()
+        self.taken = asyncio.Event()
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
+        assert conversation.messages
+        while True:
+            event = await self.steps.get()
+            yield event
+            self.taken.set()
+            if isinstance(event, Delta):
+                break
+        yield Finish(StopReason.STOP)
+
+    async def step(self, event: Progress | Delta) -> None:
+        """Come back when the server has taken it."""
+        self.taken.clear()
+        self.steps.put_nowait(event)
+        await self.taken.wait()
+
+
+async def test_a_reply_is_in_the_queue_while_the_engine_says_so_and_in_its_hands_from_then_on() -> None:
+    engine = Queueing()
+    async with serving(engine) as server, server.client.chat(llm.Config(HELLO)) as events:
+        await anext(events)
+        seen = [server.number("parley_queue_depth")]
+        for event in (Progress(ProgressKind.WAITING), Progress(ProgressKind.QUEUED), Progress(ProgressKind.QUEUED)):
+            await engine.step(event)
+            seen.append(server.number("parley_queue_depth"))
+        assert server.number("parley_batch_size_count") == 0
+        await engine.step(Progress(ProgressKind.REASONING))
+        seen.append(server.number("parley_queue_depth"))
+        await engine.step(Delta("Yes."))
+        assert [event async for event in events]
+        assert seen == [0, 0, 1, 1, 0]
+        assert server.number("parley_batch_size_count") == server.number("parley_batch_size_sum") == 1
+
+
+async def test_a_caller_who_leaves_the_queue_is_in_it_no_more() -> None:
+    engine = Queueing()
+    async with serving(engine) as server:
+        async with server.client.chat(llm.Config(HELLO)) as events:
+            await anext(events)
+            await engine.step(Progress(ProgressKind.QUEUED))
+            assert server.number("parley_queue_depth") == 1
+        async with asyncio.timeout(10):
+            while server.number("parley_queue_depth"):
+                await asyncio.sleep(0)
+
+
+async def test_the_servers_own_numbers_lead_to_the_turn_if_it_is_sampled() -> None:
+    kept, dropped = SpanIdentity.new(), replace(SpanIdentity.new(), sampled=False)
+    async with serving(ScriptedEngine("Yes.", 0, 0)) as server:
+        for turn in (kept, dropped):
+            await asked(server.client, llm.Config(HELLO, traceparent=turn.traceparent))
+        page = generate_latest(server.telemetry.registry).decode()  # type: ignore[no-untyped-call]  # theirs has no types
+    led = [line.partition("{")[0] for line in page.splitlines() if kept.trace_id_hex in line]
+    assert led == ["parley_llm_server_ttft_seconds_bucket"]
+    assert dropped.trace_id_hex not in page
 
 
 async def test_the_span_is_a_child_of_the_turn_and_holds_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
