@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from parley.waterfall import Span, Step, advice, critical_path, explained, of_slices, root_of, self_ms
+from parley.waterfall import ROOT, Span, Step, advice, critical_path, explained, of_slices, root_of, self_ms
 from parley_cli.trace.fields import FAILED, mapping, mappings, number, text, whole
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Turn:
 
     def advice(self, path: Sequence[Step]) -> str:
         """One sentence on what to look at first: what failed, where nothing was heard, else what was waited for."""
-        failed = [span for span in self.spans if span.error]
+        failed = [span for span in self.spans if span.error and span.name != ROOT]
         if self.total_ms is None and failed:
             last = max(failed, key=lambda span: span.start_ms)
             return f"Look first at {last.name}, which failed" + (f": {last.error}" if last.error != FAILED else ".")
