@@ -18,6 +18,7 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.grpc_stream import ConversationServicer
+from edge_gateway.transports.http_log import http_log
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.sites import open_sites
 from edge_gateway.transports.trace_link import trace_link
@@ -46,7 +47,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
         add_facts(app, backends.directory, _trace_link(config))
         add_voice_preview(app, backends.servers.tts)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, logger=http_log(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
 from tts_server.engine import Audio, SpeechRequest, WordMark
+from tts_server.onset import from_first_sound
 from tts_server.synthesizer import Begun
 from tts_server.text.chunker import Chunker, Piece
 from tts_server.text.normalize import normalize
@@ -159,8 +160,10 @@ class Speaker:
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
         async with self._synthesizer.synthesize(SpeechRequest(said.text, self._voice, self._speed)) as events:
+            # The silence between sentences is meant; before the first it would be waited for.
+            heard = events if self.samples else from_first_sound(events, self._voice.sample_rate_hz)
             try:
-                async for event in events:
+                async for event in heard:
                     match event:
                         case Begun():
                             begun = event

@@ -45,7 +45,7 @@ class Endless(ScriptedEngine):
 
     def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
         assert request.text
-        yield Audio(bytes(9600))
+        yield Audio(bytes([0, 16]) * 4_800)
         stop.wait()
         self.stopped = time.monotonic()
 
