@@ -14,6 +14,7 @@ from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.admission import Slots
 from serving.calls import Peer
 from serving.grpc_server import statuses
+from serving.status import EngineFacts
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
@@ -81,6 +82,10 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         voices = await self._worker.run(self._engine.load)
         first = choose(voices, default_voice, "")
         self._voices = (first, *(voice for voice in voices if voice != first))
+
+    def facts(self) -> EngineFacts:
+        """What is known of the engine; its model is the voice that speaks where none is asked for."""
+        return EngineFacts(self._engine.name, next((voice.name for voice in self._voices), ""))
 
     async def ListVoices(  # noqa: N802 - the name in the proto
         self,
