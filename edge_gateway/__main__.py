@@ -18,8 +18,10 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.grpc_stream import ConversationServicer
+from edge_gateway.transports.http_log import http_log
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.sites import open_sites
+from edge_gateway.transports.trace_link import trace_link
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
 from parley.asr import AsrClient
@@ -27,6 +29,7 @@ from parley.conversation import SERVICE
 from parley.llm import LlmClient
 from parley.tts import TtsClient
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
 
 if TYPE_CHECKING:
@@ -42,9 +45,9 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         backends = await _backends(stack, config, telemetry)
         admission = Admission(backends, config.max_sessions)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
-        add_facts(app, backends.directory, config.trace_url)
+        add_facts(app, backends.directory, _trace_link(config))
         add_voice_preview(app, backends.servers.tts)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, logger=http_log(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
 
@@ -68,6 +71,13 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
             telemetry=telemetry,
             drain=drain,
         )
+
+
+def _trace_link(config: GatewayConfig) -> str:
+    try:
+        return trace_link(config.trace_url, config.grafana_url)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Telemetry) -> Backends:

@@ -50,6 +50,9 @@ class GatewayConfig:
     trace_url: str = setting(
         "PARLEY_TRACE_URL", "", help="Where one trace is shown, with {trace_id} in it; the page links there."
     )
+    grafana_url: str = setting(
+        "PARLEY_GRAFANA_URL", "", help="A Grafana with the data source parley-tempo; the page links to its Explore."
+    )
     instructions: str = setting(
         "PARLEY_INSTRUCTIONS",
         "You are a friendly voice assistant. Answer in one or two short spoken sentences, without markup.",

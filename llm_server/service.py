@@ -20,7 +20,8 @@ from parley.errors import ParleyError
 from parley.llm import SERVICE as LLM_SERVICE
 from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.admission import Slots
-from serving.grpc_server import caller_of, statuses
+from serving.calls import Peer
+from serving.grpc_server import statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -107,14 +108,14 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         async with statuses(context):
             try:
                 with self._slots.take():
-                    incoming = aiter(request_iterator)
-                    config = config_of(await anext(incoming, None))
+                    peer = Peer(request_iterator, context)
+                    config = config_of(await anext(peer, None))
                     conversation, results = self._loop.offer(conversation_of(config)), PendingResults()
                     # Before there is a task that could cut it short: see `statuses`.
-                    await context.write(responses.ready(self._engine))
+                    await peer.write(responses.ready(self._engine))
                     async with asyncio.TaskGroup() as tasks:
-                        reading = tasks.create_task(read_results(incoming, results), name="read")
-                        await self._reply(config, conversation, results, context)
+                        reading = tasks.create_task(read_results(peer, results), name="read")
+                        await self._reply(config, conversation, results, peer)
                         reading.cancel()
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
@@ -132,17 +133,21 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         )
 
     async def _reply(
-        self, config: llm_pb2.ChatConfig, conversation: Conversation, results: PendingResults, context: Context
+        self,
+        config: llm_pb2.ChatConfig,
+        conversation: Conversation,
+        results: PendingResults,
+        peer: Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse],
     ) -> None:
-        parent = config.trace.traceparent or caller_of(context)
+        parent = config.trace.traceparent or peer.traceparent
         with (
             chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span,
             self._metrics.workload.place() as place,
         ):
-            reply = _Reply(ResponseWriter(context.write, self._progress_seconds), span, self._metrics, place)
+            reply = _Reply(ResponseWriter(peer.write, self._progress_seconds), span, self._metrics, place)
             finish = await self._write(conversation, reply, results)
             span.finished(finish)
-        await context.write(responses.finished(finish, reply.first_seconds, time.monotonic() - reply.began))
+        await peer.write(responses.finished(finish, reply.first_seconds, time.monotonic() - reply.began))
 
     async def _write(self, conversation: Conversation, reply: _Reply, results: PendingResults) -> Finish:
         """Have the reply written and send it as it comes; what was written before a failure goes out before it."""

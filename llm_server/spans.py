@@ -84,7 +84,7 @@ class ChatSpan:
             {
                 "gen_ai.response.model": (model if at else host) or self._model,
                 "gen_ai.response.finish_reasons": [finish.reason.name.lower()],
-                **({"server.address": host} if at else {}),
+                **(_server(host) if at else {}),
                 **{name: count for name, count in counted.items() if count},
                 "parley.queue_ms": finish.queue_ms,
                 "parley.engine_ms": max(0.0, self._engine_seconds * 1000 - finish.queue_ms),
@@ -92,15 +92,24 @@ class ChatSpan:
         )
 
 
+def _server(place: str) -> dict[str, AttributeValue]:
+    """Host and port of an endpoint."""
+    host, _, port = place.rpartition(":")
+    return (
+        {"server.address": host, "server.port": int(port)} if host and port.isdecimal() else {"server.address": place}
+    )
+
+
 @contextmanager
 def chat_span(
     telemetry: Telemetry, parent: str, engine: Engine, conversation: Conversation, calls: int
 ) -> Iterator[ChatSpan]:
     """`llm.chat` below `parent`, as long as the block; `calls` replies are being written now, this one among them."""
+    model = engine.models[0] or engine.name
     attributes: dict[str, AttributeValue] = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": engine.name,
-        "gen_ai.request.model": engine.models[0],
+        "gen_ai.request.model": model,
         "gen_ai.request.max_tokens": conversation.max_tokens,
         "gen_ai.request.stream": True,
         "gen_ai.output.type": "text",
@@ -113,7 +122,7 @@ def chat_span(
     }
     kind = SpanKind.CLIENT if isinstance(engine, Remote) else SpanKind.INTERNAL
     with telemetry.span("llm.chat", parent=parent, attributes=attributes, kind=kind) as span:
-        chat = ChatSpan(span, engine.models[0])
+        chat = ChatSpan(span, model)
         try:
             yield chat
         except ParleyError:

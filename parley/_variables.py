@@ -39,7 +39,7 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
     for name in (
         # The gateway.
         *("GATEWAY_HOST", "ASR_ADDRESS", "LLM_ADDRESS", "TTS_ADDRESS", "MAX_SESSIONS", "LEAD_MS", "DRAIN_SECONDS"),
-        *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRACE_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
+        *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRACE_URL", "GRAFANA_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
         *("HTTPS_HOST", "HTTPS_CERTIFICATE", "HTTPS_KEY"),
         # The ASR server.
         *("ASR_HOST", "ASR_ENGINE", "ASR_MODEL", "ASR_DEVICE", "ASR_COMPUTE_TYPE", "ASR_LANGUAGE", "ASR_PROMPT"),
@@ -53,6 +53,8 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # The TTS server.
         *("TTS_HOST", "TTS_ENGINE", "TTS_VOICE", "TTS_VOICES_DIR", "TTS_DEVICE", "TTS_CACHE_MB", "REDIS_URL"),
         *("TTS_MAX_CALLS", "SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
+        # The command line.
+        "TEMPO_URL",
         # Every process.
         *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT"),
         # Parley's own tests.

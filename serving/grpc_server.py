@@ -29,12 +29,14 @@ from parley._duplex import first_of
 from parley._masking import masked, secrets_of
 from parley._variables import unknown
 from parley.errors import InvalidInput, ParleyError, to_status
+from serving.calls import in_flight
 from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
 from serving.metrics import loop_lag
-from serving.telemetry import TRACEPARENT, Telemetry, open_telemetry
+from serving.scrapes import guarded
+from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -205,17 +207,9 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
         sys.exit(2)
 
 
-def caller_of(context: grpc.aio.ServicerContext[Request, Response]) -> str:
-    """W3C traceparent that a call brings in its metadata, as instrumented clients send it; empty: none."""
-    for key, value in context.invocation_metadata() or ():
-        if key == TRACEPARENT and isinstance(value, str):
-            return value
-    return ""
-
-
 async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:
     code, message, trailing = to_status(error)
-    await context.abort(code, message, trailing)
+    await in_flight(context.abort(code, message, trailing))
 
 
 async def _measured(service: str, work: Awaitable[None], telemetry: Telemetry) -> None:
@@ -245,6 +239,9 @@ async def _metrics(listen: Listen, telemetry: Telemetry) -> AsyncIterator[None]:
     except OSError as error:
         variable = listen.port_variable.replace("_PORT", "_METRICS_PORT")
         raise StartError(explain(error, listen.host, listen.metrics_port, variable)) from error
+    app = server.get_app()
+    assert app is not None  # noqa: S101 - it was given one
+    server.set_app(guarded(app, listen.host))
     try:
         yield
     finally:

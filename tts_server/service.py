@@ -10,7 +10,8 @@ from parley.errors import InvalidInput, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.admission import Slots
-from serving.grpc_server import caller_of, statuses
+from serving.calls import Peer
+from serving.grpc_server import statuses
 from serving.metrics import exemplar
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
@@ -98,20 +99,19 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         async with statuses(context):
             try:
                 with self._slots.take():
-                    await self._reply(request_iterator, context)
+                    await self._reply(Peer(request_iterator, context))
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
 
-    async def _reply(self, requests: Requests, context: Context) -> None:
-        incoming = aiter(requests)
-        config = _config(await anext(incoming, None))
+    async def _reply(self, peer: Peer[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]) -> None:
+        config = _config(await anext(peer, None))
         voice = choose(self._voices, config.voice, config.language)
         rate = config.sample_rate_hz or _DEFAULT_RATE_HZ
         speed = config.speed if config.HasField("speed") else 1.0
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
-        await context.write(tts_pb2.SynthesizeResponse(ready=ready))
+        await peer.write(tts_pb2.SynthesizeResponse(ready=ready))
         speaker = Speaker(self._synthesizer, voice, rate, speed)
-        parent = config.trace.traceparent or caller_of(context)
+        parent = config.trace.traceparent or peer.traceparent
         leads = exemplar(parent)
         spans = SentenceSpans(self._telemetry, parent, config.session_id, self._engine.name)
 
@@ -119,17 +119,17 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             if isinstance(event, Sentence):
                 self._metrics.first_audio.observe((event.first_audio_ns - event.ready_ns) / 1e9, leads)
                 spans.made(event)
-            await context.write(_to_proto(event))
+            await peer.write(_to_proto(event))
 
         try:
             with spans.of(speaker):
-                await speaker.speak(_pieces(incoming), emit)
+                await speaker.speak(_pieces(peer), emit)
         finally:
             if speaker.left_seconds:
                 busy_seconds = time.monotonic() - speaker.left_seconds
                 self._metrics.cancel_to_idle.observe(busy_seconds, leads)
         finished = tts_pb2.SynthesizeFinished(samples=speaker.samples, characters=speaker.characters)
-        await context.write(tts_pb2.SynthesizeResponse(finished=finished))
+        await peer.write(tts_pb2.SynthesizeResponse(finished=finished))
 
 
 async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[str | None]:

@@ -138,6 +138,7 @@ class Speaker:
             tasks.create_task(self._read(text, deltas), name="read")
             tasks.create_task(self._cut(deltas, pieces), name="cut")
             while not isinstance(item := await pieces.get(), _End):
+                self.under_way = UnderWay(self._sentences, item[1])
                 await self._sentence(*item, emit)
                 self.under_way = None
 
@@ -170,7 +171,6 @@ class Speaker:
         self._in_code = said.in_code
         if not said.text:
             return
-        self.under_way = UnderWay(self._sentences, ready_ns)
         begun, first = Begun(ready_ns, cached=False), 0
         resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
         waiting = bytearray(self._pause())

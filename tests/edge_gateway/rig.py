@@ -25,6 +25,8 @@ from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.access import Access
+from edge_gateway.transports.http_log import http_log
+from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.pieces import pieces
@@ -212,7 +214,9 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         )
         admission = Admission(backends, script.max_sessions)
         access = Access("127.0.0.1", script.allowed_hosts, "https://friend.example")
-        runner = web.AppRunner(new_app(admission, telemetry.registry, access), shutdown_timeout=0.2)
+        app = new_app(admission, telemetry.registry, access)
+        add_voice_preview(app, speaking)
+        runner = web.AppRunner(app, logger=http_log(), shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -161,9 +161,8 @@ def _read(chunks: Iterable[bytes]) -> tuple[list[ReplyEvent], str]:
     found: list[ReplyEvent] = []
     try:
         for chunk in chunks:
-            # Not at once: what comes before a failure counts.
             for event in reader.feed(chunk):
-                found.append(event)  # noqa: PERF402
+                found.append(event)  # noqa: PERF402 - not at once: what comes before a failure counts
         found += reader.finish()
     except EndpointFailed as failure:
         return found, str(failure)

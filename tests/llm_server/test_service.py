@@ -11,6 +11,7 @@ import grpc.aio
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
@@ -206,6 +207,54 @@ async def test_the_span_is_a_child_of_the_turn_and_holds_no_words(monkeypatch: p
     assert [event.name for event in span.events] == ["first_token"]
     assert "secret" not in span.to_json()
     assert "hello" not in span.to_json()
+
+
+class Counting(ScriptedEngine):
+    """Counts its tokens."""
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
+        async for event in super().reply(conversation):
+            if isinstance(event, Finish):
+                yield Finish(StopReason.LENGTH, 12, 3, cached_tokens=8, queue_ms=0.25, model="tiny@127.0.0.1:8000")
+            else:
+                yield event
+
+
+async def test_the_span_speaks_the_current_names_of_generative_ai() -> None:
+    config = llm.Config(HELLO, session_id="s-1", max_tokens=40, temperature=0.5)
+    async with serving(Counting("One two.", 0, 0)) as server:
+        await asked(server.client, config)
+        (span,) = server.spans.get_finished_spans()
+    has = dict(span.attributes or {})
+    first_chunk = has.pop("gen_ai.response.time_to_first_chunk")
+    assert isinstance(first_chunk, float)
+    assert 0 <= first_chunk < 60
+    assert {name: value for name, value in has.items() if name.startswith("gen_ai.")} == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "scripted",
+        "gen_ai.conversation.id": "s-1",
+        "gen_ai.output.type": "text",
+        "gen_ai.request.model": "scripted",
+        "gen_ai.request.max_tokens": 40,
+        "gen_ai.request.stream": True,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.response.model": "tiny",
+        "gen_ai.response.finish_reasons": ("length",),
+        "gen_ai.usage.input_tokens": 12,
+        "gen_ai.usage.output_tokens": 3,
+        "gen_ai.usage.cache_read.input_tokens": 8,
+    }
+    assert (has["server.address"], has["server.port"]) == ("127.0.0.1", 8000)
+    assert (has["parley.queue_ms"], has["parley.batch_size"]) == (0.25, 1)
+    known = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
+    assert {name for name in has if name.startswith("gen_ai.")} <= known
+
+
+async def test_what_was_not_counted_is_not_said() -> None:
+    async with serving(ScriptedEngine("", 0, 0)) as server:
+        await asked(server.client, llm.Config(HELLO))
+        (span,) = server.spans.get_finished_spans()
+    assert not [name for name in span.attributes or {} if "usage" in name or "first_chunk" in name]
 
 
 async def test_words_are_traced_only_where_the_operator_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

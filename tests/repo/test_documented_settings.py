@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Read elsewhere than in a configuration class.
 OTHERS = {
     "PARLEY_LIBOPUS",
+    "PARLEY_TEMPO_URL",
     "PARLEY_LOG_LEVEL",
     "PARLEY_TRACE_CONTENT",
     "PARLEY_ENVIRONMENT",
