@@ -15,6 +15,7 @@ from parley import asr
 from parley._duplex import first_of
 from parley.v1 import asr_pb2, asr_pb2_grpc
 from serving.admission import Slots
+from serving.calls import Peer
 from serving.grpc_server import statuses
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         """
         self._models = Models(engine, scheduler, turn_detector or TurnDetector())
         self._telemetry = telemetry
-        self._metrics = AsrMetrics(telemetry)
+        self._metrics = AsrMetrics(telemetry, scheduler)
         self._slots = Slots(max_streams, self._metrics.streams, "streams", retry_after_ms=1_000)
 
     async def Transcribe(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
@@ -60,7 +61,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         async with statuses(context):
             try:
                 with self._slots.take():
-                    await self._stream(request_iterator, context)
+                    await self._stream(Peer(request_iterator, context))
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
 
@@ -72,21 +73,21 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         engine = self._models.engine
         return asr_pb2.ListLanguagesResponse(engine=engine.name, model=engine.model, languages=engine.languages)
 
-    async def _stream(self, requests: Requests, context: Context) -> None:
-        engine, incoming = self._models.engine, aiter(requests)
-        first = await anext(incoming, None)
+    async def _stream(self, peer: Peer[asr_pb2.TranscribeRequest, asr_pb2.TranscribeResponse]) -> None:
+        engine = self._models.engine
+        first = await anext(peer, None)
         config = agreed(None if first is None else asr.request_from_proto(first), engine)
         telemetry = TurnTelemetry(self._telemetry, self._metrics, config.session_id)
-        telemetry.context(config.first_turn, config.traceparent)
+        telemetry.stream(config.first_turn, config.traceparent or peer.traceparent)
 
         async def write(event: asr.Event) -> None:
-            await context.write(asr.event_to_proto(event))
+            await peer.write(asr.event_to_proto(event))
 
         await write(asr.Ready(engine.name, engine.model, config.language, ACK_SAMPLES))
         async with asyncio.TaskGroup() as tasks:
             stream = Stream(tasks, self._models, config, telemetry, write)
             tasks.create_task(stream.run(), name="stream")
-            async for message in incoming:
+            async for message in peer:
                 request = asr.request_from_proto(message)
                 if request is None:
                     self._metrics.unknown_requests.inc()

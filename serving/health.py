@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from serving.calls import in_flight
+
 if TYPE_CHECKING:
     Request = health_pb2.HealthCheckRequest
     Response = health_pb2.HealthCheckResponse
@@ -33,6 +35,11 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._service = service
         self._news = asyncio.Event()
         self._draining = False
+
+    @property
+    def is_ready(self) -> bool:
+        """True while the service takes calls."""
+        return self._statuses[self._service] == _SERVING
 
     def ready(self) -> None:
         """The service is ready from now on."""
@@ -58,7 +65,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         while True:
             news, status = self._news, self._statuses.get(request.service, _UNKNOWN)
             if status != told:
-                await context.write(health_pb2.HealthCheckResponse(status=status))
+                await in_flight(context.write(health_pb2.HealthCheckResponse(status=status)))
                 told = status
                 # It may have changed meanwhile.
                 continue

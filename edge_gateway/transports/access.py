@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from edge_gateway.transports.authority import Authority
 
 _ANY: Final = "*"
+# Sec-Fetch-Site, which a browser sends with what a page embeds or links to, and with no Origin.
+_OTHER_SITES: Final = frozenset(("cross-site", "same-site"))
 # What browsers send for a page without an origin, such as a file or a sandboxed frame.
 _NO_ORIGIN: Final = "null"
 _SHOWN: Final = 80
@@ -52,15 +54,23 @@ class Access:
             "host in PARLEY_ALLOWED_HOSTS.\n"
         )
 
-    def check_origin(self, named: Sequence[str], host: Authority) -> None:
+    def check_origin(self, named: Sequence[str], host: Authority, site: str = "") -> None:
         """Let in programs, which send no origin, the gateway's own page, and the sites that the operator named.
 
-        `named` are the Origin headers of a request for `host`.
+        `named` are the Origin headers of a request for `host`, `site` its Sec-Fetch-Site: where another page has a
+        browser load something as a picture or a sound, only this tells of it.
 
         Raises:
             HTTPForbidden: the page of another site, or of none.
         """
-        if not named or _ANY in self._origins:
+        if _ANY in self._origins:
+            return
+        if not named:
+            if site.strip().lower() in _OTHER_SITES:
+                raise web.HTTPForbidden(
+                    text="A page of another site may ask for this by fetch() alone, and only from an origin in "
+                    "PARLEY_ALLOWED_ORIGINS.\n"
+                )
             return
         if len(named) == 1:
             origin = read_origin(named[0])

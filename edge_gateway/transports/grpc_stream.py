@@ -10,6 +10,7 @@ from parley._outbox import outbox
 from parley.conversation import AudioPacket, Encoding, Event, Request, event_to_proto, request_from_proto
 from parley.errors import InvalidInput, ParleyError
 from parley.v1 import conversation_pb2_grpc
+from serving.calls import Peer
 from serving.grpc_server import UNREADABLE, statuses
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class GrpcConnection:
         self,
         requests: AsyncIterable[conversation_pb2.ConverseRequest],
         outgoing: Outbox[conversation_pb2.ConverseResponse],
+        caller: str = "",
     ) -> None:
-        """Speak over a stream that is open."""
+        """Speak over a stream that is open, and that the span of the traceparent `caller` has opened."""
+        self.caller = caller
         self._requests = requests
         self._outgoing = outgoing
         self.encoding = Encoding.OPUS
@@ -77,8 +80,9 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
         """One session, until the program closes its half."""
         async with statuses(context):
             self._admission.check()
-            async with outbox(context.write, bound=_WAITING_EVENTS) as outgoing:
-                connection = GrpcConnection(request_iterator, outgoing)
+            peer = Peer(request_iterator, context)
+            async with outbox(peer.write, bound=_WAITING_EVENTS) as outgoing:
+                connection = GrpcConnection(peer, outgoing, peer.traceparent)
                 await self._admission.hold(connection)
             if connection.unreadable:
                 raise InvalidInput(UNREADABLE, field="request")

@@ -14,6 +14,7 @@ from edge_gateway.error_events import error_event
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.websocket import WebSocketConnection, new_socket
 from parley.errors import ParleyError, ShuttingDown
+from serving.telemetry import TRACEPARENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +26,8 @@ ADMISSION: Final = web.AppKey("admission", Admission)
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 ACCESS: Final = web.AppKey("access", Access)
 
+# What works for whoever asks; the rest are files.
+_INTERFACE: Final = "/v1/"
 _CLOSE_BUSY: Final = 4429
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
@@ -37,7 +40,7 @@ _HEADERS: Final = {
 
 def new_app(admission: Admission, registry: CollectorRegistry, access: Access) -> web.Application:
     """The application; `access` says as what it may be asked for, and by whose pages."""
-    app = web.Application(middlewares=[_headers, _known_host])
+    app = web.Application(middlewares=[_headers, _known_asker])
     app[ADMISSION], app[REGISTRY], app[ACCESS] = admission, registry, access
     app.router.add_get("/", _page)
     app.router.add_get("/v1/conversation", _conversation)
@@ -65,8 +68,11 @@ async def _headers(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 @web.middleware
-async def _known_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request.app[ACCESS].check_host(request.headers.getall("Host", []))
+async def _known_asker(request: web.Request, handler: Handler) -> web.StreamResponse:
+    access, headers = request.app[ACCESS], request.headers
+    host = access.check_host(headers.getall("Host", []))
+    if request.path.startswith(_INTERFACE):
+        access.check_origin(headers.getall("Origin", []), host, headers.get("Sec-Fetch-Site", ""))
     return await handler(request)
 
 
@@ -85,14 +91,12 @@ async def _metrics(request: web.Request) -> web.Response:
 
 async def _conversation(request: web.Request) -> web.WebSocketResponse:
     """A session over the WebSocket. A refusal is an event and a close code, since pages cannot read HTTP statuses."""
-    access, headers = request.app[ACCESS], request.headers
-    access.check_origin(headers.getall("Origin", []), access.check_host(headers.getall("Host", [])))
-    if not headers.get("Sec-WebSocket-Key", "").isascii():
+    if not request.headers.get("Sec-WebSocket-Key", "").isascii():
         # aiohttp answers other keys that are none with 400, and fails on this one (3.14).
         raise web.HTTPBadRequest(text="Sec-WebSocket-Key is no Base64.\n")
     socket = new_socket()
     await socket.prepare(request)
-    connection = WebSocketConnection(socket)
+    connection = WebSocketConnection(socket, request.headers.get(TRACEPARENT, ""))
     admission = request.app[ADMISSION]
     try:
         admission.check()

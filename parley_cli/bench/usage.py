@@ -57,4 +57,4 @@ def _pages(url: str) -> Iterator[str]:
 def _values(page: str) -> dict[str, float]:
     """The metrics that have no labels."""
     lines = (line.split() for line in page.splitlines() if not line.startswith("#"))
-    return {line[0]: float(line[1]) for line in lines if len(line) == 2 and "{" not in line[0]}  # noqa: PLR2004
+    return {line[0]: float(line[1]) for line in lines if len(line) == 2 and "{" not in line[0]}  # noqa: PLR2004 - a name and a number

@@ -71,5 +71,5 @@ async def _look(process: Process, environment: Mapping[str, str]) -> Finding:
         return Finding("settings", State.FINE, process.module)
     last = (errors.decode(errors="replace").strip().splitlines() or [""])[-1]
     said = last.partition(": ")[2] if server.returncode == 2 else last  # noqa: PLR2004 - what the user has to mend
-    remedy = "set the variable otherwise" if server.returncode == 2 else f"python -m {process.module} shows it all"  # noqa: PLR2004
+    remedy = "set the variable otherwise" if server.returncode == 2 else f"python -m {process.module} shows it all"  # noqa: PLR2004 - as above
     return Finding("settings", State.WRONG, said or f"{process.module} ended with status {server.returncode}", remedy)

@@ -91,7 +91,7 @@ def open_lan(address: str, environment: Mapping[str, str]) -> Lan:
     if own := environment.get(_CERTIFICATE):
         return Lan(host, port, Path(own).expanduser())
     # Imported here: most never need it, and the command line is installed without.
-    from parley_cli.up.certificate import find_certificate  # noqa: PLC0415
+    from parley_cli.up.certificate import find_certificate  # noqa: PLC0415 - see above
 
     return Lan(host, port, find_certificate(host, _folder(environment), dt.datetime.now(dt.UTC)))
 

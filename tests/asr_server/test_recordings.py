@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import jiwer
 import pytest
+from prometheus_client import CollectorRegistry
 
 from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engines.moonshine.engine import MoonshineEngine, cut
@@ -59,8 +60,6 @@ def worker() -> Iterator[Worker]:
 
 async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.Event]:
     """Everything that is heard in `pcm` and two seconds of silence after it."""
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415
-
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
     events: list[asr.Event] = []
 
@@ -70,7 +69,7 @@ async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.
     models = Models(engine, Scheduler(worker), TurnDetector())
     sound = pcm + SILENCE
     async with asyncio.TaskGroup() as tasks:
-        spans = TurnTelemetry(telemetry, AsrMetrics(telemetry), "test")
+        spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
         tasks.create_task(stream.run())
         for start in range(0, len(sound), CHUNK_BYTES):

@@ -16,11 +16,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tests.deploy.dockerfile import Dockerfile, Instruction
 
@@ -61,7 +61,8 @@ class Root:
         lines += [f"mount --bind {python} {root}/usr/local"]
         lines += [f"mount -o remount,bind,ro {root}{path}" for path in ("/usr", "/usr/local", "/etc")]
         if is_image:
-            lines += [f"mount -t tmpfs -o mode=1777 tmpfs {root}/tmp", f"mount -o remount,bind,ro {root}"]
+            own = f"{root}/tmp"
+            lines += [f"mount -t tmpfs -o mode=1777 tmpfs {own}", f"mount -o remount,bind,ro {root}"]
         return "\n".join([*lines, f'exec chroot {root} "$@"'])
 
 

@@ -6,6 +6,7 @@ import copy
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -52,7 +53,7 @@ def test_every_resource_keeps_to_its_schema_and_has_no_field_that_is_none(overla
 )
 def test_a_field_that_is_wrong_or_misspelt_is_seen(kind: str, path: tuple[str | int, ...], value: object) -> None:
     broken = copy.deepcopy(of_kind("production-gpu", kind)[0])
-    place = broken
+    place: Any = broken
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value

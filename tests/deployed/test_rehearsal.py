@@ -1,4 +1,4 @@
-"""The steps of the Dockerfile, carried out: four images start, are well, answer a spoken question, and end when told."""
+"""The Dockerfile's steps, carried out: four images start, are well, answer a spoken question, and end when told."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ async def started(roots: dict[str, Root]) -> AsyncIterator[tuple[str, list[Conta
     """All four, on ports of their own: the page's URL, and each of them when it is well."""
     names = [name for each in DEPLOYED.values() for name in each.process.variables]
     variables = dict(zip(names, map(str, free_ports(len(names))), strict=True))
-    for image, each in DEPLOYED.items():
+    for image, deployed in DEPLOYED.items():
         # On this machine nobody else is to reach them.
         variables[f"PARLEY_{image.upper()}_HOST"] = "127.0.0.1"
-        variables[f"PARLEY_{image.upper()}_ADDRESS"] = f"127.0.0.1:{variables[each.process.variables[0]]}"
-    del variables["PARLEY_GATEWAY_ADDRESS"]
-    containers = []
+        if image != "gateway":
+            variables[f"PARLEY_{image.upper()}_ADDRESS"] = f"127.0.0.1:{variables[deployed.process.variables[0]]}"
+    containers: list[Container] = []
     try:
         for image, root in roots.items():
             command = root.command(DOCKERFILE.last(image, "ENTRYPOINT").words, variables, is_image=True)

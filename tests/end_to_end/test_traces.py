@@ -18,7 +18,7 @@ from parley_cli.client import EventLog, Talker, converse
 from tests.end_to_end.whole import open_house
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -91,17 +91,22 @@ def check_trace(trace: list[Received], report: TurnReport) -> None:
     start, end = root.start_time_unix_nano, root.end_time_unix_nano
     assert report.mic_to_speaker_ms is not None
     assert abs((end - start) / 1e6 - report.mic_to_speaker_ms) < 1
-    points = sorted(
-        (received.span.start_time_unix_nano, received.span.end_time_unix_nano)
-        for received in trace
-        if received.span is not root
-    )
-    covered, reached = 0, start
-    for begin, stop in points:
-        first, last = max(begin, reached), min(stop, end)
-        if last > first:
-            covered, reached = covered + last - first, last
-    assert covered / (end - start) >= 0.95
+    # However busy the machine is, only a message on its way from one process to another is no span.
+    gaps = list(handed_over([received for received in trace if received.span is not root], start, end))
+    assert all(giver != taker for giver, taker in gaps), gaps
     text = str([received.span for received in trace]).lower()
     assert report.transcript.lower().strip("?.") not in text
     assert report.reply_text.lower() not in text
+
+
+def handed_over(received: list[Received], start: int, end: int) -> Iterator[tuple[str, str]]:
+    """The services before and after each time of which there is no span; the gateway begins a turn, and ends it."""
+    last, reached = "gateway", start
+    for each in sorted(received, key=lambda each: each.span.start_time_unix_nano):
+        first, over = each.span.start_time_unix_nano, each.span.end_time_unix_nano
+        if reached < first < end:
+            yield last, each.service
+        if over >= reached:
+            last, reached = each.service, over
+    if reached < end:
+        yield last, "gateway"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Progress, Role, Tool, ToolCall
+from llm_server.engine import Conversation, Delta, Finish, GaveUp, Message, Progress, Role, Tool, ToolCall
 from llm_server.engines.endpoints.completion import CompletionReader
 from llm_server.engines.endpoints.endpoint import Endpoint
 from llm_server.engines.endpoints.failure import EndpointFailed
@@ -161,9 +161,8 @@ def _read(chunks: Iterable[bytes]) -> tuple[list[ReplyEvent], str]:
     found: list[ReplyEvent] = []
     try:
         for chunk in chunks:
-            # Not at once: what comes before a failure counts.
             for event in reader.feed(chunk):
-                found.append(event)  # noqa: PERF402
+                found.append(event)  # noqa: PERF402 - not at once: what comes before a failure counts
         found += reader.finish()
     except EndpointFailed as failure:
         return found, str(failure)
@@ -181,6 +180,8 @@ def _send(events: Iterable[ReplyEvent]) -> None:
                 assert call_id
                 assert name
                 llm_pb2.ToolCall(id=call_id, name=name, arguments_json=arguments).SerializeToString()
+            case GaveUp():
+                raise AssertionError("only who asks several endpoints gives one up")
             case Finish():
                 finished(event, 0, 0).SerializeToString()
             case Progress():

@@ -153,7 +153,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 def test_sizes_are_those_of_faster_whisper() -> None:
-    assert dict(WHISPER_SIZES) == faster_whisper.utils._MODELS  # noqa: SLF001
+    assert dict(WHISPER_SIZES) == faster_whisper.utils._MODELS  # noqa: SLF001 - it is public nowhere
 
 
 @pytest.mark.parametrize(

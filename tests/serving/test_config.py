@@ -18,12 +18,12 @@ class Config:
 
 
 def test_what_is_unset_or_empty_has_its_default() -> None:
-    assert read(Config, {"PARLEY_X_PORT": " "}) == Config("tone", 50051, 0.5, False)  # noqa: FBT003
+    assert read(Config, {"PARLEY_X_PORT": " "}) == Config("tone", 50051, 0.5, False)  # noqa: FBT003 - a field's value
 
 
 def test_values_are_read_as_what_they_are() -> None:
     given = {"PARLEY_X_ENGINE": "voice", "PARLEY_X_PORT": "1", "PARLEY_X_DELAY": "0.25", "PARLEY_X_LOUD": "Yes"}
-    assert read(Config, given) == Config("voice", 1, 0.25, True)  # noqa: FBT003
+    assert read(Config, given) == Config("voice", 1, 0.25, True)  # noqa: FBT003 - a field's value
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,13 @@ def say(value: Fraction) -> str:
 def _in_words(number: int) -> str:
     if number < 20:  # noqa: PLR2004 - where English begins to count regularly
         return _UNITS.split()[number]
-    if number < 100:  # noqa: PLR2004
+    if number < 100:  # noqa: PLR2004 - of English numerals
         tens, ones = divmod(number, 10)
         return _TENS.split()[tens - 2] + (f"-{_UNITS.split()[ones]}" if ones else "")
     for name, size in (("billion", 10**9), ("million", 10**6), ("thousand", 1_000), ("hundred", 100)):
         if number >= size:
             many, rest = divmod(number, size)
-            joint = " and " if size == 100 or rest < 100 else " "  # noqa: PLR2004
+            joint = " and " if size == 100 or rest < 100 else " "  # noqa: PLR2004 - of English numerals
             return f"{_in_words(many)} {name}" + (f"{joint}{_in_words(rest)}" if rest else "")
     raise Unspeakable("That is more than I can count.")
 
@@ -158,13 +158,13 @@ def _digits(text: str) -> str:
     for place, word in enumerate(words):
         if word in _ONES or word in _TENS_VALUES:
             value = _ONES.get(word, _TENS_VALUES.get(word, 0))
-            if counting and (current % 10 or (word in _ONES and current % 100 and value > 9)):  # noqa: PLR2004
+            if counting and (current % 10 or (word in _ONES and current % 100 and value > 9)):  # noqa: PLR2004 - of English numerals
                 end()
             current, counting = current + value, True
         elif word in _SCALES and (counting or (place and words[place - 1] == "a")):
             scale = _SCALES[word]
             current = (current or 1) * scale
-            if scale > 100:  # noqa: PLR2004
+            if scale > 100:  # noqa: PLR2004 - of English numerals
                 total, current = total + current, 0
             counting = True
         elif (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -51,6 +52,62 @@ async def test_an_origin_that_is_none_is_refused_and_no_failure(origin: str) -> 
         status, text = await answer(parley, "/v1/conversation", Origin=origin)
     assert status == 403
     assert "PARLEY_ALLOWED_ORIGINS" in text
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": " Cross-Site "},
+    ],
+)
+async def test_a_page_of_another_site_has_no_voice_speak(asking: dict[str, str]) -> None:
+    async with house() as parley:
+        status, text = await answer(parley, "/v1/voice-preview", **asking)
+    assert status == 403
+    assert "PARLEY_ALLOWED_ORIGINS" in text
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "https://friend.example"}],
+)
+async def test_the_own_page_programs_and_named_sites_hear_a_voice(asking: dict[str, str]) -> None:
+    async with (
+        house() as parley,
+        aiohttp.ClientSession() as http,
+        http.get(f"{parley.url}/v1/voice-preview", headers=asking) as response,
+    ):
+        assert response.status == 200
+        assert (await response.read())[:4] == b"RIFF"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /\r\n HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nx: \xff\x00\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_one_line_in_the_log(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "parley.http"):
+        async with house() as parley:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(parley.url.rpartition(":")[2]))
+            writer.write(sent)
+            assert b"400" in await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+    [told] = [record for record in caplog.records if record.name == "parley.http"]
+    assert told.getMessage().isprintable()
+    assert "no HTTP" in told.getMessage()
+    assert (told.levelname, told.exc_info, told.exc_text) == ("INFO", None, None)
 
 
 async def test_a_proxy_that_ends_tls_may_give_the_port_on() -> None:

@@ -32,7 +32,7 @@ def test_it_names_the_address(address: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "same"), [(0, True), (365, True), (367, False), (1_000, False)])
-def test_it_is_made_anew_a_month_before_its_end(days: int, same: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_it_is_made_anew_a_month_before_its_end(days: int, same: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest names it
     first = fingerprint(find_certificate("192.0.2.7", tmp_path, NOW))
     second = fingerprint(find_certificate("192.0.2.7", tmp_path, NOW + dt.timedelta(days=days)))
     assert (first == second) == same
