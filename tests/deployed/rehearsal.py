@@ -61,7 +61,7 @@ class Root:
         lines += [f"mount --bind {python} {root}/usr/local"]
         lines += [f"mount -o remount,bind,ro {root}{path}" for path in ("/usr", "/usr/local", "/etc")]
         if is_image:
-            own = f"{root}/tmp"
+            own = f"{root}/tmp"  # noqa: S108 - below its root
             lines += [f"mount -t tmpfs -o mode=1777 tmpfs {own}", f"mount -o remount,bind,ro {root}"]
         return "\n".join([*lines, f'exec chroot {root} "$@"'])
 
