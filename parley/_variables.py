@@ -58,7 +58,7 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # Every process.
         *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT"),
         # Parley's own tests.
-        *("CHROMIUM", "FAKETIME", "TEST_MODELS", "TEST_SPEECH"),
+        *("CHROMIUM", "FAKETIME", "PARTS", "TEST_MODELS", "TEST_SPEECH"),
     )
 )
 """Every variable that somebody may set and something of Parley reads."""

@@ -34,6 +34,7 @@ from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
+from serving.metrics import loop_lag
 from serving.scrapes import guarded
 from serving.telemetry import Telemetry, open_telemetry
 
@@ -200,7 +201,7 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
         if sys.argv[1:] == [CHECK]:
             return
         with open_telemetry(service, level) as telemetry:
-            uvloop.run(_as_coroutine(main(config, telemetry)))
+            uvloop.run(_measured(service, main(config, telemetry), telemetry))
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
@@ -209,6 +210,11 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
 async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:
     code, message, trailing = to_status(error)
     await in_flight(context.abort(code, message, trailing))
+
+
+async def _measured(service: str, work: Awaitable[None], telemetry: Telemetry) -> None:
+    with loop_lag(telemetry, service):
+        await work
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

@@ -85,6 +85,18 @@ class Sentence:
     """When its last sound was there."""
     cached: bool
     """The engine had no part in it."""
+    text: str = ""
+    """What was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A piece that is being spoken."""
+
+    number: int
+    """From 0."""
+    ready_ns: int
+    """When its text was complete."""
 
 
 Event = Mark | Chunk | Sentence
@@ -113,6 +125,8 @@ class Speaker:
         self.characters = 0
         """Characters received so far."""
 
+        self.under_way: UnderWay | None = None
+        """The piece that is being spoken; None: none is."""
         self.left_seconds = 0.0
         """When the caller left, on the monotonic clock; 0: they stayed to the end."""
 
@@ -124,7 +138,9 @@ class Speaker:
             tasks.create_task(self._read(text, deltas), name="read")
             tasks.create_task(self._cut(deltas, pieces), name="cut")
             while not isinstance(item := await pieces.get(), _End):
+                self.under_way = UnderWay(self._sentences, item[1])
                 await self._sentence(*item, emit)
+                self.under_way = None
 
     async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | _End | None]) -> None:
         async for delta in text:
@@ -181,9 +197,13 @@ class Speaker:
         waiting += resampler.finish()
         await self._send(waiting, emit, whole=True)
         end = clock_ns()
-        number, self._sentences = self._sentences, self._sentences + 1
-        places = (piece.start_char, piece.end_char, self.samples)
-        await emit(Sentence(number, *places, ready_ns, begun.unix_ns, first or end, end, begun.cached))
+        where, times = (piece.start_char, piece.end_char, self.samples), (ready_ns, begun.unix_ns, first or end, end)
+        await emit(Sentence(self._number(), *where, *times, begun.cached, said.text))
+
+    def _number(self) -> int:
+        """Number of the sentence that has just been spoken."""
+        self._sentences += 1
+        return self._sentences - 1
 
     def _pause(self) -> bytes:
         """The silence before a sentence; none before the first."""

@@ -58,8 +58,10 @@ if TYPE_CHECKING:
 
     import aiohttp
     import grpc.aio
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
     from llm_server.engine import Conversation, ReplyEvent
+    from llm_server.engine import Engine as LlmEngine
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10
@@ -103,6 +105,29 @@ class Caller(Writer):
 
 
 @dataclass(slots=True)
+class Recorded:
+    """What the servers and the gateway record, by the name of each."""
+
+    spans: dict[str, InMemorySpanExporter] = field(default_factory=dict)
+    registries: dict[str, CollectorRegistry] = field(default_factory=dict)
+    processors: list[SpanProcessor] = field(default_factory=list)
+    """What else is to have the spans."""
+
+    def telemetry(self, service: str) -> Telemetry:
+        """Telemetry of a service that keeps what it records here."""
+        provider, spans = new_provider(service), self.spans.setdefault(service, InMemorySpanExporter())
+        for processor in (SimpleSpanProcessor(spans), *self.processors):
+            provider.add_span_processor(processor)
+        registry = self.registries[service] = CollectorRegistry()
+        return Telemetry(provider, registry)
+
+    @property
+    def all_spans(self) -> list[ReadableSpan]:
+        """Those of all services; to be read when they have ended."""
+        return [span for each in self.spans.values() for span in each.get_finished_spans()]
+
+
+@dataclass(slots=True)
 class Script:
     """What the servers behind the gateway do."""
 
@@ -111,6 +136,10 @@ class Script:
     hearing: ScriptedAsr | None = None
     """Hears in place of the two above."""
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
+    model: LlmEngine | None = None
+    """Writes in place of the one above."""
+    speaking: ScriptedTts | None = None
+    """Speaks, in place of one with the times below."""
     # Of the LLM server while it waits for its model; one that hangs gives none.
     progress_seconds: float = 0.5
     character_seconds: float = 0.02
@@ -120,6 +149,7 @@ class Script:
     asr_port: int = 0
     llm_port: int = 0
     tts_port: int = 0
+    recorded: Recorded = field(default_factory=Recorded)
 
 
 @dataclass(slots=True)
@@ -146,23 +176,23 @@ async def serve_asr(
 ) -> str:
     worker = Worker("asr")
     stack.callback(worker.close)
-    telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
+    telemetry = script.recorded.telemetry("asr")
     engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
     servicer = make_servicer(engine, Scheduler(worker), telemetry, 100)
     return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
 
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
-    telemetry = Telemetry(new_provider("llm"), CollectorRegistry())
-    servicer = LlmServicer(script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
+    telemetry = script.recorded.telemetry("llm")
+    servicer = LlmServicer(script.model or script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
     return await serve(stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port)
 
 
 async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     worker = Worker("tts")
     stack.callback(worker.close)
-    engine = ScriptedTts(script.sound_delay_seconds, script.character_seconds)
-    servicer = TtsServicer(engine, worker, Telemetry(new_provider("tts"), CollectorRegistry()), 100)
+    engine = script.speaking or ScriptedTts(script.sound_delay_seconds, script.character_seconds)
+    servicer = TtsServicer(engine, worker, script.recorded.telemetry("tts"), 100)
     await servicer.load("")
     return await serve(stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port)
 
@@ -170,9 +200,8 @@ async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str
 @asynccontextmanager
 async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncIterator[Gateway]:
     """A gateway in front of an ASR, an LLM and a TTS server."""
-    provider, spans = new_provider("gateway"), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    telemetry = Telemetry(provider, CollectorRegistry())
+    telemetry = script.recorded.telemetry("gateway")
+    spans = script.recorded.spans["gateway"]
     async with (
         asr.AsrClient(addresses[0]) as listening,
         llm.LlmClient(addresses[1]) as writing,

@@ -26,7 +26,7 @@ OTHERS = {
 }
 
 # What a Parley never reads: Parley's own tests do.
-TESTS = {"PARLEY_CHROMIUM", "PARLEY_FAKETIME", "PARLEY_TEST_MODELS", "PARLEY_TEST_SPEECH"}
+TESTS = {"PARLEY_CHROMIUM", "PARLEY_FAKETIME", "PARLEY_PARTS", "PARLEY_TEST_MODELS", "PARLEY_TEST_SPEECH"}
 CONFIGS: tuple[type[object], ...] = (GatewayConfig, AsrConfig, LlmConfig, TtsConfig)
 
 
