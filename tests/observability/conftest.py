@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
-from tests.observability.cut import open_way
 from tests.observability.log_store import LogStore, open_log_store
 from tests.observability.prometheus import samples, value
 from tests.observability.stack import Stack, eventually, open_stack, point_at
-from tests.observability.turns import AWAY, Evening, Kind, hold, lose, open_parley
+from tests.observability.turns import AWAY, Evening, Kind, hold, open_parley, speak_in_vain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 # Of the turns that nothing speaks for: that all of them are kept, or none of a kind, happens once in ten thousand runs.
 KEPT_PERCENT = 75
+NOWHERE = "127.0.0.1:1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,10 @@ async def held(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Held]:
     settings = {"STACK_TRACE_KEEP_PERCENT": str(KEPT_PERCENT), "STACK_TRACE_SLOW": "2400ms"}
     folder = tmp_path_factory.mktemp("stack")
     async with open_log_store() as logs, open_stack(folder, STACK_LOG_STORE=logs.address, **settings) as stack:
-        async with open_way() as way, open_parley(stack.otlp, PARLEY_ASR_ADDRESS=way.address) as house:
-            way.target = house.ports["PARLEY_ASR_PORT"]
-            await lose(house, evening, way)
+        async with open_parley(stack.otlp, PARLEY_ASR_ADDRESS=NOWHERE) as house:
+            await speak_in_vain(house, evening)
         for kind, away in ((Kind.NO_LLM, "PARLEY_LLM_ADDRESS"), (Kind.NO_TTS, "PARLEY_TTS_ADDRESS")):
-            async with open_parley(stack.otlp, **{away: "127.0.0.1:1"}) as house:
+            async with open_parley(stack.otlp, **{away: NOWHERE}) as house:
                 await hold(house, evening, kind)
         async with open_parley(stack.otlp) as house:
             point_at(stack, house.ports)

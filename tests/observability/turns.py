@@ -18,13 +18,12 @@ from aiohttp import web
 
 from parley.asr import Endpointing
 from parley.conversation import (
+    ErrorEvent,
     Outcome,
     SessionConfig,
     ToolRequest,
     TurnReport,
     TurnTaking,
-    UserDiscarded,
-    UserSpeechStarted,
     UserText,
 )
 from parley.llm import Tool, ToolResult
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.end_to_end.whole import House
-    from tests.observability.cut import Way
 
 CANARY: Final = "tangerine xylophone"
 """Is in every reply, and so in every span that says what was written."""
@@ -88,7 +86,7 @@ class Kind(enum.Enum):
     FUNCTION = "typed, and the model calls a function of the listener's"
     RETRIED = "typed, and answered by the second endpoint, since the first one fails"
     MODEL_FAILS = "typed, and all endpoints answer with an error"
-    NO_ASR = "spoken, and the ASR server goes away meanwhile"
+    NO_ASR = "spoken, and the ASR server is away"
     NO_LLM = "typed, and the LLM server is away"
     NO_TTS = "typed, and the TTS server is away"
 
@@ -129,7 +127,7 @@ class Evening:
 
     turns: list[Turn] = field(default_factory=list)
     lost: int = 0
-    """Turns that were lost with the ASR server; nobody reports on them."""
+    """Turns of which nothing was heard, since the ASR server was away; nobody reports on them."""
 
     @property
     def reports(self) -> list[TurnReport]:
@@ -160,6 +158,7 @@ async def open_parley(otlp: str, **settings: str) -> AsyncIterator[House]:
             "PARLEY_LLM_WARM_UP": "false",
             "PARLEY_SCRIPTED_TTS_CHARACTER_MS": "40",
             "OTEL_LOGS_EXPORTER": "otlp",
+            "PARLEY_LOG_LEVEL": "INFO",
         }
         async with open_house("scripted", **common, **settings) as house:
             yield house
@@ -175,24 +174,19 @@ async def hold(house: House, evening: Evening, *kinds: Kind) -> None:
             evening.turns += [turn for task in held for turn in task.result()]
 
 
-async def lose(house: House, evening: Evening, way: Way) -> None:
-    """Cut the way to the ASR server while some people speak, side by side; all that they said is lost."""
-    all_speak = asyncio.Barrier(OF_EACH + 1)
+async def speak_in_vain(house: House, evening: Evening) -> None:
+    """Have people speak, side by side, to a Parley whose ASR server is away, until they are told."""
     async with asyncio.TaskGroup() as tasks:
         for _ in range(OF_EACH):
-            tasks.create_task(_speak_in_vain(house.url, all_speak))
-        await all_speak.wait()
-        way.cut()
+            tasks.create_task(_until_told(house.url))
     evening.lost += OF_EACH
 
 
-async def _speak_in_vain(url: str, all_speak: asyncio.Barrier) -> None:
+async def _until_told(url: str) -> None:
     log = EventLog()
 
     async def scene() -> None:
-        await log.first(UserSpeechStarted)
-        await all_speak.wait()
-        await log.first(UserDiscarded)
+        await log.first(ErrorEvent)
 
     async with asyncio.timeout(_SECONDS), converse(url) as conversation:
         microphone = encoded(partial(packet_of, _voice(2.0)))
