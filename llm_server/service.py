@@ -22,6 +22,7 @@ from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.admission import Slots
 from serving.calls import Peer
 from serving.grpc_server import statuses
+from serving.status import EngineFacts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -101,6 +102,12 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
         self._loop = ToolLoop(engine, builtin_tools, telemetry, self._metrics.stopped)
 
+    def facts(self) -> EngineFacts:
+        """What is known of the engine."""
+        engine = self._engine
+        problem = engine.problem if isinstance(engine, Remote) else ""
+        return EngineFacts(engine.name, next(iter(engine.models), ""), problem)
+
     async def Chat(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: Requests, context: Context
     ) -> None:
@@ -128,7 +135,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         return llm_pb2.ListModelsResponse(
             engine=self._engine.name,
             models=[llm_pb2.Model(name=each) for each in self._engine.models],
-            problem=self._engine.problem if isinstance(self._engine, Remote) else "",
+            problem=self.facts().problem,
             ignores_instructions=self._engine.ignores_instructions,
         )
 

@@ -251,7 +251,7 @@ def _tree(spans: Iterable[Span], root: Span) -> dict[int, list[Span]]:
     around = {id(span) for span in _way(root, parents)}
     parents.pop(id(root), None)
     tree: defaultdict[int, list[Span]] = defaultdict(list)
-    for span in _without_later_sentences(sound):
+    for span in _that_count(sound, root):
         *_, top = _way(span, parents)
         if top is root or (top.parent and id(top) not in around):
             tree[id(parents.get(id(span), root))].append(span)
@@ -277,14 +277,23 @@ def _way(span: Span, parents: Mapping[int, Span]) -> Iterator[Span]:
         at = parents.get(id(at))
 
 
-def _without_later_sentences(spans: Sequence[Span]) -> Iterable[Span]:
-    """The first sound waits for the first sentence alone: of each reply, since one that was dropped has sentences too.
+def _that_count(spans: Sequence[Span], root: Span) -> Iterable[Span]:
+    """Those that the first sound can have waited for.
 
-    They are numbered where a trace tells of them, and those of a waterfall are of one reply.
+    Not what a dropped head start did until it was called off, nor a sentence behind the first: sentences are numbered
+    where a trace tells of them, and those of a waterfall are of one reply. Nor, beside the gateway's, the ASR server's
+    view of the silence, which is by another clock.
     """
-    places = {id(span): _place(span) for span in spans if span.name == "tts.synthesize"}
-    first = min(places.values(), default=0.0)
-    return (span for span in spans if places.get(id(span), first) <= first)
+    kept = [span for span in spans if not _was_called_off(span, root)]
+    places = {id(span): _place(span) for span in kept if span.name == "tts.synthesize"}
+    first = min((places[id(span)] for span in kept if id(span) in places and not span.error), default=math.inf)
+    doubled = {"asr.end_of_turn"} if any(span.name == "asr.endpoint" for span in kept) else set()
+    return (span for span in kept if places.get(id(span), first) <= first and span.name not in doubled)
+
+
+def _was_called_off(span: Span, root: Span) -> bool:
+    """Nobody wanted it any more, before the first sound: of an interrupted reply that comes after it."""
+    return span.attributes.get("parley.cancelled") is True and span.end_ms < root.end_ms - _SAME_MOMENT_MS
 
 
 def _begin(span: Span) -> float:

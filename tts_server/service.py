@@ -13,6 +13,7 @@ from serving.admission import Slots
 from serving.calls import Peer
 from serving.grpc_server import statuses
 from serving.metrics import exemplar
+from serving.status import EngineFacts
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
 from tts_server.metrics import TtsMetrics
@@ -72,6 +73,10 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         voices = await self._worker.run(self._engine.load)
         first = choose(voices, default_voice, "")
         self._voices = (first, *(voice for voice in voices if voice != first))
+
+    def facts(self) -> EngineFacts:
+        """What is known of the engine; its model is the voice that speaks where none is asked for."""
+        return EngineFacts(self._engine.name, next((voice.name for voice in self._voices), ""))
 
     async def ListVoices(  # noqa: N802 - the name in the proto
         self,

@@ -16,9 +16,11 @@ from parley.asr import DiscardReason
 from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import MarkKind, Outcome, TurnReport, TurnTimes, WaterfallSlice
 from serving.metrics import counter, exemplar
+from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
     from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.status.turn_log import TurnLog
     from edge_gateway.turn import Turn
     from parley import asr
     from parley.errors import ParleyError
@@ -35,9 +37,10 @@ _LONGEST_BARGE_IN_SECONDS: Final = 10.0
 class TurnMetrics:
     """Traces and metrics of the gateway."""
 
-    def __init__(self, telemetry: Telemetry, max_sessions: int) -> None:
-        """Register the metrics."""
+    def __init__(self, telemetry: Telemetry, max_sessions: int, log: TurnLog | None = None) -> None:
+        """Register the metrics; turns that are over are put into `log` too."""
         self._telemetry = telemetry
+        self._turn_log = log
         registry = telemetry.registry
         self._mic_to_speaker = telemetry.histogram(
             "parley_turn_mic_to_speaker_seconds", "From the end of the user's speech to the first audible sample."
@@ -159,7 +162,7 @@ class TurnMetrics:
         latency = "-" if total_ms is None else f"{total_ms:.0f}"
         where = {"session": session_id, "turn": turn.number, "span": turn.identity.context}
         _log.info("turn %d: %s, mic to speaker %s ms", turn.number, turn.outcome.name.lower(), latency, extra=where)
-        return TurnReport(
+        report = TurnReport(
             turn=turn.number,
             transcript=turn.text,
             reply_text=reply.words.text if reply is not None else "",
@@ -178,6 +181,9 @@ class TurnMetrics:
             model=reply.model if reply is not None else "",
             decided_sample=timeline.utterance.decided_sample,
         )
+        if self._turn_log is not None:
+            self._turn_log.add(session_id, turn, report, clock_ns() // round(_NS_PER_MS))
+        return report
 
     def unanswered(
         self, session_id: str, turn: Turn, outcome: str, error: ParleyError | None, previous: SpanIdentity | None

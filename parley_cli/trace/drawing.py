@@ -18,6 +18,8 @@ _WIDTH: Final = 44
 _NAME_WIDTH: Final = 26
 _SERVICE_WIDTH: Final = 8
 _LONGEST_LINE: Final = 118
+# Less is written as nothing.
+_LEAST_MS: Final = 0.05
 
 
 def draw(turn: Turn, block: str) -> str:
@@ -50,7 +52,8 @@ def table(turns: Sequence[Turn]) -> str:
 
 def _head(turn: Turn) -> Iterator[str]:
     which = f"turn {turn.turn} of session {turn.session}" if turn.turn is not None else f"trace {turn.trace_id}"
-    yield ", ".join(each for each in (which, turn.kind, turn.outcome, turn.model) if each)
+    early = turn.head_start and f"head start {turn.head_start}"
+    yield ", ".join(each for each in (which, turn.kind, turn.outcome, early, turn.model) if each)
     if turn.failed_hop:
         yield f"  the {turn.failed_hop.upper()} server failed"
     root = turn.root
@@ -81,7 +84,7 @@ def _rows(turn: Turn, path: Sequence[Step], block: str) -> Iterator[str]:
         yield _row(span, depth, own[id(span)], waits, _placed(span, total_ms, block))
         if span.error:
             yield f"      {'  ' * depth}{span.error}"
-    if waited.get(UNEXPLAINED):
+    if waited.get(UNEXPLAINED, 0.0) >= _LEAST_MS:
         name = f"{'':4}{UNEXPLAINED:<{_NAME_WIDTH}} {'':<{_SERVICE_WIDTH}} {'':{_WIDTH}}"
         yield f"{name}{'':>18} {waited[UNEXPLAINED]:9.1f} ms"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from parley.waterfall import Span, Step, advice, critical_path, explained, of_slices, root_of, self_ms
+from parley.waterfall import ROOT, Span, Step, advice, critical_path, explained, of_slices, root_of, self_ms
 from parley_cli.trace.fields import FAILED, mapping, mappings, number, text, whole
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Turn:
     """The server that failed."""
     total_ms: float | None = None
     """From the end of the user's speech, or the text, to the first audible sample; None: nothing was to be heard."""
+    head_start: str = ""
+    """Whether a reply was begun before the end of the turn was certain: used, dropped, or empty."""
     model: str = ""
     """Who wrote the reply."""
     is_recorded: bool = True
@@ -48,7 +50,7 @@ class Turn:
 
     def advice(self, path: Sequence[Step]) -> str:
         """One sentence on what to look at first: what failed, where nothing was heard, else what was waited for."""
-        failed = [span for span in self.spans if span.error]
+        failed = [span for span in self.spans if span.error and span.name != ROOT]
         if self.total_ms is None and failed:
             last = max(failed, key=lambda span: span.start_ms)
             return f"Look first at {last.name}, which failed" + (f": {last.error}" if last.error != FAILED else ".")
@@ -67,6 +69,7 @@ class Turn:
             "outcome": self.outcome,
             "failed_hop": self.failed_hop,
             "mic_to_speaker_ms": self.total_ms,
+            "head_start": self.head_start,
             "model": self.model,
             "spans": [_described(span, own) for span, own in zip(self.spans, self_ms(self.spans), strict=True)],
             "critical_path": [
@@ -96,6 +99,7 @@ def of_trace(trace_id: str, spans: tuple[Span, ...]) -> Turn:
         outcome=text(known.get("parley.outcome")),
         failed_hop=text(known.get("parley.failed_hop")),
         total_ms=root.duration_ms if root is not None and _is_heard(spans) else None,
+        head_start=_head_start(known.get("parley.head_start")),
         model=text(known.get("gen_ai.response.model")),
     )
 
@@ -117,6 +121,7 @@ def _of_stats(told: Mapping[str, object]) -> Turn:
         outcome=text(told.get("outcome")),
         failed_hop=failed_hop,
         total_ms=total_ms,
+        head_start=_head_start(told.get("head_start")),
         model=text(told.get("model")),
         is_recorded=told.get("sampled") is not False,
         ended_unix_ms=whole(told.get("ended_unix_ms")),
@@ -131,6 +136,11 @@ def _failed(spans: Sequence[Span], hop: str) -> tuple[Span, ...]:
     span = spans[last]
     failed = Span(span.name, span.service, span.id, span.parent, span.start_ms, span.duration_ms, error=FAILED)
     return (*spans[:last], failed, *spans[last + 1 :])
+
+
+def _head_start(told: object) -> str:
+    """What became of a head start, in a word; older traces say only whether the reply had one."""
+    return "used" if told is True else text(told).removeprefix("none")
 
 
 def _is_heard(spans: Sequence[Span]) -> bool:

@@ -21,11 +21,17 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
+from edge_gateway.config import STATUS_LOOPBACK
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.status.routes import Sources, add_status
+from edge_gateway.status.server_facts import facts_of
+from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.http_log import http_log
+from edge_gateway.transports.page_facts import add_facts
+from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
@@ -48,6 +54,7 @@ from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from parley_cli.client import PACKET_SAMPLES, PacketEncoder, WebSocket, open_websocket
 from serving.grpc_server import Listen, started
+from serving.status import EngineFacts, StatusServicer
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
 from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
@@ -146,6 +153,11 @@ class Script:
     sound_delay_seconds: float = 0.0
     max_sessions: int = 10
     allowed_hosts: str = ""
+    trace_url: str = ""
+    status: str = STATUS_LOOPBACK
+    """Who may see how the gateway is doing."""
+    status_seconds: float = PATIENCE_SECONDS
+    """How long a server is waited for that is to tell of itself."""
     asr_port: int = 0
     llm_port: int = 0
     tts_port: int = 0
@@ -164,9 +176,15 @@ class Gateway:
     admission: Admission
 
 
-async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.aio.Server], None], port: int = 0) -> str:
+async def serve(
+    stack: AsyncExitStack,
+    service: str,
+    register: Callable[[grpc.aio.Server], None],
+    port: int = 0,
+    status: StatusServicer | None = None,
+) -> str:
     listen = Listen("127.0.0.1", port, "PORT", 0, 0.0, 512 * 1024)
-    bound, ready = await stack.enter_async_context(started(service, register, listen))
+    bound, ready = await stack.enter_async_context(started(service, register, listen, status))
     await ready()
     return f"127.0.0.1:{bound}"
 
@@ -178,23 +196,34 @@ async def serve_asr(
     stack.callback(worker.close)
     telemetry = script.recorded.telemetry("asr")
     engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
-    servicer = make_servicer(engine, Scheduler(worker), telemetry, 100)
-    return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
+    servicer = make_servicer(engine, Scheduler(worker), telemetry, 500)
+    facts = EngineFacts(engine.name, engine.model)
+    status = StatusServicer("asr", telemetry.registry, lambda: facts, "parley_asr_streams_active")
+    return await serve(
+        stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port, status
+    )
 
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     telemetry = script.recorded.telemetry("llm")
     servicer = LlmServicer(script.model or script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
-    return await serve(stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port)
+    status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
+    return await serve(
+        stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port, status
+    )
 
 
 async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     worker = Worker("tts")
     stack.callback(worker.close)
+    telemetry = script.recorded.telemetry("tts")
     engine = script.speaking or ScriptedTts(script.sound_delay_seconds, script.character_seconds)
-    servicer = TtsServicer(engine, worker, script.recorded.telemetry("tts"), 100)
+    servicer = TtsServicer(engine, worker, telemetry, 100)
     await servicer.load("")
-    return await serve(stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port)
+    status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
+    return await serve(
+        stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port, status
+    )
 
 
 @asynccontextmanager
@@ -206,15 +235,19 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         asr.AsrClient(addresses[0]) as listening,
         llm.LlmClient(addresses[1]) as writing,
         tts.TtsClient(addresses[2]) as speaking,
+        facts_of(tuple(zip(("asr", "llm", "tts"), addresses, strict=True)), script.status_seconds) as facts,
     ):
-        metrics, servers = TurnMetrics(telemetry, script.max_sessions), Servers(writing, speaking)
+        log = TurnLog()
+        metrics, servers = TurnMetrics(telemetry, script.max_sessions, log), Servers(writing, speaking)
         codecs = Codecs(Libopus(find_libopus()))
         backends = Backends(
             listening, servers, Directory(listening, servers), codecs, metrics, "Be brief.", 400, "One moment."
         )
         admission = Admission(backends, script.max_sessions)
         access = Access("127.0.0.1", script.allowed_hosts, "https://friend.example")
-        app = new_app(admission, telemetry.registry, access)
+        app, status = new_app(admission, telemetry.registry, access), StatusAccess(script.status)
+        add_facts(app, backends.directory, script.trace_url, status)
+        add_status(app, Sources(admission, facts, log), status)
         add_voice_preview(app, speaking)
         runner = web.AppRunner(app, logger=http_log(), shutdown_timeout=0.2)
         await runner.setup()

@@ -165,6 +165,45 @@ def test_the_sentences_of_a_dropped_head_start_hide_none_of_the_reply_that_was_h
     assert lengths(critical_path(spans)) == [(UNEXPLAINED, 150), ("llm.chat", 50), ("tts.synthesize", 200)]
 
 
+def test_what_a_dropped_head_start_did_was_not_waited_for() -> None:
+    def chat(start_ms: float, duration_ms: float, *, cancelled: bool) -> Span:
+        known = {"parley.cancelled": True} if cancelled else {}
+        return Span("llm.chat", "llm", "", "root", start_ms, duration_ms, attributes=known)
+
+    spans = (
+        Span(ROOT, "gateway", "root", "", 0, 600),
+        Span("asr.endpoint", "gateway", "", "root", 0, 400),
+        chat(250, 150, cancelled=True),
+        chat(400, 300, cancelled=False),
+        Span("tts.synthesize", "tts", "", "root", 500, 900, attributes={"parley.cancelled": True}),
+    )
+    assert lengths(critical_path(spans)) == [("asr.endpoint", 400), ("llm.chat", 100), ("tts.synthesize", 100)]
+
+
+def test_a_sentence_that_broke_off_unnumbered_hides_none_that_was_heard() -> None:
+    def sentence(number: int, start_ms: float, duration_ms: float, error: str = "") -> Span:
+        known = {"parley.sentence": number}
+        return Span("tts.synthesize", "tts", "", "root", start_ms, duration_ms, error, known)
+
+    spans = (
+        Span(ROOT, "gateway", "root", "", 0, 400),
+        sentence(0, 300, 0, "EngineFailed"),
+        sentence(1, 100, 400),
+        sentence(2, 200, 400),
+    )
+    assert lengths(critical_path(spans)) == [(UNEXPLAINED, 100), ("tts.synthesize", 300)]
+
+
+def test_the_silence_is_counted_once_by_the_gateway_s_clock() -> None:
+    spans = (
+        Span(ROOT, "gateway", "root", "", 0, 400),
+        Span("asr.endpoint", "gateway", "", "root", 10, 390),
+        Span("asr.end_of_turn", "asr", "", "root", 90, 400),
+    )
+    assert lengths(critical_path(spans)) == [(UNEXPLAINED, 10), ("asr.endpoint", 390)]
+    assert lengths(critical_path((spans[0], spans[2]))) == [(UNEXPLAINED, 90), ("asr.end_of_turn", 310)]
+
+
 def test_what_the_caller_of_a_turn_does_around_it_explains_nothing_of_it() -> None:
     spans = (
         Span("call centre", "caller", "1", "0", -1000, 5000),

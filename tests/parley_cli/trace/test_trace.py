@@ -55,10 +55,10 @@ async def printed(capsys: pytest.CaptureFixture[str], url: str, store: str, whic
 async def test_the_last_turn_of_the_gateway_is_drawn_with_what_was_waited_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async with served(gateway([remembered(2, 1200, model="small"), remembered(1, 10)])) as url:
+    async with served(gateway([remembered(2, 1200, model="small", head_start=True), remembered(1, 10)])) as url:
         assert await show(url, "", "last", as_json=False) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "turn 2 of session s1, spoken, completed, small"
+    assert lines[0] == "turn 2 of session s1, spoken, completed, head start used, small"
     assert lines[1] == "  1200 ms from the end of your speech to the first sound"
     endpoint, chat = (next(line for line in lines if name in line) for name in ("asr.endpoint ", "llm.chat "))
     assert endpoint.startswith("  * asr.endpoint")
@@ -150,6 +150,18 @@ async def test_scripts_get_all_of_it(capsys: pytest.CaptureFixture[str]) -> None
     assert (own["llm.chat"], own["execute_tool light"]) == (309, 50)
     assert turn["advice"].startswith("Look first at asr.endpoint")
     assert 0.9 < turn["explained"] < 1
+
+
+@pytest.mark.parametrize(("told", "read"), [("dropped", "dropped"), ("used", "used"), ("none", ""), (True, "used")])
+async def test_what_became_of_a_head_start_is_told(
+    capsys: pytest.CaptureFixture[str], *, told: str | bool, read: str
+) -> None:
+    def begun(root: Part) -> None:
+        root.span.set_attribute("parley.head_start", told)
+
+    async with served(tempo(await sent(lambda turns: turns.turn(1, 10, begun)))) as url:
+        turn = await printed(capsys, "", url)
+    assert turn["head_start"] == read
 
 
 async def test_words_that_a_store_has_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
