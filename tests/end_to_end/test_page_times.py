@@ -29,19 +29,16 @@ if TYPE_CHECKING:
 
 SKEW_SECONDS: Final = 30
 TOLERANCE_MS: Final = 20
+# The only span that the gateway and a server both measure for themselves.
+ASKED: Final = "llm.chat"
 # Where a voice ends is known to the detector's window of 32 ms, and by loudness to 10 ms.
 BY_EAR_TOLERANCE_MS: Final = 45
 # Amplitude of a reply's first sample, and RMS of 10 ms of a voice (-45 dB).
 SOUND: Final = 1e-3
 VOICE: Final = 10 ** (-45 / 20)
-# Times of a client, in milliseconds, that are longer than anything but a clock can make them.
-LONGEST_MS: Final = {
-    "client.capture": 150,
-    "client.uplink": 50,
-    "client.downlink": 150,
-    "client.jitter_buffer": 300,
-    "client.playout": 300,
-}
+# The client's times; longer than this only a clock that is wrong can make them, however busy the machine is.
+CLIENT: Final = ("client.capture", "client.uplink", "client.downlink", "client.jitter_buffer", "client.playout")
+LONGEST_MS: Final = 1000 * SKEW_SECONDS / 10
 FAKETIME: Final = os.environ.get("PARLEY_FAKETIME") or next(
     (str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 )
@@ -75,8 +72,8 @@ async def test_page_command_line_and_trace_agree(skewed: str, speech_dir: Path, 
     agree(as_shown_by_command_line(saved), traced.times)
     agree(told, in_trace(spans, told_id).times)
     assert abs(shown["total"][0].duration_ms - by_ear_ms) <= BY_EAR_TOLERANCE_MS
-    assert 200 < by_ear_ms < 1_500
-    assert all(0 <= shown[name][0].duration_ms <= longest for name, longest in LONGEST_MS.items() if name in shown)
+    assert 200 < by_ear_ms < LONGEST_MS
+    assert all(0 <= shown[name][0].duration_ms <= LONGEST_MS for name in CLIENT if name in shown)
     assert saved.explained > 0.95
     assert saved.clock_uncertainty_ms < TOLERANCE_MS
 
@@ -195,9 +192,21 @@ def times(slices: Iterable[Span], total_ms: float) -> Times:
 
 def agree(told: Times, traced: Times) -> None:
     """Every time that one side tells is in the trace within the tolerance."""
-    apart = {name: min(gap(each[0], span) for span in traced[name]) for name, each in told.items() if name in traced}
+    apart = {
+        name: min((beyond if name == ASKED else gap)(each[0], span) for span in traced[name])
+        for name, each in told.items()
+        if name in traced
+    }
     assert {"total", "client.capture", "asr.endpoint", "llm.chat", "tts.synthesize"} <= set(apart)
     assert {name: milliseconds for name, milliseconds in apart.items() if milliseconds > TOLERANCE_MS} == {}
+
+
+def beyond(asked: Span, answered: Span) -> float:
+    """How far a server's own span reaches beyond that of who asked it, milliseconds; inside it the ways may be long."""
+    if asked.start_ms is None or answered.start_ms is None:
+        return max(0.0, answered.duration_ms - asked.duration_ms)
+    late = answered.start_ms + answered.duration_ms - asked.start_ms - asked.duration_ms
+    return max(0.0, asked.start_ms - answered.start_ms, late)
 
 
 def gap(some: Span, other: Span) -> float:
