@@ -104,7 +104,7 @@ async def status(page: Page, name: str, timeout_seconds: float = 15) -> None:
     await page.wait_for_selector(f'body[data-status="{name}"]', timeout=1000 * timeout_seconds)
 
 
-async def settle(page: Page, turns: int = 1, timeout_seconds: float = 20) -> None:
+async def settle(page: Page, turns: int = 1, timeout_seconds: float = 60) -> None:
     """Wait until so many turns have their time, and are over."""
     over = "turns => document.querySelectorAll('#history li:not([data-live])').length >= turns"
     await page.wait_for_function(over, arg=turns, timeout=1000 * timeout_seconds)

