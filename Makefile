@@ -43,8 +43,7 @@ test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all larg
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
-	@command -v go >/dev/null || { echo "The programs of deploy/observability are built with Go 1.26 or newer; install it and call this again." >&2; exit 1; }
-	$(BIN)/python tests/observability/parts.py
+	@$(BIN)/python tests/observability/parts.py
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
@@ -61,6 +60,7 @@ check: .venv/.installed-dev node_modules/.installed ## every check that runs no 
 	cd protos && ../$(BIN)/buf lint
 	cd protos && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python -m deploy.observability.grafana.make --check
 	npm run --silent check
 
 format: .venv/.installed-dev ## put code and protos in the form that `make check` wants
@@ -68,8 +68,9 @@ format: .venv/.installed-dev ## put code and protos in the form that `make check
 	$(BIN)/ruff format
 	cd protos && ../$(BIN)/buf format --write
 
-generate: .venv/.installed-dev ## compile protos/ into parley/v1
+generate: .venv/.installed-dev ## compile protos/ into parley/v1, and make the dashboards
 	$(BIN)/python protos/generate.py
+	$(BIN)/python -m deploy.observability.grafana.make
 
 # The development lock comes first and holds the other to its versions, so that what is tested is what runs. The large
 # engines ask for other versions of some packages, and have locks of their own.

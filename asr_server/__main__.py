@@ -12,6 +12,7 @@ from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
+from serving.status import EngineFacts, StatusServicer
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None, config.batch_wait_ms / 1000)
     servicer = AsrServicer(engine, scheduler, telemetry, config.max_streams, detector)
 
+    status = StatusServicer(
+        "asr", telemetry.registry, lambda: EngineFacts(engine.name, engine.model), "parley_asr_streams_active"
+    )
+
     async def load() -> None:
         await worker.run(engine.load)
         if turn_model is not None:
@@ -45,6 +50,7 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
             listen,
             load=load,
             telemetry=telemetry,
+            status=status,
         )
     finally:
         worker.close()

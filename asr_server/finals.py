@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from asr_server.hallucination_filter import is_credible
 from parley import asr
+from parley.errors import ParleyError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,8 @@ class Finals:
         """What is told of `turn`, whose sound is `audio`; its words are those of `pause`, if it ended in one."""
         decided_ns = self._telemetry.now()
         result, early = await self._words(audio, pause)
-        if result is None:
+        if isinstance(result, ParleyError):
+            self._telemetry.lost(turn, ended, decided_ns, result)
             return _discarded(turn, ended, asr.DiscardReason.ENGINE_FAILED)
         text = result.transcript.text
         if not text:
@@ -44,11 +46,11 @@ class Finals:
         timings = self._telemetry.ended(turn, ended, result, decided_ns, early=early)
         return self._end_of_turn(turn, ended, result.transcript, timings)
 
-    async def _words(self, audio: NDArray[np.float32], pause: Pause | None) -> tuple[Result | None, bool]:
-        """The words, and whether they were known before the turn was over; None: the engine failed, asked twice."""
+    async def _words(self, audio: NDArray[np.float32], pause: Pause | None) -> tuple[Result | ParleyError, bool]:
+        """The words, and whether they were known before the turn was over; or why the engine failed, asked twice."""
         early = pause is not None and pause.result.done()
         result = await (self._transcriber.final(audio) if pause is None else pause.result)
-        if result is not None:
+        if not isinstance(result, ParleyError):
             return result, early
         return await self._transcriber.final(audio), False
 

@@ -9,6 +9,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from parley.errors import ParleyError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -26,8 +28,8 @@ class Pause:
 
     speech_end_sample: int
     """Sample after the last voiced one."""
-    result: asyncio.Future[Result | None]
-    """The words; None: the engine failed on them."""
+    result: asyncio.Future[Result | ParleyError]
+    """The words, or why the engine failed on them."""
 
 
 class Pauses:
@@ -73,7 +75,7 @@ class Pauses:
     async def _transcribe(self, pause: Pause, audio: NDArray[np.float32]) -> None:
         result = await self._transcriber.pause(audio)
         pause.result.set_result(result)
-        if result is None:
+        if isinstance(result, ParleyError):
             return
         heard = result.transcript
         looks = await self._transcriber.completeness(audio, heard) if heard.text else None

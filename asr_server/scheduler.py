@@ -12,11 +12,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asr_server.engine import Job
+from asr_server.engine import RATE_HZ, Job
 from parley.errors import EngineFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class Result:
     """The engine's own work, on this and on what it did together with it."""
     done_ns: int
     """When it was done, nanoseconds since the Unix epoch."""
+    batch_size: int = 1
+    """How many sounds the engine worked on together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +75,16 @@ class Scheduler:
         self._hold: asyncio.TimerHandle | None = None
         self._finals: deque[_Asked] = deque()
         self._partials: dict[object, _Asked] = {}
+        self._worked: Callable[[int, float, float], None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for the engine."""
+        return len(self._finals) + len(self._partials)
+
+    def watch(self, worked: Callable[[int, float, float], None]) -> None:
+        """Have `worked` told of each call of the engine: jobs, seconds of their sound in all, seconds of work."""
+        self._worked = worked
 
     async def final(self, recognizer: Recognizer, audio: NDArray[np.float32]) -> Result:
         """Transcribe `audio` before everything that is not final.
@@ -102,7 +114,7 @@ class Scheduler:
 
     def _next(self) -> None:
         """Give the engine something to do, if it is free and there is something."""
-        if self._busy or (self._hold is not None and len(self._finals) + len(self._partials) < self._most):
+        if self._busy or (self._hold is not None and self.waiting < self._most):
             return
         if self._hold is not None:
             self._hold.cancel()
@@ -158,9 +170,12 @@ class Scheduler:
                 answer.set_exception(_failure(error))
         else:
             done = running.result()
+            if self._worked is not None:
+                audio_seconds = sum(len(asked.job.audio) for asked in batch) / RATE_HZ
+                self._worked(len(batch), audio_seconds, done.seconds)
             for asked, said in zip(batch, done.answers, strict=True):
                 _answer(asked, said, done)
-        if self._companions_seconds and 0 < len(self._finals) + len(self._partials) < self._most:
+        if self._companions_seconds and 0 < self.waiting < self._most:
             self._hold = asyncio.get_running_loop().call_later(self._companions_seconds, self._go_on)
         else:
             self._next()
@@ -180,7 +195,7 @@ def _answer(asked: _Asked, said: Transcript | Exception, done: _Done) -> None:
     if isinstance(said, Exception):
         asked.answer.set_exception(_failure(said))
     else:
-        asked.answer.set_result(Result(said, done.began - asked.at, done.seconds, done.done_ns))
+        asked.answer.set_result(Result(said, done.began - asked.at, done.seconds, done.done_ns, len(done.answers)))
 
 
 def _failure(error: BaseException) -> BaseException:

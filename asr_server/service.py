@@ -51,7 +51,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         """
         self._models = Models(engine, scheduler, turn_detector or TurnDetector())
         self._telemetry = telemetry
-        self._metrics = AsrMetrics(telemetry)
+        self._metrics = AsrMetrics(telemetry, scheduler)
         self._slots = Slots(max_streams, self._metrics.streams, "streams", retry_after_ms=1_000)
 
     async def Transcribe(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
@@ -78,7 +78,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         first = await anext(peer, None)
         config = agreed(None if first is None else asr.request_from_proto(first), engine)
         telemetry = TurnTelemetry(self._telemetry, self._metrics, config.session_id)
-        telemetry.context(config.first_turn, config.traceparent)
+        telemetry.stream(config.first_turn, config.traceparent or peer.traceparent)
 
         async def write(event: asr.Event) -> None:
             await peer.write(asr.event_to_proto(event))

@@ -50,12 +50,12 @@ class Transcriber:
         """Take other words to expect, from the next utterance on."""
         self._recognizer = self._models.engine.recognizer(self._language, hints)
 
-    async def final(self, audio: NDArray[np.float32]) -> Result | None:
-        """The words of a turn; None: the engine failed on it."""
+    async def final(self, audio: NDArray[np.float32]) -> Result | ParleyError:
+        """The words of a turn, or why the engine failed on it."""
         return await self._final("final", audio)
 
-    async def pause(self, audio: NDArray[np.float32]) -> Result | None:
-        """The words up to a pause, which may be the turn's; None: the engine failed on them."""
+    async def pause(self, audio: NDArray[np.float32]) -> Result | ParleyError:
+        """The words up to a pause, which may be the turn's, or why the engine failed on them."""
         return await self._final("pause", audio)
 
     async def partial(self, audio: NDArray[np.float32]) -> str:
@@ -79,9 +79,9 @@ class Transcriber:
             self._telemetry.failed("turn_model", error)
             return completeness(heard.text, language)
 
-    async def _final(self, asked: str, audio: NDArray[np.float32]) -> Result | None:
+    async def _final(self, asked: str, audio: NDArray[np.float32]) -> Result | ParleyError:
         try:
             return await self._models.scheduler.final(self._recognizer, audio)
         except ParleyError as error:
             self._telemetry.failed(asked, error)
-            return None
+            return error

@@ -16,11 +16,16 @@ from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.status.routes import Sources, add_status
+from edge_gateway.status.server_facts import facts_of
+from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.http_log import http_log
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.sites import open_sites
+from edge_gateway.transports.status_access import StatusAccess
+from edge_gateway.transports.trace_link import trace_link
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
 from parley.asr import AsrClient
@@ -28,6 +33,7 @@ from parley.conversation import SERVICE
 from parley.llm import LlmClient
 from parley.tts import TtsClient
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
 
 if TYPE_CHECKING:
@@ -40,11 +46,15 @@ _FAREWELL_SECONDS = 1.0
 async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
     """Open the channels, the page and the gRPC service, and run until told to stop."""
     async with AsyncExitStack() as stack:
-        backends = await _backends(stack, config, telemetry)
+        log = TurnLog()
+        backends = await _backends(stack, config, telemetry, log)
         admission = Admission(backends, config.max_sessions)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
-        add_facts(app, backends.directory, config.trace_url)
+        servers = await stack.enter_async_context(facts_of(_servers(config)))
+        status_access = StatusAccess(config.status)
+        add_facts(app, backends.directory, _trace_link(config), status_access)
         add_voice_preview(app, backends.servers.tts)
+        add_status(app, Sources(admission, servers, log), status_access)
         runner = web.AppRunner(app, logger=http_log(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -71,8 +81,20 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         )
 
 
-async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Telemetry) -> Backends:
-    """What all sessions share; the channels close with `stack`."""
+def _servers(config: GatewayConfig) -> tuple[tuple[str, str], ...]:
+    """The servers by name and address, in the order in which a turn comes to them."""
+    return ("asr", config.asr), ("llm", config.llm), ("tts", config.tts)
+
+
+def _trace_link(config: GatewayConfig) -> str:
+    try:
+        return trace_link(config.trace_url, config.grafana_url)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Telemetry, log: TurnLog) -> Backends:
+    """What all sessions share; the channels close with `stack`, and turns that are over are put into `log`."""
     asr = await stack.enter_async_context(AsrClient(config.asr))
     llm = await stack.enter_async_context(LlmClient(config.llm))
     tts = await stack.enter_async_context(TtsClient(config.tts))
@@ -82,7 +104,7 @@ async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Tel
         servers,
         Directory(asr, servers),
         Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", "")))),
-        TurnMetrics(telemetry, config.max_sessions),
+        TurnMetrics(telemetry, config.max_sessions, log),
         config.instructions,
         config.lead_ms,
         config.tool_filler,

@@ -59,6 +59,11 @@ class Admission:
             if not self._sessions:
                 self._empty.set()
 
+    @property
+    def occupancy(self) -> tuple[int, int]:
+        """How many sessions there are, and how many there may be."""
+        return len(self._sessions), self._max
+
     def close(self) -> None:
         """Take nobody in any more."""
         self._closing = True

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from parley._variables import LOOPBACK, PORTS
 from serving.config import port_setting, setting
+
+STATUS_LOOPBACK: Final = "loopback"
+"""Value of `PARLEY_STATUS`: who sits at the gateway's own machine may see how it is doing."""
+STATUS_OPEN: Final = "open"
+"""Whoever may open the gateway's page."""
+STATUS_OFF: Final = "off"
+"""Nobody; there are no such paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,16 @@ class GatewayConfig:
     )
     trace_url: str = setting(
         "PARLEY_TRACE_URL", "", help="Where one trace is shown, with {trace_id} in it; the page links there."
+    )
+    status: str = setting(
+        "PARLEY_STATUS",
+        STATUS_LOOPBACK,
+        help="Who may see /status and /stats: loopback (who sits at the gateway's own machine), open (whoever may open "
+        "the page), off.",
+        choices=(STATUS_LOOPBACK, STATUS_OPEN, STATUS_OFF),
+    )
+    grafana_url: str = setting(
+        "PARLEY_GRAFANA_URL", "", help="A Grafana with the data source parley-tempo; the page links to its Explore."
     )
     instructions: str = setting(
         "PARLEY_INSTRUCTIONS",

@@ -23,6 +23,9 @@ class ClientConnection(Protocol):
     reply_encoding: Encoding
     """How the reply's packets are to be read; set by the session once it is configured."""
 
+    caller: str
+    """W3C traceparent of whoever opened it; empty: they have none."""
+
     half_closed: bool
     """The client will say no more, but listens; set when `received` ends that way."""
 

@@ -183,8 +183,7 @@ class Session:
             case Played():
                 await self._replies.played(news)
             case ClientMark():
-                self._spoken.barge_in(news)
-                await self._replies.mark(news)
+                self._spoken.barge_in(news, await self._replies.mark(news))
             case llm.ToolResult():
                 self._replies.tool_result(news)
             case _:
@@ -210,5 +209,6 @@ class Session:
             self._setup.refused(news.in_force)
             self._turns.use_configuration()
         else:
+            self._spoken.turn.lost_way(news.error)
             await self._begin(None)
         await self._connection.send(error_event(news.error, "asr", turn=self._spoken.turn.number))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
 from edge_gateway.latency.endpointing_quality import PrematureEnds, captured_ns, note_end
-from edge_gateway.latency.timeline import TurnTimeline
 from edge_gateway.turn import Turn
 from parley import asr
 from parley.conversation import ClientMark, UserDiscarded, UserPartial, UserSpeechStarted
@@ -69,7 +68,7 @@ class SpokenTurns:
         self._begin()
         turn, self.turn, self._announced = self.turn, Turn(0), False
         turn.text = event.text
-        self._metrics.transcribed(event)
+        self._metrics.transcribed(event, turn)
         note_end(turn.timeline.utterance, event, last_voiced, self._clock)
         return turn
 
@@ -79,15 +78,15 @@ class SpokenTurns:
         if self._premature.turn_ended(event, times, ignored=ignored):
             self._metrics.premature_end()
         if not ignored:
-            self._metrics.excess_wait(times.excess_wait_ms)
+            self._metrics.excess_wait(turn)
 
     async def ignored(self, turn: Turn) -> None:
         """The turn was the assistant's echo, or a backchannel."""
         await self._connection.send(UserDiscarded(turn.number, asr.DiscardReason.NOISE))
         self._use_number_again(turn)
 
-    async def discarded(self, event: asr.TurnDiscarded) -> None:
-        """What had begun was no turn, or its words are lost."""
+    async def discarded(self, event: asr.TurnDiscarded) -> Turn:
+        """What had begun was no turn, or its words are lost; gives it, and makes room for the next."""
         self._metrics.discarded(event)
         number = self.turn.number or self._count + 1
         await self._connection.send(UserDiscarded(number, event.reason))
@@ -95,13 +94,18 @@ class SpokenTurns:
             lost = AudioLost("the asr server failed on what was said: please say it again")
             await self._connection.send(error_event(lost, "asr", turn=number))
         self._use_number_again(self.turn)
-        self.turn.number, self.turn.timeline, self._announced = 0, TurnTimeline(), False
+        # The ASR server has the trace for the turn that it numbers alike.
+        gone, self.turn, self._announced = self.turn, Turn(0, identity=self.turn.identity), False
+        return gone
 
-    def barge_in(self, mark: ClientMark) -> None:
-        """Take when the loudspeaker was ducked, or fell silent, because of the last voice."""
+    def barge_in(self, mark: ClientMark, interrupted: Turn | None) -> None:
+        """Take when the loudspeaker was ducked, or fell silent, because of the last voice.
+
+        `interrupted` is the turn whose reply it played; None: it is not known any more.
+        """
         if self._voice_ns and self._clock.known:
             at_ns = self._clock.to_gateway_us(mark.unix_us) * 1000
-            self._metrics.barge_in(mark.kind, (at_ns - self._voice_ns) / 1e9)
+            self._metrics.barge_in(mark.kind, (at_ns - self._voice_ns) / 1e9, interrupted)
 
     def _begin(self) -> None:
         if not self.turn.began:

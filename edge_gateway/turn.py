@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge_gateway.latency.timeline import ReplyTimes, TurnTimeline
 from parley.conversation import Outcome
 from serving.telemetry import SpanIdentity, clock_ns
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
+
     from edge_gateway.reply.reply import Reply
+    from parley.errors import ParleyError
 
 GREETING = 0
 """Number of a turn in which nobody has asked."""
+
+# A server that is away for long fails again and again.
+_MOST_FAILURES: Final = 8
+
+
+class TurnKind(enum.StrEnum):
+    """How a turn begins."""
+
+    SPOKEN = "spoken"
+    TYPED = "typed"
+    GREETING = "greeting"
+
+
+@dataclass(frozen=True, slots=True)
+class LostWay:
+    """The way to the ASR server failed while a turn was being said."""
+
+    error: ParleyError
+    """Why."""
+    unix_ns: int
+    """When."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,8 +47,8 @@ class Turn:
 
     number: int
     """From 1; `GREETING`: the assistant speaks unasked."""
-    typed: bool = False
-    """The words were typed."""
+    kind: TurnKind = TurnKind.SPOKEN
+    """How it begins."""
     text: str = ""
     """What the user said; empty: not known yet, or nothing."""
     identity: SpanIdentity = field(default_factory=SpanIdentity.new)
@@ -34,14 +59,26 @@ class Turn:
     """The reply that is being made, or was."""
     outcome: Outcome = Outcome.UNSPECIFIED
     """How it ended; it ends once."""
+    caller: SpanContext | None = None
+    """Span of whoever opened the session."""
+    head_start_dropped: bool = False
+    """A speculative reply to it was dropped unheard."""
+    lost_ways: list[LostWay] = field(default_factory=list)
+    """What kept it from being heard, if only for a while."""
 
     @classmethod
     def written(cls, number: int, text: str = "") -> Turn:
         """A turn that begins with a text: typed by the user, or the assistant's greeting."""
-        turn = cls(number, typed=number != GREETING, text=text if number != GREETING else "")
+        kind = TurnKind.TYPED if number != GREETING else TurnKind.GREETING
+        turn = cls(number, kind, text if kind is TurnKind.TYPED else "")
         said = turn.timeline.utterance
         said.began_ns = said.speech_end_ns = clock_ns()
         return turn
+
+    @property
+    def typed(self) -> bool:
+        """True when the words were typed."""
+        return self.kind is TurnKind.TYPED
 
     @property
     def began(self) -> bool:
@@ -55,8 +92,18 @@ class Turn:
 
     def unanswer(self) -> None:
         """Forget a speculative reply of which nobody knew."""
+        self.head_start_dropped = True
         self.reply = None
         self.timeline.reply = ReplyTimes()
+
+    def lost_way(self, error: ParleyError) -> None:
+        """Note that the way to the ASR server has failed."""
+        self.lost_ways = [*self.lost_ways[-_MOST_FAILURES:], LostWay(error, clock_ns())]
+
+    @property
+    def has_trace(self) -> bool:
+        """True when there is something to be seen in its trace, though it may come to nothing."""
+        return self.began or self.head_start_dropped or bool(self.lost_ways)
 
     def end(self, outcome: Outcome) -> None:
         """Note how it ended.

@@ -15,6 +15,8 @@ from edge_gateway.turn_taking.echo import DUCK_DB
 from edge_gateway.turn_taking.floor import Floor, Free, Speaking, Thinking
 from parley import asr
 from parley.conversation import AssistantActivity, CancelReply, UserText
+from parley.errors import EngineFailed
+from serving.telemetry import SpanIdentity
 
 if TYPE_CHECKING:
     from edge_gateway.connection import ClientConnection
@@ -70,8 +72,9 @@ class TurnController:
                 spoken.settle(event, turn, ignored=ignored)
                 self._setup.recognition.next_turn(spoken.turn.identity.traceparent, previous_ignored=ignored)
             case asr.TurnDiscarded():
-                await spoken.discarded(event)
+                gone = await spoken.discarded(event)
                 await self.decide(event)
+                self._came_to_nothing(gone, event)
             case _:
                 await spoken.follow(event, heard.packet)
                 await self.decide(event, spoken.turn)
@@ -144,8 +147,21 @@ class TurnController:
             case floor.Ignore():
                 assert turn is not None  # noqa: S101 - only a turn is ignored
                 await self._spoken.ignored(turn)
+                replies.conclusions.unanswered(turn, "ignored")
             case _:
                 assert_never(action)
+
+    def _came_to_nothing(self, gone: Turn, event: asr.TurnDiscarded) -> None:
+        """Close the trace of a turn that was none, or lost; one of which nobody has recorded anything is the next's."""
+        if event.reason is asr.DiscardReason.ENGINE_FAILED:
+            lost = gone.lost_ways[-1].error if gone.lost_ways else EngineFailed("what was said is lost")
+            self._replies.conclusions.unanswered(gone, "failed", lost)
+        elif gone.head_start_dropped or gone.lost_ways:
+            self._replies.conclusions.unanswered(gone, "discarded")
+        else:
+            return
+        self._spoken.turn.identity = SpanIdentity.new()
+        self._setup.recognition.next_turn(self._spoken.turn.identity.traceparent)
 
     async def _show_activity(self) -> None:
         match self._floor.state:

@@ -12,6 +12,7 @@ from llm_server.service import SERVICE, LlmServicer
 from parley._duplex import first_of
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
+from serving.status import StatusServicer
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
     engine = open_engine(config)
     worker = Worker("llm-engine")
     servicer = LlmServicer(engine, telemetry, config.max_calls, builtin_tools(config.tools))
+    status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
     listen = Listen(
         config.host, config.port, "PARLEY_LLM_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
     )
@@ -37,6 +39,7 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
                 listen,
                 load=lambda: worker.run(engine.load),
                 telemetry=telemetry,
+                status=status,
             )
             warming.cancel()
     except BaseExceptionGroup as group:

@@ -111,6 +111,18 @@ class Progress:
     """Who is waited for, where the engine has several; empty: the engine's model."""
 
 
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """One of several models has failed; another one is asked if the reply has not begun."""
+
+    model: str
+    """Who has failed."""
+    reason: str
+    """Why, in a word: "silent", "broken" or "http_" and a status; never what it said."""
+    http_status: int = 0
+    """Status of its response, when that was no success; 0: there was none."""
+
+
 class StopReason(enum.Enum):
     """Why a reply ended."""
 
@@ -137,7 +149,7 @@ class Finish:
     """Who answered, where the engine has several; empty: the engine's model."""
 
 
-ReplyEvent = Delta | ToolCall | Progress | Finish
+ReplyEvent = Delta | ToolCall | Progress | GaveUp | Finish
 """What comes of a reply; `Finish` is the last."""
 
 

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Gauge, Histogram
-
 from llm_server import responses
 from llm_server.engine import Remote
+from llm_server.metrics import LlmMetrics, follow
 from llm_server.requests import config_of, conversation_of, read_results
 from llm_server.responses import ResponseWriter
+from llm_server.spans import chat_span
 from llm_server.tool_loop import ToolLoop
 from llm_server.tool_results import PendingResults
 from parley._duplex import first_of
@@ -22,17 +22,18 @@ from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.admission import Slots
 from serving.calls import Peer
 from serving.grpc_server import statuses
-from serving.telemetry import clock_ns, content_allowed, context_of
+from serving.status import EngineFacts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     import grpc.aio
-    from opentelemetry import trace
 
     from llm_server.builtin_tools import BuiltinTool
-    from llm_server.engine import Conversation, Engine, Finish, Progress, ToolCall
+    from llm_server.engine import Conversation, Engine, Finish, GaveUp, Progress, ToolCall
+    from llm_server.spans import ChatSpan
     from llm_server.tool_results import ToolUse
+    from serving.metrics import Place
     from serving.telemetry import Telemetry
 
     Requests = AsyncIterable[llm_pb2.ChatRequest]
@@ -43,7 +44,6 @@ SERVICE: Final = LLM_SERVICE
 
 # The wire promises a second; the rest is for a network and a loop that are busy.
 _PROGRESS_SECONDS: Final = 0.5
-_CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass(slots=True)
@@ -51,18 +51,18 @@ class _Reply:
     """What goes out of one call, and what is measured of it."""
 
     writer: ResponseWriter
-    span: trace.Span
-    first_token: Histogram
+    span: ChatSpan
+    metrics: LlmMetrics
+    place: Place
     began: float = field(default_factory=time.monotonic)
     first_seconds: float = 0.0
 
     def text(self, text: str) -> None:
+        self.place.begin()
         if not self.first_seconds:
             self.first_seconds = time.monotonic() - self.began
-            self.first_token.observe(self.first_seconds)
-            self.span.add_event("first_token", timestamp=clock_ns())
-        if content_allowed():
-            self.span.add_event("parley.pii.delta", {"parley.pii.text": text})
+            self.metrics.first_text(self.first_seconds)
+        self.span.text(text, self.first_seconds)
         self.writer.put(text)
 
     def tool_call(self, call: ToolCall) -> None:
@@ -72,7 +72,12 @@ class _Reply:
         self.writer.put(use)
 
     def progress(self, progress: Progress | None) -> None:
+        follow(self.place, progress)
+        self.span.works(works=progress is not None)
         self.writer.progress(progress)
+
+    def gave_up(self, failed: GaveUp) -> None:
+        self.span.gave_up(failed)
 
 
 class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
@@ -93,17 +98,15 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self._progress_seconds = progress_seconds
         self._engine = engine
         self._telemetry = telemetry
-        self._first_token = telemetry.histogram("parley_llm_ttft_seconds", "From the request to the first text.")
-        active = Gauge("parley_llm_calls_active", "Replies being written.", registry=telemetry.registry)
-        self._slots = Slots(max_calls, active, "calls", retry_after_ms=500)
-        cancel_to_idle = Histogram(
-            "parley_cancel_to_idle_seconds",
-            "From a caller's leaving to the end of the work.",
-            ["service"],
-            buckets=_CANCEL_BUCKETS,
-            registry=telemetry.registry,
-        )
-        self._loop = ToolLoop(engine, builtin_tools, telemetry.tracer, cancel_to_idle.labels("llm").observe)
+        self._metrics = LlmMetrics(telemetry)
+        self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
+        self._loop = ToolLoop(engine, builtin_tools, telemetry, self._metrics.stopped)
+
+    def facts(self) -> EngineFacts:
+        """What is known of the engine."""
+        engine = self._engine
+        problem = engine.problem if isinstance(engine, Remote) else ""
+        return EngineFacts(engine.name, next(iter(engine.models), ""), problem)
 
     async def Chat(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: Requests, context: Context
@@ -132,7 +135,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         return llm_pb2.ListModelsResponse(
             engine=self._engine.name,
             models=[llm_pb2.Model(name=each) for each in self._engine.models],
-            problem=self._engine.problem if isinstance(self._engine, Remote) else "",
+            problem=self.facts().problem,
             ignores_instructions=self._engine.ignores_instructions,
         )
 
@@ -143,25 +146,14 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         results: PendingResults,
         peer: Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse],
     ) -> None:
-        engine = self._engine
-        parent = context_of(config.trace.traceparent)
-        with self._telemetry.tracer.start_as_current_span("llm.chat", context=parent) as span:
-            span.set_attributes(
-                {
-                    "gen_ai.operation.name": "chat",
-                    "gen_ai.provider.name": f"parley.{engine.name}",
-                    "gen_ai.request.model": engine.models[0],
-                    "gen_ai.request.max_tokens": conversation.max_tokens,
-                    "session.id": config.session_id,
-                }
-            )
-            reply = _Reply(ResponseWriter(peer.write, self._progress_seconds), span, self._first_token)
-            try:
-                finish = await self._write(conversation, reply, results)
-            except asyncio.CancelledError:
-                span.set_attribute("parley.cancelled", True)  # noqa: FBT003 - OpenTelemetry's own order
-                raise
-            _note_usage(span, finish)
+        parent = config.trace.traceparent or peer.traceparent
+        with (
+            chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span,
+            self._metrics.workload.place() as place,
+        ):
+            reply = _Reply(ResponseWriter(peer.write, self._progress_seconds), span, self._metrics, place)
+            finish = await self._write(conversation, reply, results)
+            span.finished(finish)
         await peer.write(responses.finished(finish, reply.first_seconds, time.monotonic() - reply.began))
 
     async def _write(self, conversation: Conversation, reply: _Reply, results: PendingResults) -> Finish:
@@ -183,16 +175,3 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         if isinstance(outcome, ParleyError):
             raise outcome
         return outcome
-
-
-def _note_usage(span: trace.Span, finish: Finish) -> None:
-    span.set_attributes(
-        {
-            **({"gen_ai.response.model": finish.model} if finish.model else {}),
-            "gen_ai.usage.input_tokens": finish.prompt_tokens,
-            "gen_ai.usage.output_tokens": finish.completion_tokens,
-            "gen_ai.usage.cache_read.input_tokens": finish.cached_tokens,
-            "parley.queue_ms": finish.queue_ms,
-            "gen_ai.response.finish_reasons": [finish.reason.name.lower()],
-        }
-    )

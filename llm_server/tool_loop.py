@@ -13,18 +13,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from llm_server.builtin_tools import answer
-from llm_server.engine import Delta, Finish, Message, Progress, ProgressKind, Role, ToolCall
+from llm_server.engine import Delta, Finish, GaveUp, Message, Progress, ProgressKind, Role, ToolCall
+from llm_server.spans import note_result, tool_span
 from llm_server.tool_results import ToolResult, ToolUse
 from parley.errors import EngineFailed, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry import trace
-
     from llm_server.builtin_tools import BuiltinTool
     from llm_server.engine import Conversation, Engine, ReplyEvent, Tool
     from llm_server.tool_results import PendingResults
+    from serving.telemetry import Telemetry
 
 # How often a model may ask for functions in one reply; after that it has to speak.
 _MOST_ROUNDS: Final = 5
@@ -50,6 +50,10 @@ class Output(Protocol):
         """What the model is doing, from now on; None: it waits for the caller."""
         ...
 
+    def gave_up(self, failed: GaveUp) -> None:
+        """One of several models has failed."""
+        ...
+
 
 @dataclass(slots=True)
 class _Round:
@@ -72,6 +76,8 @@ class _Round:
             case Progress():
                 self._progress = event
                 output.progress(event)
+            case GaveUp():
+                output.gave_up(event)
             case Delta(text) if text:
                 apart = self.said and not self.text and not (self.said[-1] + text[0]).isspace()
                 self.text += text
@@ -90,13 +96,13 @@ class ToolLoop:
         self,
         engine: Engine,
         builtin_tools: tuple[BuiltinTool, ...],
-        tracer: trace.Tracer,
+        telemetry: Telemetry,
         stopped: Callable[[float], None],
     ) -> None:
         """Ask `engine`; `stopped` is told how many seconds its work went on after the caller had left."""
         self._engine = engine
         self._builtin_tools = {each.tool.name: each for each in builtin_tools}
-        self._tracer = tracer
+        self._telemetry = telemetry
         self._stopped = stopped
 
     def offer(self, conversation: Conversation) -> Conversation:
@@ -171,10 +177,10 @@ class ToolLoop:
     async def _call_tool(
         self, wanted: ToolCall, offers: tuple[Tool, ...], output: Output, results: PendingResults
     ) -> ToolResult:
-        with self._tracer.start_as_current_span(f"execute_tool {wanted.name}") as span:
-            span.set_attributes({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": wanted.name})
+        is_offered = wanted.name in {tool.name for tool in offers}
+        with tool_span(self._telemetry, wanted, is_offered=is_offered) as span:
             builtin = self._builtin_tools.get(wanted.name)
-            if wanted.name not in {tool.name for tool in offers}:
+            if not is_offered:
                 result = ToolResult(f"there is no function {wanted.name}", failed=True)
             elif builtin is not None and builtin.tool in offers:
                 result = answer(builtin, wanted)
@@ -184,7 +190,7 @@ class ToolLoop:
                 if not results.closed:
                     output.tool_call(wanted)
                 result = await results.result(wanted)
-            span.set_attribute("parley.failed", result.failed)
+            note_result(span, result)
         return ToolResult(f"Error: {result.content}", failed=True) if result.failed else result
 
 

@@ -61,8 +61,12 @@ def open_channel(address: str, service: str, max_message_bytes: int = MAX_MESSAG
 
 
 def open_plain(address: str) -> grpc.aio.Channel:
-    """A channel to one address, host:port, that asks for nobody's health first."""
-    return grpc.aio.insecure_channel(address, options=(*TRANSPORT_OPTIONS, *_RECONNECT_OPTIONS))
+    """A channel to `address`, given as for `open_channel`, that asks for nobody's health first.
+
+    Raises:
+        InvalidInput: the address cannot be used.
+    """
+    return grpc.aio.insecure_channel(_target(address), options=(*TRANSPORT_OPTIONS, *_RECONNECT_OPTIONS))
 
 
 def _target(address: str) -> str:

@@ -39,8 +39,8 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
     for name in (
         # The gateway.
         *("GATEWAY_HOST", "ASR_ADDRESS", "LLM_ADDRESS", "TTS_ADDRESS", "MAX_SESSIONS", "LEAD_MS", "DRAIN_SECONDS"),
-        *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRACE_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
-        *("HTTPS_HOST", "HTTPS_CERTIFICATE", "HTTPS_KEY"),
+        *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRACE_URL", "GRAFANA_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
+        *("STATUS", "HTTPS_HOST", "HTTPS_CERTIFICATE", "HTTPS_KEY"),
         # The ASR server.
         *("ASR_HOST", "ASR_ENGINE", "ASR_MODEL", "ASR_DEVICE", "ASR_COMPUTE_TYPE", "ASR_LANGUAGE", "ASR_PROMPT"),
         *("ASR_CONTEXT", "ASR_WORDS", "ASR_DOWNLOAD", "ASR_BATCH", "ASR_BATCH_WAIT_MS", "ASR_TURN_MODEL"),
@@ -53,10 +53,12 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # The TTS server.
         *("TTS_HOST", "TTS_ENGINE", "TTS_VOICE", "TTS_VOICES_DIR", "TTS_DEVICE", "TTS_CACHE_MB", "REDIS_URL"),
         *("TTS_MAX_CALLS", "SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
+        # The command line.
+        "TEMPO_URL",
         # Every process.
         *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT"),
         # Parley's own tests.
-        *("CHROMIUM", "FAKETIME", "TEST_MODELS", "TEST_SPEECH"),
+        *("CHROMIUM", "FAKETIME", "PARTS", "TEST_MODELS", "TEST_SPEECH"),
     )
 )
 """Every variable that somebody may set and something of Parley reads."""

@@ -39,6 +39,9 @@ class ParleyError(Exception):
     code = grpc.StatusCode.UNKNOWN
     """The gRPC status that it travels as."""
 
+    told = False
+    """True when the server said so itself, in our own form; else it was found out on the way to it."""
+
     def __init__(self, message: str, *, field: str = "", retry_after_ms: int = 0) -> None:
         """Keep the sentence; `field` names the value at fault, `retry_after_ms` says when to try again (0: unknown).
 
@@ -146,10 +149,12 @@ def from_rpc(error: grpc.RpcError, hop: str) -> ParleyError:
     text = (error.details() if isinstance(error, grpc.aio.AioRpcError | grpc.Call) else None) or code.name.lower()
     broken_off = code is grpc.StatusCode.CANCELLED or text.startswith(_BROKEN_OFF)
     kind = Unavailable if broken_off else _BY_CODE.get(code, EngineFailed)
-    field, retry_after_ms = _read_details(error)
+    told, field, retry_after_ms = _read_details(error)
     if kind is Unavailable and not field:
         text = f"the {hop} server is not available: {text}"
-    return kind(text, field=field, retry_after_ms=retry_after_ms)
+    failure = kind(text, field=field, retry_after_ms=retry_after_ms)
+    failure.told = told
+    return failure
 
 
 def to_status(error: ParleyError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
@@ -189,22 +194,27 @@ def _packed(
     return packed
 
 
-def _read_details(error: grpc.RpcError) -> tuple[str, int]:
-    """Field and retry time from the status details; ("", 0) where a server of another make gives none."""
+def _read_details(error: grpc.RpcError) -> tuple[bool, str, int]:
+    """Whether there are status details of ours, and field and retry time from them."""
     if not isinstance(error, grpc.aio.AioRpcError):
-        return "", 0
-    field, retry_after_ms = "", 0
+        return False, "", 0
+    told, field, retry_after_ms = False, "", 0
     for key, value in error.trailing_metadata() or ():
         if key != _DETAILS_KEY or not isinstance(value, bytes):
             continue
         try:
             status = status_pb2.Status.FromString(value)
         except DecodeError:
-            return "", 0
+            return False, "", 0
         for detail in status.details:
-            bad, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+            ours, bad, retry = (
+                error_details_pb2.ErrorInfo(),
+                error_details_pb2.BadRequest(),
+                error_details_pb2.RetryInfo(),
+            )
+            told = told or (detail.Unpack(ours) and ours.domain == _ERROR_DOMAIN)
             if detail.Unpack(bad) and bad.field_violations:
                 field = bad.field_violations[0].field
             if detail.Unpack(retry):
                 retry_after_ms = retry.retry_delay.ToMilliseconds()
-    return field, retry_after_ms
+    return told, field, retry_after_ms

@@ -1,4 +1,4 @@
-"""The command line: `parley up|doctor|models|talk|transcribe|chat|say|bench|eval`.
+"""The command line: `parley up|doctor|models|talk|trace|transcribe|chat|say|bench|eval`.
 
 Those that talk are examples of the SDK.
 """
@@ -80,6 +80,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
             from parley_cli.say import say
 
             return asyncio.run(say(_server(options, TTS), options.text, options.out, options.voice))
+        case "trace":
+            return _trace(options)
         case "models":
             return _models(options)
         case "eval":
@@ -103,6 +105,17 @@ def _models(options: argparse.Namespace) -> int:
             return list_models(store, os.environ, as_json=options.json)
         case _:
             return verify(store, options.names)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from parley_cli.trace import show, show_slowest
+
+    # Who names a gateway wants no store that the environment names.
+    tempo = options.tempo or ("" if options.url else os.environ.get("PARLEY_TEMPO_URL", "").strip())
+    url = options.url or page_url(os.environ)
+    if options.slowest is not None:
+        return asyncio.run(show_slowest(url, tempo, options.slowest, as_json=options.json))
+    return asyncio.run(show(url, tempo, options.turn, as_json=options.json))
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -145,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("--out", metavar="WAV", help="write what a listener would have heard")
     talk.add_argument("--json", action="store_true", help="print one JSON object for each turn")
 
+    _add_trace(commands)
+
     transcribe = commands.add_parser("transcribe", help="send a recording to the ASR server alone")
     transcribe.add_argument("file", help="any audio file")
     transcribe.add_argument("--server", help="the ASR server, host:port (by the variables, as for the gateway)")
@@ -182,6 +197,18 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--profile", choices=_PROFILES, default=_PROFILES[0], help="engines that are to be used (embedded)"
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    trace = commands.add_parser("trace", help="show where the time of a turn went, and what to look at first")
+    which = trace.add_mutually_exclusive_group()
+    which.add_argument(
+        "turn", nargs="?", default="last", metavar="TURN", help="last (the default), a turn's number, or a trace's id"
+    )
+    which.add_argument("--slowest", type=one_or_more, metavar="N", help="list the N slowest turns instead")
+    trace.add_argument("--tempo", metavar="URL", help="ask the Tempo there (PARLEY_TEMPO_URL) and not the gateway")
+    trace.add_argument("--url", help=_PAGE)
+    trace.add_argument("--json", action="store_true", help="print one JSON object for each turn")
 
 
 def _version() -> str:

@@ -26,15 +26,15 @@ def draw(report: TurnReport, block: str) -> str:
         start, end = each.start_ms / total, (each.start_ms + each.duration_ms) / total
         if start >= 1:
             continue
-        lines.append(f"  {each.name:<{_NAME_WIDTH}}|{_bar(start, end, block)}| {each.duration_ms:7.1f} ms")
+        lines.append(f"  {each.name:<{_NAME_WIDTH}}|{bar(start, end, block)}| {each.duration_ms:7.1f} ms")
     return "\n".join([*lines, f"  trace {report.trace_id}, {report.explained:.0%} explained", ""])
 
 
-def _bar(start: float, end: float, block: str) -> str:
-    """A bar from `start` to `end`, both as shares of the whole width."""
-    first = max(0, min(_WIDTH - 1, round(start * _WIDTH)))
-    last = max(first + 1, min(_WIDTH, round(end * _WIDTH)))
-    bar = " " * first + block * (last - first)
+def bar(start: float, end: float, block: str, width: int = _WIDTH) -> str:
+    """A bar from `start` to `end`, both as shares of the whole width; one that goes on behind it ends in `>`."""
+    first = max(0, min(width - 1, round(start * width)))
+    last = max(first + 1, min(width, round(end * width)))
+    drawn = " " * first + block * (last - first)
     if end > 1:
-        bar = bar[:-1] + ">"
-    return bar.ljust(_WIDTH)
+        drawn = drawn[:-1] + ">"
+    return drawn.ljust(width)

@@ -24,6 +24,11 @@ class Slots:
         self._retry_after_ms = retry_after_ms
         self._taken = 0
 
+    @property
+    def taken(self) -> int:
+        """How many are held now."""
+        return self._taken
+
     @contextmanager
     def take(self) -> Iterator[None]:
         """Hold one slot for as long as the block lasts.

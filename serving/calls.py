@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from serving.telemetry import TRACEPARENT
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable
 
@@ -33,6 +35,12 @@ class Peer(Generic[Request, Response]):
         """Be for a handler what these two, which it was given, would be for it otherwise."""
         self._requests = aiter(requests)
         self._context = context
+
+    @property
+    def traceparent(self) -> str:
+        """W3C traceparent in the call's metadata, where instrumented clients put it; empty: none."""
+        found = (value for key, value in self._context.invocation_metadata() or () if key == TRACEPARENT)
+        return next((value for value in found if isinstance(value, str)), "")
 
     def __aiter__(self) -> Self:
         """Iterate over what has not been read yet; who is cancelled while they wait reads no more."""

@@ -29,16 +29,21 @@ from parley._duplex import first_of
 from parley._masking import masked, secrets_of
 from parley._variables import unknown
 from parley.errors import InvalidInput, ParleyError, to_status
+from parley.v1.status_pb2_grpc import add_StatusServiceServicer_to_server
 from serving.calls import in_flight
 from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
+from serving.metrics import loop_lag
 from serving.scrapes import guarded
+from serving.status import SERVICE as STATUS
 from serving.telemetry import Telemetry, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from serving.status import StatusServicer
 
 CHECK: Final = "--check"
 """The argument with which a process only looks whether it could start."""
@@ -97,6 +102,7 @@ async def serve(  # noqa: PLR0913 - a process has these parts
     load: Callable[[], Awaitable[None]],
     telemetry: Telemetry,
     drain: Callable[[], Awaitable[None]] | None = None,
+    status: StatusServicer | None = None,
 ) -> None:
     """Serve until told to stop. `service` is the full name for health checks; `load` makes the engine warm.
 
@@ -112,7 +118,7 @@ async def serve(  # noqa: PLR0913 - a process has these parts
         async with (
             _metrics(listen, telemetry),
             asyncio.TaskGroup() as tasks,
-            started(service, register, listen) as (port, ready),
+            started(service, register, listen, status) as (port, ready),
         ):
             await load()
             await ready()
@@ -127,9 +133,14 @@ async def serve(  # noqa: PLR0913 - a process has these parts
 
 @asynccontextmanager
 async def started(
-    service: str, register: Callable[[grpc.aio.Server], None], listen: Listen
+    service: str,
+    register: Callable[[grpc.aio.Server], None],
+    listen: Listen,
+    status: StatusServicer | None = None,
 ) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
     """A listening server as a block: its port, and what to call when the service is ready.
+
+    With a `status` it also tells of itself to whoever runs it.
 
     Raises:
         StartError: the address or the port cannot be had.
@@ -138,8 +149,13 @@ async def started(
     health = HealthServicer(service)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
+    names = [service, HEALTH, reflection.SERVICE_NAME]
+    if status is not None:
+        status.follow(health)
+        add_StatusServiceServicer_to_server(status, server)
+        names.append(STATUS)
     if os.environ.get("PARLEY_ENVIRONMENT", "") != "production":
-        reflection.enable_server_reflection((service, HEALTH, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection(names, server)
     try:
         port = server.add_insecure_port(joined(listen.host, listen.port))
     except RuntimeError as error:
@@ -200,7 +216,7 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
         if sys.argv[1:] == [CHECK]:
             return
         with open_telemetry(service, level) as telemetry:
-            uvloop.run(_as_coroutine(main(config, telemetry)))
+            uvloop.run(_measured(service, main(config, telemetry), telemetry))
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
@@ -209,6 +225,11 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
 async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:
     code, message, trailing = to_status(error)
     await in_flight(context.abort(code, message, trailing))
+
+
+async def _measured(service: str, work: Awaitable[None], telemetry: Telemetry) -> None:
+    with loop_lag(telemetry, service):
+        await work
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

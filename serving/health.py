@@ -36,6 +36,11 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._news = asyncio.Event()
         self._draining = False
 
+    @property
+    def is_ready(self) -> bool:
+        """True while the service takes calls."""
+        return self._statuses[self._service] == _SERVING
+
     def ready(self) -> None:
         """The service is ready from now on."""
         self._statuses[self._service] = _SERVING

@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import json
-import logging
 import os
 import random
-import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
-from parley._masking import masked, secrets_of
-from serving.telemetry_export import disabled, open_queues
+from serving.exporters import disabled
+from serving.failures import Ending, note_failure
+from serving.log_export import open_log_queues
+from serving.log_lines import configure_logging
+from serving.resource import resource_of
+from serving.telemetry_export import open_queues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import Sampler
@@ -41,10 +40,18 @@ if TYPE_CHECKING:
 LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Bounds in seconds for everything that a user waits for."""
 
+CLAMPED: Final = "parley.clock_clamped"
+"""Attribute of a span for which a client gave a time that cannot be."""
+
+TRACEPARENT: Final = "traceparent"
+"""Header, and key of gRPC's metadata, in which a caller's span is named (W3C Trace Context)."""
+
 _TRACEPARENT_LENGTH = 55
-# Callers choose the names of their sessions.
-_LONGEST_ID = 100
 _LAST_SPANS_SECONDS = 1.0
+# No turn is as long, and no clock is that far off: beyond it lie times that a client has made up.
+_FARTHEST_NS: Final = 24 * 3_600 * 1_000_000_000
+# What users said is bounded where an operator wants to see it.
+_LONGEST_CONTENT: Final = 2_000
 _propagator = TraceContextTextMapPropagator()
 _preset: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("preset span identity", default=None)
 
@@ -73,6 +80,12 @@ class SpanIdentity:
         return f"00-{self.trace_id:032x}-{self.span_id:016x}-{self.sampled:02x}"
 
     @property
+    def context(self) -> trace.SpanContext:
+        """The span as OpenTelemetry names it."""
+        flags = trace.TraceFlags(int(self.sampled))
+        return trace.SpanContext(self.trace_id, self.span_id, is_remote=False, trace_flags=flags)
+
+    @property
     def trace_id_hex(self) -> str:
         """The trace id as people see it, 32 digits."""
         return f"{self.trace_id:032x}"
@@ -86,6 +99,8 @@ class SpanEvent:
     """What happened."""
     unix_ns: int
     """When."""
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    """What is known of it."""
 
 
 class _PresetIds(IdGenerator):
@@ -116,7 +131,7 @@ class Telemetry:
         """A histogram of seconds over `LATENCY_BUCKETS`."""
         return Histogram(name, description, labels, buckets=LATENCY_BUCKETS, registry=self.registry)
 
-    def record(  # noqa: PLR0913 - a span has these six parts
+    def record(  # noqa: PLR0913 - a span has these parts
         self,
         name: str,
         *,
@@ -125,12 +140,19 @@ class Telemetry:
         end_ns: int,
         attributes: Mapping[str, AttributeValue] | None = None,
         events: Sequence[SpanEvent] = (),
+        error: BaseException | None = None,
     ) -> None:
-        """Record a span whose times are known, in nanoseconds since the Unix epoch; `parent` is a traceparent."""
-        span = self.tracer.start_span(name, context=context_of(parent), start_time=start_ns, attributes=attributes)
+        """Record a span whose times are known, in nanoseconds since the Unix epoch; `parent` is a traceparent.
+
+        With an `error` it has failed. A time that cannot be is brought to one that can, and the span says so.
+        """
+        times = _Times.possible(start_ns, end_ns)
+        span = self.tracer.start_span(
+            name, context=context_of(parent), start_time=times.start_ns, attributes=attributes
+        )
         for event in events:
-            span.add_event(event.name, timestamp=event.unix_ns)
-        span.end(max(start_ns, end_ns))
+            span.add_event(event.name, event.attributes, timestamp=_possible(event.unix_ns, clock_ns()))
+        _end(span, times, error)
 
     def record_root(  # noqa: PLR0913 - as above, and who it is
         self,
@@ -140,22 +162,49 @@ class Telemetry:
         start_ns: int,
         end_ns: int,
         attributes: Mapping[str, AttributeValue] | None = None,
-        previous: SpanIdentity | None = None,
+        links: Iterable[trace.SpanContext] = (),
+        error: BaseException | None = None,
     ) -> None:
-        """Record the root of a trace under the identity that its children already name, linked to the trace before."""
-        links = [] if previous is None else [trace.Link(_span_context(previous))]
+        """Record the root of a trace under the identity that its children already name, linked to other spans."""
+        times = _Times.possible(start_ns, end_ns)
         token = _preset.set((identity.trace_id, identity.span_id))
         try:
             span = self.tracer.start_span(
                 name,
                 context=trace.set_span_in_context(trace.INVALID_SPAN),
-                start_time=start_ns,
+                start_time=times.start_ns,
                 attributes=attributes,
-                links=links,
+                links=[trace.Link(each) for each in links],
             )
         finally:
             _preset.reset(token)
-        span.end(max(start_ns, end_ns))
+        _end(span, times, error)
+
+    @contextmanager
+    def span(
+        self,
+        name: str,
+        *,
+        parent: str = "",
+        attributes: Mapping[str, AttributeValue] | None = None,
+        kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+    ) -> Iterator[trace.Span]:
+        """A span that lasts as long as the block, and fails with it; without a `parent` below the one around it.
+
+        Unlike the SDK's own it tells only the kind of an error, never its text.
+        """
+        with (
+            self.tracer.start_as_current_span(
+                name,
+                context=context_of(parent) if parent else None,
+                kind=kind,
+                attributes=attributes,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span,
+            Ending(span),
+        ):
+            yield span
 
     def flush(self) -> None:
         """Send what has not been sent yet."""
@@ -164,14 +213,13 @@ class Telemetry:
 
 def context_of(traceparent: str) -> Context:
     """Context of a W3C traceparent; an empty one, for a new trace, where it is empty or malformed."""
-    return _propagator.extract({"traceparent": traceparent} if len(traceparent) >= _TRACEPARENT_LENGTH else {})
+    return _propagator.extract({TRACEPARENT: traceparent} if len(traceparent) >= _TRACEPARENT_LENGTH else {})
 
 
-def traceparent_of(span: trace.Span) -> str:
-    """W3C traceparent of a span."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier, trace.set_span_in_context(span))
-    return carrier.get("traceparent", "")
+def span_of(traceparent: str) -> trace.SpanContext | None:
+    """The span that a W3C traceparent names; None where it is empty or malformed."""
+    context = trace.get_current_span(context_of(traceparent)).get_span_context()
+    return context if context.is_valid else None
 
 
 def content_allowed() -> bool:
@@ -184,17 +232,21 @@ def clock_ns() -> int:
     return time.time_ns()
 
 
-def new_provider(service: str) -> TracerProvider:
-    """A tracer provider for `service`, without exporters.
+def content(name: str, text: str) -> dict[str, AttributeValue]:
+    """Words of a user as an attribute `parley.pii.NAME`, where the operator wants them; else nothing."""
+    return {f"parley.pii.{name}": text[:_LONGEST_CONTENT]} if text and content_allowed() else {}
 
-    `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say more of it, or otherwise.
-    """
-    ours = {"service.name": service}
-    # Whoever runs the sources without installing them has no version.
-    with suppress(PackageNotFoundError):
-        ours["service.version"] = version("parley-voice")
-    resource = Resource.create(ours).merge(OTELResourceDetector().detect())
-    return TracerProvider(resource=resource, id_generator=_PresetIds(), shutdown_on_exit=False)
+
+@contextmanager
+def in_trace(identity: SpanIdentity) -> Iterator[None]:
+    """Let what is logged in the block carry the ids of a span that is recorded later."""
+    with trace.use_span(trace.NonRecordingSpan(identity.context)):
+        yield
+
+
+def new_provider(service: str) -> TracerProvider:
+    """A tracer provider for `service`, without exporters."""
+    return TracerProvider(resource=resource_of(service), id_generator=_PresetIds(), shutdown_on_exit=False)
 
 
 @contextmanager
@@ -209,52 +261,49 @@ def open_telemetry(service: str, level: str = "INFO") -> Iterator[Telemetry]:
     provider, registry = new_provider(service), CollectorRegistry()
     for queue in open_queues(registry):
         provider.add_span_processor(queue)
+    logs = open_log_queues(registry, provider.resource)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    configure_logging(service, level)
+    configure_logging(service, level, logs)
     try:
         yield Telemetry(provider, registry)
     finally:
         # A collector that is away would hold up the end of the process for as long as it is asked again.
-        closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
-        closing.start()
-        closing.join(_LAST_SPANS_SECONDS)
+        ends = [provider.shutdown, *([logs.shutdown] if logs is not None else [])]
+        closing = [threading.Thread(target=end, name="last spans", daemon=True) for end in ends]
+        for thread in closing:
+            thread.start()
+        until = time.monotonic() + _LAST_SPANS_SECONDS
+        for thread in closing:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
-def configure_logging(service: str, level: str) -> None:
-    """Send the process's logs from `level` up to standard error, one JSON object a line, without secrets."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines(service, secrets_of(os.environ)))
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Where a span lies, and whether it was said to lie elsewhere."""
+
+    start_ns: int
+    end_ns: int
+    clamped: bool
+
+    @classmethod
+    def possible(cls, start_ns: int, end_ns: int) -> _Times:
+        """The nearest times that can be: one that cannot would make a backend refuse all that is sent with it."""
+        now = clock_ns()
+        start, end = _possible(start_ns, now), _possible(end_ns, now)
+        return cls(start, max(start, end), (start, end) != (start_ns, end_ns))
 
 
-class _JsonLines(logging.Formatter):
-    """Logs as JSON; `extra={"session": …, "trace": …}` become fields."""
-
-    def __init__(self, service: str, secrets: Sequence[str]) -> None:
-        super().__init__()
-        self._service = service
-        self._secrets = secrets
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, str] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
-            "level": record.levelname.lower(),
-            "service": self._service,
-            "message": masked(record.getMessage(), self._secrets),
-        }
-        for name in ("session", "turn", "trace"):
-            value = record.__dict__.get(name)
-            if value is not None:
-                line[name] = str(value)[:_LONGEST_ID]
-        if record.exc_info:
-            line["error"] = masked(self.formatException(record.exc_info), self._secrets)
-        return json.dumps(line, ensure_ascii=False)
+def _possible(unix_ns: int, now_ns: int) -> int:
+    return min(max(unix_ns, now_ns - _FARTHEST_NS), now_ns + _FARTHEST_NS)
 
 
-def _span_context(identity: SpanIdentity) -> trace.SpanContext:
-    flags = trace.TraceFlags(int(identity.sampled))
-    return trace.SpanContext(identity.trace_id, identity.span_id, is_remote=False, trace_flags=flags)
+def _end(span: trace.Span, times: _Times, error: BaseException | None) -> None:
+    if times.clamped:
+        span.set_attribute(CLAMPED, True)  # noqa: FBT003 - OpenTelemetry's own order
+    if error is not None:
+        note_failure(span, error)
+    span.end(times.end_ns)
 
 
 def _samples(trace_id: int) -> bool:

@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from parley.errors import not_installed
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
+from serving.status import StatusServicer
 from serving.threads import Worker
 from tts_server.cache.store import MemoryStore
 from tts_server.config import TtsConfig
@@ -38,12 +39,14 @@ async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     try:
         async with open_store(config, telemetry) as store:
             servicer = TtsServicer(engine, worker, telemetry, config.max_calls, store)
+            status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
             await serve(
                 SERVICE,
                 lambda server: add_TtsServiceServicer_to_server(servicer, server),
                 listen,
                 load=lambda: servicer.load(default_voice(config)),
                 telemetry=telemetry,
+                status=status,
             )
     finally:
         worker.close()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from parley._duplex import first_of
 from parley.errors import InvalidInput, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
@@ -14,8 +12,12 @@ from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.admission import Slots
 from serving.calls import Peer
 from serving.grpc_server import statuses
+from serving.metrics import exemplar
+from serving.status import EngineFacts
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
+from tts_server.metrics import TtsMetrics
+from tts_server.spans import SentenceSpans
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
 from tts_server.synthesizer import EngineSynthesizer
 
@@ -39,7 +41,6 @@ SERVICE: Final = TTS_SERVICE
 _RATES: Final = (16_000, 24_000, 48_000)
 _DEFAULT_RATE_HZ: Final = 24_000
 _SPEEDS: Final = (0.5, 2.0)
-_CANCEL_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
@@ -54,22 +55,13 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         """
         self._engine = engine
         self._worker = worker
-        self._synthesizer: Synthesizer = EngineSynthesizer(engine, worker)
+        self._metrics = TtsMetrics(telemetry)
+        self._synthesizer: Synthesizer = EngineSynthesizer(engine, worker, self._metrics)
         if store is not None:
-            asked = Counter("parley_tts_cache", "Sentences by cache.", ["result"], registry=telemetry.registry)
-            self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, asked)
+            self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, self._metrics.cache)
         self._telemetry = telemetry
         self._voices: tuple[Voice, ...] = ()
-        self._first_audio = telemetry.histogram("parley_tts_ttfa_seconds", "From a sentence to its first sound.")
-        active = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
-        self._slots = Slots(max_calls, active, "calls", retry_after_ms=500)
-        self._cancel_to_idle = Histogram(
-            "parley_cancel_to_idle_seconds",
-            "From a caller's leaving to the end of the work.",
-            ["service"],
-            buckets=_CANCEL_BUCKETS,
-            registry=telemetry.registry,
-        )
+        self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
 
     async def load(self, default_voice: str) -> None:
         """Make the engine ready; `default_voice` comes first among the voices.
@@ -81,6 +73,10 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         voices = await self._worker.run(self._engine.load)
         first = choose(voices, default_voice, "")
         self._voices = (first, *(voice for voice in voices if voice != first))
+
+    def facts(self) -> EngineFacts:
+        """What is known of the engine; its model is the voice that speaks where none is asked for."""
+        return EngineFacts(self._engine.name, next((voice.name for voice in self._voices), ""))
 
     async def ListVoices(  # noqa: N802 - the name in the proto
         self,
@@ -120,37 +116,25 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await peer.write(tts_pb2.SynthesizeResponse(ready=ready))
         speaker = Speaker(self._synthesizer, voice, rate, speed)
+        parent = config.trace.traceparent or peer.traceparent
+        leads = exemplar(parent)
+        spans = SentenceSpans(self._telemetry, parent, config.session_id, self._engine.name)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):
-                self._note(config, event)
+                self._metrics.first_audio.observe((event.first_audio_ns - event.ready_ns) / 1e9, leads)
+                spans.made(event)
             await peer.write(_to_proto(event))
 
         try:
-            await speaker.speak(_pieces(peer), emit)
+            with spans.of(speaker):
+                await speaker.speak(_pieces(peer), emit)
         finally:
             if speaker.left_seconds:
-                self._cancel_to_idle.labels("tts").observe(time.monotonic() - speaker.left_seconds)
+                busy_seconds = time.monotonic() - speaker.left_seconds
+                self._metrics.cancel_to_idle.observe(busy_seconds, leads)
         finished = tts_pb2.SynthesizeFinished(samples=speaker.samples, characters=speaker.characters)
         await peer.write(tts_pb2.SynthesizeResponse(finished=finished))
-
-    def _note(self, config: tts_pb2.SynthesizeConfig, sentence: Sentence) -> None:
-        """Metrics and the span of a sentence."""
-        self._first_audio.observe((sentence.first_audio_ns - sentence.ready_ns) / 1e9)
-        self._telemetry.record(
-            "tts.synthesize",
-            parent=config.trace.traceparent,
-            start_ns=sentence.ready_ns,
-            end_ns=sentence.end_ns,
-            attributes={
-                "session.id": config.session_id,
-                "parley.engine": self._engine.name,
-                "parley.sentence": sentence.number,
-                "parley.characters": sentence.end_char - sentence.start_char,
-                "parley.cached": sentence.cached,
-                "parley.queue_ms": (sentence.begun_ns - sentence.ready_ns) / 1e6,
-            },
-        )
 
 
 async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[str | None]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
 from tts_server.engine import Audio, SpeechRequest, WordMark
+from tts_server.onset import from_first_sound
 from tts_server.synthesizer import Begun
 from tts_server.text.chunker import Chunker, Piece
 from tts_server.text.normalize import normalize
@@ -84,6 +85,18 @@ class Sentence:
     """When its last sound was there."""
     cached: bool
     """The engine had no part in it."""
+    text: str = ""
+    """What was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A piece that is being spoken."""
+
+    number: int
+    """From 0."""
+    ready_ns: int
+    """When its text was complete."""
 
 
 Event = Mark | Chunk | Sentence
@@ -112,6 +125,8 @@ class Speaker:
         self.characters = 0
         """Characters received so far."""
 
+        self.under_way: UnderWay | None = None
+        """The piece that is being spoken; None: none is."""
         self.left_seconds = 0.0
         """When the caller left, on the monotonic clock; 0: they stayed to the end."""
 
@@ -123,7 +138,9 @@ class Speaker:
             tasks.create_task(self._read(text, deltas), name="read")
             tasks.create_task(self._cut(deltas, pieces), name="cut")
             while not isinstance(item := await pieces.get(), _End):
+                self.under_way = UnderWay(self._sentences, item[1])
                 await self._sentence(*item, emit)
+                self.under_way = None
 
     async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | _End | None]) -> None:
         async for delta in text:
@@ -159,8 +176,10 @@ class Speaker:
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
         async with self._synthesizer.synthesize(SpeechRequest(said.text, self._voice, self._speed)) as events:
+            # The silence between sentences is meant; before the first it would be waited for.
+            heard = events if self.samples else from_first_sound(events, self._voice.sample_rate_hz)
             try:
-                async for event in events:
+                async for event in heard:
                     match event:
                         case Begun():
                             begun = event
@@ -178,9 +197,13 @@ class Speaker:
         waiting += resampler.finish()
         await self._send(waiting, emit, whole=True)
         end = clock_ns()
-        number, self._sentences = self._sentences, self._sentences + 1
-        places = (piece.start_char, piece.end_char, self.samples)
-        await emit(Sentence(number, *places, ready_ns, begun.unix_ns, first or end, end, begun.cached))
+        where, times = (piece.start_char, piece.end_char, self.samples), (ready_ns, begun.unix_ns, first or end, end)
+        await emit(Sentence(self._number(), *where, *times, begun.cached, said.text))
+
+    def _number(self) -> int:
+        """Number of the sentence that has just been spoken."""
+        self._sentences += 1
+        return self._sentences - 1
 
     def _pause(self) -> bytes:
         """The silence before a sentence; none before the first."""

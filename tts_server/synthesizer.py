@@ -5,6 +5,7 @@ Knows nothing of replies, of rates or of gRPC.
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from serving.threads import Worker
     from tts_server.engine import Engine, SpeechRequest
+    from tts_server.metrics import TtsMetrics
 
 # Chunks that an engine may be ahead of the caller: more than the longest sentence has, so that a listener who takes
 # sound at the pace of time never keeps the engine from others. Between sentences the caller holds us back.
@@ -49,18 +51,32 @@ class Synthesizer(Protocol):
 class EngineSynthesizer:
     """The engine, on its threads."""
 
-    def __init__(self, engine: Engine, worker: Worker) -> None:
-        """Speak with `engine` on `worker`."""
+    def __init__(self, engine: Engine, worker: Worker, metrics: TtsMetrics) -> None:
+        """Speak with `engine` on `worker`, and count in `metrics`."""
         self._engine = engine
         self._worker = worker
+        self._metrics = metrics
 
     @asynccontextmanager
     async def synthesize(self, request: SpeechRequest) -> AsyncIterator[AsyncIterator[SynthesisEvent]]:
         """Sound and marks of a text, as the engine makes them."""
+        with self._metrics.workload.place() as place:
 
-        def make(stop: threading.Event) -> Iterator[SynthesisEvent]:
-            yield Begun(clock_ns(), cached=False)
-            yield from self._engine.speak(request, stop)
+            def make(stop: threading.Event) -> Iterator[SynthesisEvent]:
+                place.begin()
+                yield Begun(clock_ns(), cached=False)
+                yield from self._speak(request, stop)
 
-        async with self._worker.iterate(make, bound=_AHEAD) as events:
-            yield events
+            place.wait()
+            async with self._worker.iterate(make, bound=_AHEAD) as events:
+                yield events
+
+    def _speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[SynthesisEvent]:
+        """On the engine's thread: what it makes, which is never held back; see `_AHEAD`."""
+        began, size = time.perf_counter(), 0
+        for event in self._engine.speak(request, stop):
+            if isinstance(event, Audio):
+                size += len(event.pcm)
+            yield event
+        if not stop.is_set():
+            self._metrics.spoken(request.voice, size, time.perf_counter() - began)

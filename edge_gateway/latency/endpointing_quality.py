@@ -20,6 +20,7 @@ _TOO_EARLY_SAMPLES: Final = LISTENING_RATE_HZ
 _NS_PER_S: Final = 1_000_000_000
 # Sound is on its way for no longer than this: a client's clock that says so cannot be believed.
 _LONGEST_UPLINK_NS: Final = 10 * _NS_PER_S
+_IMPOSSIBLE: Final = -1
 
 
 class PrematureEnds:
@@ -63,6 +64,7 @@ def note_end(times: UtteranceTimes, end: asr.EndOfTurn, last_voiced: HeardPacket
         times.received_ns, times.decoded_ns = last_voiced.received_ns, last_voiced.decoded_ns
         times.uplink_ns = _uplink_ns(clock)
         times.speech_end_ns = captured_ns(last_voiced, end.speech_end_sample, clock)
+        times.clamped = _captured_by_client(last_voiced, end.speech_end_sample, clock) == _IMPOSSIBLE
 
 
 def captured_ns(packet: HeardPacket, sample: int, clock: ClientClock) -> int:
@@ -70,14 +72,28 @@ def captured_ns(packet: HeardPacket, sample: int, clock: ClientClock) -> int:
 
     Without a capture time, or with one that cannot be, the packet's last sample counts as captured when it was sent.
     """
-    into_ns = (sample - packet.sound_sample) * _NS_PER_S // LISTENING_RATE_HZ
-    sent_ns = packet.received_ns - _uplink_ns(clock)
-    # Before the first exchange the client's clock says nothing.
-    if packet.captured_unix_us and clock.known:
-        at_ns = clock.to_gateway_us(packet.captured_unix_us) * 1000 + into_ns
-        if packet.received_ns - _LONGEST_UPLINK_NS <= at_ns <= packet.received_ns:
-            return at_ns
+    said_ns = _captured_by_client(packet, sample, clock)
+    if said_ns > 0:
+        return said_ns
+    into_ns, sent_ns = _into_ns(packet, sample), packet.received_ns - _uplink_ns(clock)
     return min(sent_ns - (packet.sound_samples * _NS_PER_S // LISTENING_RATE_HZ - into_ns), packet.received_ns)
+
+
+def _captured_by_client(packet: HeardPacket, sample: int, clock: ClientClock) -> int:
+    """What the client says of that; 0: it says nothing that could be read, `_IMPOSSIBLE`: it says what cannot be."""
+    # Before the first exchange the client's clock says nothing.
+    if not packet.captured_unix_us or not clock.known:
+        return 0
+    at_ns = clock.to_gateway_us(packet.captured_unix_us) * 1000 + _into_ns(packet, sample)
+    if packet.received_ns - _LONGEST_UPLINK_NS <= at_ns <= packet.received_ns:
+        return at_ns
+    # A recording is sent ahead of its own time, and no two clocks are one.
+    return 0 if packet.received_ns < at_ns <= packet.received_ns + _NS_PER_S else _IMPOSSIBLE
+
+
+def _into_ns(packet: HeardPacket, sample: int) -> int:
+    """How long after the beginning of the packet's sound the sample lies."""
+    return (sample - packet.sound_sample) * _NS_PER_S // LISTENING_RATE_HZ
 
 
 def _uplink_ns(clock: ClientClock) -> int:

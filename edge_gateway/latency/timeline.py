@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+NOT_SAID: Final = 0
+"""A client's mark that has not come."""
+
 _NS_PER_MS: Final = 1_000_000
 # Sound waits no longer than this in a playback buffer or a wireless loudspeaker: a client that says so is not believed.
 _LONGEST_OUTPUT_NS: Final = 2_000 * _NS_PER_MS
@@ -56,6 +59,8 @@ class UtteranceTimes:
     """How much less would have done: it was no longer than the turn's own longest pause, and 200 ms."""
     premature_end: bool = False
     """The user went on within a second of that decision."""
+    clamped: bool = False
+    """The client gave a capture time that cannot be; the packet's arrival was used."""
 
 
 @dataclass(slots=True)
@@ -82,6 +87,8 @@ class ReplyTimes:
     """The first sample could be heard: here the waterfall ends."""
     head_start: bool = False
     """The reply began before the end of the turn was certain."""
+    clamped: bool = False
+    """The client gave a time of playback that cannot be; it is left out."""
     sentences: list[Sentence] = field(default_factory=list)
     """The sentences whose audio has come."""
 
@@ -98,6 +105,7 @@ class ReplyTimes:
             possible = earliest_ns - uncertainty_ns - _SLACK_NS <= mark_ns <= now_ns + _LONGEST_OUTPUT_NS
             earliest_ns = max(mark_ns, earliest_ns) if possible else earliest_ns
             taken.append(earliest_ns if possible else 0)
+            self.clamped = self.clamped or not (possible or mark_ns == NOT_SAID)
         self.arrived_ns, self.rendered_ns, self.audible_ns = taken
 
 
@@ -120,6 +128,11 @@ class TurnTimeline:
     def ends_ns(self) -> int:
         """Where the waterfall ends; 0 when nothing could be heard. A client that reports nothing hears what is sent."""
         return self.reply.audible_ns or self.reply.first_sent_ns
+
+    @property
+    def clamped(self) -> bool:
+        """True when the client gave a time that cannot be."""
+        return self.utterance.clamped or self.reply.clamped
 
     @property
     def mic_to_speaker_ms(self) -> float | None:
@@ -152,7 +165,8 @@ def slices(timeline: TurnTimeline) -> tuple[Slice, ...]:
         Slice("gateway.decode", said.received_ns, said.decoded_ns),
         Slice("asr.endpoint", said.decoded_ns, said.ended_ns - said.final_ns if said.ended_ns else 0),
         _transcribe(said),
-        Slice("gateway.decide", said.ended_ns, reply.released_ns),
+        # What was typed is known when it comes.
+        Slice("gateway.decide", said.ended_ns or said.speech_end_ns, reply.released_ns),
         Slice("llm.chat", reply.asked_ns, reply.text_end_ns or reply.first_audio_ns),
         *_sentences(reply),
         Slice("gateway.encode", audio_ns, reply.first_sent_ns),

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
-from edge_gateway.latency.turn_trace import record_turn
+from edge_gateway.latency.turn_trace import Around, record_turn, record_unanswered
 from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import MarkKind, TurnReport, TurnTimes, WaterfallSlice
+from serving.metrics import exemplar
+from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
     from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.status.turn_log import TurnLog
     from edge_gateway.turn import Turn
     from parley import asr
+    from parley.errors import ParleyError
     from serving.telemetry import SpanIdentity, Telemetry
 
 _log = logging.getLogger("parley.gateway")
@@ -32,9 +36,10 @@ _LONGEST_BARGE_IN_SECONDS: Final = 10.0
 class TurnMetrics:
     """Traces and metrics of the gateway."""
 
-    def __init__(self, telemetry: Telemetry, max_sessions: int) -> None:
-        """Register the metrics."""
+    def __init__(self, telemetry: Telemetry, max_sessions: int, log: TurnLog | None = None) -> None:
+        """Register the metrics; turns that are over are put into `log` too."""
         self._telemetry = telemetry
+        self._turn_log = log
         registry = telemetry.registry
         self._mic_to_speaker = telemetry.histogram(
             "parley_turn_mic_to_speaker_seconds", "From the end of the user's speech to the first audible sample."
@@ -84,11 +89,12 @@ class TurnMetrics:
         """Count samples from a microphone."""
         self._received.inc(samples)
 
-    def transcribed(self, end: asr.EndOfTurn) -> None:
+    def transcribed(self, end: asr.EndOfTurn, turn: Turn) -> None:
         """Count a finished turn's sound, and how long its end took to be found."""
+        leads = exemplar(turn.identity.traceparent)
         self._transcribed.inc(end.end_sample - end.first_sample)
-        self._endpointing.observe(end.timings.endpoint_ms / 1000)
-        self._asr_final.observe(end.timings.final_ms / 1000)
+        self._endpointing.observe(end.timings.endpoint_ms / 1000, leads)
+        self._asr_final.observe(end.timings.final_ms / 1000, leads)
 
     def discarded(self, gone: asr.TurnDiscarded) -> None:
         """Count what was no turn."""
@@ -103,14 +109,19 @@ class TurnMetrics:
         """Count a turn that was ended before its user had finished."""
         self._premature_ends.inc()
 
-    def excess_wait(self, milliseconds: float) -> None:
+    def excess_wait(self, turn: Turn) -> None:
         """Count how much longer than need be the end of a turn was waited for."""
-        self._excess_wait.observe(milliseconds / 1000)
+        wait_seconds = turn.timeline.utterance.excess_wait_ms / 1000
+        self._excess_wait.observe(wait_seconds, exemplar(turn.identity.traceparent))
 
-    def barge_in(self, kind: MarkKind, seconds: float) -> None:
-        """Count how long after the user's first voice the loudspeaker was ducked, or fell silent."""
+    def barge_in(self, kind: MarkKind, seconds: float, turn: Turn | None) -> None:
+        """Count how long after the user's first voice the loudspeaker was ducked, or fell silent.
+
+        `turn` is the one whose reply it played, where that is still known.
+        """
         if kind in self._barge_in and 0 <= seconds <= _LONGEST_BARGE_IN_SECONDS:
-            self._barge_in[kind].observe(seconds)
+            leads = None if turn is None else exemplar(turn.identity.traceparent)
+            self._barge_in[kind].observe(seconds, leads)
 
     @staticmethod
     def times(turn: Turn, clock: ClientClock) -> TurnTimes | None:
@@ -139,16 +150,16 @@ class TurnMetrics:
         `heard` is what they heard of the reply, `previous` the root of the turn before.
         """
         timeline, reply, trace_id = turn.timeline, turn.reply, turn.identity.trace_id_hex
-        self._observe(timeline, trace_id)
+        self._observe(turn)
         self._turns.labels(turn.outcome.name.lower()).inc()
         if reply is not None and reply.failure is not None:
             self._errors.labels(reply.failure.hop).inc()
-        record_turn(self._telemetry, session_id, turn, clock, previous)
+        record_turn(self._telemetry, Around(session_id, previous, turn.caller), turn, clock)
         total_ms = timeline.mic_to_speaker_ms
         latency = "-" if total_ms is None else f"{total_ms:.0f}"
-        where = {"session": session_id, "trace": trace_id}
+        where = {"session": session_id, "turn": turn.number, "span": turn.identity.context}
         _log.info("turn %d: %s, mic to speaker %s ms", turn.number, turn.outcome.name.lower(), latency, extra=where)
-        return TurnReport(
+        report = TurnReport(
             turn=turn.number,
             transcript=turn.text,
             reply_text=reply.words.text if reply is not None else "",
@@ -167,14 +178,25 @@ class TurnMetrics:
             model=reply.model if reply is not None else "",
             decided_sample=timeline.utterance.decided_sample,
         )
+        if self._turn_log is not None:
+            self._turn_log.add(session_id, turn, report, clock_ns() // round(_NS_PER_MS))
+        return report
 
-    def _observe(self, timeline: TurnTimeline, trace_id: str) -> None:
-        exemplar = {"trace_id": trace_id}
-        reply = timeline.reply
+    def unanswered(
+        self, session_id: str, turn: Turn, outcome: str, error: ParleyError | None, previous: SpanIdentity | None
+    ) -> None:
+        """Record a turn that came to nothing: "discarded", "ignored", or "failed" by an `error` of the ASR server."""
+        if error is not None:
+            self._errors.labels("asr").inc()
+        record_unanswered(self._telemetry, Around(session_id, previous, turn.caller), turn, outcome, error)
+
+    def _observe(self, turn: Turn) -> None:
+        leads = exemplar(turn.identity.traceparent)
+        timeline, reply = turn.timeline, turn.timeline.reply
 
         def observe(histogram: Histogram, start_ns: int, end_ns: int) -> None:
             if start_ns and end_ns >= start_ns:
-                histogram.observe((end_ns - start_ns) / _NS, exemplar)
+                histogram.observe((end_ns - start_ns) / _NS, leads)
 
         observe(self._mic_to_speaker, timeline.utterance.speech_end_ns, timeline.ends_ns)
         observe(self._llm_ttft, reply.asked_ns, reply.first_token_ns)

@@ -32,7 +32,7 @@ _SLOW_TOOL_AFTER_WORDS_SECONDS: Final = 3.0
 # How often to look whether the reply may be heard by now, so that a filler makes sense.
 _LOOK_SECONDS: Final = 0.25
 
-Piece = llm.Delta | llm.ToolUse | tts.SpeakNow | llm.Finished
+Piece = llm.Ready | llm.Delta | llm.ToolUse | tts.SpeakNow | llm.Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Generation:
                 case llm.ToolCall() if self._said:
                     # What was said before a function is called is heard while it runs.
                     return tts.SpeakNow()
-                case llm.ToolUse() | llm.Finished():
+                case llm.Ready() | llm.ToolUse() | llm.Finished():
                     return event
                 case ParleyError():
                     raise event

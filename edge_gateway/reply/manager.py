@@ -16,6 +16,7 @@ from edge_gateway.reply.reply import Brief, Reply
 from edge_gateway.reply.tool_calls import CallLedger, CallRecord
 from edge_gateway.tasks import end
 from parley.conversation import Duck, FlushPlayback, Outcome, UserUtterance
+from serving.telemetry import in_trace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -86,7 +87,8 @@ class ReplyManager:
         self._backends = backends
         self._clock = clock
         self._notify = notify
-        self._conclusions = Conclusions(session_id, connection, backends.metrics, clock, self.briefs.history)
+        self.conclusions = Conclusions(session_id, connection, backends.metrics, clock, self.briefs.history)
+        """How turns end, those that get no reply among them."""
         self._marks = ClientMarks(clock)
         self._ledger = CallLedger()
         self._carried: tuple[CallRecord, ...] = ()
@@ -119,7 +121,7 @@ class ReplyManager:
     async def answer(self, tasks: asyncio.TaskGroup, turn: Turn, text: str, *, speculative: bool = False) -> None:
         """Begin the reply to `text`; a speculative one is held back until `release`."""
         if not speculative:
-            self._conclusions.expect(turn)
+            self.conclusions.expect(turn)
         await self.settle()
         if not speculative:
             await self._utterance(turn, text)
@@ -128,13 +130,13 @@ class ReplyManager:
 
     def greet(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
         """Say `text` before anybody has asked."""
-        self._conclusions.expect(turn)
+        self.conclusions.expect(turn)
         self._begin(tasks, turn, self.briefs.greeting(turn, text), speculative=False)
 
     async def release(self, text: str) -> None:
         """Let the speculative reply be heard: the user has said `text`."""
         if self._current is not None:
-            self._conclusions.expect(self._current.turn)
+            self.conclusions.expect(self._current.turn)
             await self._utterance(self._current.turn, text)
             self._backends.metrics.head_start("used")
             self._current.reply.release()
@@ -186,7 +188,7 @@ class ReplyManager:
     def listener_left(self, spoken: Turn) -> None:
         """Conclude what is left, for the record: nobody listens any more. `spoken` is the turn under way."""
         self._settling = self._current = self.settle_at = None
-        self._conclusions.listener_left(spoken)
+        self.conclusions.listener_left(spoken)
 
     async def duck(self, decibels: float) -> None:
         """Change the loudness of the reply."""
@@ -213,11 +215,12 @@ class ReplyManager:
             self._current.reply.tools.deliver(record)
         self.briefs.history.late_result(result)
 
-    async def mark(self, mark: ClientMark) -> None:
-        """Take a moment on the listener's clock; the last of them lets the listener see the waterfall."""
+    async def mark(self, mark: ClientMark) -> Turn | None:
+        """Take a moment on the listener's clock, of this turn; the last of them lets the listener see the waterfall."""
         replying = self._with_reply(mark.reply)
         if replying is not None and self._marks.take(replying.turn, mark):
             await self._show_times(replying.turn)
+        return None if replying is None else replying.turn
 
     async def clock_is_known(self) -> None:
         """The listener's clock can be read from now on: so can what was reported before."""
@@ -240,10 +243,11 @@ class ReplyManager:
         turn.answer(reply)
         if not speculative:
             reply.release()
-        self._current = _Replying(turn, reply, tasks.create_task(self._run(reply), name=f"reply {brief.number}"))
+        self._current = _Replying(turn, reply, tasks.create_task(self._run(turn, reply), name=f"reply {brief.number}"))
 
-    async def _run(self, reply: Reply) -> None:
-        await reply.run(self._is_audible)
+    async def _run(self, turn: Turn, reply: Reply) -> None:
+        with in_trace(turn.identity):
+            await reply.run(self._is_audible)
         if reply.failure is not None:
             self._backends.directory.doubt()
         await self._notify(Over(reply))
@@ -273,7 +277,7 @@ class ReplyManager:
     async def _conclude(self, replying: _Replying, outcome: Outcome) -> None:
         # What was called for words that are answered together with the next need not be called for those again.
         self._carried = replying.reply.tools.asked if outcome is Outcome.MERGED else ()
-        await self._conclusions.tell(replying.turn, outcome)
+        await self.conclusions.tell(replying.turn, outcome)
 
 
 def _now() -> float:

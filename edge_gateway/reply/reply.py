@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from edge_gateway.latency.timeline import ReplyTimes, Sentence
@@ -77,6 +77,10 @@ class Failure:
     """The server at fault."""
     error: ParleyError
     """Why."""
+    is_recorded: bool = False
+    """The server has told of it itself, and recorded it in the turn's trace."""
+    unix_ns: int = field(default_factory=clock_ns)
+    """When it was noticed, nanoseconds since the Unix epoch."""
 
 
 class Reply:
@@ -96,7 +100,8 @@ class Reply:
         self.words = SpokenText()
         self.outcome = Outcome.UNSPECIFIED
         """How it ended; set by whoever ended it."""
-        self.failure: Failure | None = None
+        self.failures: list[Failure] = []
+        """What went wrong, one after the other."""
         self.model = ""
         """Who wrote it, where the LLM server has several; empty: its model."""
         self.text_only = False
@@ -108,7 +113,14 @@ class Reply:
         self.playout = Playout(brief.number, connection, encoder, pace, weakref.proxy(self))
         self.tools = ToolCalls(brief.number, ledger, self.audience.certain, self.audience.ask, brief.carried)
         self._servers = servers
+        self._at_work: set[str] = set()
+        """Servers that have begun their part, and so record it."""
         self._deadline = SoundDeadline()
+
+    @property
+    def failure(self) -> Failure | None:
+        """What went wrong last, and so ended it; None: nothing."""
+        return self.failures[-1] if self.failures else None
 
     def release(self) -> None:
         """Let it be heard."""
@@ -130,7 +142,7 @@ class Reply:
             async with self._text() as text:
                 await self._speak_or_write(text)
         except ParleyError as error:
-            self.failure = self.failure or Failure("llm", error)
+            self._failed("llm", error)
         if self.failure is not None:
             await self._admit(self.failure)
         if self.playout.started:
@@ -152,10 +164,8 @@ class Reply:
         """Have the text spoken; what cannot be is shown, so that nobody waits in silence."""
         try:
             await self._speak(text)
-        except ParleyError as error:
-            self.failure = self.failure or Failure("tts", error)
-        except TimeoutError:
-            self.failure = self.failure or Failure("tts", DeadlinePassed("the tts server has made no sound in time"))
+        except (ParleyError, TimeoutError) as error:
+            self._failed("tts", error if isinstance(error, ParleyError) else _no_sound())
         failed = self.failure
         if self.playout.started or (failed is not None and failed.hop != "tts"):
             return
@@ -182,7 +192,7 @@ class Reply:
             try:
                 piece = await text.next()
             except ParleyError as error:
-                self.failure = Failure("llm", error)
+                self._failed("llm", error, anew=True)
                 raise
             match piece:
                 case llm.Delta():
@@ -192,13 +202,15 @@ class Reply:
                     yield piece
                 case llm.ToolUse():
                     await self.audience.tell(ToolUsed(self.brief.number, piece))
+                case llm.Ready():
+                    self._at_work.add("llm")
                 case llm.Finished():
                     self.model = piece.model
                     times.text_end_ns = clock_ns()
                     self._deadline.text_is_complete()
         if not times.first_token_ns:
             empty = EngineFailed("the llm server gave an empty reply")
-            self.failure = Failure("llm", empty)
+            self._failed("llm", empty, anew=True)
             raise empty
 
     async def _say(self, text: str) -> None:
@@ -230,7 +242,7 @@ class Reply:
                 if self.playout.started:
                     await self.audience.tell(ReplyAudioEnd(number, self.playout.sent_samples))
             case tts.Ready():
-                pass
+                self._at_work.add("tts")
 
     def _note_sentence(self, event: tts.SentenceEnd) -> None:
         times, now = self.times, clock_ns()
@@ -239,6 +251,11 @@ class Reply:
         else:
             ready = times.first_audio_ns - round(event.first_audio_ms * _NS_PER_MS)
         times.sentences.append(Sentence(ready, max(ready, now if times.sentences else times.first_audio_ns)))
+
+    def _failed(self, hop: str, error: ParleyError, *, anew: bool = False) -> None:
+        """Note what has failed; unless `anew`, an error after another one is its consequence."""
+        if anew or not self.failures:
+            self.failures.append(Failure(hop, error, is_recorded=error.told and hop in self._at_work))
 
     async def may_begin(self) -> None:
         """Wait until the reply may be heard, and announce it."""
@@ -256,3 +273,7 @@ class Reply:
             await self.audience.admit(failure.hop, failure.error)
         if self.playout.started:
             await self.audience.tell(ReplyAudioEnd(self.brief.number, self.playout.sent_samples))
+
+
+def _no_sound() -> ParleyError:
+    return DeadlinePassed("the tts server has made no sound in time")

@@ -36,8 +36,10 @@ class GrpcConnection:
         self,
         requests: AsyncIterable[conversation_pb2.ConverseRequest],
         outgoing: Outbox[conversation_pb2.ConverseResponse],
+        caller: str = "",
     ) -> None:
-        """Speak over a stream that is open."""
+        """Speak over a stream that is open, and that the span of the traceparent `caller` has opened."""
+        self.caller = caller
         self._requests = requests
         self._outgoing = outgoing
         self.encoding = Encoding.OPUS
@@ -80,7 +82,7 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
             self._admission.check()
             peer = Peer(request_iterator, context)
             async with outbox(peer.write, bound=_WAITING_EVENTS) as outgoing:
-                connection = GrpcConnection(peer, outgoing)
+                connection = GrpcConnection(peer, outgoing, peer.traceparent)
                 await self._admission.hold(connection)
             if connection.unreadable:
                 raise InvalidInput(UNREADABLE, field="request")

@@ -12,21 +12,26 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from edge_gateway.directory import Directory, Engines
+    from edge_gateway.transports.status_access import StatusAccess
     from parley.tts import Voice
 
 _GENDER: Final = re.compile(r"\b(female|male)\b", re.IGNORECASE)
 
 
-def add_facts(app: web.Application, directory: Directory, trace_url: str) -> None:
-    """Serve `/v1/page`; `trace_url` is where one trace is shown, with `{trace_id}` in it, or empty."""
+def add_facts(app: web.Application, directory: Directory, trace_url: str, status: StatusAccess) -> None:
+    """Serve `/v1/page`; `trace_url` is where one trace is shown, with `{trace_id}` in it, or empty.
 
-    async def facts(_request: web.Request) -> web.Response:
+    Whom `status` lets see how the gateway is doing is told so, and gets a link.
+    """
+
+    async def facts(request: web.Request) -> web.Response:
         engines = await directory.engines()
         voices = engines.tts.voices if engines.tts else ()
         return web.json_response(
             {
                 "voices": [_described(voice) for voice in voices],
                 "trace_url": trace_url,
+                "status": status.allows(request),
                 "engines": _engines(engines),
             }
         )

@@ -14,6 +14,7 @@ from edge_gateway.error_events import error_event
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.websocket import WebSocketConnection, new_socket
 from parley.errors import ParleyError, ShuttingDown
+from serving.telemetry import TRACEPARENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -95,7 +96,7 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
         raise web.HTTPBadRequest(text="Sec-WebSocket-Key is no Base64.\n")
     socket = new_socket()
     await socket.prepare(request)
-    connection = WebSocketConnection(socket)
+    connection = WebSocketConnection(socket, request.headers.get(TRACEPARENT, ""))
     admission = request.app[ADMISSION]
     try:
         admission.check()

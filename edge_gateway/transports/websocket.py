@@ -31,9 +31,10 @@ _HARD_LIMIT_BYTES: Final = 1024 * 1024
 class WebSocketConnection:
     """A listener behind a WebSocket."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        """Speak over a socket that is open."""
+    def __init__(self, socket: web.WebSocketResponse, caller: str = "") -> None:
+        """Speak over a socket that is open, and that the span of the traceparent `caller` has opened."""
         self._socket = socket
+        self.caller = caller
         self.encoding = Encoding.OPUS
         self.reply_encoding = Encoding.OPUS
         self.half_closed = False

@@ -262,6 +262,7 @@ export class Page {
     if (!found) return this.panel.voices.note(text("voice.unknown"));
     const { voices, engines, trace_url: traceUrl } = found;
     this.timing.traceUrl = traceUrl;
+    this.enginesView.linkStatus(found.status === true);
     this.panel.showInstructions(engines.llm.instructions);
     this.panel.learn(voices, engines.asr.languages);
     this.enginesAre(seen(this.engines, engines, this.conversation !== null));

@@ -44,6 +44,10 @@ class Result:
     """The same, 99th percentile."""
     own_delay_least_ms: float | None
     """The same, of the quickest turn: what a busy machine has not disturbed."""
+    turn_p50_ms: float | None
+    """From the end of speech to the first packet of the reply: the silence and the own delay, median."""
+    turn_p95_ms: float | None
+    """The same, 95th percentile."""
     silence_asked_ms: int
     """The silence that was to end every turn."""
     silence_p50_ms: float | None
@@ -140,6 +144,12 @@ def table(result: Result) -> str:
         *((f"  not measured: {reason}", f"{count}", "", "") for reason, count in result.unmeasured.items()),
         ("silence before a decision", _shown(result.silence_p50_ms, " ms"), _silence(result), ""),
         *((each.name, _shown(each.figure, each.unit), each.text, each.verdict) for each in budgets(result)),
+        (
+            "end of speech to reply p50",
+            _shown(result.turn_p50_ms, " ms"),
+            f"p95 {_shown(result.turn_p95_ms, ' ms')}",
+            "",
+        ),
         ("one core", _shown(result.cpu_percent, " %"), "", ""),
         ("replies that ran dry", f"{result.underruns}", "", ""),
         ("errors", f"{result.errors}", "", ""),

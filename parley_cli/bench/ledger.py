@@ -63,6 +63,11 @@ class Tally:
     """How much later than its time each packet of a microphone was sent: the fault of the bench itself."""
 
     @property
+    def turns_ms(self) -> list[float]:
+        """From the end of speech to the first packet of the reply, of each measured turn."""
+        return [silence + delay for silence, delay in zip(self.silences_ms, self.delays_ms, strict=True)]
+
+    @property
     def turns(self) -> int:
         """All turns, measured or not."""
         return len(self.delays_ms) + self.unmeasured.total()

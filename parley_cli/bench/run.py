@@ -139,6 +139,8 @@ def _result(plan: Plan, tally: Tally, course: _Course) -> Result:
         own_delay_p50_ms=rounded(percentile(tally.delays_ms, 0.5), 2),
         own_delay_p99_ms=rounded(percentile(tally.delays_ms, 0.99), 2),
         own_delay_least_ms=rounded(percentile(tally.delays_ms, 0.0), 2),
+        turn_p50_ms=rounded(percentile(tally.turns_ms, 0.5), 1),
+        turn_p95_ms=rounded(percentile(tally.turns_ms, 0.95), 1),
         silence_asked_ms=plan.silence_ms,
         silence_p50_ms=rounded(percentile(tally.silences_ms, 0.5), 1),
         silence_p99_ms=rounded(percentile(tally.silences_ms, 0.99), 1),

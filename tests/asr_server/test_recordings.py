@@ -69,7 +69,7 @@ async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.
     models = Models(engine, Scheduler(worker), TurnDetector())
     sound = pcm + SILENCE
     async with asyncio.TaskGroup() as tasks:
-        spans = TurnTelemetry(telemetry, AsrMetrics(telemetry), "test")
+        spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
         tasks.create_task(stream.run())
         for start in range(0, len(sound), CHUNK_BYTES):

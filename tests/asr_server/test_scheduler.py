@@ -105,6 +105,22 @@ async def test_the_wait_and_the_work_are_told_apart(worker: Worker) -> None:
     assert result.work_seconds < 0.5
 
 
+async def test_each_call_of_the_engine_is_told_of_with_its_sound_and_its_work(worker: Worker) -> None:
+    recorder, scheduler = Recorder(), Scheduler(worker)
+    told: list[tuple[int, float, float]] = []
+    scheduler.watch(lambda jobs, audio_seconds, work_seconds: told.append((jobs, audio_seconds, work_seconds)))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("a"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        tasks.create_task(scheduler.partial("b", recorder.named("b"), AUDIO))
+        await asyncio.sleep(0)
+        assert scheduler.waiting == 1
+        recorder.gate.set()
+    assert scheduler.waiting == 0
+    assert [(jobs, audio_seconds) for jobs, audio_seconds, _ in told] == [(1, 0.01), (1, 0.01)]
+    assert all(work_seconds >= 0 for _, _, work_seconds in told)
+
+
 class Together:
     """An engine that notes who was transcribed with whom."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from asr_server.engine import AUTO, Batching, Transcript
 from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
@@ -19,7 +20,7 @@ from parley import asr
 from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, started
-from serving.telemetry import Telemetry, new_provider
+from serving.telemetry import SpanIdentity, Telemetry, new_provider
 from serving.threads import Worker
 
 if TYPE_CHECKING:
@@ -88,6 +89,20 @@ async def test_a_turn_is_told_from_its_first_voice_to_its_words() -> None:
     assert end.text == "turn on the lamp"
     assert end.reason is asr.EndReason.SILENCE
     assert 0.64 <= end.timings.endpoint_ms / 1000 <= 0.72, "nothing is known of the speaker yet"
+
+
+async def test_the_servers_own_numbers_tell_of_its_engine_and_lead_to_the_turn() -> None:
+    registry, turn = CollectorRegistry(), SpanIdentity.new()
+    async with serving(registry=registry) as client:
+        await heard(client, asr.Config(traceparent=turn.traceparent), *chunks((LOUD, 1.0), (QUIET, 1.0)))
+    calls = registry.get_sample_value("parley_batch_size_count", {"service": "asr"})
+    assert calls
+    assert registry.get_sample_value("parley_batch_size_sum", {"service": "asr"}) == calls
+    assert registry.get_sample_value("parley_real_time_factor_count", {"service": "asr"}) == calls
+    assert registry.get_sample_value("parley_queue_depth", {"service": "asr"}) == 0
+    page = generate_latest(registry).decode()  # type: ignore[no-untyped-call]  # theirs has no types
+    led = [line.partition("{")[0] for line in page.splitlines() if turn.trace_id_hex in line]
+    assert led == ["parley_asr_server_final_seconds_bucket"]
 
 
 async def test_words_that_look_unfinished_wait_longer_and_start_nothing_early() -> None:

@@ -21,11 +21,17 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
+from edge_gateway.config import STATUS_LOOPBACK
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.status.routes import Sources, add_status
+from edge_gateway.status.server_facts import facts_of
+from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.http_log import http_log
+from edge_gateway.transports.page_facts import add_facts
+from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
@@ -48,6 +54,7 @@ from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from parley_cli.client import PACKET_SAMPLES, PacketEncoder, WebSocket, open_websocket
 from serving.grpc_server import Listen, started
+from serving.status import EngineFacts, StatusServicer
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
 from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
@@ -58,8 +65,10 @@ if TYPE_CHECKING:
 
     import aiohttp
     import grpc.aio
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
     from llm_server.engine import Conversation, ReplyEvent
+    from llm_server.engine import Engine as LlmEngine
 
 E = TypeVar("E")
 PATIENCE_SECONDS = 10
@@ -103,6 +112,29 @@ class Caller(Writer):
 
 
 @dataclass(slots=True)
+class Recorded:
+    """What the servers and the gateway record, by the name of each."""
+
+    spans: dict[str, InMemorySpanExporter] = field(default_factory=dict)
+    registries: dict[str, CollectorRegistry] = field(default_factory=dict)
+    processors: list[SpanProcessor] = field(default_factory=list)
+    """What else is to have the spans."""
+
+    def telemetry(self, service: str) -> Telemetry:
+        """Telemetry of a service that keeps what it records here."""
+        provider, spans = new_provider(service), self.spans.setdefault(service, InMemorySpanExporter())
+        for processor in (SimpleSpanProcessor(spans), *self.processors):
+            provider.add_span_processor(processor)
+        registry = self.registries[service] = CollectorRegistry()
+        return Telemetry(provider, registry)
+
+    @property
+    def all_spans(self) -> list[ReadableSpan]:
+        """Those of all services; to be read when they have ended."""
+        return [span for each in self.spans.values() for span in each.get_finished_spans()]
+
+
+@dataclass(slots=True)
 class Script:
     """What the servers behind the gateway do."""
 
@@ -111,15 +143,25 @@ class Script:
     hearing: ScriptedAsr | None = None
     """Hears in place of the two above."""
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
+    model: LlmEngine | None = None
+    """Writes in place of the one above."""
+    speaking: ScriptedTts | None = None
+    """Speaks, in place of one with the times below."""
     # Of the LLM server while it waits for its model; one that hangs gives none.
     progress_seconds: float = 0.5
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
     max_sessions: int = 10
     allowed_hosts: str = ""
+    trace_url: str = ""
+    status: str = STATUS_LOOPBACK
+    """Who may see how the gateway is doing."""
+    status_seconds: float = PATIENCE_SECONDS
+    """How long a server is waited for that is to tell of itself."""
     asr_port: int = 0
     llm_port: int = 0
     tts_port: int = 0
+    recorded: Recorded = field(default_factory=Recorded)
 
 
 @dataclass(slots=True)
@@ -134,9 +176,15 @@ class Gateway:
     admission: Admission
 
 
-async def serve(stack: AsyncExitStack, service: str, register: Callable[[grpc.aio.Server], None], port: int = 0) -> str:
+async def serve(
+    stack: AsyncExitStack,
+    service: str,
+    register: Callable[[grpc.aio.Server], None],
+    port: int = 0,
+    status: StatusServicer | None = None,
+) -> str:
     listen = Listen("127.0.0.1", port, "PORT", 0, 0.0, 512 * 1024)
-    bound, ready = await stack.enter_async_context(started(service, register, listen))
+    bound, ready = await stack.enter_async_context(started(service, register, listen, status))
     await ready()
     return f"127.0.0.1:{bound}"
 
@@ -146,46 +194,60 @@ async def serve_asr(
 ) -> str:
     worker = Worker("asr")
     stack.callback(worker.close)
-    telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
+    telemetry = script.recorded.telemetry("asr")
     engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
-    servicer = make_servicer(engine, Scheduler(worker), telemetry, 100)
-    return await serve(stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port)
+    servicer = make_servicer(engine, Scheduler(worker), telemetry, 500)
+    facts = EngineFacts(engine.name, engine.model)
+    status = StatusServicer("asr", telemetry.registry, lambda: facts, "parley_asr_streams_active")
+    return await serve(
+        stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port, status
+    )
 
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
-    telemetry = Telemetry(new_provider("llm"), CollectorRegistry())
-    servicer = LlmServicer(script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
-    return await serve(stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port)
+    telemetry = script.recorded.telemetry("llm")
+    servicer = LlmServicer(script.model or script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
+    status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
+    return await serve(
+        stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port, status
+    )
 
 
 async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     worker = Worker("tts")
     stack.callback(worker.close)
-    engine = ScriptedTts(script.sound_delay_seconds, script.character_seconds)
-    servicer = TtsServicer(engine, worker, Telemetry(new_provider("tts"), CollectorRegistry()), 100)
+    telemetry = script.recorded.telemetry("tts")
+    engine = script.speaking or ScriptedTts(script.sound_delay_seconds, script.character_seconds)
+    servicer = TtsServicer(engine, worker, telemetry, 100)
     await servicer.load("")
-    return await serve(stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port)
+    status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
+    return await serve(
+        stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port, status
+    )
 
 
 @asynccontextmanager
 async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncIterator[Gateway]:
     """A gateway in front of an ASR, an LLM and a TTS server."""
-    provider, spans = new_provider("gateway"), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    telemetry = Telemetry(provider, CollectorRegistry())
+    telemetry = script.recorded.telemetry("gateway")
+    spans = script.recorded.spans["gateway"]
     async with (
         asr.AsrClient(addresses[0]) as listening,
         llm.LlmClient(addresses[1]) as writing,
         tts.TtsClient(addresses[2]) as speaking,
+        facts_of(tuple(zip(("asr", "llm", "tts"), addresses, strict=True)), script.status_seconds) as facts,
     ):
-        metrics, servers = TurnMetrics(telemetry, script.max_sessions), Servers(writing, speaking)
+        log = TurnLog()
+        metrics, servers = TurnMetrics(telemetry, script.max_sessions, log), Servers(writing, speaking)
         codecs = Codecs(Libopus(find_libopus()))
         backends = Backends(
             listening, servers, Directory(listening, servers), codecs, metrics, "Be brief.", 400, "One moment."
         )
         admission = Admission(backends, script.max_sessions)
         access = Access("127.0.0.1", script.allowed_hosts, "https://friend.example")
-        app = new_app(admission, telemetry.registry, access)
+        app, status = new_app(admission, telemetry.registry, access), StatusAccess(script.status)
+        add_facts(app, backends.directory, script.trace_url, status)
+        add_status(app, Sources(admission, facts, log), status)
         add_voice_preview(app, speaking)
         runner = web.AppRunner(app, logger=http_log(), shutdown_timeout=0.2)
         await runner.setup()

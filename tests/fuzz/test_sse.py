@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from llm_server.engine import Conversation, Delta, Finish, Message, Progress, Role, Tool, ToolCall
+from llm_server.engine import Conversation, Delta, Finish, GaveUp, Message, Progress, Role, Tool, ToolCall
 from llm_server.engines.endpoints.completion import CompletionReader
 from llm_server.engines.endpoints.endpoint import Endpoint
 from llm_server.engines.endpoints.failure import EndpointFailed
@@ -180,6 +180,8 @@ def _send(events: Iterable[ReplyEvent]) -> None:
                 assert call_id
                 assert name
                 llm_pb2.ToolCall(id=call_id, name=name, arguments_json=arguments).SerializeToString()
+            case GaveUp():
+                raise AssertionError("only who asks several endpoints gives one up")
             case Finish():
                 finished(event, 0, 0).SerializeToString()
             case Progress():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llm_server.engine import Delta, Progress, ProgressKind
+from llm_server.engine import Delta, GaveUp, Progress, ProgressKind
 from llm_server.engines.endpoints.patience import Patience, Watch
 from parley.errors import Unavailable
 from tests.llm_server.endpoint_rig import HELLO, begin, event, hang, keeps_alive, pass_by, says, serving, whole, writes
@@ -147,6 +147,7 @@ async def test_it_is_told_who_is_waited_for_and_that_a_model_thinks() -> None:
         events = [each async for each in engine.reply(HELLO)]
     assert events[:-1] == [
         Progress(ProgressKind.WAITING, f"a@{first.host}"),
+        GaveUp(f"a@{first.host}", "silent"),
         Progress(ProgressKind.WAITING, f"b@{second.host}"),
         Progress(ProgressKind.REASONING, f"b@{second.host}"),
         Delta("One "),

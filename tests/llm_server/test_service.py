@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import grpc.aio
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 
-from llm_server.engine import Conversation, Delta, Finish, StopReason, ToolCall
+from llm_server.engine import Conversation, Delta, Finish, Progress, ProgressKind, StopReason, ToolCall
 from llm_server.engines.scripted import ScriptedEngine
 from llm_server.requests import conversation_of
 from llm_server.service import SERVICE, LlmServicer
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from llm_server.builtin_tools import BuiltinTool
-    from llm_server.engine import Engine
+    from llm_server.engine import Engine, ReplyEvent
 
 HELLO = (llm.Message(llm.Role.USER, "hello"),)
 
@@ -55,6 +58,9 @@ class Serving:
         self.address = address
         self.telemetry = telemetry
         self.spans = spans
+
+    def number(self, name: str) -> float:
+        return self.telemetry.registry.get_sample_value(name, {"service": "llm"}) or 0.0
 
 
 @asynccontextmanager
@@ -124,6 +130,71 @@ async def test_leaving_stops_the_engine() -> None:
                 await asyncio.sleep(0)
 
 
+class Queueing(ScriptedEngine):
+    """Lets a reply wait for the engine, then think, until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__("", 0, 0)
+        self.steps: asyncio.Queue[Progress | Delta] = asyncio.Queue()
+        self.taken = asyncio.Event()
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
+        assert conversation.messages
+        while True:
+            event = await self.steps.get()
+            yield event
+            self.taken.set()
+            if isinstance(event, Delta):
+                break
+        yield Finish(StopReason.STOP)
+
+    async def step(self, event: Progress | Delta) -> None:
+        """Come back when the server has taken it."""
+        self.taken.clear()
+        self.steps.put_nowait(event)
+        await self.taken.wait()
+
+
+async def test_a_reply_is_in_the_queue_while_the_engine_says_so_and_in_its_hands_from_then_on() -> None:
+    engine = Queueing()
+    async with serving(engine) as server, server.client.chat(llm.Config(HELLO)) as events:
+        await anext(events)
+        seen = [server.number("parley_queue_depth")]
+        for event in (Progress(ProgressKind.WAITING), Progress(ProgressKind.QUEUED), Progress(ProgressKind.QUEUED)):
+            await engine.step(event)
+            seen.append(server.number("parley_queue_depth"))
+        assert server.number("parley_batch_size_count") == 0
+        await engine.step(Progress(ProgressKind.REASONING))
+        seen.append(server.number("parley_queue_depth"))
+        await engine.step(Delta("Yes."))
+        assert [event async for event in events]
+        assert seen == [0, 0, 1, 1, 0]
+        assert server.number("parley_batch_size_count") == server.number("parley_batch_size_sum") == 1
+
+
+async def test_a_caller_who_leaves_the_queue_is_in_it_no_more() -> None:
+    engine = Queueing()
+    async with serving(engine) as server:
+        async with server.client.chat(llm.Config(HELLO)) as events:
+            await anext(events)
+            await engine.step(Progress(ProgressKind.QUEUED))
+            assert server.number("parley_queue_depth") == 1
+        async with asyncio.timeout(10):
+            while server.number("parley_queue_depth"):
+                await asyncio.sleep(0)
+
+
+async def test_the_servers_own_numbers_lead_to_the_turn_if_it_is_sampled() -> None:
+    kept, dropped = SpanIdentity.new(), replace(SpanIdentity.new(), sampled=False)
+    async with serving(ScriptedEngine("Yes.", 0, 0)) as server:
+        for turn in (kept, dropped):
+            await asked(server.client, llm.Config(HELLO, traceparent=turn.traceparent))
+        page = generate_latest(server.telemetry.registry).decode()  # type: ignore[no-untyped-call]  # theirs has no types
+    led = [line.partition("{")[0] for line in page.splitlines() if kept.trace_id_hex in line]
+    assert led == ["parley_llm_server_ttft_seconds_bucket"]
+    assert dropped.trace_id_hex not in page
+
+
 async def test_the_span_is_a_child_of_the_turn_and_holds_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PARLEY_TRACE_CONTENT", raising=False)
     identity = SpanIdentity.new()
@@ -136,6 +207,54 @@ async def test_the_span_is_a_child_of_the_turn_and_holds_no_words(monkeypatch: p
     assert [event.name for event in span.events] == ["first_token"]
     assert "secret" not in span.to_json()
     assert "hello" not in span.to_json()
+
+
+class Counting(ScriptedEngine):
+    """Counts its tokens."""
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
+        async for event in super().reply(conversation):
+            if isinstance(event, Finish):
+                yield Finish(StopReason.LENGTH, 12, 3, cached_tokens=8, queue_ms=0.25, model="tiny@127.0.0.1:8000")
+            else:
+                yield event
+
+
+async def test_the_span_speaks_the_current_names_of_generative_ai() -> None:
+    config = llm.Config(HELLO, session_id="s-1", max_tokens=40, temperature=0.5)
+    async with serving(Counting("One two.", 0, 0)) as server:
+        await asked(server.client, config)
+        (span,) = server.spans.get_finished_spans()
+    has = dict(span.attributes or {})
+    first_chunk = has.pop("gen_ai.response.time_to_first_chunk")
+    assert isinstance(first_chunk, float)
+    assert 0 <= first_chunk < 60
+    assert {name: value for name, value in has.items() if name.startswith("gen_ai.")} == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "scripted",
+        "gen_ai.conversation.id": "s-1",
+        "gen_ai.output.type": "text",
+        "gen_ai.request.model": "scripted",
+        "gen_ai.request.max_tokens": 40,
+        "gen_ai.request.stream": True,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.response.model": "tiny",
+        "gen_ai.response.finish_reasons": ("length",),
+        "gen_ai.usage.input_tokens": 12,
+        "gen_ai.usage.output_tokens": 3,
+        "gen_ai.usage.cache_read.input_tokens": 8,
+    }
+    assert (has["server.address"], has["server.port"]) == ("127.0.0.1", 8000)
+    assert (has["parley.queue_ms"], has["parley.batch_size"]) == (0.25, 1)
+    known = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
+    assert {name for name in has if name.startswith("gen_ai.")} <= known
+
+
+async def test_what_was_not_counted_is_not_said() -> None:
+    async with serving(ScriptedEngine("", 0, 0)) as server:
+        await asked(server.client, llm.Config(HELLO))
+        (span,) = server.spans.get_finished_spans()
+    assert not [name for name in span.attributes or {} if "usage" in name or "first_chunk" in name]
 
 
 async def test_words_are_traced_only_where_the_operator_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,17 @@ at all; what was compiled before a build was broken off is in Go's own cache, so
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +32,14 @@ COLLECTOR_VERSION: Final = "0.161.0"
 JAEGER_VERSION: Final = "1.76.0"
 PROMETHEUS_VERSION: Final = "0.316.0"
 """As a Go module; the program calls itself 3.16.0."""
+_JAEGER: Final = "github.com/jaegertracing/jaeger/cmd/jaeger"
+_PROMETHEUS: Final = tuple(f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool"))
+_OLDEST_GO: Final = (1, 26)
+_FETCHES_NEWER: Final = (1, 21)
+"""From this Go on one fetches the Go that a module asks for, unless `GOTOOLCHAIN` says that it must not."""
+_GO_PROXIES: Final = "https://proxy.golang.org,direct"
+"""What Go asks for modules where nobody has said otherwise."""
+_compiler: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,8 @@ class Part:
     programs: tuple[str, ...]
     build: Callable[[Path, Path], None]
     """Builds in the first folder, where an earlier attempt may have left things; the programs go into the second."""
+    fetch: Callable[[Path], None] = lambda _: None
+    """Brings what it is built from into the first folder; other parts may do so at the same time."""
     packaged: bool = False
     """Those of the system's package manager do, where there are any."""
 
@@ -62,8 +76,8 @@ def provide(part: Part) -> Path | None:
     target = _folder(part)
     if target.exists():
         return target
-    if shutil.which("go") is None:
-        raise FileNotFoundError(f"{part.name} is built with Go 1.26 or newer, and no `go` was found: install it")
+    if problem := _problem_with_go():
+        raise FileNotFoundError(f"{part.name} is built with Go 1.26 or newer, and {problem}: get one from go.dev/dl")
     work = target.with_name(f"{target.name}.build")
     work.mkdir(parents=True, exist_ok=True)
     with _alone(target.with_name(f"{target.name}.lock")):
@@ -71,7 +85,10 @@ def provide(part: Part) -> Path | None:
             return target
         fresh = Path(tempfile.mkdtemp(dir=target.parent))
         try:
-            part.build(work, fresh)
+            part.fetch(work)
+            # Two compilers at once would compile what the parts have in common twice.
+            with _compiler:
+                part.build(work, fresh)
             fresh.chmod(0o755)
             fresh.rename(target)
         finally:
@@ -80,28 +97,40 @@ def provide(part: Part) -> Path | None:
     return target
 
 
-def _collector(work: Path, target: Path) -> None:
+def _fetch_collector(work: Path) -> None:
+    """Have the Collector's builder write its sources, and bring the modules that they need."""
     _go("install", f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR_VERSION}", folder=work, GOBIN=str(work))
     configuration = (CONFIGURATIONS / "collector" / "builder.yaml").read_text(encoding="utf-8")
-    sources = work / "sources"
     written = work / "builder.yaml"
-    written.write_text(configuration.replace("${PARLEY_COLLECTOR_BUILD}", str(sources)), encoding="utf-8")
-    _run(str(work / "builder"), "--config", str(written), "--ldflags", "-s -w", folder=work)
-    shutil.move(sources / "parley-collector", target / "parley-collector")
+    written.write_text(configuration.replace("${STACK_COLLECTOR_BUILD}", str(work / "sources")), encoding="utf-8")
+    _run(str(work / "builder"), "--config", str(written), "--skip-compilation", folder=work)
 
 
-def _jaeger(work: Path, target: Path) -> None:
-    package = "github.com/jaegertracing/jaeger/cmd/jaeger"
+def _build_collector(work: Path, target: Path) -> None:
+    _compile(".", target / "parley-collector", work / "sources")
+
+
+def _fetch_jaeger(work: Path) -> None:
     # A replacement in a module's own go.mod counts for that module alone, so it is repeated here.
-    _module(work, f"{package}@v{JAEGER_VERSION}", replace=("github.com/Shopify/sarama", "v1.33.0"))
-    _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(target / "jaeger"), package, folder=work)
+    _module(work, f"{_JAEGER}@v{JAEGER_VERSION}", replace=("github.com/Shopify/sarama", "v1.33.0"))
 
 
-def _prometheus(work: Path, target: Path) -> None:
-    for name in ("prometheus", "promtool"):
-        package = f"github.com/prometheus/prometheus/cmd/{name}"
-        _module(work, f"{package}@v{PROMETHEUS_VERSION}")
-        _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(target / name), package, folder=work)
+def _build_jaeger(work: Path, target: Path) -> None:
+    _compile(_JAEGER, target / "jaeger", work)
+
+
+def _fetch_prometheus(work: Path) -> None:
+    for name in _PROMETHEUS:
+        _module(work, f"{name}@v{PROMETHEUS_VERSION}")
+
+
+def _build_prometheus(work: Path, target: Path) -> None:
+    for name in _PROMETHEUS:
+        _compile(name, target / name.rpartition("/")[2], work)
+
+
+def _compile(package: str, target: Path, folder: Path) -> None:
+    _go("build", "-ldflags", "-s -w", "-o", str(target), package, folder=folder)
 
 
 def _module(work: Path, package: str, replace: tuple[str, str] | None = None) -> None:
@@ -119,11 +148,35 @@ def _go(*arguments: str, folder: Path, **variables: str) -> None:
 
 
 def _run(*command: str, folder: Path, **variables: str) -> None:
-    # Without cgo a program needs no C compiler, and runs wherever its kernel does.
-    environment = {**os.environ, "CGO_ENABLED": "0", **variables}
+    environment = {**os.environ, **_go_settings(), **variables}
     finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise RuntimeError(f"{' '.join(command)} failed in {folder}:\n{finished.stdout}{finished.stderr}")
+
+
+@functools.cache
+def _go_settings() -> dict[str, str]:
+    """Without cgo a program needs no C compiler, and with the same flags all parts share what Go has compiled."""
+    flags = f"{os.environ.get('GOFLAGS', '')} -trimpath".strip()
+    # A compiler's own collector of garbage costs a fifth of its time, and memory is there.
+    settings = {"CGO_ENABLED": "0", "GOFLAGS": flags, "GOGC": os.environ.get("GOGC", "400")}
+    # What the proxy does not have is then missing at once; Go's default asks version control hosts, and may wait long.
+    if "GOPROXY" not in os.environ and _of_go("GOPROXY") == _GO_PROXIES:
+        settings["GOPROXY"] = _GO_PROXIES.removesuffix(",direct")
+    return settings
+
+
+def _problem_with_go() -> str:
+    """Why the `go` that is here cannot build the parts; empty: it can, perhaps with a newer one that it fetches."""
+    if shutil.which("go") is None:
+        return "there is no `go`"
+    version = tuple(int(each) for each in re.findall(r"[0-9]+", _of_go("GOVERSION"))[:2])
+    fetches = version >= _FETCHES_NEWER and _of_go("GOTOOLCHAIN") != "local"
+    return "" if fetches or version >= _OLDEST_GO else f"this one is {'.'.join(map(str, version))}"
+
+
+def _of_go(variable: str) -> str:
+    return subprocess.run(["go", "env", variable], capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager
@@ -149,20 +202,28 @@ PARTS: Final = (
         "collector",
         f"{COLLECTOR_VERSION}-{_digest(CONFIGURATIONS / 'collector' / 'builder.yaml')}",
         ("parley-collector",),
-        _collector,
+        _build_collector,
+        _fetch_collector,
     ),
-    Part("jaeger", JAEGER_VERSION, ("jaeger",), _jaeger),
-    Part("prometheus", PROMETHEUS_VERSION, ("prometheus", "promtool"), _prometheus, packaged=True),
+    Part("jaeger", JAEGER_VERSION, ("jaeger",), _build_jaeger, _fetch_jaeger),
+    Part(
+        "prometheus",
+        PROMETHEUS_VERSION,
+        ("prometheus", "promtool"),
+        _build_prometheus,
+        _fetch_prometheus,
+        packaged=True,
+    ),
 )
 
 
 def main() -> None:
     """Provide every part, and say where it is and how long that took."""
-    for part in PARTS:
-        began = time.monotonic()
-        folder = provide(part)
-        where = "the system's own" if folder is None else str(folder)
-        sys.stderr.write(f"{part.name} {part.key}: {where} ({time.monotonic() - began:.0f} s)\n")
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        for part, folder in zip(PARTS, pool.map(provide, PARTS), strict=True):
+            where = "the system's own" if folder is None else str(folder)
+            sys.stderr.write(f"{part.name} {part.key}: {where} (after {time.monotonic() - began:.0f} s)\n")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,20 @@ async def names(stack: Stack) -> set[str]:
     return set(answer["data"])
 
 
+async def labels(stack: Stack, label: str, *metrics: str) -> set[str]:
+    """Every value that a label of these metrics has."""
+    any_of = "|".join(metrics)
+    answer: Any = await get_json(
+        f"{stack.prometheus}/api/v1/label/{label}/values", **{"match[]": f'{{__name__=~"{any_of}"}}'}
+    )
+    return set(answer["data"])
+
+
+async def parses(stack: Stack, expression: str) -> bool:
+    """Prometheus understands an expression, whatever comes of it."""
+    return await get_json(f"{stack.prometheus}/api/v1/query", query=expression) is not None
+
+
 async def rules(stack: Stack) -> list[Mapping[str, Any]]:
     """The rules that Prometheus has read."""
     answer: Any = await get_json(f"{stack.prometheus}/api/v1/rules")
@@ -39,7 +53,7 @@ async def rules(stack: Stack) -> list[Mapping[str, Any]]:
 
 
 async def exemplars(stack: Stack, expression: str) -> set[str]:
-    """Ids of the traces that Prometheus keeps as examples of a metric."""
+    """Ids of the traces that Prometheus keeps as examples of metrics."""
     answer: Any = await get_json(
         f"{stack.prometheus}/api/v1/query_exemplars", query=expression, start="1", end="99999999999"
     )

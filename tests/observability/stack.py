@@ -31,7 +31,9 @@ class Stack:
     """Where a running stack is."""
 
     otlp: str
-    """What Parley is told to send its spans to."""
+    """What Parley is told to send its spans and log lines to."""
+    otlp_http: str
+    """The same for others, over HTTP."""
     jaeger: str
     prometheus: str
     collector_metrics: str
@@ -99,6 +101,7 @@ async def open_stack(folder: Path, **settings: str) -> AsyncIterator[Stack]:
         _point(targets / "spans.yml", ("spans", ports["spans"]))
         yield Stack(
             otlp=at["otlp"],
+            otlp_http=at["http"],
             jaeger=at["jaeger"],
             prometheus=at["prometheus"],
             collector_metrics=f"{at['own']}/metrics",
@@ -139,11 +142,11 @@ def _jaeger_command() -> tuple[str, ...]:
 
 def _jaeger_settings(ports: dict[str, str], folder: Path) -> dict[str, str]:
     return {
-        "PARLEY_JAEGER_PORT": ports["jaeger"],
-        "PARLEY_JAEGER_GRPC_PORT": ports["jaeger_grpc"],
-        "PARLEY_JAEGER_OTLP_PORT": ports["store"],
-        "PARLEY_JAEGER_METRICS_PORT": ports["jaeger_own"],
-        "PARLEY_JAEGER_DATA": str(folder / "jaeger"),
+        "STACK_JAEGER_PORT": ports["jaeger"],
+        "STACK_JAEGER_GRPC_PORT": ports["jaeger_grpc"],
+        "STACK_JAEGER_OTLP_PORT": ports["store"],
+        "STACK_JAEGER_METRICS_PORT": ports["jaeger_own"],
+        "STACK_JAEGER_DATA": str(folder / "jaeger"),
     }
 
 
@@ -153,12 +156,12 @@ def _collector_command() -> tuple[str, ...]:
 
 def _collector_settings(ports: dict[str, str]) -> dict[str, str]:
     return {
-        "PARLEY_COLLECTOR_GRPC_PORT": ports["otlp"],
-        "PARLEY_COLLECTOR_HTTP_PORT": ports["http"],
-        "PARLEY_COLLECTOR_HEALTH_PORT": ports["health"],
-        "PARLEY_COLLECTOR_METRICS_PORT": ports["own"],
-        "PARLEY_COLLECTOR_SPANS_PORT": ports["spans"],
-        "PARLEY_TRACE_STORE": f"127.0.0.1:{ports['store']}",
+        "STACK_COLLECTOR_GRPC_PORT": ports["otlp"],
+        "STACK_COLLECTOR_HTTP_PORT": ports["http"],
+        "STACK_COLLECTOR_HEALTH_PORT": ports["health"],
+        "STACK_COLLECTOR_METRICS_PORT": ports["own"],
+        "STACK_COLLECTOR_SPANS_PORT": ports["spans"],
+        "STACK_TRACE_STORE": f"127.0.0.1:{ports['store']}",
     }
 
 

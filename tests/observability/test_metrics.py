@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(600)]
 in_the_stack = pytest.mark.asyncio(loop_scope="session")
 
+OF_TURNS: Final = (
+    "parley_turn_mic_to_speaker_seconds",
+    "parley_endpointing_seconds",
+    "parley_endpointing_beyond_need_seconds",
+    "parley_asr_final_seconds",
+    "parley_asr_server_final_seconds",
+    "parley_llm_ttft_seconds",
+    "parley_llm_server_ttft_seconds",
+    "parley_tts_ttfa_seconds",
+    "parley_tts_server_ttfa_seconds",
+    "parley_cancel_to_idle_seconds",
+)
+"""Histograms whose exemplars lead to the turns in which they were observed."""
 _METRIC: Final = re.compile(r"\b(?:parley|otelcol|traces)[\w:]+")
 _ROOTS: Final = 'traces_span_metrics_calls_total{span_name="parley.turn"}'
 # The Collector has no such series until there is something to count.
@@ -61,23 +74,25 @@ async def test_rules_that_watch_turns_have_values_and_no_rule_fails(held: Held) 
 
 @in_the_stack
 async def test_span_metrics_count_every_turn_also_those_whose_trace_was_dropped(held: Held) -> None:
-    ended = [turn.report.outcome.name.lower() for turn in held.evening.turns]
+    ended = [report.outcome.name.lower() for report in held.evening.reports] + ["failed"] * held.evening.lost
     await eventually(partial(_counted, held, len(ended)), "a scrape of all roots")
     calls = await query(held.stack, f"sum by (parley_outcome) ({_ROOTS})")
     counted = {dict(labels)["parley_outcome"]: count for labels, count in calls.items()}
-    assert counted == {outcome: ended.count(outcome) for outcome in set(ended)}
+    assert {outcome: counted.get(outcome) for outcome in set(ended)} == {each: ended.count(each) for each in set(ended)}
 
 
 @in_the_stack
 async def test_exemplars_lead_to_traces_and_those_of_dropped_ones_are_known(held: Held) -> None:
-    found = await exemplars(held.stack, "parley_turn_mic_to_speaker_seconds_bucket")
-    ids = {turn.report.trace_id for turn in held.evening.turns}
-    assert found
-    assert found - ids == set()
-    opened = {each for each in found if await trace(held.stack.jaeger, each) is not None}
+    ids = {report.trace_id for report in held.evening.reports}
     stored = await search(held.stack.jaeger, "gateway", "parley.turn")
-    assert opened
-    assert opened == found & stored
+    for histogram in OF_TURNS:
+        found = await exemplars(held.stack, f"{histogram}_bucket")
+        assert found, histogram
+        assert found - ids == set(), histogram
+        opened = {each for each in found if await trace(held.stack.jaeger, each) is not None}
+        # The others were dropped by the Collector, and counted there.
+        assert opened == found & stored, histogram
+    assert await exemplars(held.stack, "parley_turn_mic_to_speaker_seconds_bucket") & stored
 
 
 async def _counted(held: Held, turns: int) -> bool | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.observability.parts import Part, provide
+from tests.observability.parts import Part, _go_settings, provide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,65 @@ def test_what_the_system_brings_is_not_built(folder: Path) -> None:
     assert provide(Part("shell", "1", ("sh", "no-such-program"), builder, packaged=True)) == folder / "shell-1"
 
 
+def test_a_part_is_fetched_before_it_is_built(folder: Path) -> None:
+    def fetch(work: Path) -> None:
+        (work / "compiled").touch()
+
+    builder = Builder()
+    assert provide(Part("clock", "1", ("program",), builder, fetch)) == folder / "clock-1"
+    assert builder.steps == ["link"]
+
+
 def test_without_go_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(FileNotFoundError, match=r"Go 1\.26 or newer"):
+    with pytest.raises(FileNotFoundError, match=r"Go 1\.26 or newer, and there is no `go`: get one"):
         provide(Part("clock", "1", ("program",), Builder()))
+
+
+def fake_go(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    """Let `go env` say this, and have no other `go`."""
+    go = folder / "go"
+    cases = " ".join(f"{name}) echo {value};;" for name, value in settings.items())
+    go.write_text(f'#!/bin/sh\ncase "$2" in {cases} esac\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize(
+    ("version", "toolchain", "is_old"),
+    [("go1.19.8", "", "1.19"), ("go1.25.3", "local", "1.25"), ("go1.24", "auto", ""), ("go1.26.8", "local", "")],
+)
+def test_a_go_that_is_too_old_and_may_fetch_no_newer_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, toolchain: str, is_old: str
+) -> None:
+    fake_go(tmp_path, monkeypatch, GOVERSION=version, GOTOOLCHAIN=toolchain)
+    part = Part("clock", "1", ("program",), Builder())
+    if is_old:
+        with pytest.raises(FileNotFoundError, match=f"this one is {is_old}: get one"):
+            provide(part)
+    else:
+        assert provide(part) is not None
+
+
+@pytest.mark.parametrize(
+    ("variable", "go_says", "used"),
+    [
+        (None, "https://proxy.golang.org,direct", "https://proxy.golang.org"),
+        (None, "https://goproxy.example", None),
+        ("https://proxy.golang.org,direct", "https://proxy.golang.org,direct", None),
+        ("off", "off", None),
+    ],
+)
+def test_version_control_hosts_are_asked_only_where_somebody_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, go_says: str, used: str | None
+) -> None:
+    fake_go(tmp_path, monkeypatch, GOPROXY=go_says)
+    if variable is None:
+        monkeypatch.delenv("GOPROXY", raising=False)
+    else:
+        monkeypatch.setenv("GOPROXY", variable)
+    _go_settings.cache_clear()
+    try:
+        assert _go_settings().get("GOPROXY") == used
+    finally:
+        _go_settings.cache_clear()

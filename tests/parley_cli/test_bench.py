@@ -93,6 +93,11 @@ def test_a_late_report_of_the_turn_before_leaves_the_next_one_to_be_measured() -
     assert tally.turns == 3
 
 
+def test_a_turn_lasts_from_the_end_of_speech_to_the_reply() -> None:
+    tally = Tally(delays_ms=[4.0, 12.5], silences_ms=[310.0, 320.0])
+    assert tally.turns_ms == [314.0, 332.5]
+
+
 def test_a_turn_in_which_an_error_was_told_failed_unless_it_was_answered() -> None:
     tally = Tally()
     for end in ("reported", "given up", "answered"):
@@ -148,6 +153,8 @@ RESULT = Result(
     own_delay_p50_ms=4.0,
     own_delay_p99_ms=8.1,
     own_delay_least_ms=2.0,
+    turn_p50_ms=314.0,
+    turn_p95_ms=325.0,
     silence_asked_ms=300,
     silence_p50_ms=310,
     silence_p99_ms=320,

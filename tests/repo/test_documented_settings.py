@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Read elsewhere than in a configuration class.
 OTHERS = {
     "PARLEY_LIBOPUS",
+    "PARLEY_TEMPO_URL",
     "PARLEY_LOG_LEVEL",
     "PARLEY_TRACE_CONTENT",
     "PARLEY_ENVIRONMENT",
@@ -25,7 +26,7 @@ OTHERS = {
 }
 
 # What a Parley never reads: Parley's own tests do.
-TESTS = {"PARLEY_CHROMIUM", "PARLEY_FAKETIME", "PARLEY_TEST_MODELS", "PARLEY_TEST_SPEECH"}
+TESTS = {"PARLEY_CHROMIUM", "PARLEY_FAKETIME", "PARLEY_PARTS", "PARLEY_TEST_MODELS", "PARLEY_TEST_SPEECH"}
 CONFIGS: tuple[type[object], ...] = (GatewayConfig, AsrConfig, LlmConfig, TtsConfig)
 
 

@@ -79,7 +79,7 @@ def test_a_load_that_crosses_is_seen() -> None:
 
 
 def test_every_module_is_in_a_folder_or_joins_them(modules: dict[str, str]) -> None:
-    assert {_folder(name) for name in modules} == {*KNOWS, "main.js", "page.js"}
+    assert {_folder(name) for name in modules} == {*KNOWS, "main.js", "page.js", "status.js"}
 
 
 def test_a_module_of_the_page_is_one_thought(modules: dict[str, str]) -> None:

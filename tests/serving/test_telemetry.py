@@ -6,7 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from serving.telemetry import configure_logging
+from serving.log_lines import configure_logging
 
 if TYPE_CHECKING:
     import pytest

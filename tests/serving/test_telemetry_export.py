@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 import serving.telemetry
 from serving.config import ConfigError
-from serving.telemetry import SpanIdentity, Telemetry, context_of, open_telemetry
+from serving.resource import resource_of
+from serving.telemetry import SpanEvent, SpanIdentity, Telemetry, clock_ns, context_of, open_telemetry
 from serving.telemetry_export import SpanQueue
 from tests.end_to_end.test_traces import collecting
 
@@ -227,6 +228,78 @@ def test_what_a_backend_does_not_take_is_counted(error: Exception | None) -> Non
         telemetry.tracer.start_span("lost").end()
     provider.shutdown()
     assert counted(telemetry) == (0, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "start_time"), [("half of a character: \ud800", 1), ("early", -1), ("late", 2**64), ("later", 2**200)]
+)
+async def test_what_cannot_be_written_costs_no_other_span(
+    monkeypatch: pytest.MonkeyPatch, name: str, start_time: int
+) -> None:
+    async with collecting() as (collector, endpoint):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        with open_telemetry("asr") as telemetry:
+            telemetry.tracer.start_span("before").end()
+            telemetry.tracer.start_span(name, start_time=start_time).end()
+            telemetry.tracer.start_span("after").end()
+            await flushed(telemetry)
+            assert counted(telemetry) == (2, 1, 0)
+    assert [each.span.name for each in collector.spans] == ["before", "after"]
+
+
+@pytest.mark.parametrize(("start_ns", "end_ns"), [(-1, 5), (2**64, 2**80), (0, 2**63), (10**30, -(10**30))])
+async def test_a_time_that_cannot_be_is_brought_to_one_that_can(
+    monkeypatch: pytest.MonkeyPatch, start_ns: int, end_ns: int
+) -> None:
+    now = clock_ns()
+    async with collecting() as (collector, endpoint):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        with open_telemetry("asr") as telemetry:
+            identity = SpanIdentity.new()
+            telemetry.record_root("parley.turn", identity=identity, start_ns=start_ns, end_ns=end_ns)
+            event = SpanEvent("first_audio", start_ns)
+            parent = identity.traceparent
+            telemetry.record("client.playout", parent=parent, start_ns=start_ns, end_ns=end_ns, events=(event,))
+            telemetry.record("good", parent=parent, start_ns=now, end_ns=now + 1)
+            await flushed(telemetry)
+    spans = {each.span.name: each.span for each in collector.spans}
+    assert spans.keys() == {"parley.turn", "client.playout", "good"}
+    for span in spans.values():
+        assert abs(span.start_time_unix_nano - now) < 2 * 24 * 3_600 * 10**9
+        assert span.start_time_unix_nano <= span.end_time_unix_nano
+        clamped = {pair.key: pair.value.bool_value for pair in span.attributes}
+        assert clamped == ({} if span.name == "good" else {"parley.clock_clamped": True})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "attribute"),
+    [
+        ("K8S_POD_NAME", "asr-0", "k8s.pod.name"),
+        ("K8S_POD_UID", "c2b1", "k8s.pod.uid"),
+        ("K8S_NAMESPACE_NAME", "voice", "k8s.namespace.name"),
+        ("K8S_NODE_NAME", "node-7", "k8s.node.name"),
+        ("K8S_DEPLOYMENT_NAME", "asr", "k8s.deployment.name"),
+        ("K8S_CONTAINER_NAME", "asr", "k8s.container.name"),
+        ("K8S_CLUSTER_NAME", "here", "k8s.cluster.name"),
+        ("PARLEY_ENVIRONMENT", "production", "deployment.environment.name"),
+    ],
+)
+def test_a_process_says_where_it_runs(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, attribute: str
+) -> None:
+    monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES", raising=False)
+    monkeypatch.setenv(variable, value)
+    said = resource_of("asr").attributes
+    assert (said["service.name"], said[attribute]) == ("asr", value)
+    assert {"service.version", "service.instance.id"} <= said.keys()
+    # Who knows better may say so.
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"{attribute}=other")
+    assert resource_of("asr").attributes[attribute] == "other"
+
+
+def test_a_process_says_nothing_of_where_it_runs_that_nobody_told_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K8S_POD_NAME", " ")
+    assert not [name for name in resource_of("asr").attributes if name.startswith("k8s.")]
 
 
 def test_a_caller_who_does_not_sample_is_followed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +13,14 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from parley import tts
 from parley.audio import to_float32
 from parley.errors import InvalidInput, ParleyError
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 from serving.grpc_server import Listen, started
-from serving.telemetry import Telemetry, new_provider
+from serving.telemetry import SpanIdentity, Telemetry, new_provider
 from serving.threads import Worker
 from tts_server.cache.store import MemoryStore
 from tts_server.engine import Audio, SpeechRequest, WordMark
@@ -45,7 +47,7 @@ class Endless(ScriptedEngine):
 
     def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
         assert request.text
-        yield Audio(bytes(9600))
+        yield Audio(bytes([0, 16]) * 4_800)
         stop.wait()
         self.stopped = time.monotonic()
 
@@ -55,6 +57,9 @@ class Serving:
         self.client = client
         self.telemetry = telemetry
         self.spans = spans
+
+    def number(self, name: str) -> float:
+        return self.telemetry.registry.get_sample_value(name, {"service": "tts"}) or 0.0
 
 
 @asynccontextmanager
@@ -208,6 +213,48 @@ async def test_leaving_stops_the_engine() -> None:
             ):
                 await asyncio.sleep(0)
     assert engine.stopped - left < 1
+
+
+async def test_a_sentence_is_in_the_queue_until_the_engine_is_free_and_a_caller_who_leaves_takes_it_along() -> None:
+    engine = Endless()
+    async with serving(engine) as server:
+        async with server.client.synthesize(tts.Config(), texts("Some words to be spoken.")) as first:
+            while not isinstance(await anext(first), tts.Audio):
+                pass
+            assert server.number("parley_queue_depth") == 0
+            async with server.client.synthesize(tts.Config(), texts("Others have to wait.")) as second:
+                await anext(second)
+                async with asyncio.timeout(10):
+                    while server.number("parley_queue_depth") != 1:
+                        await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                while server.number("parley_queue_depth"):
+                    await asyncio.sleep(0)
+        assert server.number("parley_batch_size_count") == server.number("parley_batch_size_sum") == 1
+
+
+async def test_the_servers_own_numbers_tell_of_its_engine_and_lead_to_the_turn_if_it_is_sampled() -> None:
+    kept, dropped = SpanIdentity.new(), replace(SpanIdentity.new(), sampled=False)
+    async with serving(ScriptedEngine(0, 0.01)) as server:
+        for turn in (kept, dropped):
+            await spoken(server.client, tts.Config(traceparent=turn.traceparent), "Some words to be spoken.")
+        page = generate_latest(server.telemetry.registry).decode()  # type: ignore[no-untyped-call]  # theirs has no types
+        assert server.number("parley_real_time_factor_count") == 2
+        assert server.number("parley_batch_size_count") == 2
+    led = {line.partition("{")[0] for line in page.splitlines() if kept.trace_id_hex in line}
+    assert led == {"parley_tts_server_ttfa_seconds_bucket"}
+    assert dropped.trace_id_hex not in page
+
+
+async def test_speech_that_was_broken_off_has_no_real_time_factor() -> None:
+    async with serving(Endless()) as server:
+        async with server.client.synthesize(tts.Config(), texts("Some words to be spoken.")) as events:
+            while not isinstance(await anext(events), tts.Audio):
+                pass
+        async with asyncio.timeout(10):
+            while not server.number("parley_cancel_to_idle_seconds_count"):
+                await asyncio.sleep(0)
+        assert server.number("parley_real_time_factor_count") == 0
 
 
 async def test_one_who_takes_nothing_does_not_keep_the_engine_from_others() -> None:

@@ -11,7 +11,7 @@ const WEB = fileURLToPath(new URL("../../edge_gateway/web/", import.meta.url));
 const ENGLISH = textsOf("en");
 const OTHERS = LANGUAGES.filter((each) => each !== "en");
 const MODULES = readdirSync(WEB, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
-const PAGE = readFileSync(`${WEB}index.html`, "utf8");
+const PAGES = ["index.html", "status.html"].map((name) => ({ name, markup: readFileSync(WEB + name, "utf8") }));
 
 /** Strings of a module; what is said to programmers, in an Error of theirs or in a comment, is left out. @param {string} code */
 function literals(code) {
@@ -62,27 +62,29 @@ test("no module says anything but by the texts", () => {
 test("every text that a module or the page names is there", () => {
   const keys = new Set(Object.keys(ENGLISH));
   const named = MODULES.flatMap((name) => [...readFileSync(WEB + name, "utf8").matchAll(/\btext\("([^"]+)"/g)].map(([, key]) => key ?? ""));
-  const inPage = [...PAGE.matchAll(/\sdata-(?:text|label|title|placeholder|content)="([^"]+)"/g)].map(([, key]) => key ?? "");
-  assert.ok(inPage.length > 50);
-  assert.deepEqual([...named, ...inPage].filter((key) => !keys.has(key)), []);
+  const inPages = PAGES.flatMap(({ markup }) => [...markup.matchAll(/\sdata-(?:text|label|title|placeholder|content)="([^"]+)"/g)].map(([, key]) => key ?? ""));
+  assert.ok(inPages.length > 50);
+  assert.deepEqual([...named, ...inPages].filter((key) => !keys.has(key)), []);
 });
 
-test("the page before its texts have come is the English one", () => {
-  for (const [, key, words] of PAGE.matchAll(/data-text="([^"]+)"[^<>]*>([^<]*)</g)) assert.equal(words, ENGLISH[key ?? ""], key);
-  for (const [name, attribute] of [["label", "aria-label"], ["title", "title"], ["placeholder", "placeholder"], ["content", "content"]]) {
-    for (const [, key, words] of PAGE.matchAll(new RegExp(`data-${name}="([^"]+)"[^<>]*? ${attribute}="([^"]*)"`, "g"))) assert.equal(words, ENGLISH[key ?? ""], key);
-  }
-});
+for (const { name: file, markup } of PAGES) {
+  test(`${file} before its texts have come is in English`, () => {
+    for (const [, key, words] of markup.matchAll(/data-text="([^"]+)"[^<>]*>([^<]*)</g)) assert.equal(words, ENGLISH[key ?? ""], key);
+    for (const [name, attribute] of [["label", "aria-label"], ["title", "title"], ["placeholder", "placeholder"], ["content", "content"]]) {
+      for (const [, key, words] of markup.matchAll(new RegExp(`data-${name}="([^"]+)"[^<>]*? ${attribute}="([^"]*)"`, "g"))) assert.equal(words, ENGLISH[key ?? ""], key);
+    }
+  });
 
-test("nothing that people read stands in the page without its text's name", () => {
-  const body = PAGE.slice(PAGE.indexOf("<body"));
-  const bare = [...body.matchAll(/<(\w+)([^<>]*)>([^<]*[A-Za-z][^<]*)</g)].filter(([, , attributes, words]) => !/data-text=/.test(attributes ?? "") && words?.trim());
-  const allowed = ["Parley", "M", "/", "p50", "p95"];
-  assert.deepEqual(bare.map(([, , , words]) => words?.trim()).filter((words) => !allowed.includes(words ?? "")), []);
-  const attributes = [...body.matchAll(/<[^<>]*\s(aria-label|title|placeholder)="[^"]+"[^<>]*>/g)];
-  const names = /** @type {Record<string, string>} */ ({ "aria-label": "data-label", title: "data-title", placeholder: "data-placeholder" });
-  assert.deepEqual(attributes.filter(([whole, name]) => !whole.includes(`${names[name ?? ""]}="`)).map(([whole]) => whole), []);
-});
+  test(`nothing that people read stands in ${file} without its text's name`, () => {
+    const body = markup.slice(markup.indexOf("<body"));
+    const bare = [...body.matchAll(/<(\w+)([^<>]*)>([^<]*[A-Za-z][^<]*)</g)].filter(([, , attributes, words]) => !/data-text=/.test(attributes ?? "") && words?.trim());
+    const allowed = ["Parley", "M", "/", "p50", "p95", "p99"];
+    assert.deepEqual(bare.map(([, , , words]) => words?.trim()).filter((words) => !allowed.includes(words ?? "")), []);
+    const attributes = [...body.matchAll(/<[^<>]*\s(aria-label|title|placeholder)="[^"]+"[^<>]*>/g)];
+    const names = /** @type {Record<string, string>} */ ({ "aria-label": "data-label", title: "data-title", placeholder: "data-placeholder" });
+    assert.deepEqual(attributes.filter(([whole, name]) => !whole.includes(`${names[name ?? ""]}="`)).map(([whole]) => whole), []);
+  });
+}
 
 test("the first language of the reader that the page has is taken, and English where it has none", () => {
   assert.equal(choose(["de-AT", "en"]), "de");

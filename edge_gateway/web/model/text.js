@@ -60,6 +60,19 @@ export function milliseconds(ms) {
   return number(ms, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+/** How long ago something was: "2 min ago". @param {number} seconds */
+export function ago(seconds) {
+  const [value, unit] = largest(Math.max(0, seconds));
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }).format(-value, unit);
+}
+
+/** A time in the largest unit of which there is one. @param {number} seconds @returns {[number, Intl.RelativeTimeFormatUnit]} */
+function largest(seconds) {
+  if (seconds < 60) return [Math.floor(seconds), "second"];
+  if (seconds < 3600) return [Math.floor(seconds / 60), "minute"];
+  return seconds < 86_400 ? [Math.floor(seconds / 3600), "hour"] : [Math.floor(seconds / 86_400), "day"];
+}
+
 /** "a, b and c". @param {string[]} items */
 export function list(items) {
   return new Intl.ListFormat(language, { type: "conjunction" }).format(items);

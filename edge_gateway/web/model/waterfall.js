@@ -46,7 +46,7 @@ import { percent, text } from "./text.js";
 /** @typedef {{totalMs: number, ticks: {ms: number, x: number}[], rows: Row[], verdict: string}} Layout */
 
 /** The group of each slice, which gives its colour; its label and what it is are in locales/. */
-const GROUPS = /** @type {Record<string, string>} */ ({
+export const GROUPS = /** @type {Record<string, string>} */ ({
   "client.capture": "you",
   "client.uplink": "network",
   "gateway.decode": "server",

@@ -11,6 +11,7 @@ import { make } from "./dom.js";
  * @typedef {object} Facts
  * @property {import("./voices.js").Voice[]} voices
  * @property {string} trace_url
+ * @property {boolean} [status] who asks may see how the gateway is doing
  * @property {{asr: EngineFacts & {languages: string[]}, llm: EngineFacts & {instructions: boolean}, tts: EngineFacts}} engines
  */
 /** @typedef {import("../model/engines.js").EngineFacts} EngineFacts */

@@ -16,6 +16,11 @@ export class EnginesView {
   show(engines) {
     this.list.replaceChildren(...HOPS.map((hop) => row(hop, engines[hop])));
   }
+
+  /** The page of figures is linked where this one's reader may see it. @param {boolean} allowed */
+  linkStatus(allowed) {
+    part("status-link", HTMLElement).hidden = !allowed;
+  }
 }
 
 /** @param {string} hop @param {Engine} engine */

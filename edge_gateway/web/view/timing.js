@@ -123,7 +123,7 @@ export class TimingView {
 }
 
 /** @param {Row} row */
-function slice(row) {
+export function slice(row) {
   const picture = draw("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
   picture.append(bar(row, 10));
   const label = make("span", "label", row.label);
@@ -137,12 +137,12 @@ function slice(row) {
 }
 
 /** @param {Row} row @param {number} height */
-function bar(row, height) {
+export function bar(row, height) {
   return draw("rect", { x: row.x.toFixed(2), width: row.width.toFixed(2), height, class: row.group });
 }
 
 /** @param {Layout} picture */
-function axis(picture) {
+export function axis(picture) {
   const drawing = draw("svg", { viewBox: "0 0 100 12", "aria-hidden": "true" });
   const labels = picture.ticks.map(({ ms, x }) => {
     const label = draw("text", { x: `${x}%`, y: 10, "text-anchor": x < 4 ? "start" : x > 94 ? "end" : "middle" });
@@ -155,7 +155,7 @@ function axis(picture) {
 }
 
 /** @param {Report} report */
-function accuracy(report) {
+export function accuracy(report) {
   const values = { share: percent(report.explained), ms: milliseconds(report.clock_uncertainty_ms) };
   return [report.head_start && text("timing.headStart"), text("timing.accuracy", values)].filter(Boolean).join(" ");
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from llm_server.engine import Progress, ProgressKind
+from llm_server.engine import GaveUp, Progress, ProgressKind
 from llm_server.engines.endpoints.answering import answer
 from llm_server.engines.endpoints.failure import EndpointFailed
 from llm_server.engines.endpoints.health import Health
@@ -104,11 +104,8 @@ class EndpointsEngine:
                     yield event
             except EndpointFailed as failure:
                 why = str(failure)
-                if not failure.is_well:
-                    self._health.failed(place, clock(), failure.retry_after_seconds)
-                if failure.is_silent and self._warm_up is not None:
-                    self._warm_up.silent(place)
-                _log.warning("%s", why)
+                self._failed(place, failure)
+                yield GaveUp(endpoint.name, failure.reason, failure.http_status)
                 if begun:
                     raise Unavailable(why) from failure
                 failures.append(why)
@@ -117,6 +114,14 @@ class EndpointsEngine:
             finally:
                 await events.aclose()
         raise Unavailable("; ".join(failures))
+
+    def _failed(self, place: int, failure: EndpointFailed) -> None:
+        if not failure.is_well:
+            self._health.failed(place, asyncio.get_running_loop().time(), failure.retry_after_seconds)
+        if failure.is_silent and self._warm_up is not None:
+            self._warm_up.silent(place)
+        # Not what it said: it may quote what a user said.
+        _log.warning("%s", failure.plain)
 
     def _worked(self, place: int) -> None:
         self._health.worked(place)

@@ -53,7 +53,8 @@ async def answer(
             if again is None:
                 raise
             left_out = len(attempt.conversation.messages) - len(again.conversation.messages)
-            _log.info("%s is asked otherwise, without %d oldest messages: %s", endpoint.name, left_out, failure)
+            why = failure.plain
+            _log.info("%s is asked otherwise, without %d oldest messages: %s", endpoint.name, left_out, why)
             attempt = again
             watch.alive(_now())
         else:

@@ -61,7 +61,7 @@ def read_chunk(data: str, endpoint: Endpoint) -> Chunk:
     try:
         event = load(data)
     except ValueError:
-        raise EndpointFailed(f"{endpoint.name} sends what is no JSON: {endpoint.quoted(data)}") from None
+        raise EndpointFailed(f"{endpoint.name} sends what is no JSON", said=endpoint.quoted(data)) from None
     event = as_object(next(iter(as_list(event)), None))
     # The last event of some endpoints has the usage and no choice.
     choice = as_object(next(iter(as_list(event.get("choices"))), None))
@@ -69,7 +69,8 @@ def read_chunk(data: str, endpoint: Endpoint) -> Chunk:
     if error:
         refusal = Refusal(data[:_MOST_OF_A_REFUSAL])
         is_well = refusal.is_too_long or as_count(as_object(error).get("code")) in _TOO_MUCH
-        raise EndpointFailed(f"{endpoint.name} says: {endpoint.quoted(data)}", is_well=is_well, refusal=refusal)
+        said = endpoint.quoted(data)
+        raise EndpointFailed(f"{endpoint.name} says", is_well=is_well, refusal=refusal, said=said)
     return _read(choice, _usage(event.get("usage")))
 
 

@@ -55,7 +55,7 @@ async def post(
     except TimeoutError:
         raise EndpointFailed(f"{endpoint.name} {watch.why}", is_silent=True) from None
     except BROKEN as error:
-        raise EndpointFailed(f"{endpoint.name} cannot be reached: {why(endpoint, error)}") from error
+        raise EndpointFailed(f"{endpoint.name} cannot be reached", said=why(endpoint, error)) from error
 
 
 async def refused(endpoint: Endpoint, response: aiohttp.ClientResponse) -> EndpointFailed:
@@ -66,10 +66,12 @@ async def refused(endpoint: Endpoint, response: aiohttp.ClientResponse) -> Endpo
     # Servers of llama.cpp and LM Studio say with any of these that a conversation is too long.
     may_be_too_long = status in {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_ACCEPTABLE} and refusal.is_too_long
     return EndpointFailed(
-        f"{endpoint.name} answers {status}: {endpoint.quoted(text)}",
+        f"{endpoint.name} answers {status}",
         _seconds(response.headers.get("Retry-After")),
         is_well=is_well or may_be_too_long,
         refusal=refusal if is_well or may_be_too_long else None,
+        said=endpoint.quoted(text),
+        http_status=status,
     )
 
 
@@ -95,7 +97,7 @@ async def next_of(endpoint: Endpoint, chunks: AsyncIterator[bytes], watch: Watch
     except TimeoutError:
         raise EndpointFailed(f"{endpoint.name} {watch.why}", is_silent=True) from None
     except BROKEN as error:
-        raise EndpointFailed(f"{endpoint.name} broke off: {why(endpoint, error)}") from error
+        raise EndpointFailed(f"{endpoint.name} broke off", said=why(endpoint, error)) from error
 
 
 def why(endpoint: Endpoint, error: Exception) -> str:

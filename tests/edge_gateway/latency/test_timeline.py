@@ -107,7 +107,7 @@ def test_typed_words_have_no_way_from_a_microphone() -> None:
     timeline = spoken_turn()
     timeline.utterance = UtteranceTimes(began_ns=at(421), speech_end_ns=at(421))
     names = [span.name for span in slices(timeline)]
-    assert names[0] == "llm.chat"
+    assert names[:2] == ["gateway.decide", "llm.chat"]
     assert not {"client.capture", "client.uplink", "gateway.decode", "asr.endpoint", "asr.transcribe"} & set(names)
     assert timeline.mic_to_speaker_ms == 99
 

@@ -88,6 +88,8 @@ async def read(text: Generation) -> list[Line]:
                 lines.append((round(now(), 2), "<speak now>"))
             case llm.ToolUse():
                 lines.append((round(now(), 2), f"<{piece.name} gave {piece.content}>"))
+            case llm.Ready():
+                pass
             case llm.Finished():
                 return lines
 

@@ -11,9 +11,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from edge_gateway.config import STATUS_LOOPBACK
 from edge_gateway.directory import Directory
 from edge_gateway.reply.reply import Servers
 from edge_gateway.transports.page_facts import add_facts
+from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.voice_preview import add_voice_preview
 from parley.asr import AsrClient
 from parley.llm import LlmClient
@@ -32,7 +34,7 @@ async def gateway(asr: str = NOBODY, llm: str = NOBODY, tts: str = NOBODY) -> As
     """What the page asks, before servers at these addresses."""
     app = web.Application()
     async with AsrClient(asr) as listening, LlmClient(llm) as writing, TtsClient(tts) as speaking:
-        add_facts(app, Directory(listening, Servers(writing, speaking)), TRACES)
+        add_facts(app, Directory(listening, Servers(writing, speaking)), TRACES, StatusAccess(STATUS_LOOPBACK))
         add_voice_preview(app, speaking)
         runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()

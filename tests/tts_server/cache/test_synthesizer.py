@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from parley.errors import EngineFailed
+from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
 from tts_server.cache.store import MemoryStore
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
+from tts_server.metrics import TtsMetrics
 from tts_server.synthesizer import Begun, EngineSynthesizer
 
 if TYPE_CHECKING:
@@ -69,12 +71,12 @@ class Cached:
     def __init__(self, engine: Engine, worker: Worker, voice: Voice) -> None:
         self.voice = voice
         self._registry = CollectorRegistry()
-        asked = Counter("asked", "", ["result"], registry=self._registry)
-        behind, store = EngineSynthesizer(engine, worker), MemoryStore(10_000_000)
-        self.synthesizer: Synthesizer = CachedSynthesizer(engine.name, behind, store, asked)
+        metrics = TtsMetrics(Telemetry(new_provider("tts"), self._registry))
+        behind, store = EngineSynthesizer(engine, worker, metrics), MemoryStore(10_000_000)
+        self.synthesizer: Synthesizer = CachedSynthesizer(engine.name, behind, store, metrics.cache)
 
     def counted(self, result: str) -> float:
-        return self._registry.get_sample_value("asked_total", {"result": result}) or 0.0
+        return self._registry.get_sample_value("parley_tts_cache_total", {"result": result}) or 0.0
 
     async def say(self, text: str, speed: float = 1.0) -> list[SynthesisEvent]:
         async with self.synthesizer.synthesize(SpeechRequest(text, self.voice, speed)) as events:

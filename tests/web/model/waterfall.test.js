@@ -81,6 +81,9 @@ test("a typed turn has no microphone in its picture", () => {
 test("a trace's address comes from the template, and only for what can be a trace on a web site", () => {
   const id = "501cd33d00efec648b34c288f48a5519";
   assert.equal(traceAddress("https://g.example/t/{trace_id}?a={trace_id}", id), `https://g.example/t/${id}?a=${id}`);
+  const explore = "http://localhost:3000/explore?schemaVersion=1&panes=%7B%22a%22%3A%22{trace_id}%22%7D&orgId=1";
+  const panes = new URL(traceAddress(explore, id)).searchParams.get("panes");
+  assert.deepEqual(JSON.parse(panes ?? ""), { a: id });
   assert.equal(traceAddress("", id), "");
   assert.equal(traceAddress("javascript:alert('{trace_id}')", id), "");
   assert.equal(traceAddress("https://g.example/{trace_id}", "../admin"), "");
