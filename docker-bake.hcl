@@ -41,5 +41,4 @@ target "image" {
     REVISION     = REVISION
     PYTHON_IMAGE = PYTHON_IMAGE != "" ? PYTHON_IMAGE : null
   }
-  attest = ["type=sbom", "type=provenance,mode=max"]
 }
