@@ -49,7 +49,7 @@ def build(overlay: str) -> tuple[Resource, ...]:
     command = [program, "build"] if program else [_kubectl(), "kustomize"]
     built = subprocess.run([*command, str(K8S / "overlays" / overlay)], capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
-    return tuple(yaml.safe_load_all(built.stdout))
+    return tuple(yaml.load_all(built.stdout, Loader=yaml.CSafeLoader))
 
 
 def _kubectl() -> str:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -17,13 +18,26 @@ from serving.config import read
 from serving.probes import GrpcProbe
 from tests.deploy.conftest import DEPLOYED
 from tests.deploy.dockerfile import Dockerfile
-from tests.deployed.manifests import COMPONENTS, K8S, OVERLAYS, Pod, build, flows, of_kind, pods, selects, settings
+from tests.deployed.definitions import schema_of
+from tests.deployed.manifests import (
+    COMPONENTS,
+    K8S,
+    OVERLAYS,
+    Pod,
+    Resource,
+    build,
+    flows,
+    of_kind,
+    pods,
+    selects,
+    settings,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = Dockerfile.read(ROOT / "deploy" / "images" / "Dockerfile")
 # The oldest with all that the manifests use switched on, and the newest whose schemas are known.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
-# Resources of others; their schemas are not here.
+# Resources that others define.
 FOREIGN = {"PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute"}
 PODS = [(overlay, pod) for overlay in OVERLAYS for pod in pods(overlay)]
 PROCESSES = [(overlay, pod) for overlay, pod in PODS if pod.name in DEPLOYED]
@@ -41,6 +55,46 @@ def test_every_resource_keeps_to_its_schema_and_has_no_field_that_is_none(overla
             kubernetes_validate.validate(resource, version, strict=True)
 
 
+def errors(resource: Resource) -> list[str]:
+    """What is wrong with a resource that others define."""
+    validator = jsonschema.Draft202012Validator(schema_of(resource))
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(resource)]
+
+
+@pytest.mark.parametrize("kind", sorted(FOREIGN))
+def test_every_resource_that_others_define_keeps_to_their_definition(kind: str) -> None:
+    found = of_kind("production-gpu", kind)
+    assert found
+    assert [error for each in found for error in errors(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("ScaledObject", ("spec", "poolingInterval"), 10),
+        ("ScaledObject", ("spec", "triggers", 0, "metadata", "threshold"), 2),
+        ("HTTPRoute", ("spec", "rules", 0, "timeouts", "request"), "none"),
+        ("HTTPRoute", ("spec", "rules", 0, "matches", 0, "path", "type"), "Prefix"),
+        ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "ports"), "http"),
+        ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expression"), "1"),
+    ],
+)
+def test_a_wrong_field_of_a_resource_that_others_define_is_seen(
+    kind: str, path: tuple[str | int, ...], value: object
+) -> None:
+    assert errors(changed(of_kind("production-gpu", kind)[0], path, value))
+
+
+def changed(resource: Resource, path: tuple[str | int, ...], value: object) -> Resource:
+    """A copy with one field set."""
+    copied = copy.deepcopy(resource)
+    place: Any = copied
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return copied
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "value"),
     [
@@ -52,11 +106,7 @@ def test_every_resource_keeps_to_its_schema_and_has_no_field_that_is_none(overla
     ],
 )
 def test_a_field_that_is_wrong_or_misspelt_is_seen(kind: str, path: tuple[str | int, ...], value: object) -> None:
-    broken = copy.deepcopy(of_kind("production-gpu", kind)[0])
-    place: Any = broken
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
+    broken = changed(of_kind("production-gpu", kind)[0], path, value)
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
 
