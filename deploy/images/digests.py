@@ -1,7 +1,7 @@
 """Writes down which images were published: `python deploy/images/digests.py build/metadata.json`.
 
-The publisher runs it on what `docker buildx bake all --push --metadata-file build/metadata.json` has left. It writes the
-digests of all images where both ways to run them read them: `deploy/k8s/components/digests/kustomization.yaml` and
+The publisher runs it on what `docker buildx bake all --push --metadata-file build/metadata.json` has left. It writes
+the digests of all images where both ways to run them read them: `deploy/k8s/components/digests/kustomization.yaml` and
 `compose.digests.yaml`. Nothing is written unless every image has a digest.
 """
 
