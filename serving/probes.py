@@ -11,11 +11,14 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parley._binding import joined, reachable
-from parley._channel import open_plain
+from parley._channel import TRANSPORT_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Not as clients have it, who give up a connection that takes over 0.1 s and try again: on a busy machine it may, and
+# how long is waited is the caller's to say. Nor is a connection shared with what was asked before.
+_CHANNEL_OPTIONS: Final = (*TRANSPORT_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _STATUS_LINE_PARTS: Final = 3
 _OK: Final = "200"
@@ -61,7 +64,7 @@ class GrpcProbe:
     async def ask(self, *, live: bool) -> None:
         """Ask for the service's status; with `live` for that of the process, the empty name."""
         request = health_pb2.HealthCheckRequest(service="" if live else self.service)
-        async with open_plain(self.where) as channel:
+        async with grpc.aio.insecure_channel(self.where, options=_CHANNEL_OPTIONS) as channel:
             try:
                 # The package's types leave the stub's methods out.
                 answer = await health_pb2_grpc.HealthStub(channel).Check(request)  # type: ignore[attr-defined]
