@@ -77,8 +77,7 @@ class TurnMetrics:
         self._transcribed = Counter(
             "parley_audio_samples_transcribed", "Samples in finished turns, 16 kHz.", registry=registry
         )
-        self._sessions = Gauge("parley_sessions_active", "Sessions now.", registry=registry)
-        Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=registry).set(max_sessions)
+        self._sessions = _sessions(telemetry, max_sessions)
 
     def session_began(self) -> None:
         """Count a session."""
@@ -204,6 +203,12 @@ class TurnMetrics:
         observe(self._mic_to_speaker, timeline.utterance.speech_end_ns, timeline.ends_ns)
         observe(self._llm_ttft, reply.asked_ns, reply.first_token_ns)
         observe(self._tts_ttfa, reply.first_token_ns, reply.first_audio_ns)
+
+
+def _sessions(telemetry: Telemetry, most: int) -> Gauge:
+    """How many sessions there are, beside how many there may be."""
+    Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=telemetry.registry).set(most)
+    return Gauge("parley_sessions_active", "Sessions now.", registry=telemetry.registry)
 
 
 def _names(values: type[Outcome | DiscardReason]) -> tuple[str, ...]:
