@@ -55,12 +55,8 @@ class TurnMetrics:
         self._discards = counter(
             telemetry, "parley_discards", "What sounded like a turn and was none.", reason=_names(DiscardReason)
         )
-        self._head_starts = counter(
-            telemetry,
-            "parley_head_starts",
-            "Replies begun before the end of the turn was certain.",
-            outcome=("used", "wasted"),
-        )
+        begun = "Replies begun before the end of the turn was certain."
+        self._head_starts = counter(telemetry, "parley_head_starts", begun, outcome=("used", "wasted"))
         self._premature_ends = Counter(
             "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
         )
