@@ -55,8 +55,12 @@ class TurnMetrics:
         self._discards = counter(
             telemetry, "parley_discards", "What sounded like a turn and was none.", reason=_names(DiscardReason)
         )
-        begun = "Replies begun before the end of the turn was certain."
-        self._head_starts = counter(telemetry, "parley_head_starts", begun, outcome=("used", "wasted"))
+        self._head_starts = counter(
+            telemetry,
+            "parley_head_starts",
+            "Replies begun before the end of the turn was certain.",
+            outcome=("used", "wasted"),
+        )
         self._premature_ends = Counter(
             "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
         )
@@ -73,7 +77,7 @@ class TurnMetrics:
         self._transcribed = Counter(
             "parley_audio_samples_transcribed", "Samples in finished turns, 16 kHz.", registry=registry
         )
-        self._sessions = _sessions(telemetry, max_sessions)
+        self._sessions = _sessions_gauge(telemetry, max_sessions)
 
     def session_began(self) -> None:
         """Count a session."""
@@ -201,15 +205,15 @@ class TurnMetrics:
         observe(self._tts_ttfa, reply.first_token_ns, reply.first_audio_ns)
 
 
-def _sessions(telemetry: Telemetry, most: int) -> Gauge:
-    """How many sessions there are, beside how many there may be."""
-    Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=telemetry.registry).set(most)
-    return Gauge("parley_sessions_active", "Sessions now.", registry=telemetry.registry)
-
-
 def _names(values: type[Outcome | DiscardReason]) -> tuple[str, ...]:
     """What the values of an enum are called in metrics."""
     return tuple(each.name.lower() for each in values if each.value)
+
+
+def _sessions_gauge(telemetry: Telemetry, most: int) -> Gauge:
+    """Sessions now, beside how many there may be."""
+    Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=telemetry.registry).set(most)
+    return Gauge("parley_sessions_active", "Sessions now.", registry=telemetry.registry)
 
 
 def _barge_in_histograms(telemetry: Telemetry) -> dict[MarkKind, Histogram]:

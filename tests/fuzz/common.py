@@ -15,7 +15,6 @@ import ctypes
 import gc
 import logging
 import os
-import resource
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -56,7 +55,6 @@ _MOST_GROWTH_BYTES: Final = 5_000_000
 _WARM_UP_SHARE: Final = 0.2
 _BEAT_SECONDS: Final = 0.002
 _PATIENCE_SECONDS: Final = 30
-_PAGE_BYTES: Final = resource.getpagesize()
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -242,7 +240,9 @@ def _resident_bytes() -> int:
     gc.collect()
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
+    # Without the pages of files, which the system takes back when others need memory.
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon:"))
 
 
 _UNITS: Final = (
