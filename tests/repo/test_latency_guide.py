@@ -18,6 +18,7 @@ from parley.asr import Endpointing
 from parley.conversation import SessionConfig, TurnTaking
 from parley.waterfall import ROOT, UNEXPLAINED
 from parley_cli.trace.selection import Last, Number
+from tests.dashboards import traceql
 
 ROOT_FOLDER: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("edge_gateway", "asr_server", "llm_server", "tts_server", "serving")
@@ -100,7 +101,9 @@ def test_there_are_ten_questions_each_with_its_own_query(guide: str) -> None:
 
 
 def test_every_attribute_that_a_query_names_is_recorded(guide: str, recorded: str) -> None:
-    named = {attribute for query in queries(guide) for attribute in ATTRIBUTE.findall(query)}
+    assert traceql()
+    asked = [*queries(guide), *traceql().values()]
+    named = {attribute for query in asked for attribute in ATTRIBUTE.findall(query)}
     assert len(named) > 10
     assert {attribute for attribute in named if f'"{attribute}"' not in recorded} == set()
 
@@ -114,9 +117,10 @@ def test_every_span_that_a_query_names_is_recorded(guide: str) -> None:
 
 @pytest.mark.skipif(not GRAMMAR.exists(), reason="@grafana/lezer-traceql is not installed: npm ci")
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_every_query_of_the_guide_and_of_the_command_line_is_traceql(guide: str) -> None:
+def test_every_query_of_guide_command_line_and_dashboards_is_traceql(guide: str) -> None:
     slowest = '{ name = "parley.turn" && duration >= 1500000000ns }'
-    asked = [*queries(guide), Last().query, f"{Number(7).query} with (most_recent=true)", slowest]
+    own = [Last().query, f"{Number(7).query} with (most_recent=true)", slowest]
+    asked = [*queries(guide), *own, *traceql().values()]
     assert dict(zip(asked, faults(asked), strict=True)) == {query: [] for query in asked}
 
 

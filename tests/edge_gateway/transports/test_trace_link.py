@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
 from edge_gateway.config import GatewayConfig
 from edge_gateway.transports.trace_link import TEMPO_UID, trace_link
 from serving.config import read
 
+SOURCES = Path(__file__).parents[3] / "deploy" / "observability" / "grafana" / "provisioning" / "datasources"
 ID = "0123456789abcdef0123456789abcdef"
 
 
@@ -35,6 +38,11 @@ def test_grafana_opens_its_explore_with_the_trace(grafana: str, path: str) -> No
     (query,) = pane["queries"]
     assert query["datasource"] == {"type": "tempo", "uid": TEMPO_UID}
     assert (query["queryType"], query["query"], query["refId"]) == ("traceql", ID, "A")
+
+
+def test_the_data_source_is_that_of_the_stack() -> None:
+    provisioned = yaml.safe_load((SOURCES / "parley.yml").read_text(encoding="utf-8"))["datasources"]
+    assert [source["uid"] for source in provisioned if source["type"] == "tempo"] == [TEMPO_UID]
 
 
 def test_nothing_in_the_address_has_to_be_escaped_once_more() -> None:
