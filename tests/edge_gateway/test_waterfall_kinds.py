@@ -16,6 +16,7 @@ from llm_server.engines.endpoints import EndpointsEngine
 from llm_server.engines.endpoints.endpoint import Endpoint
 from parley.conversation import (
     AudioPacket,
+    CancelReply,
     ClientMark,
     ErrorEvent,
     MarkKind,
@@ -215,7 +216,7 @@ async def echoed(scene: Scene) -> None:
     await echo_of_reply(scene.listener)
     await scene.listener.speak(2.2, SILENCE)
     await scene.listener.until(UserDiscarded)
-    scene.writer.may_end.set()
+    await scene.listener.send(CancelReply())
     await scene.ends()
 
 
@@ -241,6 +242,11 @@ def calls() -> Writer:
     return Writer((ToolCall("a", LIGHT.name, f'{{"what": "{QUOTE}"}}'),), (Delta(TEXT),))
 
 
+def tells_a_story() -> Writer:
+    """Long enough for an echo to be heard in it, however slow the machine is."""
+    return Writer((Delta(f"{TEXT} {'And it goes on and on. ' * 20}"),))
+
+
 def hears_echo() -> ScriptedAsr:
     return ScriptedAsr(("are you there", "it is late"), 0.0)
 
@@ -264,7 +270,7 @@ KINDS: Final = {
     "the TTS server is away": Kind(fails, away="tts"),
     "typed": Kind(typed),
     "greeting": Kind(greeted, SessionConfig(greeting=f"{TEXT} And it goes on and on.")),
-    "an echo, or a backchannel": Kind(echoed, hearing=hears_echo),
+    "an echo, or a backchannel": Kind(echoed, writer=tells_a_story, hearing=hears_echo),
 }
 
 
@@ -366,13 +372,14 @@ def nothing_more(turn: Trace) -> None:
 
 
 def told_by(service: str) -> Callable[[Trace], None]:
-    """Of a failure there is one span, and it is this service's."""
+    """Of a failure there is one span, and it is this service's; where all is slow, the gateway loses patience too."""
 
     def check(turn: Trace) -> None:
         nothing_more(turn)
-        (broken,) = [span for span in turn.below if failed(span)]
-        assert broken.resource.attributes["service.name"] == service
-        assert attributes(broken).get("parley.observed_by", service) == service
+        broken = [span for span in turn.below if failed(span)]
+        (told,) = [span for span in broken if span.resource.attributes["service.name"] == service]
+        assert attributes(told).get("parley.observed_by", service) == service
+        assert {span.resource.attributes["service.name"] for span in broken} <= {service, "gateway"}
 
     return check
 
