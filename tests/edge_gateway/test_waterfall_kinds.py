@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from aiohttp import web
 
+from asr_server.engine import RATE_HZ, Transcript
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
+from asr_server.engines.scripted import ScriptedRecognizer
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.endpoints import EndpointsEngine
 from llm_server.engines.endpoints.endpoint import Endpoint
@@ -57,7 +59,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from asr_server.engine import Transcript
     from llm_server.engine import Conversation
     from tts_server.engine import Audio, SpeechRequest, WordMark
 
@@ -90,6 +91,29 @@ class FailingWriter(Writer):
         if conversation.messages:
             raise EngineFailed(f"cannot answer {QUOTE}")
         yield Finish(StopReason.STOP)
+
+
+class Thinker(Writer):
+    """Says nothing before it may."""
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+        self.asked.append(conversation)
+        await self.may_end.wait()
+        yield Delta(TEXT)
+
+
+class ForgetfulRecognizer(ScriptedRecognizer):
+    """Hears words up to the first pause, and none when the turn is over."""
+
+    def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
+        heard = super().transcribe(audio, final=final)
+        return heard if len(audio) < RATE_HZ else Transcript("")
+
+
+class ForgetfulAsr(ScriptedAsr):
+    def recognizer(self, language: str, hints: tuple[str, ...]) -> ForgetfulRecognizer:
+        del language, hints
+        return ForgetfulRecognizer(("what time is it",), 0.0)
 
 
 class FailingVoice(ScriptedTts):
@@ -168,6 +192,16 @@ async def head_start_dropped(scene: Scene) -> None:
     await scene.listener.speak(0.6)
     await scene.listener.speak(1.4, SILENCE)
     await scene.hears_to_the_end()
+
+
+async def head_start_for_nothing(scene: Scene) -> None:
+    await scene.listener.speak(0.2, SILENCE)
+    await scene.listener.speak(0.4)
+    await scene.listener.speak(0.28, SILENCE)
+    await asked(scene, 1)
+    await scene.listener.speak(0.8)
+    await scene.listener.speak(1.4, SILENCE)
+    await scene.listener.until(UserDiscarded)
 
 
 async def interrupted(scene: Scene) -> None:
@@ -270,6 +304,9 @@ KINDS: Final = {
     "the TTS server is away": Kind(fails, away="tts"),
     "typed": Kind(typed),
     "greeting": Kind(greeted, SessionConfig(greeting=f"{TEXT} And it goes on and on.")),
+    "no words after a head start": Kind(
+        head_start_for_nothing, EAGER, writer=Thinker, hearing=lambda: ForgetfulAsr((), 0.0)
+    ),
     "an echo, or a backchannel": Kind(echoed, writer=tells_a_story, hearing=hears_echo),
 }
 
@@ -400,6 +437,10 @@ def has_a_cancelled_reply(turn: Trace) -> None:
     assert sorted(cancelled) == [False, True]
 
 
+def is_cancelled(turn: Trace) -> None:
+    assert {"parley.cancelled" in attributes(span) for span in turn.below} == {True}
+
+
 def has_a_call(turn: Trace) -> None:
     call, chat = turn.one(f"execute_tool {LIGHT.name}"), turn.one("llm.chat")
     assert call.parent is not None
@@ -412,6 +453,7 @@ def has_a_call(turn: Trace) -> None:
 CHECKS: Final = {
     "asked of another endpoint": has_two_attempts,
     "head start dropped": has_a_cancelled_reply,
+    "no words after a head start": is_cancelled,
     "with a function": has_a_call,
     "the ASR engine fails": told_by("asr"),
     "the ASR server is away": told_by("gateway"),
