@@ -124,6 +124,22 @@ def test_a_head_start_that_was_not_ready_in_time_was_waited_for() -> None:
     ]
 
 
+def test_a_reply_that_was_held_back_waited_for_the_leave_to_be_heard() -> None:
+    path = critical_path(
+        of_slices(
+            801,
+            [
+                ("asr.endpoint", 0, 300),
+                ("gateway.decide", 300, 500),
+                ("llm.chat", 300, 400),
+                ("tts.synthesize", 400, 900),
+                ("gateway.encode", 800.2, 0.8),
+            ],
+        )
+    )
+    assert [step.name for step in path] == ["asr.endpoint", "gateway.decide", UNEXPLAINED, "gateway.encode"]
+
+
 def test_work_from_before_the_end_of_the_speech_counts_from_there_on() -> None:
     path = critical_path(of_slices(300, [("llm.chat", -500, 600), ("tts.synthesize", 100, 200)]))
     assert lengths(path) == [("llm.chat", 100), ("tts.synthesize", 200)]
