@@ -77,8 +77,7 @@ class TurnMetrics:
         self._transcribed = Counter(
             "parley_audio_samples_transcribed", "Samples in finished turns, 16 kHz.", registry=registry
         )
-        self._sessions = Gauge("parley_sessions_active", "Sessions now.", registry=registry)
-        Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=registry).set(max_sessions)
+        self._sessions = _sessions_gauge(telemetry, max_sessions)
 
     def session_began(self) -> None:
         """Count a session."""
@@ -209,6 +208,12 @@ class TurnMetrics:
 def _names(values: type[Outcome | DiscardReason]) -> tuple[str, ...]:
     """What the values of an enum are called in metrics."""
     return tuple(each.name.lower() for each in values if each.value)
+
+
+def _sessions_gauge(telemetry: Telemetry, most: int) -> Gauge:
+    """Sessions now, beside how many there may be."""
+    Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=telemetry.registry).set(most)
+    return Gauge("parley_sessions_active", "Sessions now.", registry=telemetry.registry)
 
 
 def _barge_in_histograms(telemetry: Telemetry) -> dict[MarkKind, Histogram]:
