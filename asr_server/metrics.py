@@ -27,11 +27,11 @@ class AsrMetrics:
             "Requests of a kind that this version does not know.",
             registry=telemetry.registry,
         )
-        self.engine_failures = Counter(
+        self.engine_failures = metrics.counter(
+            telemetry,
             "parley_asr_engine_failures",
-            "Sounds that the engine failed on, by what was asked: final, pause, partial, turn_model.",
-            ["asked"],
-            registry=telemetry.registry,
+            "Sounds that the engine failed on, by what was asked.",
+            asked=("final", "pause", "partial", "turn_model"),
         )
         self._batch_size = metrics.batch_size(telemetry, "asr")
         self._real_time_factor = metrics.real_time_factor(telemetry, "asr")

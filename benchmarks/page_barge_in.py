@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 from pathlib import Path
 
 from parley_cli.percentiles import percentile
@@ -19,17 +18,16 @@ from tests.end_to_end.barge_in import Interruption, interrupt
 async def main(folder: Path, rounds: int) -> None:
     found: list[Interruption] = []
     latencies: list[float] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        for _ in range(rounds):
-            evening = await interrupt(folder, Path(temporary) / "microphone.wav")
-            found += evening.interruptions
-            latencies.append(evening.latency_ms)
-            for each in evening.interruptions:
-                print(
-                    f"ducked {each.ducked_ms:4.0f} ms, silent {each.silent_ms:4.0f} ms, "
-                    f"told to silent {each.told_to_silent_ms:3.0f} ms",
-                    flush=True,
-                )
+    for _ in range(rounds):
+        evening = await interrupt(folder)
+        found += evening.interruptions
+        latencies.append(evening.latency_ms)
+        for each in evening.interruptions:
+            print(
+                f"ducked {each.ducked_ms:4.0f} ms, silent {each.silent_ms:4.0f} ms, "
+                f"told to silent {each.told_to_silent_ms:3.0f} ms",
+                flush=True,
+            )
     for name, bound, values in (
         ("first voice to ducked", 150, [each.ducked_ms for each in found]),
         ("first voice to silent", 500, [each.silent_ms for each in found]),

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from serving.telemetry import context_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from serving.telemetry import Telemetry
 
@@ -28,6 +28,18 @@ _BATCH_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 _FACTOR_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0)
 # Often enough to meet what holds a loop up for a tenth of a second, and no load: a timer costs some microseconds.
 _LAG_SECONDS: Final = 0.25
+
+
+def counter(telemetry: Telemetry, name: str, description: str, **labels: Iterable[str]) -> Counter:
+    """A counter with one label, and all the values that it may have: each is there from the start, at 0.
+
+    A series that is there only from its first count on has no rate for that one.
+    """
+    [(label, values)] = labels.items()
+    made = Counter(name, description, [label], registry=telemetry.registry)
+    for value in values:
+        made.labels(value)
+    return made
 
 
 def cancel_to_idle(telemetry: Telemetry, service: str) -> Histogram:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 from parley.audio import SAMPLE_BYTES
 from serving import metrics
@@ -19,13 +19,12 @@ class TtsMetrics:
 
     def __init__(self, telemetry: Telemetry) -> None:
         """Register them with `telemetry`."""
-        registry = telemetry.registry
         self.first_audio = telemetry.histogram(
             "parley_tts_server_ttfa_seconds", "From a sentence's text to its first sound."
         )
-        self.calls = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=registry)
-        self.cache = Counter(
-            "parley_tts_cache", "Sentences that the cache was asked for: hit, miss.", ["result"], registry=registry
+        self.calls = Gauge("parley_tts_calls_active", "Replies being spoken.", registry=telemetry.registry)
+        self.cache = metrics.counter(
+            telemetry, "parley_tts_cache", "Sentences that the cache was asked for.", result=("hit", "miss")
         )
         self.cancel_to_idle = metrics.cancel_to_idle(telemetry, "tts")
         self.workload = metrics.Workload(telemetry, "tts")

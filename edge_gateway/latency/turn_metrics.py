@@ -12,9 +12,10 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
 from edge_gateway.latency.turn_trace import Around, record_turn, record_unanswered
+from parley.asr import DiscardReason
 from parley.audio import LISTENING_RATE_HZ
-from parley.conversation import MarkKind, TurnReport, TurnTimes, WaterfallSlice
-from serving.metrics import exemplar
+from parley.conversation import MarkKind, Outcome, TurnReport, TurnTimes, WaterfallSlice
+from serving.metrics import counter, exemplar
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
@@ -50,15 +51,15 @@ class TurnMetrics:
         self._asr_final = telemetry.histogram("parley_asr_final_seconds", "From that decision to the words.")
         self._llm_ttft = telemetry.histogram("parley_llm_ttft_seconds", "From asking the LLM to its first text.")
         self._tts_ttfa = telemetry.histogram("parley_tts_ttfa_seconds", "From the first text to the first sound.")
-        self._turns = Counter("parley_turns", "Turns by how their reply ended.", ["outcome"], registry=registry)
-        self._discards = Counter(
-            "parley_discards", "What sounded like a turn and was none.", ["reason"], registry=registry
+        self._turns = counter(telemetry, "parley_turns", "Turns by how their reply ended.", outcome=_names(Outcome))
+        self._discards = counter(
+            telemetry, "parley_discards", "What sounded like a turn and was none.", reason=_names(DiscardReason)
         )
-        self._head_starts = Counter(
+        self._head_starts = counter(
+            telemetry,
             "parley_head_starts",
             "Replies begun before the end of the turn was certain.",
-            ["outcome"],
-            registry=registry,
+            outcome=("used", "wasted"),
         )
         self._premature_ends = Counter(
             "parley_turns_ended_too_early", "Turns whose user went on within a second of their end.", registry=registry
@@ -67,15 +68,16 @@ class TurnMetrics:
             "parley_endpointing_beyond_need_seconds", "Silence waited at the end of turns, beyond their longest pause."
         )
         self._barge_in = _barge_in_histograms(telemetry)
-        self._errors = Counter("parley_hop_failures", "Failures of servers in turns.", ["hop"], registry=registry)
+        self._errors = counter(
+            telemetry, "parley_hop_failures", "Failures of servers in turns.", hop=("asr", "llm", "tts")
+        )
         self._received = Counter(
             "parley_audio_samples_received", "Samples from microphones, 16 kHz.", registry=registry
         )
         self._transcribed = Counter(
             "parley_audio_samples_transcribed", "Samples in finished turns, 16 kHz.", registry=registry
         )
-        self._sessions = Gauge("parley_sessions_active", "Sessions now.", registry=registry)
-        Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=registry).set(max_sessions)
+        self._sessions = _sessions_gauge(telemetry, max_sessions)
 
     def session_began(self) -> None:
         """Count a session."""
@@ -201,6 +203,17 @@ class TurnMetrics:
         observe(self._mic_to_speaker, timeline.utterance.speech_end_ns, timeline.ends_ns)
         observe(self._llm_ttft, reply.asked_ns, reply.first_token_ns)
         observe(self._tts_ttfa, reply.first_token_ns, reply.first_audio_ns)
+
+
+def _names(values: type[Outcome | DiscardReason]) -> tuple[str, ...]:
+    """What the values of an enum are called in metrics."""
+    return tuple(each.name.lower() for each in values if each.value)
+
+
+def _sessions_gauge(telemetry: Telemetry, most: int) -> Gauge:
+    """Sessions now, beside how many there may be."""
+    Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=telemetry.registry).set(most)
+    return Gauge("parley_sessions_active", "Sessions now.", registry=telemetry.registry)
 
 
 def _barge_in_histograms(telemetry: Telemetry) -> dict[MarkKind, Histogram]:

@@ -247,13 +247,10 @@ class ReplyManager:
 
     async def _run(self, turn: Turn, reply: Reply) -> None:
         with in_trace(turn.identity):
-            await reply.run(self._is_audible)
+            await reply.run(lambda heard: self._notify(Audible(heard)))
         if reply.failure is not None:
             self._backends.directory.doubt()
         await self._notify(Over(reply))
-
-    async def _is_audible(self, reply: Reply) -> None:
-        await self._notify(Audible(reply))
 
     async def _stop(self) -> _Replying | None:
         """Cancel the reply and wait until it is over, so that no late word of it can reach a new turn."""

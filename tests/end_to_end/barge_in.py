@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from parley.audio import decode_file, write_wav
+from parley.audio import decode_file
 from parley_cli.eval.compose import from_pcm, to_pcm, voiced_span
-from tests.end_to_end.chromium import RATE_HZ, Visitor, visiting
+from tests.end_to_end.chromium import RATE_HZ, Visitor, status, visiting
 from tests.end_to_end.tap import Recording, recorded
+from tests.end_to_end.voice import SPEAKS, kept, say, sounding
 from tests.end_to_end.whole import open_house
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from playwright.async_api import Page
 
 QUESTION: Final = "v2j-time"
 # Each said in one breath.
@@ -28,7 +28,9 @@ LONG: Final = "This goes on and on without an end so that somebody can speak whi
 _BLOCK_SECONDS: Final = 0.005
 # A tone 18 dB softer has an eighth of its level.
 _DUCKED_SHARE: Final = 0.25
-_PAUSE_SECONDS: Final = 4.5
+# Of a reply before somebody speaks into it, and of what is recorded from the last voice on.
+_HEARD_SECONDS: Final = 1.5
+_AFTERWARDS_SECONDS: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +57,26 @@ class Evening:
     """From the recorded loudspeaker to what is heard."""
 
 
-async def interrupt(folder: Path, target: Path, names: tuple[str, ...] = INTERRUPTIONS) -> Evening:
-    """Ask something, and speak each of the recordings of `folder` into the reply to the one before.
-
-    `target` is written: what the microphone hears.
-    """
-    voices = [_voice(folder / f"{name}.flac") for name in (QUESTION, *names)]
-    starts, sound = [], np.zeros(RATE_HZ, dtype=np.float32)
-    for voice in voices:
-        starts.append(len(sound))
-        sound = np.concatenate([sound, voice, np.zeros(round(_PAUSE_SECONDS * RATE_HZ), dtype=np.float32)])
-    write_wav(target, to_pcm(sound) + bytes(2 * RATE_HZ * 30), RATE_HZ)
+async def interrupt(folder: Path, names: tuple[str, ...] = INTERRUPTIONS) -> Evening:
+    """Ask something, and speak each of the recordings of `folder` into the reply to the one before."""
+    question, *voices = [_voice(folder / f"{name}.flac") for name in (QUESTION, *names)]
     async with (
         open_house(**TONE, PARLEY_SCRIPTED_LLM_TEXT=LONG) as house,
-        visiting(f"{house.url}/?tap=1", Visitor(target)) as page,
+        visiting(f"{house.url}/?tap=1", Visitor(script=SPEAKS)) as page,
     ):
         await page.click("#talk")
-        await _heard_all(page, len(sound) / RATE_HZ)
+        await status(page, "listening")
+        said = [await say(page, to_pcm(question))]
+        for voice in voices:
+            await sounding(page, _HEARD_SECONDS)
+            said.append(await say(page, to_pcm(voice)))
+            await kept(page, said[-1] + len(voice))
+        await kept(page, said[-1] + round(_AFTERWARDS_SECONDS * RATE_HZ))
         recording = await recorded(page)
         unheard = await page.eval_on_selector_all(".unheard", "all => all.map(piece => piece.textContent.trim())")
     assert recording.rate_hz == RATE_HZ
     assert recording.gaps == 0
-    # Chromium begins its recording at some time of its own: the question tells when.
-    delay = _first_loud(recording.microphone) - starts[0]
-    found = [_interruption(recording, start + delay) for start in starts[1:]]
+    found = [_interruption(recording, _first_loud(recording.microphone, place)) for place in said[1:]]
     return Evening(tuple(found), tuple(unheard), 1000 * recording.latency_seconds)
 
 
@@ -88,18 +86,10 @@ def _voice(file: Path) -> NDArray[np.float32]:
     return sound[first:end]
 
 
-async def _heard_all(page: Page, seconds: float) -> None:
-    await page.wait_for_function(
-        "seconds => window.__parleyTap && __parleyTap.blocks.length * 128 > seconds * __parleyTap.rate",
-        arg=seconds,
-        timeout=1000 * (seconds + 30),
-    )
-
-
-def _first_loud(sound: NDArray[np.float32]) -> int:
-    """The first sample of a voice that is at least a tenth as loud as it becomes; before it there is silence."""
-    loud = np.abs(sound[: 4 * RATE_HZ])
-    return int(np.argmax(loud > loud.max() / 100))
+def _first_loud(sound: NDArray[np.float32], start: int) -> int:
+    """The first sample of a voice that is at least a hundredth as loud as it becomes; before it there is silence."""
+    loud = np.abs(sound[start : start + RATE_HZ])
+    return start + int(np.argmax(loud > loud.max() / 100))
 
 
 def _interruption(recording: Recording, voiced: int) -> Interruption:

@@ -44,6 +44,8 @@ class Visitor:
     """Of their window."""
     locale: str = "en-US"
     """The language of their browser."""
+    script: str = ""
+    """What runs in a page before its own scripts, when they are `visiting` it."""
     environment: dict[str, str] = field(default_factory=dict)
     """What their browser finds in its environment."""
 
@@ -90,6 +92,8 @@ async def visiting(url: str, visitor: Visitor) -> AsyncIterator[Page]:
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        if visitor.script:
+            await page.add_init_script(visitor.script)
         await page.goto(url, wait_until="networkidle")
         yield page
         assert complaints == []
@@ -100,7 +104,7 @@ async def status(page: Page, name: str, timeout_seconds: float = 15) -> None:
     await page.wait_for_selector(f'body[data-status="{name}"]', timeout=1000 * timeout_seconds)
 
 
-async def settle(page: Page, turns: int = 1, timeout_seconds: float = 20) -> None:
+async def settle(page: Page, turns: int = 1, timeout_seconds: float = 60) -> None:
     """Wait until so many turns have their time, and are over."""
     over = "turns => document.querySelectorAll('#history li:not([data-live])').length >= turns"
     await page.wait_for_function(over, arg=turns, timeout=1000 * timeout_seconds)

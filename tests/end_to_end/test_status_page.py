@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from parley.conversation import TurnReport, UserText
-from tests.edge_gateway.rig import Script, gateway, house, listening, serve_asr, serve_llm, serve_tts
+from tests.edge_gateway.rig import Script, Writer, gateway, house, listening, serve_asr, serve_llm, serve_tts
 from tests.end_to_end.chromium import CHROMIUM, DESKTOP, PHONE, Visitor, browsing, says, status, visiting
 from tests.end_to_end.page_states import SIZES, THEMES
 from tests.end_to_end.status_states import MOST, TRACES, conversations
@@ -193,10 +193,25 @@ async def test_all_of_it_can_be_reached_and_used_by_key() -> None:
         await page.wait_for_selector("#list details[open] .waterfall")
 
 
-async def test_it_speaks_its_readers_language() -> None:
-    async with conversations(0) as parley, looking(parley, Visitor(locale="de-DE")) as page:
-        assert await page.title() == "Parley-Status"
-        assert await page.text_content("#empty-title") == "Noch hat niemand gesprochen"
+@pytest.mark.parametrize(
+    ("locale", "heading"),
+    [
+        ("de-DE", "Noch hat niemand gesprochen"),
+        ("fr-FR", "Personne n’a encore parlé"),
+        ("es-ES", "Todavía no ha hablado nadie"),
+    ],
+)
+async def test_it_speaks_its_readers_language_and_has_room_for_it(locale: str, heading: str) -> None:
+    script = Script(writer=Writer("It is late. Good night."))
+    async with house(script) as parley, listening(parley) as listener, looking(parley, Visitor(locale=locale)) as page:
+        assert await page.text_content("#empty-title") == heading
+        await listener.say_something()
+        await listener.until(TurnReport)
+        await page.wait_for_selector("#list summary")
+        await page.click("#list summary")
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            assert await page.evaluate(SIDEWAYS) == [0, []]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import os
 import signal
 import ssl
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -19,6 +21,9 @@ from parley_cli.client import converse
 from parley_cli.processes import GATEWAY, PROCESSES, TTS
 from parley_cli.up.certificate import find_certificate
 from tests.end_to_end.started import Up, own_ports, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Whole Parleys are started, on machines that may have other work.
 pytestmark = pytest.mark.timeout(180)
@@ -48,11 +53,13 @@ async def speaks(up: Up) -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL, signal.SIGTERM])
 async def test_however_it_ends_its_servers_end_and_it_can_be_started_again(end: signal.Signals) -> None:
-    async with started() as up:
-        await up.listening()
-        up.process.send_signal(end)
-        await up.all_gone()
-        assert await up.process.wait() == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+    # Under nohup the terminal's end is ignored, and so it would be here.
+    with inherited(signal.SIGHUP, signal.SIG_DFL):
+        async with started() as up:
+            await up.listening()
+            up.process.send_signal(end)
+            await up.all_gone()
+            assert await up.process.wait() == (-signal.SIGKILL if end is signal.SIGKILL else 0)
     ports = [port for process in PROCESSES for _, port in process.ports(up.environment)]
     assert [find_problem("127.0.0.1", port) for port in ports] == [None] * len(ports)
 
@@ -79,15 +86,22 @@ async def test_killed_while_it_starts_it_leaves_nothing_behind() -> None:
 
 
 async def test_where_the_end_of_the_terminal_is_ignored_it_goes_on() -> None:
-    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
+    with inherited(signal.SIGHUP, signal.SIG_IGN):
         async with started() as up:
             await up.listening()
             up.process.send_signal(signal.SIGHUP)
             await speaks(up)
             assert up.process.returncode is None
+
+
+@contextmanager
+def inherited(number: signal.Signals, handler: signal.Handlers) -> Iterator[None]:
+    """A block in which processes begin with this handler, whatever this one began with."""
+    kept = signal.signal(number, handler)
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGHUP, kept)
+        signal.signal(number, kept)
 
 
 async def test_a_server_that_was_killed_is_named_and_comes_back() -> None:
@@ -121,6 +135,26 @@ async def test_what_crashes_at_every_start_is_told_with_its_reason(tmp_path: Pat
     assert len(told) == 3
     assert all("tts_server ended with status 1" in line for line in told)
     assert told[-1].endswith("3 times in a row")
+
+
+async def test_what_crashes_again_and_again_later_is_told_as_no_accident_and_tried_on(tmp_path: Path) -> None:
+    fire = tmp_path / "fire"
+    broken = (
+        "import os, sys\n"
+        f"if 'tts_server' in sys.orig_argv and os.path.exists({str(fire)!r}): raise SystemExit('the disk is on fire')\n"
+    )
+    (tmp_path / "usercustomize.py").write_text(broken)
+    (tmp_path / "sitecustomize.py").write_text(broken)
+    async with started(PYTHONPATH=str(tmp_path)) as up:
+        await up.listening()
+        fire.touch()
+        os.kill(up.child("tts_server"), signal.SIGKILL)
+        told = await up.told("no accident")
+        assert "tts_server ended with status 1: SystemExit: the disk is on fire" in told
+        assert "ended 5 times in a row" in told
+        fire.unlink()
+        await up.told("tts_server is back after")
+        await speaks(up)
 
 
 async def test_a_second_start_says_where_parley_already_runs() -> None:

@@ -15,7 +15,6 @@ import ctypes
 import gc
 import logging
 import os
-import resource
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -56,7 +55,6 @@ _MOST_GROWTH_BYTES: Final = 5_000_000
 _WARM_UP_SHARE: Final = 0.2
 _BEAT_SECONDS: Final = 0.002
 _PATIENCE_SECONDS: Final = 30
-_PAGE_BYTES: Final = resource.getpagesize()
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -186,18 +184,18 @@ class _Trial(Generic[T]):
 
     def repeat(self, values: list[T], until: float) -> _Growth:
         """Try the same inputs again and again, `INPUTS` times or until then; how much is kept of them."""
-        for value in islice(cycle(values), round(_WARM_UP_SHARE * INPUTS)):
-            self.one(value)
-            if time.monotonic() >= until - (1 - _WARM_UP_SHARE) * SECONDS:
-                break
+        self._again(values, round(_WARM_UP_SHARE * INPUTS), until - (1 - _WARM_UP_SHARE) * SECONDS)
         tried, before = self.tried, _resident_bytes()
-        for number, value in enumerate(islice(cycle(values), INPUTS)):
-            self.one(value)
+        self._again(values, INPUTS, until)
+        return _Growth(_resident_bytes() - before, self.tried - tried)
+
+    def _again(self, values: list[T], times: int, until: float) -> None:
+        for number, value in enumerate(islice(cycle(values), times)):
             if number % _ROUND_EXAMPLES == 0:
                 gc.collect()
-                if time.monotonic() >= until:
-                    break
-        return _Growth(_resident_bytes() - before, self.tried - tried)
+            self.one(value)
+            if time.monotonic() >= until:
+                return
 
 
 @contextmanager
@@ -242,7 +240,9 @@ def _resident_bytes() -> int:
     gc.collect()
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
+    # Without the pages of files, which the system takes back when others need memory.
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon:"))
 
 
 _UNITS: Final = (

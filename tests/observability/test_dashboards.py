@@ -21,8 +21,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600
 OF_FAULTS: Final = {
     "otelcol_exporter_send_failed_spans_total",
     "otelcol_exporter_enqueue_failed_spans_total",
-    "parley_asr_engine_failures_total",
-    "parley_log_records_total",
 }
 
 

@@ -119,6 +119,8 @@ async def test_no_words_reach_the_store_though_they_are_in_the_spans(held: Held)
     # The servers wrote them: the event that had them is there, and has nothing left but its name.
     events = [event for each in kept for span in each.spans for event in span.events]
     assert {"event": "parley.pii.delta"} in events
+    tags = {name for each in kept for span in each.spans for name in span.tags}
+    assert {name for name in tags if name.startswith("parley.pii.")} == set()
     assert {word for each in kept for word in (CANARY, "parley.pii.text") if word in each.text} == set()
 
 

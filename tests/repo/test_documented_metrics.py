@@ -26,6 +26,8 @@ def registered(product: list[Source]) -> Iterator[tuple[str, frozenset[str]]]:
                 names = [text for text in texts if isinstance(text, str) and text.startswith("parley_")]
                 lists = [each for each in node.args if isinstance(each, ast.List)]
                 labels = {item.value for each in lists for item in each.elts if isinstance(item, ast.Constant)}
+                # `counter` takes its one label as a keyword.
+                labels |= {each.arg for each in node.keywords} - {"registry", "buckets", None}
                 yield from ((name, frozenset(map(str, labels))) for name in names)
 
 

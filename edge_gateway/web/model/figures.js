@@ -65,7 +65,7 @@ import { GROUPS } from "./waterfall.js";
 /** How a server is: `tone` is well, waiting or wrong. @typedef {{word: string, tone: string, told: string}} Health */
 
 const SHOWN = 10;
-/** A listener's share that counts as seldom. */
+/** Ends of turns that are more than an answer. */
 const WORTH_TELLING = ["failed", "interrupted", "cancelled", "merged", "listener_left"];
 
 /** @param {Server} server @returns {Health} */
@@ -76,13 +76,14 @@ export function health({ state, reason, problem }) {
   return problem ? { word: text("stats.state.troubled"), tone: "wrong", told: problem } : { word: text("stats.state.serving"), tone: "well", told: "" };
 }
 
-/** What a server measures of itself, in an order; unknown: "–". @param {Server} server @returns {{key: string, label: string, value: string, more: string}[]} */
+/** What a server measures of itself, in an order; unknown: "–". One that tells nothing has none. @param {Server} server @returns {{key: string, label: string, value: string, more: string}[]} */
 export function measures(server) {
+  if (!server.engine) return [];
   return [
     { key: "calls", label: text("stats.calls"), value: counted(server.calls), more: "" },
     { key: "queue", label: text("stats.queue"), value: counted(server.queue_depth), more: "" },
     { key: "batch", label: text("stats.batch"), ...spread(server.batch_size, (value) => number(value, { maximumFractionDigits: 1 })) },
-    { key: "real-time", label: text("stats.realTime"), ...spread(server.real_time_factor, (value) => number(value, { maximumFractionDigits: 2, minimumFractionDigits: 2 })) },
+    { key: "real-time", label: text("stats.realTime"), ...spread(server.real_time_factor, (value) => number(value, { maximumSignificantDigits: 2 })) },
     { key: "lag", label: text("stats.lag"), ...spread(server.loop_lag_ms, (value) => text("timing.ms", { ms: milliseconds(value) })) },
   ];
 }

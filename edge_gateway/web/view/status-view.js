@@ -39,6 +39,7 @@ export class StatusView {
     part("servers", HTMLElement).replaceChildren(...figures.servers.map(server));
     const rows = stages(figures);
     part("stages", HTMLElement).replaceChildren(...rows.map(stage));
+    part("stages-section", HTMLElement).hidden = rows.length === 0;
     part("empty", HTMLElement).hidden = figures.turns.length > 0;
     part("measured", HTMLElement).hidden = figures.turns.length === 0;
     this.list.show(figures);
@@ -81,12 +82,12 @@ function server(found) {
   const head = make("div", "head", make("h3", "", text(`engine.${found.name}`)), state);
   const engine = [found.engine, found.model].filter(Boolean).join(" · ");
   const figures = make("dl", "measures", ...measures(found).map(({ key, label, value, more }) => {
-    const row = make("div", value === "–" ? "is-unknown" : "", make("dt", "", label), make("dd", "", value, ...(more ? [" ", make("small", "", more)] : [])));
+    const row = make("div", value === "–" ? "is-unknown" : "", make("dt", "", label), make("dd", "", value), ...(more ? [make("dd", "more", more)] : []));
     row.dataset.key = key;
     return row;
   }));
   const where = [found.address, found.version && text("stats.version", { version: found.version })].filter(Boolean).join(" · ");
-  const item = make("li", "server", head, make("p", "engine", engine || "–"), ...(told ? [make("p", `told is-${tone}`, told)] : []), figures, make("p", "where", where));
+  const item = make("li", "server", head, ...(engine ? [make("p", "engine", engine)] : []), ...(told ? [make("p", `told is-${tone}`, told)] : []), ...(figures.children.length ? [figures] : []), make("p", "where", where));
   item.dataset.name = found.name;
   item.dataset.state = found.state;
   return item;

@@ -49,10 +49,10 @@ export class TurnListView {
     const picture = layout(report);
     const strip = draw("svg", { preserveAspectRatio: "none", class: "strip", "aria-hidden": "true" });
     if (picture) strip.append(...picture.rows.map((row) => bar(row, 8)));
-    const time = make("span", "time", picture ? text("timing.ms", { ms: Math.round(picture.totalMs) }) : text("stats.silent"));
+    const time = make("span", picture ? "time" : "time is-silent", picture ? text("timing.ms", { ms: Math.round(picture.totalMs) }) : text("stats.silent"));
     const chevron = draw("svg", { class: "chevron", "aria-hidden": "true" });
     chevron.append(draw("use", { href: "#i-chevron" }));
-    const summary = make("summary", "", time, make("span", "what"), make("span", "ending"), strip, chevron);
+    const summary = make("summary", "", time, make("span", "caption", make("span", "what"), make("span", "ending")), ...(picture ? [strip] : []), chevron);
     const details = make("details", "", summary, ...(picture ? waterfall(picture) : []), make("p", "fine"));
     const facts = [picture && accuracy(report), text("stats.where", { turn: number(turn.turn), session: turn.session }), turn.model];
     details.querySelector(".fine")?.append(facts.filter(Boolean).join(" "));

@@ -41,16 +41,18 @@ for (const [state, more, word, tone, told] of /** @type {[string, object, string
 test("a figure that a server does not tell is a dash, and zero is zero", () => {
   const values = Object.fromEntries(measures(server({ calls: 0, queue_depth: 3 })).map(({ key, value, more }) => [key, value + more]));
   assert.deepEqual(values, { calls: "0", queue: "3", batch: "–", "real-time": "–", lag: "–" });
+  assert.deepEqual(measures(server({ state: "away", engine: "" })), []);
 });
 
 test("what a server measures many times is told as its mean, and what most do not exceed", () => {
   const measured = server({
-    batch_size: { count: 9, mean: 1.26, p50: 1, p95: 4 }, real_time_factor: { count: 9, mean: 0.051, p50: 0.05, p95: 0.3 }, loop_lag_ms: { count: 9, mean: 0.42, p50: 0.3, p95: 12.4 },
+    batch_size: { count: 9, mean: 1.26, p50: 1, p95: 4 },
+    real_time_factor: { count: 9, mean: 0.051, p50: 0.05, p95: 0.3 }, loop_lag_ms: { count: 9, mean: 0.42, p50: 0.3, p95: 12.4 },
   });
   const values = Object.fromEntries(measures(measured).map(({ key, value, more }) => [key, [value, more]]));
-  assert.deepEqual(values["batch"], ["1.3", "95 % 4"]);
-  assert.deepEqual(values["real-time"], ["0.05", "95 % 0.30"]);
-  assert.deepEqual(values["lag"], ["0.4 ms", "95 % 12 ms"]);
+  assert.deepEqual(values["batch"], ["1.3", "p95 4"]);
+  assert.deepEqual(values["real-time"], ["0.051", "p95 0.3"]);
+  assert.deepEqual(values["lag"], ["0.4 ms", "p95 12 ms"]);
 });
 
 test("stages stand in the order of a turn, on one scale, and a new one at the end", () => {
