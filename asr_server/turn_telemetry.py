@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from parley import asr
 from serving.metrics import exemplar
-from serving.telemetry import Telemetry, clock_ns, content
+from serving.telemetry import Telemetry, clock_ns, content, span_of
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -63,7 +63,9 @@ class TurnTelemetry:
     def failed(self, asked: str, error: ParleyError) -> None:
         """The engine failed on what it was `asked`: "final", "pause", "partial" or "turn_model"."""
         self._metrics.engine_failures.labels(asked).inc()
-        _log.warning("the engine failed (%s): %s", asked, error, extra={"session": self._session_id})
+        newest = self._contexts[max(self._contexts)] if self._contexts else ""
+        where = {"session": self._session_id, "span": span_of(newest)}
+        _log.warning("the engine failed (%s): %s", asked, error, extra=where)
 
     def lost(self, turn: int, ended: Ended, decided_ns: int, error: ParleyError) -> None:
         """Record a turn whose words the engine failed on."""

@@ -5,11 +5,12 @@ Never anything of a session. Knows no service by name.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import grpc.aio
     from prometheus_client import CollectorRegistry
 
+    from parley.status import Distribution
     from serving.health import HealthServicer
 
     Context = grpc.aio.ServicerContext[status_pb2.GetStatusRequest, status_pb2.GetStatusResponse]
@@ -92,7 +94,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             problem=facts.problem,
             calls=measured.number(self._calls),
             queue_depth=measured.number(_QUEUE),
-            batch_size=measured.distribution(_BATCH),
+            batch_size=_whole(measured.distribution(_BATCH)),
             real_time_factor=measured.distribution(_REAL_TIME),
             loop_lag_ms=measured.distribution(_LAG, _MS),
             cancel_to_idle_ms=measured.distribution(_CANCEL, _MS),
@@ -104,6 +106,11 @@ def installed_version() -> str:
     with suppress(PackageNotFoundError):
         return version("parley-voice")
     return ""
+
+
+def _whole(measured: Distribution | None) -> Distribution | None:
+    """The same of what comes in whole numbers: nothing of it lies between two bounds of a histogram."""
+    return measured and replace(measured, p50=math.ceil(measured.p50), p95=math.ceil(measured.p95))
 
 
 def _state(health: HealthServicer | None) -> ServerState:

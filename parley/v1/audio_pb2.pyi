@@ -116,7 +116,7 @@ class TraceContext(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     TRACESTATE_FIELD_NUMBER: _builtins.int
     traceparent: _builtins.str
-    """The `traceparent` header: version, trace id, parent span id, flags. Empty: no trace."""
+    """The `traceparent` header: version, trace id, parent span id, flags. Empty: that of the call's metadata, if any."""
     tracestate: _builtins.str
     """The `tracestate` header. Usually empty."""
     def __init__(

@@ -48,7 +48,8 @@ class ConversationServiceServicer(object):
 
     def Converse(self, request_iterator, context):
         """One stream for each session. The first request is the configuration; the first response is SessionReady.
-        An ErrorEvent does not end the stream unless it says so.
+        An ErrorEvent does not end the stream unless it says so. The turns' traces are linked to the `traceparent` in the
+        call's metadata, if there is one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,8 @@ class ConversationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ConversationServiceAsyncStub: ...
     Converse: _grpc.StreamStreamMultiCallable[_conversation_pb2.ConverseRequest, _conversation_pb2.ConverseResponse]
     """One stream for each session. The first request is the configuration; the first response is SessionReady.
-    An ErrorEvent does not end the stream unless it says so.
+    An ErrorEvent does not end the stream unless it says so. The turns' traces are linked to the `traceparent` in the
+    call's metadata, if there is one.
     """
 
 @_typing.type_check_only
@@ -57,7 +58,8 @@ class ConversationServiceAsyncStub(ConversationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Converse: _aio.StreamStreamMultiCallable[_conversation_pb2.ConverseRequest, _conversation_pb2.ConverseResponse]  # type: ignore[assignment]
     """One stream for each session. The first request is the configuration; the first response is SessionReady.
-    An ErrorEvent does not end the stream unless it says so.
+    An ErrorEvent does not end the stream unless it says so. The turns' traces are linked to the `traceparent` in the
+    call's metadata, if there is one.
     """
 
 class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +72,8 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_conversation_pb2.ConverseResponse], _abc.AsyncIterator[_conversation_pb2.ConverseResponse]]:
         """One stream for each session. The first request is the configuration; the first response is SessionReady.
-        An ErrorEvent does not end the stream unless it says so.
+        An ErrorEvent does not end the stream unless it says so. The turns' traces are linked to the `traceparent` in the
+        call's metadata, if there is one.
         """
 
 def add_ConversationServiceServicer_to_server(servicer: ConversationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

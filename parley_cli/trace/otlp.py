@@ -57,16 +57,13 @@ def hexadecimal(identity: object) -> str:
         found = written.lower()
     elif _BASE64.fullmatch(written):
         try:
-            raw = base64.urlsafe_b64decode(written.rstrip("=").translate(_URL_SAFE) + "==")
+            raw = base64.urlsafe_b64decode(written.rstrip("=") + "==")
         except binascii.Error:
             return ""
         found = raw.hex()
     else:
         return ""
     return found if found.strip("0") else ""
-
-
-_URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 def _span(written: Mapping[str, object], service: str, zero_ns: int) -> Span:

@@ -14,6 +14,7 @@ from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
 from parley import asr
 from parley.errors import EngineFailed
+from serving.telemetry import SpanIdentity
 from serving.threads import Worker
 from tests.asr_server.test_service import LOUD, QUIET, chunks, heard, names, serving, waits_ms
 
@@ -92,6 +93,7 @@ def failures(registry: CollectorRegistry) -> dict[str, int]:
     return {kind: round(value) for kind, value in values.items() if value}
 
 
+TURN = SpanIdentity(0xABC, 0xDE)
 TURNS = chunks((QUIET, 0.4), (LOUD, 1.0), (QUIET, 1.6), (HALF_AS_LOUD, 1.0), (QUIET, 1.6))
 
 
@@ -140,7 +142,7 @@ async def test_partials_that_fail_are_given_up_with_a_line_in_the_log(caplog: py
     engine, registry = Delicate(finals=False), CollectorRegistry()
     with caplog.at_level(logging.WARNING, "parley.asr"):
         async with serving(engine=engine, registry=registry) as client:
-            events = await heard(client, asr.Config(session_id="s-1"), *TURNS)
+            events = await heard(client, asr.Config(session_id="s-1", traceparent=TURN.traceparent), *TURNS)
     assert len([event for event in events if isinstance(event, asr.EndOfTurn)]) == 2
     counted = failures(registry)
     # One that the engine is still at when the pause begins is wanted no more, and its failure is nobody's.
@@ -150,6 +152,7 @@ async def test_partials_that_fail_are_given_up_with_a_line_in_the_log(caplog: py
     assert [(line.getMessage(), line.__dict__["session"]) for line in lines] == [
         ("the engine failed (partial): the engine failed: no", "s-1")
     ] * counted["partial"]
+    assert {line.__dict__["span"].trace_id for line in lines} == {TURN.trace_id}
 
 
 async def test_other_streams_hear_nothing_of_it() -> None:

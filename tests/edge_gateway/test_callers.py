@@ -23,7 +23,7 @@ from parley.v1.tts_pb2_grpc import TtsServiceStub
 from parley_cli.client import WebSocket
 from serving.telemetry import SpanIdentity, span_of
 from tests.edge_gateway.rig import Listener, Script, house, serve, serve_asr, serve_llm, serve_tts
-from tests.edge_gateway.traces import traces
+from tests.edge_gateway.traces import attributes, traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -100,7 +100,8 @@ async def test_the_turns_of_a_session_are_linked_to_who_opened_it(transport: str
         for text in ("what time is it", "and in rome"):
             await listener.send(UserText(text))
             await listener.until(TurnReport)
-    first, second = (each.root for each in traces(script.recorded.all_spans))
+    roots = [each.root for each in traces(script.recorded.all_spans)]
+    first, second = (root for root in roots if attributes(root)["parley.kind"] == "typed")
     assert first.context is not None
     caller = {CALLER.trace_id} if traceparent == CALLER.traceparent else set()
     assert (linked(first), linked(second)) == (caller, {first.context.trace_id} | caller)

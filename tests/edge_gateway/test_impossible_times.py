@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from parley.conversation import (
     AudioPacket,
+    CancelReply,
     ClientMark,
     MarkKind,
     Ping,
@@ -21,6 +22,7 @@ from parley.conversation import (
 )
 from serving.telemetry_export import SpanQueue
 from tests.edge_gateway.rig import Recorded, Script, house, listening
+from tests.edge_gateway.test_waterfall_kinds import Writer
 from tests.edge_gateway.traces import Trace, attributes, traces
 from tests.end_to_end.test_traces import collecting
 
@@ -44,6 +46,8 @@ async def a_turn(gateway: Gateway, marked_us: int | None, captured_us: int | Non
         reply = await listener.until(ReplyStarted)
         await listener.until(AudioPacket)
         await mark(listener, reply.reply, marked_us)
+        # The reply lasts until its marks have been looked at.
+        await listener.send(CancelReply())
         report = await listener.until(TurnReport)
     return report.trace_id
 
@@ -55,7 +59,7 @@ async def mark(listener: Listener, reply: int, at_us: int | None) -> None:
 
 @pytest.mark.parametrize("at_us", IMPOSSIBLE)
 async def test_the_spans_of_others_arrive_beside_a_time_that_cannot_be(at_us: int) -> None:
-    script, fates = Script(character_seconds=0.1), Counter("spans", "", ["fate"], registry=CollectorRegistry())
+    script, fates = Script(writer=Writer()), Counter("spans", "", ["fate"], registry=CollectorRegistry())
     async with collecting() as (collector, endpoint):
         # Everything goes in one batch, when it is asked for.
         queue = SpanQueue(OTLPSpanExporter(endpoint, insecure=True), fates)

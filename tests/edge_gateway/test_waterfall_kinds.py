@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from aiohttp import web
 
+from asr_server.engine import RATE_HZ, Transcript
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
+from asr_server.engines.scripted import ScriptedRecognizer
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.endpoints import EndpointsEngine
 from llm_server.engines.endpoints.endpoint import Endpoint
 from parley.conversation import (
     AudioPacket,
+    CancelReply,
     ClientMark,
     ErrorEvent,
     MarkKind,
@@ -56,7 +59,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from asr_server.engine import Transcript
     from llm_server.engine import Conversation
     from tts_server.engine import Audio, SpeechRequest, WordMark
 
@@ -89,6 +91,29 @@ class FailingWriter(Writer):
         if conversation.messages:
             raise EngineFailed(f"cannot answer {QUOTE}")
         yield Finish(StopReason.STOP)
+
+
+class Thinker(Writer):
+    """Says nothing before it may."""
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Delta | ToolCall | Finish, None]:
+        self.asked.append(conversation)
+        await self.may_end.wait()
+        yield Delta(TEXT)
+
+
+class ForgetfulRecognizer(ScriptedRecognizer):
+    """Hears words up to the first pause, and none when the turn is over."""
+
+    def transcribe(self, audio: NDArray[np.float32], *, final: bool) -> Transcript:
+        heard = super().transcribe(audio, final=final)
+        return heard if len(audio) < RATE_HZ else Transcript("")
+
+
+class ForgetfulAsr(ScriptedAsr):
+    def recognizer(self, language: str, hints: tuple[str, ...]) -> ForgetfulRecognizer:
+        del language, hints
+        return ForgetfulRecognizer(("what time is it",), 0.0)
 
 
 class FailingVoice(ScriptedTts):
@@ -169,6 +194,16 @@ async def head_start_dropped(scene: Scene) -> None:
     await scene.hears_to_the_end()
 
 
+async def head_start_for_nothing(scene: Scene) -> None:
+    await scene.listener.speak(0.2, SILENCE)
+    await scene.listener.speak(0.4)
+    await scene.listener.speak(0.28, SILENCE)
+    await asked(scene, 1)
+    await scene.listener.speak(0.8)
+    await scene.listener.speak(1.4, SILENCE)
+    await scene.listener.until(UserDiscarded)
+
+
 async def interrupted(scene: Scene) -> None:
     await scene.speaks()
     await scene.hears()
@@ -215,7 +250,7 @@ async def echoed(scene: Scene) -> None:
     await echo_of_reply(scene.listener)
     await scene.listener.speak(2.2, SILENCE)
     await scene.listener.until(UserDiscarded)
-    scene.writer.may_end.set()
+    await scene.listener.send(CancelReply())
     await scene.ends()
 
 
@@ -241,6 +276,11 @@ def calls() -> Writer:
     return Writer((ToolCall("a", LIGHT.name, f'{{"what": "{QUOTE}"}}'),), (Delta(TEXT),))
 
 
+def tells_a_story() -> Writer:
+    """Long enough for an echo to be heard in it, however slow the machine is."""
+    return Writer((Delta(f"{TEXT} {'And it goes on and on. ' * 20}"),))
+
+
 def hears_echo() -> ScriptedAsr:
     return ScriptedAsr(("are you there", "it is late"), 0.0)
 
@@ -264,7 +304,10 @@ KINDS: Final = {
     "the TTS server is away": Kind(fails, away="tts"),
     "typed": Kind(typed),
     "greeting": Kind(greeted, SessionConfig(greeting=f"{TEXT} And it goes on and on.")),
-    "an echo, or a backchannel": Kind(echoed, hearing=hears_echo),
+    "no words after a head start": Kind(
+        head_start_for_nothing, EAGER, writer=Thinker, hearing=lambda: ForgetfulAsr((), 0.0)
+    ),
+    "an echo, or a backchannel": Kind(echoed, writer=tells_a_story, hearing=hears_echo),
 }
 
 
@@ -366,13 +409,14 @@ def nothing_more(turn: Trace) -> None:
 
 
 def told_by(service: str) -> Callable[[Trace], None]:
-    """Of a failure there is one span, and it is this service's."""
+    """Of a failure there is one span, and it is this service's; where all is slow, the gateway loses patience too."""
 
     def check(turn: Trace) -> None:
         nothing_more(turn)
-        (broken,) = [span for span in turn.below if failed(span)]
-        assert broken.resource.attributes["service.name"] == service
-        assert attributes(broken).get("parley.observed_by", service) == service
+        broken = [span for span in turn.below if failed(span)]
+        (told,) = [span for span in broken if span.resource.attributes["service.name"] == service]
+        assert attributes(told).get("parley.observed_by", service) == service
+        assert {span.resource.attributes["service.name"] for span in broken} <= {service, "gateway"}
 
     return check
 
@@ -393,6 +437,10 @@ def has_a_cancelled_reply(turn: Trace) -> None:
     assert sorted(cancelled) == [False, True]
 
 
+def is_cancelled(turn: Trace) -> None:
+    assert {"parley.cancelled" in attributes(span) for span in turn.below} == {True}
+
+
 def has_a_call(turn: Trace) -> None:
     call, chat = turn.one(f"execute_tool {LIGHT.name}"), turn.one("llm.chat")
     assert call.parent is not None
@@ -405,6 +453,7 @@ def has_a_call(turn: Trace) -> None:
 CHECKS: Final = {
     "asked of another endpoint": has_two_attempts,
     "head start dropped": has_a_cancelled_reply,
+    "no words after a head start": is_cancelled,
     "with a function": has_a_call,
     "the ASR engine fails": told_by("asr"),
     "the ASR server is away": told_by("gateway"),

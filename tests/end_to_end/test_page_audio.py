@@ -98,13 +98,15 @@ async def transcript(house: House, sound: NDArray[np.float32], rate_hz: int) -> 
         return " ".join([event.text async for event in events if isinstance(event, asr.EndOfTurn)])
 
 
-async def test_what_the_page_plays_is_the_reply(speech_dir: Path, tmp_path: Path) -> None:
-    visitor = Visitor(microphone(tmp_path / "microphone.wav", speech_dir, (1, "v2j-time", 9)))
+async def test_what_the_page_plays_is_the_reply(speech_dir: Path) -> None:
+    visitor = Visitor(script=SPEAKS)
     async with (
         open_house(PARLEY_LLM_ENGINE="scripted", PARLEY_SCRIPTED_LLM_TEXT=PLAIN) as house,
         visiting(f"{house.url}/?tap=1", visitor) as page,
     ):
         await page.click("#talk")
+        await status(page, "listening")
+        await say(page, decode_file(speech_dir / "v2j-time.flac", RATE_HZ))
         await settle(page)
         said = await lines(page)
         recording = await recorded(page)

@@ -1,4 +1,4 @@
-"""`parley trace` shows real turns of four processes as a trace store gives them back."""
+"""`parley trace` shows real turns of four processes, from the gateway's memory and as a trace store gives them back."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ async def test_a_real_trace_is_shown_with_a_path_as_long_as_its_listener_waited(
             for name in ("v2j-time", "living-room-light"):
                 async with asyncio.timeout(60), converse(parley.url) as conversation:
                     await Talker(conversation, decode_file(speech_dir / f"{name}.flac", 48_000)).run(log)
+            await is_remembered(parley.url, log.of(TurnReport), capsys)
         # The processes have ended, and sent what they had left.
         spans = collector.spans
     async with served(tempo(spans)) as url:
@@ -39,6 +40,21 @@ async def test_a_real_trace_is_shown_with_a_path_as_long_as_its_listener_waited(
         assert await show_slowest("", url, 2, as_json=False) == 0
     longest = max(log.of(TurnReport), key=lambda report: report.mic_to_speaker_ms or 0.0)
     assert capsys.readouterr().out.splitlines()[1].endswith(longest.trace_id)
+
+
+async def is_remembered(url: str, reports: list[TurnReport], capsys: pytest.CaptureFixture[str]) -> None:
+    """The gateway has all of the turns, with their waterfalls."""
+    for report in reports:
+        assert await show(url, "", report.trace_id, as_json=True) == 0
+        turn = json.loads(capsys.readouterr().out)
+        assert (turn["trace_id"], turn["turn"], turn["kind"]) == (report.trace_id, report.turn, "spoken")
+        path = sum(step["duration_ms"] for step in turn["critical_path"])
+        assert path == pytest.approx(report.mic_to_speaker_ms, abs=0.01)
+    assert await show(url, "", "last", as_json=False) == 0
+    assert reports[-1].trace_id in capsys.readouterr().out
+    assert await show_slowest(url, "", 9, as_json=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {json.loads(line)["trace_id"] for line in lines} == {report.trace_id for report in reports}
 
 
 def check(turn: dict[str, object], report: TurnReport) -> None:

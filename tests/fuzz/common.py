@@ -184,18 +184,18 @@ class _Trial(Generic[T]):
 
     def repeat(self, values: list[T], until: float) -> _Growth:
         """Try the same inputs again and again, `INPUTS` times or until then; how much is kept of them."""
-        for value in islice(cycle(values), round(_WARM_UP_SHARE * INPUTS)):
-            self.one(value)
-            if time.monotonic() >= until - (1 - _WARM_UP_SHARE) * SECONDS:
-                break
+        self._again(values, round(_WARM_UP_SHARE * INPUTS), until - (1 - _WARM_UP_SHARE) * SECONDS)
         tried, before = self.tried, _resident_bytes()
-        for number, value in enumerate(islice(cycle(values), INPUTS)):
-            self.one(value)
+        self._again(values, INPUTS, until)
+        return _Growth(_resident_bytes() - before, self.tried - tried)
+
+    def _again(self, values: list[T], times: int, until: float) -> None:
+        for number, value in enumerate(islice(cycle(values), times)):
             if number % _ROUND_EXAMPLES == 0:
                 gc.collect()
-                if time.monotonic() >= until:
-                    break
-        return _Growth(_resident_bytes() - before, self.tried - tried)
+            self.one(value)
+            if time.monotonic() >= until:
+                return
 
 
 @contextmanager

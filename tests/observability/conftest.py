@@ -10,6 +10,7 @@ import pytest_asyncio
 from tests.observability.log_store import LogStore, open_log_store
 from tests.observability.prometheus import samples, value
 from tests.observability.stack import Stack, eventually, open_stack, point_at
+from tests.observability.store import search
 from tests.observability.turns import AWAY, Evening, Kind, hold, open_parley, speak_in_vain
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ async def held(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Held]:
             others = [kind for kind in Kind if kind not in AWAY]
             await hold(house, evening, *others)
             await eventually(lambda: _all_decided(stack, evening), "the Collector's decision on every trace")
+            await eventually(lambda: _all_stored(stack), "every kept trace in the store")
             here = [turn for turn in evening.turns if turn.kind in others]
             await eventually(lambda: _scraped(stack, len(here)), "a scrape of all that was counted")
             yield Held(stack, evening, logs)
@@ -62,6 +64,13 @@ async def _all_decided(stack: Stack, evening: Evening) -> bool | None:
     roots = await samples(stack.span_metrics, "traces_span_metrics_calls_total")
     ended = sum(count for labels, count in roots.items() if dict(labels)["span_name"] == "parley.turn")
     return sum(decided.values()) == ended >= len(evening.turns) + evening.lost or None
+
+
+async def _all_stored(stack: Stack) -> bool | None:
+    kept = await samples(
+        stack.collector_metrics, "otelcol_processor_tail_sampling_global_count_traces_sampled_total", sampled="true"
+    )
+    return len(await search(stack.jaeger, "gateway", "parley.turn")) == sum(kept.values()) or None
 
 
 async def _scraped(stack: Stack, turns: int) -> bool | None:

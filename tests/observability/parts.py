@@ -158,7 +158,7 @@ def _run(*command: str, folder: Path, **variables: str) -> None:
 def _go_settings() -> dict[str, str]:
     """Without cgo a program needs no C compiler, and with the same flags all parts share what Go has compiled."""
     flags = f"{os.environ.get('GOFLAGS', '')} -trimpath".strip()
-    # A compiler's own collector of garbage costs a fifth of its time, and memory is there.
+    # A compiler's own collector of garbage costs a sixth of its time, and memory is there.
     settings = {"CGO_ENABLED": "0", "GOFLAGS": flags, "GOGC": os.environ.get("GOGC", "400")}
     # What the proxy does not have is then missing at once; Go's default asks version control hosts, and may wait long.
     if "GOPROXY" not in os.environ and _of_go("GOPROXY") == _GO_PROXIES:

@@ -60,13 +60,13 @@ async def exemplars(stack: Stack, expression: str) -> set[str]:
     return {each["labels"]["trace_id"] for series in answer["data"] for each in series["exemplars"]}
 
 
-async def samples(url: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """Values of a metric at a page of metrics, by labels."""
+async def samples(url: str, name: str, **having: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """Values of a metric at a page of metrics, by labels; those that have these labels, among others perhaps."""
     text = await get_text(url)
     assert text is not None, f"nothing at {url}"
     return {
         tuple(sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == name
+        if sample.name == name and having.items() <= sample.labels.items()
     }

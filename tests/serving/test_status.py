@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from parley.errors import InvalidInput, Unavailable
-from parley.status import SERVICE, ServerState, StatusClient
+from parley.status import SERVICE, Distribution, ServerState, StatusClient
 from parley.v1 import llm_pb2_grpc
 from serving.grpc_server import Listen, started
 from serving.status import EngineFacts, StatusServicer
@@ -70,6 +70,16 @@ async def test_the_figures_are_those_of_the_metrics_and_what_is_not_measured_is_
     assert status.loop_lag_ms.count == 1
     assert status.loop_lag_ms.mean == pytest.approx(4.0)
     assert (status.batch_size, status.real_time_factor, status.cancel_to_idle_ms) == (None, None, None)
+
+
+async def test_a_batch_is_a_whole_number_of_things() -> None:
+    told = Told()
+    size = Histogram("parley_batch_size", "", ["service"], buckets=(1, 2, 4, 8), registry=told.registry).labels("llm")
+    for batch in (1, 1, 1, 3):
+        size.observe(batch)
+    async with told.running() as (client, _):
+        status = await client.ask()
+    assert status.batch_size == Distribution(count=4, mean=1.5, p50=1, p95=4)
 
 
 async def test_whoever_lists_the_services_finds_it() -> None:

@@ -83,7 +83,7 @@ export function measures(server) {
     { key: "calls", label: text("stats.calls"), value: counted(server.calls), more: "" },
     { key: "queue", label: text("stats.queue"), value: counted(server.queue_depth), more: "" },
     { key: "batch", label: text("stats.batch"), ...spread(server.batch_size, (value) => number(value, { maximumFractionDigits: 1 })) },
-    { key: "real-time", label: text("stats.realTime"), ...spread(server.real_time_factor, (value) => number(value, { maximumFractionDigits: 2, minimumFractionDigits: 2 })) },
+    { key: "real-time", label: text("stats.realTime"), ...spread(server.real_time_factor, (value) => number(value, { maximumSignificantDigits: 2 })) },
     { key: "lag", label: text("stats.lag"), ...spread(server.loop_lag_ms, (value) => text("timing.ms", { ms: milliseconds(value) })) },
   ];
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 CANARY: Final = "quagga marzipan"
 NOBODY: Final = "127.0.0.1:9"
+DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "status.md"
 PATHS: Final = ("/stats", "/status")
 
 
@@ -78,6 +81,25 @@ async def test_a_spoken_and_a_typed_turn_are_told_of_with_their_waterfalls_and_p
     assert figures["mic_to_speaker_ms"]["count"] == figures["text_to_speaker_ms"]["count"] == 1
     assert figures["llm.chat"]["count"] == 2
     assert set(figures["asr.endpoint"]) == {"p50", "p95", "p99", "count"}
+
+
+async def test_every_field_is_documented_and_no_other() -> None:
+    async with house() as parley, listening(parley) as listener:
+        await listener.send(UserText("hello"))
+        await listener.until(TurnReport)
+        found = await stats(parley)
+    rows = re.findall(r"^\| (`.*?) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    [turn] = found["turns"]
+    assert sorted(documented) == sorted([*found, *found["servers"][0], *turn])
+
+
+async def test_nothing_that_the_page_asks_for_begins_at_the_root_of_its_host() -> None:
+    async with house() as parley:
+        _, page = await answer(parley, "/status")
+    assert 'src="web/status.js"' in page
+    assert 'src="/' not in page
+    assert 'href="/' not in page
 
 
 async def test_what_was_said_typed_written_and_greeted_is_told_to_nobody_who_looks() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parley.errors import EngineFailed
@@ -122,6 +122,8 @@ def test_a_span_that_ends_before_it_begins_takes_no_time() -> None:
     assert read.duration_ms == 0
 
 
+# A busy machine is slow, and nothing is wrong.
+at_any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -131,6 +133,7 @@ _FIELDS = st.sampled_from([*SPAN, "parentSpanId", "attributes", "status", "event
 _BROKEN = st.lists(st.dictionaries(_FIELDS, _JSON, max_size=4), max_size=4)
 
 
+@at_any_speed
 @given(_JSON)
 def test_any_json_is_a_trace_without_spans_or_with_some(anything: object) -> None:
     for answer in (anything, {"trace": anything}, {"batches": anything}, {"resourceSpans": [anything]}):
@@ -139,6 +142,7 @@ def test_any_json_is_a_trace_without_spans_or_with_some(anything: object) -> Non
         assert all(turn.to_json() for turn in of_stats(told))
 
 
+@at_any_speed
 @given(_BROKEN)
 def test_fields_of_any_other_type_count_as_absent(broken: list[dict[str, object]]) -> None:
     spans = spans_of(document(*broken))
