@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
+from opentelemetry.context import attach
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
@@ -237,11 +238,9 @@ def content(name: str, text: str) -> dict[str, AttributeValue]:
     return {f"parley.pii.{name}": text[:_LONGEST_CONTENT]} if text and content_allowed() else {}
 
 
-@contextmanager
-def in_trace(identity: SpanIdentity) -> Iterator[None]:
-    """Let what is logged in the block carry the ids of a span that is recorded later."""
-    with trace.use_span(trace.NonRecordingSpan(identity.context)):
-        yield
+def enter_trace(identity: SpanIdentity) -> None:
+    """Let what is logged in the rest of this task carry the ids of a span that is recorded later."""
+    attach(trace.set_span_in_context(trace.NonRecordingSpan(identity.context)))
 
 
 def new_provider(service: str) -> TracerProvider:

@@ -16,7 +16,7 @@ from edge_gateway.reply.reply import Brief, Reply
 from edge_gateway.reply.tool_calls import CallLedger, CallRecord
 from edge_gateway.tasks import end
 from parley.conversation import Duck, FlushPlayback, Outcome, UserUtterance
-from serving.telemetry import in_trace
+from serving.telemetry import enter_trace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -246,8 +246,8 @@ class ReplyManager:
         self._current = _Replying(turn, reply, tasks.create_task(self._run(turn, reply), name=f"reply {brief.number}"))
 
     async def _run(self, turn: Turn, reply: Reply) -> None:
-        with in_trace(turn.identity):
-            await reply.run(lambda heard: self._notify(Audible(heard)))
+        enter_trace(turn.identity)
+        await reply.run(lambda heard: self._notify(Audible(heard)))
         if reply.failure is not None:
             self._backends.directory.doubt()
         await self._notify(Over(reply))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 import threading
@@ -19,7 +20,7 @@ from prometheus_client import CollectorRegistry, Counter
 from serving.config import ConfigError
 from serving.log_export import LogQueue
 from serving.log_lines import configure_logging
-from serving.telemetry import SpanIdentity, in_trace, open_telemetry
+from serving.telemetry import SpanIdentity, enter_trace, open_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -78,14 +79,18 @@ def test_a_line_names_the_trace_and_the_span_that_it_is_of(capsys: pytest.Captur
     with own_handlers():
         configure_logging("gateway", "INFO")
         log.info("outside")
-        with in_trace(TURN):
-            log.info("inside")
+        contextvars.copy_context().run(say_inside, log)
         log.info("of it", extra={"session": "s-1", "turn": 3, "span": TURN.context})
     outside, inside, of_it = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     ids = {"trace_id": f"{0xABC:032x}", "span_id": f"{0xDE:016x}"}
     assert "trace_id" not in outside
     assert inside.items() >= ids.items()
     assert of_it.items() >= {**ids, "session": "s-1", "turn": "3", "message": "of it"}.items()
+
+
+def say_inside(log: logging.Logger) -> None:
+    enter_trace(TURN)
+    log.info("inside")
 
 
 def test_an_event_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
