@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from aiohttp import web
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
@@ -61,7 +61,7 @@ from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
 from tts_server.service import TtsServicer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     import aiohttp
     import grpc.aio
@@ -132,6 +132,18 @@ class Recorded:
     def all_spans(self) -> list[ReadableSpan]:
         """Those of all services; to be read when they have ended."""
         return [span for each in self.spans.values() for span in each.get_finished_spans()]
+
+
+class Forgetful(InMemorySpanExporter):
+    """Keeps no span, for tests that look at what a server keeps."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
+
+
+def forgetful() -> Recorded:
+    """What keeps nothing of what servers and gateway record."""
+    return Recorded({service: Forgetful() for service in ("asr", "llm", "tts", "gateway")})
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from parley.v1 import asr_pb2, conversation_pb2, llm_pb2, tts_pb2
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from serving.telemetry import Telemetry, new_provider
-from tests.edge_gateway.rig import Script, house, serve, serve_asr, serve_tts
+from tests.edge_gateway.rig import Script, forgetful, house, serve, serve_asr, serve_tts
 from tests.fuzz.common import FUZZER, fuzz, served
 from tests.fuzz.messages import broken
 
@@ -74,7 +74,7 @@ async def _start_tts(stack: AsyncExitStack) -> str:
 
 
 async def _start_gateway(stack: AsyncExitStack) -> str:
-    parley = await stack.enter_async_context(house(Script(max_sessions=1_000)))
+    parley = await stack.enter_async_context(house(Script(max_sessions=1_000, recorded=forgetful())))
     servicer = ConversationServicer(parley.admission)
     return await serve(
         stack, conversation.SERVICE, lambda server: add_ConversationServiceServicer_to_server(servicer, server)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from parley.conversation import ErrorEvent, SessionConfig, event_from_json, request_from_json, request_to_json
 from parley.errors import InvalidInput
 from parley.v1 import conversation_pb2
-from tests.edge_gateway.rig import Script, house
+from tests.edge_gateway.rig import Script, forgetful, house
 from tests.fuzz.common import FUZZER, fuzz, served, texts
 from tests.fuzz.messages import messages
 
@@ -76,7 +76,7 @@ def test_no_text_frame_is_read_as_anything_but_a_request_or_an_error() -> None:
 @asynccontextmanager
 async def _gateway() -> AsyncIterator[tuple[Gateway, aiohttp.ClientSession]]:
     # Each opens a session, and those before need a moment to end.
-    async with house(Script(max_sessions=1_000)) as parley, aiohttp.ClientSession() as http:
+    async with house(Script(max_sessions=1_000, recorded=forgetful())) as parley, aiohttp.ClientSession() as http:
         yield parley, http
 
 
