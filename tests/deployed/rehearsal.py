@@ -99,7 +99,7 @@ class Rehearsal:
         (folder / "tmp").mkdir(parents=True, mode=0o1777)
         for link, target in _LINKS.items():
             (folder / link).symlink_to(target)
-        return Root(folder, {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp"})  # noqa: S108
+        return Root(folder, {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp"})  # noqa: S108 - in it
 
     def _carry_out(self, step: Instruction, root: Root) -> None:
         match step.name:

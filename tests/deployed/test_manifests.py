@@ -154,7 +154,7 @@ def test_a_pod_runs_an_image_of_ours_for_where_it_runs(overlay: str, pod: Pod) -
 @named(PROCESSES)
 def test_probes_ask_what_the_process_answers_and_only_the_process_itself_for_its_life(overlay: str, pod: Pod) -> None:
     config = read(DEPLOYED[pod.name].config, settings(overlay, pod))
-    [probe] = [each for each in config.probes if isinstance(each, GrpcProbe)]  # type: ignore[attr-defined]
+    [probe] = [each for each in config.probes if isinstance(each, GrpcProbe)]  # type: ignore[attr-defined]  # each has
     wanted = {"port": probe.port, "service": probe.service}
     assert pod.container["startupProbe"]["grpc"] == wanted
     assert pod.container["readinessProbe"]["grpc"] == wanted

@@ -224,7 +224,7 @@ async def test_it_speaks_its_readers_language_and_has_room_for_it(locale: str, h
 async def test_the_voice_page_links_to_it_for_those_alone_who_may_see_it(
     setting: str,
     proxied: int,
-    linked: bool,  # noqa: FBT001
+    linked: bool,  # noqa: FBT001 - pytest names it
 ) -> None:
     async with house(Script(status=setting)) as parley, browsing(Visitor(allows=False)) as context:
         page = await context.new_page()

@@ -39,7 +39,7 @@ class Collector(logs_service_pb2_grpc.LogsServiceServicer):
         self.services: set[str] = set()
         self.records: list[LogRecord] = []
 
-    async def Export(  # noqa: N802
+    async def Export(  # noqa: N802 - the name in the proto
         self, request: logs_service_pb2.ExportLogsServiceRequest, context: object
     ) -> logs_service_pb2.ExportLogsServiceResponse:
         assert context is not None

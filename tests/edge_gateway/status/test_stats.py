@@ -148,7 +148,7 @@ async def test_a_server_that_is_away_is_told_of_as_away_with_the_reason(away: in
 class Hanging(status_pb2_grpc.StatusServiceServicer):
     """Takes the question and never answers."""
 
-    async def GetStatus(self, request: object, context: object) -> status_pb2.GetStatusResponse:  # noqa: N802
+    async def GetStatus(self, request: object, context: object) -> status_pb2.GetStatusResponse:  # noqa: N802 - the name in the proto
         del request, context
         await asyncio.Event().wait()
         raise AssertionError
@@ -239,7 +239,7 @@ async def test_off_leaves_no_such_paths() -> None:
 async def test_the_voice_page_is_told_whether_its_reader_may_see_it(
     setting: str,
     header: dict[str, str],
-    told: bool,  # noqa: FBT001
+    told: bool,  # noqa: FBT001 - pytest names it
 ) -> None:
     async with (
         house(Script(status=setting)) as parley,
