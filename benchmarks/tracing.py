@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import grpc.aio
 
 from tests.end_to_end.whole import House, open_house
@@ -101,11 +102,9 @@ def tell(what: str, ratios: Sequence[float]) -> None:
 
 async def spans(house: House) -> str:
     """What became of the spans of a gateway, by its own metrics."""
-    process = await asyncio.create_subprocess_exec(
-        *("curl", "--silent", f"{house.url}/metrics"), stdout=asyncio.subprocess.PIPE
-    )
-    page, _ = await process.communicate()
-    return ", ".join(line for line in page.decode().splitlines() if line.startswith("parley_spans_total"))
+    async with aiohttp.ClientSession() as http, http.get(f"{house.url}/metrics") as response:
+        page = await response.text()
+    return ", ".join(line for line in page.splitlines() if line.startswith("parley_spans_total"))
 
 
 async def cost(plain: House, traced: House, wanted: argparse.Namespace) -> None:

@@ -14,7 +14,8 @@ from parley_cli.client import EventLog, Talker, converse
 from parley_cli.trace import show, show_slowest
 from tests.end_to_end.test_traces import collecting
 from tests.end_to_end.whole import open_house
-from tests.parley_cli.trace.stand_ins import served, tempo
+from tests.parley_cli.gateways import served
+from tests.parley_cli.trace.stand_ins import tempo
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,9 @@ from parley.v1 import conversation_pb2, conversation_pb2_grpc
 from parley_cli.client import converse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+
+    from aiohttp.typedefs import Handler
 
     Send = Callable[[Event | str], Awaitable[None]]
     Script = Callable[[AsyncIterator[Request], Send], Awaitable[None]]
@@ -64,8 +66,16 @@ async def page(script: Script) -> AsyncIterator[str]:
         await socket.close()
         return socket
 
+    async with served({"/v1/conversation": handle}) as address:
+        yield address
+
+
+@asynccontextmanager
+async def served(routes: Mapping[str, Handler]) -> AsyncIterator[str]:
+    """Address of a server with these paths."""
     app = web.Application()
-    app.router.add_get("/v1/conversation", handle)
+    for path, handler in routes.items():
+        app.router.add_get(path, handler)
     runner = web.AppRunner(app, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +18,7 @@ from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 from tests.end_to_end.test_traces import collecting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from aiohttp.typedefs import Handler
     from opentelemetry.util.types import AttributeValue
@@ -29,22 +28,6 @@ if TYPE_CHECKING:
 MS: Final = 1_000_000
 BEGIN_NS: Final = 1_780_000_000_000 * MS
 ID_FIELDS: Final = ("traceId", "spanId", "parentSpanId")
-
-
-@asynccontextmanager
-async def served(routes: Mapping[str, Handler]) -> AsyncIterator[str]:
-    """Address of a server with these paths."""
-    app = web.Application()
-    for path, handler in routes.items():
-        app.router.add_get(path, handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
 
 
 def saying(text: str, status: int = 200) -> Handler:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parley.errors import EngineFailed, InvalidInput, NotFound, ParleyError, Unavailable
 from parley_cli.trace import show, show_slowest
+from tests.end_to_end.test_commands import parley
 from tests.end_to_end.whole import free_ports
-from tests.parley_cli.trace.stand_ins import Part, Turns, gateway, remembered, saying, sent, served, tempo
+from tests.parley_cli.gateways import served
+from tests.parley_cli.trace.stand_ins import Part, Turns, gateway, remembered, saying, sent, tempo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -323,16 +322,3 @@ async def test_the_variables_say_whom_to_ask_and_the_options_have_the_last_word(
     assert (status, out) == (1, "")
     assert errors.startswith("parley: the gateway does not answer at ")
     assert errors.count("\n") == 1
-
-
-async def parley(*arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Status, output and errors of one command."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "parley_cli", *arguments),
-        env={**os.environ, **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), errors.decode()
