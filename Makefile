@@ -46,7 +46,7 @@ test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all larg
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
-	@$(BIN)/python tests/observability/parts.py
+	@$(BIN)/python -m tests.observability.parts
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
 test-deploy: .venv/.installed-dev ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
