@@ -49,7 +49,8 @@ test-observability: .venv/.installed-dev ## run the tests with a real Collector,
 	@$(BIN)/python -m tests.observability.parts
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
-test-deploy: .venv/.installed-dev ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
+test-deploy: .venv/.installed-dev ## apply the manifests to a real control plane, which the first time is built with Go; as root carry out the images' steps
+	@$(BIN)/python -m tests.deployed.parts
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from tests.deployed.parts import program
 
 K8S: Final = Path(__file__).resolve().parents[2] / "deploy" / "k8s"
 OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
@@ -45,17 +46,10 @@ class Pod:
 @functools.cache
 def build(overlay: str) -> tuple[Resource, ...]:
     """All resources of an overlay."""
-    program = shutil.which("kustomize")
-    command = [program, "build"] if program else [_kubectl(), "kustomize"]
+    command = [str(program("kubectl")), "kustomize"]
     built = subprocess.run([*command, str(K8S / "overlays" / overlay)], capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     return tuple(yaml.load_all(built.stdout, Loader=yaml.CSafeLoader))
-
-
-def _kubectl() -> str:
-    program = shutil.which("kubectl")
-    assert program, "The manifests are built with kustomize or kubectl 1.30 or newer: install one of them."
-    return program
 
 
 def of_kind(overlay: str, kind: str) -> list[Resource]:
