@@ -56,15 +56,16 @@ def replicas(cluster: Cluster) -> dict[str, int]:
     return {name: found[name] for name in PROCESSES}
 
 
-def overlay_with(folder: Path, overlay: str, name: str, setting: str) -> Path:
-    """An overlay of one's own, made of another one: it changes a setting of a process."""
-    written = {
-        "namespace": NAMESPACE,
-        "resources": [os.path.relpath(K8S / "overlays" / overlay, folder.resolve())],
-        "configMapGenerator": [{"name": name, "behavior": "merge", "literals": [setting]}],
-    }
+def overlay_with(folder: Path, overlay: str, **more: object) -> Path:
+    """An overlay of one's own, made of another one and some more."""
+    written = {"namespace": NAMESPACE, "resources": [path_from(folder, K8S / "overlays" / overlay)], **more}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
     return folder
+
+
+def path_from(folder: Path, target: Path) -> str:
+    """As kustomize wants it."""
+    return os.path.relpath(target, folder.resolve())
 
 
 @on("cpu", "production-gpu")
@@ -77,7 +78,8 @@ def test_a_changed_setting_replaces_its_process_as_the_strategy_says_and_no_othe
     with cluster.watch(PODS) as watch, cluster.watch(REPLICA_SETS) as sets:
         before = set(watch.state)
         others = {name for name in before if not name.startswith("asr-")}
-        own = overlay_with(tmp_path, applied.overlay, "asr", "PARLEY_LOG_LEVEL=DEBUG")
+        setting = {"name": "asr", "behavior": "merge", "literals": ["PARLEY_LOG_LEVEL=DEBUG"]}
+        own = overlay_with(tmp_path, applied.overlay, configMapGenerator=[setting])
         cluster.do(*APPLY, "-k", str(own))
         states = watch.until(lambda state: are_ready(state, wanted) and before & set(state) == others)
         old = sets.state
@@ -205,6 +207,15 @@ def autoscaler(scaled: Resource) -> Resource:
             "metrics": [{"type": "External", "external": {"metric": metric, "target": target}}],
         },
     }
+
+
+@on("cpu")
+def test_what_is_scaled_by_hand_keeps_its_pods_when_a_scaler_is_added(applied: Applied, tmp_path: Path) -> None:
+    cluster = applied.cluster
+    cluster.do("scale", "deployment", *PROCESSES, "--replicas=3", "-n", NAMESPACE)
+    own = overlay_with(tmp_path, applied.overlay, components=[path_from(tmp_path, K8S / "components" / "keda")])
+    cluster.do(*APPLY, "-k", str(own))
+    assert replicas(cluster) == dict.fromkeys(PROCESSES, 3)
 
 
 @on("cpu", "production-gpu")
