@@ -71,6 +71,10 @@ class Cluster:
     def item(self, kind: str, name: str) -> Resource:
         return dict(json.loads(self.do("get", kind, name, "-n", NAMESPACE, "-o", "json")))
 
+    def create(self, *objects: Resource) -> None:
+        """Create these, which are not there yet."""
+        self.do("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": objects})
+
     def apply(self, *objects: Resource) -> None:
         """Apply these, strictly."""
         self.do(*APPLY, "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": objects})

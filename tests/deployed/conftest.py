@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     """A control plane that knows what others define, and has nodes."""
     async with open_control_plane(tmp_path_factory.mktemp("control-plane")) as cluster:
-        cluster.apply(*definitions())
+        cluster.create(*definitions())
         cluster.do("wait", "crd", "--all", "--for=condition=Established", PATIENCE)
-        cluster.do("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": nodes()})
+        cluster.create(*nodes())
         cluster.do("wait", "nodes", "--all", "--for=condition=Ready", PATIENCE)
         yield cluster
 
@@ -54,5 +54,8 @@ def deployed(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     finally:
+        # What is there when the namespace is to go, it looks after every now and then.
+        kinds = "deployments,jobs,persistentvolumeclaims"
+        cluster.do("delete", kinds, "--all", "-n", NAMESPACE, "--cascade=foreground", PATIENCE)
         cluster.do("delete", "namespace", NAMESPACE, "--ignore-not-found", PATIENCE)
         cluster.do("delete", "persistentvolume", "models", PATIENCE)

@@ -54,6 +54,16 @@ class Rules:
     namespaces: Mapping[str, Mapping[str, str]]
     """Labels of each."""
 
+    @property
+    def numbers(self) -> set[int]:
+        """Ports that rules name by number."""
+        rules = [
+            rule
+            for policy in self.policies
+            for rule in (*policy["spec"].get("egress", []), *policy["spec"].get("ingress", []))
+        ]
+        return {port["port"] for rule in rules for port in rule.get("ports", []) if isinstance(port["port"], int)}
+
     def lets_through(self, source: End, target: End, port: Port) -> bool:
         """Whether both sides do: where no policy is on a side, it does."""
         return all(

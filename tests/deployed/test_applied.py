@@ -107,7 +107,7 @@ def test_models_have_a_volume_and_their_job_is_done_once(applied: Applied) -> No
 _LOOSER: list[tuple[str, Path, object]] = [
     ("privileged", ("spec", "containers", 0, "securityContext"), {"privileged": True}),
     ("hostNetwork", ("spec", "hostNetwork"), True),
-    ("hostPath", ("spec", "volumes"), [{"name": "tmp", "hostPath": {"path": "/"}}]),
+    ("hostPath", ("spec", "volumes", 0), {"name": "tmp", "hostPath": {"path": "/"}}),
     ("runAsNonRoot", ("spec", "securityContext", "runAsNonRoot"), False),
     ("seccompProfile", ("spec", "securityContext", "seccompProfile"), {"type": "Unconfined"}),
     ("capabilities", ("spec", "containers", 0, "securityContext", "capabilities"), {"add": ["NET_ADMIN"]}),

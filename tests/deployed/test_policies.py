@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -59,8 +58,9 @@ class Field:
 
     @property
     def ports(self) -> list[Port]:
-        """Every port that somebody has or a rule names, and some that nobody does."""
-        numbers = {port for end in self.ends for port in end.ports.values()} | {22, 53, 80, 443, 4317, 4318, 9090}
+        """Every port that somebody has, a row or a rule names, and some that nobody does."""
+        numbers = {port for end in self.ends for port in end.ports.values()} | {22, 80, 9090}
+        numbers |= {number for row in table() for number in numbers_of(row[2])} | self.rules.numbers
         return [Port(protocol, number) for protocol in ("TCP", "UDP") for number in sorted(numbers)]
 
     def hops(self) -> Iterator[tuple[End, End, Port]]:
@@ -137,7 +137,7 @@ def rows(field: Field, side: str = "") -> list[set[Hop]]:
 def hops_of(field: Field, row: tuple[str, str, str], sources: Sequence[End], targets: Sequence[End]) -> set[Hop]:
     """What a row means: as many ports as targets belong to them one by one."""
     who, to = meant(field, row[0], sources), meant(field, row[1], targets)
-    numbers = [int(each) for each in re.findall(r"\d+", row[2])]
+    numbers = numbers_of(row[2])
     pairs = zip(to, numbers, strict=True) if len(to) == len(numbers) else itertools.product(to, numbers)
     return {
         Hop(source, target, Port(protocol, number))
@@ -147,6 +147,10 @@ def hops_of(field: Field, row: tuple[str, str, str], sources: Sequence[End], tar
         for protocol in (("TCP", "UDP") if number == 53 else ("TCP",))
         if source != target
     }
+
+
+def numbers_of(ports: str) -> list[int]:
+    return [int(each) for each in ports.split(", ")]
 
 
 def meant(field: Field, words: str, among: Sequence[End]) -> list[set[str]]:
