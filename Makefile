@@ -49,7 +49,7 @@ test-observability: .venv/.installed-dev ## run the tests with a real Collector,
 	@$(BIN)/python tests/observability/parts.py
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
-test-deploy: .venv/.installed-dev ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
+test-deploy: .venv/.installed-dev .venv-checkers/.installed ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
@@ -87,6 +87,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
 		--output-file locks/engines.txt
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
+	$(LOCK) --group checkers --output-file locks/checkers.txt
 	$(LOCK) --group build --constraints locks/dev.txt --output-file locks/images/build.txt
 	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt
 	$(LOCK_IMAGE) --extra asr --output-file locks/images/asr.txt
@@ -103,7 +104,7 @@ pictures: .venv/.installed-dev ## take README's pictures anew, from a running Pa
 	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 clean: ## remove all that these commands made, .venv too
-	rm -rf .venv .venv-engines node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-engines .venv-checkers node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(PACKAGES) protos tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each stamp is written last: an installation that was broken off is taken up again by the next command.
@@ -130,6 +131,13 @@ clean: ## remove all that these commands made, .venv too
 		echo "No torch for processors was found that is in locks/torch-cpu.txt; taking the registry's, which is 3 GB larger."; \
 		$(ENGINES_INSTALL) --requirement locks/torch.txt; }
 	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Checkov asks for versions of its own of what the tests have too.
+.venv-checkers/.installed: locks/checkers.txt | .venv/bin/pip
+	@echo "Installing what checks manifests into .venv-checkers; only the first time takes long."
+	@$(PYTHON) -m venv .venv-checkers
+	@.venv-checkers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement locks/checkers.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json
