@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +16,9 @@ import yaml
 K8S: Final = Path(__file__).resolve().parents[2] / "deploy" / "k8s"
 OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
 COMPONENTS: Final = tuple(sorted(path.name for path in (K8S / "components").iterdir()))
+EXAMPLES: Final = ("external-llm", "vllm-tensor-parallel")
+"""Components that no overlay here has, and whose README has one with them."""
+BUILT: Final = (*OVERLAYS, *EXAMPLES)
 
 Resource = dict[str, Any]
 
@@ -44,10 +49,30 @@ class Pod:
 
 @functools.cache
 def build(overlay: str) -> tuple[Resource, ...]:
-    """All resources of an overlay."""
+    """All resources of an overlay, or of the one that the README of a component in `EXAMPLES` has."""
+    if overlay not in EXAMPLES:
+        return _kustomize(K8S / "overlays" / overlay)
+    with tempfile.TemporaryDirectory() as folder:
+        return _kustomize(_example(overlay, Path(folder)))
+
+
+def _example(component: str, folder: Path) -> Path:
+    """The overlay in a component's README, where it says that it stands."""
+    text = (K8S / "components" / component / "README.md").read_text(encoding="utf-8")
+    [(place, overlay)] = re.findall(
+        r"```yaml\n# (deploy/k8s/overlays/\S+)/kustomization\.yaml\n(.*?)```", text, re.DOTALL
+    )
+    target = folder / str(place)
+    shutil.copytree(K8S, folder / "deploy" / "k8s")
+    target.mkdir()
+    (target / "kustomization.yaml").write_text(overlay, encoding="utf-8")
+    return target
+
+
+def _kustomize(folder: Path) -> tuple[Resource, ...]:
     program = shutil.which("kustomize")
     command = [program, "build"] if program else [_kubectl(), "kustomize"]
-    built = subprocess.run([*command, str(K8S / "overlays" / overlay)], capture_output=True, text=True, check=False)
+    built = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     return tuple(yaml.load_all(built.stdout, Loader=yaml.CSafeLoader))
 

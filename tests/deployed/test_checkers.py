@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.deployed.checkers import EXCEPTIONS, ROOT, Finding, checkov, exceptions, yamllint
-from tests.deployed.manifests import OVERLAYS, build
+from tests.deployed.manifests import BUILT, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 def findings(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
     """Of all overlays as kustomize builds them, each by itself: a policy of one is none of another's."""
     folder = tmp_path_factory.mktemp("built")
-    files = [written(folder / f"{overlay}.yaml", build(overlay)) for overlay in OVERLAYS]
+    files = [written(folder / f"{overlay}.yaml", build(overlay)) for overlay in BUILT]
     return [finding for file in files for finding in checkov(file)]
 
 
@@ -39,7 +39,7 @@ def unexcused(found: list[Finding]) -> list[Finding]:
 
 
 def test_checkov_finds_nothing_but_what_has_a_reason(findings: list[Finding]) -> None:
-    assert {each.overlay for each in findings} == set(OVERLAYS)
+    assert {each.overlay for each in findings} == set(BUILT)
     assert unexcused(findings) == []
 
 
