@@ -18,11 +18,12 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no
 LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
 # Images: each holds what its one process needs. Those for GPUs are for Linux on x86 alone.
 LOCK_IMAGE := $(LOCK) pyproject.toml --constraints locks/dev.txt
+SBOM := $(or $(FOLDER),build/sbom)
 LOCK_CUDA := $(subst --universal,--python-platform x86_64-manylinux_2_34,$(subst --fork-strategy fewest,,$(LOCK))) pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-web test-browser test-engines test-observability test-deploy mutants fuzz check format generate lock \
-	pictures clean
+	sbom pictures clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -99,6 +100,15 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_CUDA) --extra llm --group llm-cuda --output-file locks/images/llm-cuda.txt
 	$(LOCK_CUDA) --constraints locks/dev.txt --extra tts --extra redis --extra piper --group tts-cuda \
 		--overrides locks/images/overrides.txt --output-file locks/images/tts-cuda.txt
+
+sbom: .venv-checkers/.installed ## write what each image gets from PyPI into build/sbom, as CycloneDX; FOLDER=elsewhere
+	@mkdir -p $(SBOM)
+	@for lock in $(filter-out %/build.txt %/overrides.txt,$(wildcard locks/images/*.txt)); do \
+		name=$$(basename "$$lock" .txt); \
+		.venv-checkers/bin/cyclonedx-py requirements "$$lock" --output-reproducible \
+			--outfile "$(SBOM)/$$name.cdx.json" || exit 1; \
+		echo "$(SBOM)/$$name.cdx.json"; \
+	done
 
 pictures: .venv/.installed-dev ## take README's pictures anew, from a running Parley in Chromium
 	PYTHONPATH=. $(BIN)/python docs/pictures.py

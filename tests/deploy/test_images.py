@@ -54,7 +54,7 @@ def test_there_is_an_image_for_every_process_and_one_for_models() -> None:
 
 def hadolint(text: str) -> tuple[str, int]:
     """What it says of a Dockerfile, all its targets, and its exit status."""
-    command = [Path(sys.executable).with_name("hadolint"), "--no-color", "-"]
+    command = [str(Path(sys.executable).with_name("hadolint")), "--no-color", "-"]
     found = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return found.stdout + found.stderr, found.returncode
 
@@ -134,8 +134,13 @@ def test_an_image_sets_nothing_that_nobody_reads(image: str) -> None:
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_says_what_it_is(image: str) -> None:
     labels = " ".join(each.value for each in DOCKERFILE.all(image, "LABEL"))
-    found = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", labels))
-    assert found >= {"title", "description", "licenses", "version", "revision"}
+    found = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', labels))
+    assert found.keys() == {"title", "description", "licenses", "version", "revision", "base.name"}
+    # What is filled in at the build is an argument of it, in the stage that has the labels.
+    given = {each.value.partition("=")[0] for each in DOCKERFILE.stages["runtime"].instructions if each.name == "ARG"}
+    assert {value[2:-1] for value in found.values() if value.startswith("$")} == given
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert found["licenses"] == project["license"]
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from tests.deploy.dockerfile import Dockerfile
 from tests.deployed.checkers import EXCEPTIONS, ROOT, Finding, checkov, exceptions, yamllint
 from tests.deployed.manifests import BUILT, build
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.deployed.manifests import Resource
 
+DOCKERFILE = Dockerfile.read(ROOT / "deploy" / "images" / "Dockerfile")
 # It reads every built overlay, in a process that takes some seconds to start.
 pytestmark = pytest.mark.timeout(300)
 
@@ -57,6 +62,20 @@ def test_a_container_that_may_do_anything_is_found(tmp_path: Path) -> None:
     asr["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     found = checkov(written(tmp_path / "demo.yaml", resources))
     assert Finding("CKV_K8S_16", "demo", "Deployment.parley.asr") in unexcused(found)
+
+
+def test_the_bill_of_materials_of_an_image_has_every_package_of_its_lock_with_its_hashes(tmp_path: Path) -> None:
+    subprocess.run(["make", "--directory", ROOT, "sbom", f"FOLDER={tmp_path}"], capture_output=True, check=True)
+    locks = sorted((ROOT / "locks" / "images").glob("*.txt"))
+    written = {path.name.removesuffix(".cdx.json") for path in tmp_path.iterdir()}
+    assert written == {path.stem for path in locks} - {"build", "overrides"} == set(DOCKERFILE.images)
+    for image in written:
+        bill = json.loads((tmp_path / f"{image}.cdx.json").read_text(encoding="utf-8"))
+        text = (ROOT / "locks" / "images" / f"{image}.txt").read_text(encoding="utf-8")
+        listed = {f"{each['name']}=={each['version']}" for each in bill["components"]}
+        assert listed == set(re.findall(r"^[\w.-]+==[\w.+]+", re.sub(r"\[.*?\]", "", text), re.MULTILINE))
+        hashes = {each["content"] for part in bill["components"] for each in part["externalReferences"][0]["hashes"]}
+        assert hashes == set(re.findall(r"sha256:([0-9a-f]{64})", text))
 
 
 def test_yaml_is_what_it_looks_like() -> None:

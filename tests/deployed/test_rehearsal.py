@@ -18,6 +18,7 @@ import pytest
 
 from tests.deploy.conftest import DEPLOYED
 from tests.deploy.dockerfile import Dockerfile
+from tests.deployed.manifests import pods
 from tests.deployed.rehearsal import Rehearsal, Root
 from tests.end_to_end.whole import free_ports
 
@@ -31,7 +32,10 @@ PATIENCE_SECONDS: Final = 300
 # Installing takes a while, and a busy machine starts processes slowly.
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount and chroot"),
+    pytest.mark.skipif(
+        os.geteuid() != 0,
+        reason="the Dockerfile is carried out in a chroot, which only root may make: run `make test-deploy` as root",
+    ),
 ]
 
 
@@ -117,6 +121,13 @@ def test_a_process_is_nobody_in_particular_and_can_write_nothing_but_tmp(roots: 
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # /models belongs to it, and is mounted read-only where models are used.
     assert said.split() == ["65532", "65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", "wrote", "/tmp"]  # noqa: S108 - within
+
+
+def test_the_gateway_s_image_has_what_keeps_deletion_costs(roots: dict[str, Root]) -> None:
+    [deployment] = [pod for pod in pods("production-gpu") if pod.name == "deletion-cost"]
+    command = roots["gateway"].command([*deployment.container["command"], "--help"], {}, is_image=True)
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("usage: python -m serving.deletion_cost")
 
 
 @pytest.mark.parametrize("image", IMAGES)
