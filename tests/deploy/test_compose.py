@@ -129,6 +129,24 @@ def test_a_process_gets_an_image_of_its_own_kind_that_there_is(name: str) -> Non
     assert OURS[name].endswith("-cuda") == cuda
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_secret_stands_in_the_file_or_comes_unasked(name: str) -> None:
+    given = SERVICES[name].get("environment", {})
+    secret = {key: value for key, value in given.items() if re.search("KEY|TOKEN|PASSWORD|SECRET", key)}
+    assert secret == {key: f"${{{key}:-}}" for key in secret}
+
+
+def test_a_service_with_a_gpu_has_one_of_nvidia_s_and_only_those_of_the_profile_have_one() -> None:
+    with_gpu = {
+        name: each["deploy"]["resources"]["reservations"]
+        for name, each in SERVICES.items()
+        if "reservations" in each["deploy"]["resources"]
+    }
+    assert set(with_gpu) == {"asr-gpu", "llm-gpu", "tts-gpu"}
+    for each in with_gpu.values():
+        assert each == {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
+
+
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_gets_settings_that_it_reads_and_can_use(name: str) -> None:
     deployed = DEPLOYED[role(name)]

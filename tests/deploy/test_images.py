@@ -67,7 +67,7 @@ def test_hadolint_has_nothing_to_say() -> None:
 def test_hadolint_sees_what_is_wrong_in_any_target(image: str) -> None:
     lines = (ROOT / "deploy" / "images" / "Dockerfile").read_text(encoding="utf-8").splitlines()
     [start] = [number for number, line in enumerate(lines) if re.fullmatch(rf"FROM \S+ AS {image}", line)]
-    said, status = hadolint("\n".join([*lines[: start + 1], "RUN cd /tmp && sudo pip install x", *lines[start + 1 :]]))
+    said, status = hadolint("\n".join([*lines[: start + 1], "RUN sudo ls", *lines[start + 1 :]]))
     assert status == 1
     assert f"-:{start + 2} DL3004" in said
 
