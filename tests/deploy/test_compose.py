@@ -54,11 +54,23 @@ def seconds(text: str) -> int:
     return int(text[:-1])
 
 
-def test_it_keeps_to_the_specification() -> None:
+def errors(compose: dict[str, Any]) -> list[str]:
+    """What is wrong by the specification's schema."""
     vendor = files("check_jsonschema").joinpath("builtin_schemas", "vendor", "compose-spec.json")
     schema = json.loads(vendor.read_text(encoding="utf-8"))
     validator = jsonschema.validators.validator_for(schema)(schema)
-    assert [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(COMPOSE)] == []
+    return [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(compose)]
+
+
+def test_it_keeps_to_the_specification() -> None:
+    assert errors(COMPOSE) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("health_check", {}), ("stop_grace_period", 45), ("depends_on", {"llm": {}})]
+)
+def test_what_the_specification_does_not_know_is_seen(key: str, value: object) -> None:
+    assert errors({**COMPOSE, "services": {**SERVICES, "asr": {**SERVICES["asr"], key: value}}})
 
 
 def test_without_a_profile_the_embedded_engines_start_on_one_port_of_this_machine() -> None:
