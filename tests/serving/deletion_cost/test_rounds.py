@@ -66,7 +66,7 @@ async def test_a_cost_is_written_only_when_it_is_another(pods: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [BROKEN, "parley_up 1\n", "\xff", "#" * (5 * 1024 * 1024)], ids=["500", "else", "junk", "too much"]
+    "said", [BROKEN, "parley_up 1\n", "\xff", "# more\n" * (1024 * 1024) + FIVE], ids=["500", "else", "junk", "too much"]
 )
 async def test_a_pod_that_does_not_tell_keeps_its_cost_and_holds_up_no_other(pods: Cluster, said: str) -> None:
     pods.work["asr-idle"] = said
