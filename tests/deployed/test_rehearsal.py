@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import pytest
 
+from serving.deletion_cost.cost import work_of
 from tests.deploy.conftest import DEPLOYED
 from tests.deploy.dockerfile import Dockerfile
 from tests.deployed.manifests import pods
@@ -47,6 +49,12 @@ class Container:
     root: Root
     variables: dict[str, str]
     process: asyncio.subprocess.Process
+
+    async def metrics(self) -> str:
+        """What it measures."""
+        port = self.variables[DEPLOYED[self.image].process.variables[1]]
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as response:
+            return await response.text()
 
     async def is_well(self) -> int:
         """What its HEALTHCHECK gives."""
@@ -104,6 +112,8 @@ async def test_four_images_answer_a_spoken_question_together_and_end_when_they_a
         assert (talk.returncode, turn["outcome"]) == (0, "completed")
         assert "hear me" in turn["transcript"].lower()
         assert turn["heard"]
+        # Each tells how much it has to do to whoever keeps deletion costs; the session may not be over everywhere yet.
+        assert {work_of(await each.metrics()) for each in containers} <= {0, 1}
         for each in containers:
             each.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -66,7 +66,9 @@ async def test_a_cost_is_written_only_when_it_is_another(pods: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [BROKEN, "parley_up 1\n", "\xff", "# more\n" * (1024 * 1024) + FIVE], ids=["500", "else", "junk", "too much"]
+    "said",
+    [BROKEN, "parley_up 1\n", "\xff", "# more\n" * (1024 * 1024) + FIVE],
+    ids=["500", "else", "junk", "too much"],
 )
 async def test_a_pod_that_does_not_tell_keeps_its_cost_and_holds_up_no_other(pods: Cluster, said: str) -> None:
     pods.work["asr-idle"] = said
@@ -170,6 +172,7 @@ async def test_the_process_goes_round_answers_for_its_health_and_ends_when_told_
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     assert process.returncode == 0
     assert b"asr-gone" in said
     assert b"the token" not in said
