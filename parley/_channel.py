@@ -34,7 +34,7 @@ TRANSPORT_OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
-_AUTHORITY: Final = re.compile(r"[^/\s]+:[0-9]+")
+_AUTHORITY: Final = re.compile(r"[^/\s@]+:[0-9]+")
 
 # A server that was killed and started again is used again within about a second. Connections are not shared with other
 # channels of the process: one to an address whose last owner is gone would hand on its failure to the next owner.

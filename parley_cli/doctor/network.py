@@ -10,6 +10,7 @@ import aiohttp
 
 from parley_cli.doctor.findings import Finding, State
 from parley_cli.processes import page_url
+from parley_cli.trust import trust
 from parley_cli.up.checks import running_at
 
 if TYPE_CHECKING:
@@ -103,4 +104,5 @@ def _why(error: Exception) -> str:
 
 
 def _http(*, is_ours: bool) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=_PATIENCE, trust_env=not is_ours)
+    connector = aiohttp.TCPConnector(ssl=trust()) if is_ours else None
+    return aiohttp.ClientSession(timeout=_PATIENCE, trust_env=not is_ours, connector=connector)

@@ -44,7 +44,7 @@ def lacks_packages(process: Process) -> bool:
 
 async def running_at(environment: Mapping[str, str]) -> str:
     """Address of the page of a Parley that runs where this one would; empty when there is none."""
-    return page_url(environment) if await find_state(GATEWAY.address(environment), GATEWAY) else ""
+    return page_url(environment) if await find_state(environment, GATEWAY) else ""
 
 
 def _check_ports(environment: Mapping[str, str]) -> None:
@@ -65,7 +65,7 @@ async def _raise(problem: OSError, process: Process, variable: str, environment:
             f"Parley already runs at {page}: open that page, or stop it with Ctrl-C where it was started. A second one "
             "needs ports of its own: set PARLEY_GATEWAY_PORT, PARLEY_GATEWAY_GRPC_PORT and those of the servers"
         ) from problem
-    if await find_state(process.address(environment), process):
+    if await find_state(environment, process):
         raise Unavailable(
             f"another Parley's {process.module} is at port {port}: stop it, or set {variable} to another port"
         ) from problem
