@@ -25,6 +25,7 @@ _DEPLOY: Final = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
 # What nginx would have outside the folder, and nothing that changes how it serves.
 _AROUND: Final = """
 pid nginx.pid;
+error_log stderr notice;
 events {{}}
 http {{
     access_log off;
@@ -63,13 +64,17 @@ async def nginx(folder: Path, gateway: str, tls: Tls) -> AsyncIterator[str]:
     configuration = folder / "nginx.conf"
     configuration.write_text(_AROUND.format(site=example(port, gateway, tls)), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        *(NGINX, "-p", str(folder), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;")
+        *(NGINX, "-p", str(folder), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;"),
+        stderr=asyncio.subprocess.PIPE,
     )
+    assert process.stderr is not None
     try:
-        # It listens before it writes down who it is.
-        while not (folder / "nginx.pid").exists():
-            assert process.returncode is None
-            await asyncio.sleep(0.01)
+        # It listens before it starts who is to answer.
+        said = b""
+        while b"start worker process " not in said:
+            line = await process.stderr.readline()
+            assert line, said
+            said += line
         yield f"https://127.0.0.1:{port}/parley"
     finally:
         if process.returncode is None:

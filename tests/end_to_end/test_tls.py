@@ -12,6 +12,7 @@ import pytest
 
 from parley import ConversationClient, LlmClient, Outcome, ReplyFinished, SessionConfig, Tls, Unavailable
 from parley_cli.client import converse
+from parley_cli.processes import PROCESSES
 from tests.certificates import Authority, variables
 from tests.end_to_end.started import started
 
@@ -31,8 +32,17 @@ def page(up: Up) -> str:
 
 async def parley(up: Up, *arguments: str, **settings: str) -> tuple[int, str]:
     """A command in the environment of a running Parley: its status, and all that it said."""
+    return await command(up, "parley_cli", *arguments, **settings)
+
+
+async def healthcheck(up: Up, package: str, **settings: str) -> tuple[int, str]:
+    """What a container's health check sees."""
+    return await command(up, "serving.healthcheck", package, "--seconds", "30", **settings)
+
+
+async def command(up: Up, *arguments: str, **settings: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "parley_cli", *arguments),
+        *(sys.executable, "-m", *arguments),
         env={**up.environment, **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -82,6 +92,9 @@ async def test_commands_and_the_status_page_ask_over_tls_and_say_why_they_cannot
         assert await parley(up, "chat", "hello") == (0, "This is a scripted reply. It has two sentences.\n")
         status, said = await parley(up, "doctor", "--profile", "scripted")
         assert status == 0, said
+        for process in PROCESSES:
+            assert await healthcheck(up, process.module) == (0, "")
+        assert "takes TLS alone" in (await healthcheck(up, "asr_server", **dict.fromkeys(variables(tls), "")))[1]
         async with aiohttp.ClientSession() as http, http.get(f"{page(up)}/stats") as response:
             servers = (await response.json())["servers"]
         assert [each["state"] for each in servers] == ["serving"] * 3
@@ -118,6 +131,7 @@ async def test_the_gateway_itself_serves_the_page_and_programs_over_tls(edge: tu
     trusting = ssl.create_default_context(cafile=full.ca)
     async with aiohttp.ClientSession() as http, http.get(url, ssl=trusting) as response:
         assert response.status == 200
+    assert await healthcheck(up, "edge_gateway") == (0, "")
     programs = f"https://localhost:{up.environment['PARLEY_GATEWAY_GRPC_PORT']}"
     async with ConversationClient(programs, tls=Tls(ca=full.ca)) as client, client.open(SessionConfig()) as program:
         await answered(program)
