@@ -68,6 +68,16 @@ ADDRESSES: Final = {"PARLEY_ASR_ADDRESS": ASR, "PARLEY_LLM_ADDRESS": LLM, "PARLE
 """The variables in which the gateway is told where the servers are."""
 
 
+def edge_tls(environment: Mapping[str, str]) -> Tls | None:
+    """TLS of the gateway's own ports by the variables of an environment; None: plaintext.
+
+    Raises:
+        InvalidInput: there is a certificate without its key, or a key without its certificate.
+    """
+    cert, key = (environment.get(name, "").strip() for name in _EDGE)
+    return pair_from(cert, key, _EDGE)
+
+
 def tls_at(environment: Mapping[str, str], process: Process) -> tuple[Tls | None, str]:
     """With what a process of this machine is asked for its health, and the name that its certificate has.
 
@@ -75,8 +85,7 @@ def tls_at(environment: Mapping[str, str], process: Process) -> tuple[Tls | None
         InvalidInput: the variables of TLS are not all set, or a certificate cannot be read.
         Unavailable: the package that reads certificates is not installed.
     """
-    edge = pair_from(environment.get(_EDGE[0], "").strip(), environment.get(_EDGE[1], "").strip(), _EDGE)
-    tls = edge if process is GATEWAY else tls_of(environment)
+    tls = edge_tls(environment) if process is GATEWAY else tls_of(environment)
     return (None, "") if tls is None else (own(tls), tls.own_name())
 
 

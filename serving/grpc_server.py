@@ -96,6 +96,8 @@ class Listen:
     """Largest message taken."""
     tls: Tls | None = None
     """What the port is opened with; None: plaintext."""
+    connection_seconds: float = 3_600.0
+    """With certificates on both sides: age at which callers must connect anew for new calls, and be believed again."""
 
 
 async def serve(  # noqa: PLR0913 - a process has these parts
@@ -150,7 +152,7 @@ async def started(
         StartError: the address or the port cannot be had.
         InvalidInput: its certificates cannot be used.
     """
-    server = grpc.aio.server(options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes)))
+    server = grpc.aio.server(options=_options(listen))
     health = HealthServicer(service)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
@@ -221,6 +223,13 @@ def run(service: str, config_class: type[S], main: Callable[[S, Telemetry], Awai
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
+
+
+def _options(listen: Listen) -> tuple[tuple[str, int], ...]:
+    options = (*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes))
+    if listen.tls is None or not listen.tls.ca:
+        return options
+    return (*options, ("grpc.max_connection_age_ms", round(listen.connection_seconds * 1000)))
 
 
 def _bind(server: grpc.aio.Server, listen: Listen) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from parley.errors import ParleyError
 from parley_cli.doctor.findings import Finding, State
 from parley_cli.processes import page_url
 from parley_cli.trust import trust
@@ -58,7 +59,7 @@ async def look_at_page(environment: Mapping[str, str]) -> list[Finding]:
                 status = page.status
             async with http.get(f"{url}/v1/page") as facts:
                 known = await facts.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, TimeoutError, ValueError, ParleyError) as error:
         return [
             Finding("page", State.WRONG, f"{url} cannot be opened ({_why(error)})", "stop Parley and start it again")
         ]

@@ -127,3 +127,11 @@ def test_a_process_is_known_on_its_own_machine_by_the_first_name_of_its_certific
     assert authority.issue(tmp_path, "asr", "asr.parley.svc").own_name() == "asr"
     assert authority.issue(tmp_path, "127.0.0.1").own_name() == "127.0.0.1"
     assert authority.issue(tmp_path, "*.parley.example").own_name() == "parley.parley.example"
+
+
+def test_without_authorities_of_ones_own_the_systems_are_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = Authority().issue(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", tls.ca)
+    assert Tls().load().ca == (tmp_path / "ca.crt").read_bytes()

@@ -31,13 +31,16 @@ CLOSED: Final = (
 
 
 @asynccontextmanager
-async def serving(tls: Tls | None, servicer: Holding | None = None) -> AsyncIterator[int]:
+async def serving(
+    tls: Tls | None, servicer: Holding | None = None, connection_seconds: float = 3600
+) -> AsyncIterator[int]:
     """A server that is ready, and its port."""
 
     def register(server: grpc.aio.Server) -> None:
         llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer or Holding(), server)
 
-    async with started(SERVICE, register, Listen("127.0.0.1", 0, "PORT", 0, 0, 64 * 1024, tls)) as (port, ready):
+    listen = Listen("127.0.0.1", 0, "PORT", 0, 0, 64 * 1024, tls, connection_seconds)
+    async with started(SERVICE, register, listen) as (port, ready):
         await ready()
         yield port
 
@@ -153,9 +156,9 @@ async def test_plaintext_is_never_fallen_back_to(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="http://llm:50052 asks for plaintext, and PARLEY_TLS_CERT for TLS"):
         open_channel("http://llm:50052", SERVICE, tls=tls)
     (tmp_path / "tls.key").unlink()
-    with pytest.raises(InvalidInput, match="cannot be read: name a PEM file"):
+    with pytest.raises(InvalidInput, match="name a PEM file that this process may read"):
         open_channel("llm:50052", SERVICE, tls=tls)
-    with pytest.raises(InvalidInput, match="cannot be read: name a PEM file"):
+    with pytest.raises(InvalidInput, match="name a PEM file that this process may read"):
         async with serving(tls):
             pass
 
@@ -200,6 +203,22 @@ async def test_with_a_new_authority_a_call_of_before_goes_on_and_who_has_not_fol
             half = Tls(left_behind.cert, left_behind.key, str(tmp_path / "llm" / "ca.crt"))
             assert await refusal(port, half) == CLOSED
             new.issue(tmp_path / "gateway")
+            assert await stub.ListModels(llm_pb2.ListModelsRequest()) == llm_pb2.ListModelsResponse()
+            servicer.let_go.set()
+            assert isinstance(await before.read(), llm_pb2.ChatResponse)
+            assert await before.code() is grpc.StatusCode.OK
+
+
+async def test_callers_are_looked_at_again_after_a_while_and_their_calls_go_on(tmp_path: Path) -> None:
+    authority, servicer = Authority(), Holding()
+    ours = authority.issue(tmp_path / "gateway")
+    async with serving(authority.issue(tmp_path / "llm"), servicer, connection_seconds=0.3) as port:
+        channel = open_channel(f"127.0.0.1:{port}", SERVICE, tls=ours)
+        stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(channel)
+        async with channel:
+            before = stub.Chat()
+            assert isinstance(await before.read(), llm_pb2.ChatResponse)
+            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
             assert await stub.ListModels(llm_pb2.ListModelsRequest()) == llm_pb2.ListModelsResponse()
             servicer.let_go.set()
             assert isinstance(await before.read(), llm_pb2.ChatResponse)
