@@ -98,8 +98,13 @@ def test_a_model_over_two_gpus_gets_two_gpus_and_is_told_of_them() -> None:
 
 def test_with_an_engine_elsewhere_the_llm_server_is_as_on_a_cluster_without_gpus() -> None:
     pod, plain = pod_of("external-llm", "llm"), pod_of("demo", "llm")
-    assert same_but_for(plain.spec, pod.spec) == {"containers"}
-    assert same_but_for(plain.container, pod.container) == {"envFrom"}
+    # Beside that only what the component mtls gives to all.
+    probes = {f"{name}Probe.{key}" for name in ("startup", "readiness", "liveness") for key in ("exec", "grpc")}
+    probes |= {"startupProbe.timeoutSeconds", "readinessProbe.timeoutSeconds"}
+    assert same_but_for(plain.spec, pod.spec) == {"containers", "volumes"}
+    assert same_but_for(plain.container, pod.container) <= {"envFrom", "volumeMounts"} | probes
+    assert {each["name"] for each in pod.spec["volumes"]} == {"tmp", "tls"}
+    assert {each["name"] for each in pod.container["volumeMounts"]} == {"tmp", "tls"}
     assert pod.owner["spec"]["strategy"] == plain.owner["spec"]["strategy"]
     assert settings("external-llm", pod)["PARLEY_LLM_ENGINE"] == "openai"
     # The others have theirs as before.
