@@ -47,10 +47,11 @@ test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all larg
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
-	@$(BIN)/python tests/observability/parts.py
+	@$(BIN)/python -m tests.observability.parts
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
-test-deploy: .venv/.installed-dev .venv-checkers/.installed ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
+test-deploy: .venv/.installed-dev .venv-checkers/.installed ## apply the manifests to a real control plane, which the first time is built with Go; as root carry out the images' steps
+	@$(BIN)/python -m tests.deployed.parts
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import yaml
 
+from tests.deployed.parts import program
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 K8S: Final = ROOT / "deploy" / "k8s"
 _YAML: Final = re.compile(r"^ *```yaml\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -77,17 +79,10 @@ def _example(name: str, folder: Path) -> Path:
 
 
 def _kustomize(folder: Path) -> tuple[Resource, ...]:
-    program = shutil.which("kustomize")
-    command = [program, "build"] if program else [_kubectl(), "kustomize"]
-    built = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
+    command = [str(program("kubectl")), "kustomize", str(folder)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     return tuple(yaml.load_all(built.stdout, Loader=yaml.CSafeLoader))
-
-
-def _kubectl() -> str:
-    program = shutil.which("kubectl")
-    assert program, "The manifests are built with kustomize or kubectl 1.30 or newer: install one of them."
-    return program
 
 
 def of_kind(overlay: str, kind: str) -> list[Resource]:
