@@ -29,7 +29,7 @@ class Finding(NamedTuple):
     """Kind and name of the resource."""
 
 
-class Exception_(NamedTuple):  # noqa: N801 - what is excepted, and no exception of Python's
+class Excepted(NamedTuple):
     """A line of exceptions.yaml."""
 
     check: str
@@ -40,9 +40,9 @@ class Exception_(NamedTuple):  # noqa: N801 - what is excepted, and no exception
         return finding.check == self.check and any(fnmatch.fnmatch(place, each) for each in self.of)
 
 
-def exceptions() -> list[Exception_]:
+def exceptions() -> list[Excepted]:
     lines = yaml.safe_load(EXCEPTIONS.read_text(encoding="utf-8"))
-    return [Exception_(each["check"], tuple(each["of"])) for each in lines]
+    return [Excepted(each["check"], tuple(each["of"])) for each in lines]
 
 
 def checkov(file: Path) -> list[Finding]:
