@@ -45,6 +45,10 @@ _RECONNECT_OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
+# What that is too: the time after which a connection that is being made is given up. A handshake of TLS takes longer on
+# a busy machine. The first value of an option counts.
+_PATIENCE_WITH_HANDSHAKES: Final = ("grpc.min_reconnect_backoff_ms", 5_000)
+
 
 def open_channel(
     address: str,
@@ -96,6 +100,7 @@ def _open(address: str, options: Options, tls: Tls | None, name: str) -> grpc.ai
     target, is_secure = _target(address, tls)
     if not is_secure:
         return grpc.aio.insecure_channel(target, options=options)
+    options = (_PATIENCE_WITH_HANDSHAKES, *options)
     if name:
         options = (*options, ("grpc.ssl_target_name_override", name))
 
