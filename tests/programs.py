@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -22,11 +23,15 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def running(folder: Path, name: str, *command: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program, ended with SIGTERM when the block is left; what it says stands in `NAME.log`."""
+    """A program, ended with SIGTERM when the block is left; what it says stands in `NAME.log`.
+
+    Where there is `setpriv` (util-linux), it ends too when nobody is left to leave the block.
+    """
+    bound = ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()
     log = folder / f"{name}.log"
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, **settings}, stdout=said, stderr=said, cwd=folder
+            *bound, *command, env={**os.environ, **settings}, stdout=said, stderr=said, cwd=folder
         )
     try:
         yield process

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.deployed.cluster import APPLY, NAMESPACE, PATIENCE, Cluster
 from tests.deployed.control_plane import open_control_plane
 from tests.deployed.definitions import definitions
-from tests.deployed.manifests import K8S, OVERLAYS
+from tests.deployed.manifests import EXAMPLES, K8S, OVERLAYS, build
 from tests.deployed.nodes import nodes, volume
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ class Applied:
 def applied(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Applied]:
     """Each overlay after the other: applied as the README says, with all that it asks for there."""
     with deployed(cluster):
-        cluster.do(*APPLY, "-k", str(K8S / "overlays" / request.param))
+        if request.param in EXAMPLES:
+            cluster.apply(*build(request.param))
+        else:
+            cluster.do(*APPLY, "-k", str(K8S / "overlays" / request.param))
         cluster.settle()
         yield Applied(cluster, request.param)
 

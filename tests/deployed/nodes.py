@@ -1,4 +1,4 @@
-"""The machines of a small cluster: in each of three zones one with processors alone, and two with a GPU."""
+"""The machines of a small cluster: in each of three zones one with processors alone, one with a GPU, one with two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GPUS: Final = tuple(f"gpu-{zone}-{number}" for zone in _ZONES for number in (1, 
 
 def nodes() -> list[Resource]:
     """As a cloud and NVIDIA's GPU operator would describe them."""
-    return [_node(name, has_gpu=name in GPUS) for name in (*PROCESSORS, *GPUS)]
+    return [_node(name, gpus=int(name[-1]) if name in GPUS else 0) for name in (*PROCESSORS, *GPUS)]
 
 
 def volume(claim: str) -> Resource:
@@ -33,11 +33,11 @@ def volume(claim: str) -> Resource:
     }
 
 
-def _node(name: str, *, has_gpu: bool) -> Resource:
+def _node(name: str, *, gpus: int) -> Resource:
     capacity = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "200Gi"}
-    label = {f"{_GPU}.present": "true"} if has_gpu else {}
-    capacity |= {_GPU: "1"} if has_gpu else {}
-    taints = [{"key": _GPU, "value": "present", "effect": "NoSchedule"}] if has_gpu else []
+    label = {f"{_GPU}.present": "true"} if gpus else {}
+    capacity |= {_GPU: str(gpus)} if gpus else {}
+    taints = [{"key": _GPU, "value": "present", "effect": "NoSchedule"}] if gpus else []
     return {
         "apiVersion": "v1",
         "kind": "Node",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.deployed.cluster import APPLY, NAMESPACE
-from tests.deployed.manifests import K8S, build
+from tests.deployed.manifests import EXAMPLES, K8S, build
 from tests.deployed.nodes import GPUS, PROCESSORS
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ def wants_gpu(pod: Resource) -> bool:
 
 
 def test_every_pod_runs_on_a_gpu_node_if_it_wants_a_gpu_and_only_then(applied: Applied) -> None:
+    are_where_they_belong(applied)
+
+
+@pytest.mark.parametrize("applied", EXAMPLES, indirect=True)
+def test_an_overlay_of_a_document_is_taken_and_its_pods_go_where_they_belong(applied: Applied) -> None:
+    are_where_they_belong(applied)
+
+
+def are_where_they_belong(applied: Applied) -> None:
     pods = applied.cluster.items("pods")
     assert {pod["metadata"]["name"]: pod["spec"]["nodeName"] in GPUS for pod in pods} == {
         pod["metadata"]["name"]: wants_gpu(pod) for pod in pods

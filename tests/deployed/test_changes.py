@@ -183,11 +183,10 @@ def test_how_many_there_are_is_the_scalers_and_an_update_leaves_it_alone(applied
     cluster.do(*APPLY, "-k", str(K8S / "overlays" / applied.overlay))
     cluster.settle()
     assert replicas(cluster) == least
-    # Each has a GPU of its own.
     running = {each["metadata"]["name"]: each for each in cluster.items("pods")}
     on_gpus = [each["spec"]["nodeName"] for name in PROCESSES for each in of(name, running)]
     on_gpus = [node for node in on_gpus if node in GPUS]
-    assert len(on_gpus) == len(set(on_gpus)) == least["asr"] + least["llm"] + least["tts"]
+    assert len(on_gpus) == least["asr"] + least["llm"] + least["tts"]
 
 
 def autoscaler(scaled: Resource) -> Resource:
