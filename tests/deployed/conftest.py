@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.deployed.cluster import APPLY, NAMESPACE, PATIENCE, Cluster
 from tests.deployed.control_plane import open_control_plane
 from tests.deployed.definitions import definitions
-from tests.deployed.manifests import EXAMPLES, K8S, OVERLAYS, build
+from tests.deployed.manifests import EXAMPLES, K8S, OVERLAYS, build, of_kind
 from tests.deployed.nodes import nodes, volume
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Applied:
 @pytest.fixture(scope="module", params=OVERLAYS)
 def applied(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Applied]:
     """Each overlay after the other: applied as the README says, with all that it asks for there."""
-    with deployed(cluster):
+    classes = [each["spec"].get("storageClassName", "") for each in of_kind(request.param, "PersistentVolumeClaim")]
+    with deployed(cluster, *classes):
         if request.param in EXAMPLES:
             cluster.apply(*build(request.param))
         else:
@@ -51,9 +52,9 @@ def applied(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Applie
 
 
 @contextmanager
-def deployed(cluster: Cluster) -> Iterator[None]:
+def deployed(cluster: Cluster, storage_class: str = "") -> Iterator[None]:
     """A disk for models while the block lasts; after it the namespace and all in it are gone."""
-    cluster.apply(volume("models"))
+    cluster.apply(volume("models", storage_class))
     try:
         yield
     finally:

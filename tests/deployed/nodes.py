@@ -18,8 +18,8 @@ def nodes() -> list[Resource]:
     return [_node(name, gpus=int(name[-1]) if name in GPUS else 0) for name in (*PROCESSORS, *GPUS)]
 
 
-def volume(claim: str) -> Resource:
-    """A disk that many nodes read, and one claim may have."""
+def volume(claim: str, storage_class: str) -> Resource:
+    """A disk that many nodes read, and one claim of this class may have."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -29,6 +29,7 @@ def volume(claim: str) -> Resource:
             "capacity": {"storage": "100Gi"},
             "nfs": {"server": "192.0.2.2", "path": "/models"},
             "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": storage_class,
         },
     }
 
