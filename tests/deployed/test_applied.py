@@ -109,7 +109,9 @@ def test_applying_it_again_changes_nothing(applied: Applied) -> None:
 
 def test_models_have_a_volume_and_their_job_is_done_once(applied: Applied) -> None:
     claims = applied.cluster.items("persistentvolumeclaims")
+    jobs = applied.cluster.items("jobs")
     assert [each["status"]["phase"] for each in claims] == ([] if applied.overlay == "demo" else ["Bound"])
+    assert [each["status"]["succeeded"] for each in jobs] == ([] if applied.overlay == "demo" else [1])
 
 
 # What no restricted pod may.
