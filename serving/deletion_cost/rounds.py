@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 8
 """Pods that are asked at the same time."""
-_PATIENCE_SECONDS: Final = 5.0
-"""How long one answer may take."""
 _ROUNDS_MISSED: Final = 4
 _log: Final = logging.getLogger(__name__)
 
@@ -40,12 +38,19 @@ class Rounds:
     """Goes round the pods that are called `names`."""
 
     def __init__(
-        self, api: Api, names: Sequence[str], seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        api: Api,
+        names: Sequence[str],
+        seconds: float,
+        *,
+        patience_seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Once every `seconds`; what does not answer is left for the next time."""
+        """Once every `seconds`; what does not answer within `patience_seconds` is left for the next time."""
         self._api = api
         self._names = names
         self._seconds = seconds
+        self._patience_seconds = patience_seconds
         self._clock = clock
         self._succeeded: float | None = None
 
@@ -74,7 +79,7 @@ class Rounds:
         Raises:
             Unavailable: the API does not say which pods there are.
         """
-        async with self._api.open(_PATIENCE_SECONDS) as client:
+        async with self._api.open(self._patience_seconds) as client:
             pods = await client.pods(self._names)
             self._succeeded = self._clock()
             places = asyncio.Semaphore(_AT_ONCE)

@@ -105,6 +105,15 @@ def test_a_path_that_is_linked_to_or_applied_is_there(path: Path) -> None:
         assert not anchor or anchor in anchors(place), target
 
 
+def test_the_readme_of_the_manifests_has_every_component_and_overlay() -> None:
+    folder = ROOT / "deploy" / "k8s"
+    rows = re.findall(
+        r"^\| (?:\[([\w-]+)\]\(components/\1/README\.md\)|`([\w-]+)`) \|", read(folder / "README.md"), re.MULTILINE
+    )
+    there = {path.name for kind in ("components", "overlays") for path in (folder / kind).iterdir()}
+    assert {component or overlay for component, overlay in rows} == there - {"digests"}
+
+
 @each_document
 def test_an_image_of_parley_that_is_named_is_built(path: Path) -> None:
     assert set(re.findall(r"registry\.example/parley/([\w-]+)", read(path))) <= IMAGES

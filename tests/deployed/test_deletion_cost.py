@@ -114,7 +114,7 @@ async def test_the_pod_that_nobody_talks_to_goes_first(namespace: Cluster, tmp_p
                 json.dumps(status),
             )
             await stack.enter_async_context(measuring(address, port, work, name))
-        rounds = Rounds(account(namespace, tmp_path), ["asr"], 15.0)
+        rounds = Rounds(account(namespace, tmp_path), ["asr"], 15.0, patience_seconds=120.0)
         assert await rounds.once() == Round(seen=3, written=3)
         costs = [each["metadata"]["annotations"][ANNOTATION] for each in namespace.items("pods")]
         assert sorted(map(int, costs)) == [0, 8, 16]
