@@ -161,11 +161,6 @@ def own(tls: Tls) -> Tls:
     return tls if tls.ca else Tls(ca=tls.cert, variables=(*tls.variables[:2], tls.variables[0]))
 
 
-def trust_of(environment: Mapping[str, str]) -> Tls:
-    """Whom a program believes that asks a gateway over TLS: `PARLEY_TLS_CA`, else the system's authorities."""
-    return Tls(ca=environment.get(VARIABLES[2], "").strip())
-
-
 def _all_or_none(variables: Sequence[str], values: Sequence[str]) -> bool:
     missing = [name for name, value in zip(variables, values, strict=True) if not value]
     if missing and len(missing) < len(variables):
