@@ -92,6 +92,21 @@ def open_plain(
     return _open(address, (*TRANSPORT_OPTIONS, *options), tls, name)
 
 
+def open_single(address: str, max_message_bytes: int, *, tls: Tls | None = None, name: str = "") -> grpc.aio.Channel:
+    """A channel to one address, whose health its owner watches: it is used whatever that is; all as for `open_channel`.
+
+    Raises:
+        InvalidInput: the address or the certificates cannot be used.
+        Unavailable: cryptography is not installed, which reads them.
+    """
+    options = (
+        *_RECONNECT_OPTIONS,
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+    )
+    return open_plain(address, tls=tls, name=name, options=options)
+
+
 def _open(address: str, options: Options, tls: Tls | None, name: str) -> grpc.aio.Channel:
     target, is_secure = _target(address, tls)
     if not is_secure:

@@ -33,13 +33,13 @@ class LlmClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str) -> None:
-        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+    def __init__(self, address: str | grpc.aio.Channel) -> None:
+        """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Raises:
             InvalidInput: the address cannot be used.
         """
-        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES)
+        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES) if isinstance(address, str) else address
         self._stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 class StatusClient:
     """Asks one server, whether or not it is ready to serve."""
 
-    def __init__(self, address: str, hop: str) -> None:
-        """Prepare a channel to `address`, as any client takes it; it connects with the first question.
+    def __init__(self, address: str | grpc.aio.Channel, hop: str) -> None:
+        """Prepare a channel to `address`, as any client takes it, or use a channel.
 
-        `hop` names the server in errors: asr, llm or tts.
+        It connects with the first question. `hop` names the server in errors: asr, llm or tts.
 
         Raises:
             InvalidInput: the address cannot be used.
         """
         self._hop = hop
-        self._channel = open_plain(address)
+        self._channel = open_plain(address) if isinstance(address, str) else address
         self._stub: status_pb2_grpc.StatusServiceAsyncStub = status_pb2_grpc.StatusServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

@@ -32,13 +32,13 @@ class TtsClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str) -> None:
-        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+    def __init__(self, address: str | grpc.aio.Channel) -> None:
+        """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Raises:
             InvalidInput: the address cannot be used.
         """
-        self._channel = open_channel(address, SERVICE)
+        self._channel = open_channel(address, SERVICE) if isinstance(address, str) else address
         self._stub: tts_pb2_grpc.TtsServiceAsyncStub = tts_pb2_grpc.TtsServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

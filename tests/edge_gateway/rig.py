@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,8 +26,11 @@ from edge_gateway.config import STATUS_LOOPBACK
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.servers.connect import Addresses, open_pools
+from edge_gateway.servers.metrics import ServerMetrics
+from edge_gateway.servers.resolver import resolve
 from edge_gateway.status.routes import Sources, add_status
-from edge_gateway.status.server_facts import facts_of
+from edge_gateway.status.server_facts import ServerFacts, servers_of
 from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.http_log import http_log
@@ -67,6 +71,8 @@ if TYPE_CHECKING:
     import grpc.aio
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+    from edge_gateway.servers.connect import Pools
+    from edge_gateway.servers.resolver import Resolve
     from llm_server.engine import Conversation, ReplyEvent
     from llm_server.engine import Engine as LlmEngine
 
@@ -174,6 +180,8 @@ class Script:
     llm_port: int = 0
     tts_port: int = 0
     recorded: Recorded = field(default_factory=Recorded)
+    resolve: Resolve = resolve
+    """Stands for DNS."""
 
 
 @dataclass(slots=True)
@@ -186,6 +194,7 @@ class Gateway:
     """What it has recorded of its turns."""
     script: Script
     admission: Admission
+    pools: Pools
 
 
 async def serve(
@@ -243,14 +252,13 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
     """A gateway in front of an ASR, an LLM and a TTS server."""
     telemetry = script.recorded.telemetry("gateway")
     spans = script.recorded.spans["gateway"]
-    async with (
-        asr.AsrClient(addresses[0]) as listening,
-        llm.LlmClient(addresses[1]) as writing,
-        tts.TtsClient(addresses[2]) as speaking,
-        facts_of(tuple(zip(("asr", "llm", "tts"), addresses, strict=True)), script.status_seconds) as facts,
-    ):
+    chance = random.Random(0)  # noqa: S311 - a test is to be the same each time
+    async with open_pools(Addresses(*addresses), resolve=script.resolve, chance=chance) as pools:
+        ServerMetrics(pools, telemetry.registry)
+        facts = ServerFacts(lambda: servers_of(pools), script.status_seconds)
         log = TurnLog()
-        metrics, servers = TurnMetrics(telemetry, script.max_sessions, log), Servers(writing, speaking)
+        metrics = TurnMetrics(telemetry, script.max_sessions, log)
+        listening, servers = pools.listens, Servers(pools.writes, pools.speaks)
         codecs = Codecs(Libopus(find_libopus()))
         backends = Backends(
             listening, servers, Directory(listening, servers), codecs, metrics, "Be brief.", 400, "One moment."
@@ -260,14 +268,14 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         app, status = new_app(admission, telemetry.registry, access), StatusAccess(script.status)
         add_facts(app, backends.directory, script.trace_url, status)
         add_status(app, Sources(admission, facts, log), status)
-        add_voice_preview(app, speaking)
+        add_voice_preview(app, pools.speaks)
         runner = web.AppRunner(app, logger=http_log(), shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         try:
             host, port = runner.addresses[0][:2]
-            yield Gateway(f"http://{host}:{port}", telemetry, spans, script, admission)
+            yield Gateway(f"http://{host}:{port}", telemetry, spans, script, admission, pools)
         finally:
             await runner.cleanup()
 

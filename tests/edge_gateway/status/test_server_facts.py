@@ -37,7 +37,8 @@ class Teller:
 
 
 def facts(*tellers: Teller) -> ServerFacts:
-    return ServerFacts([Server("asr", f"host:{at}", cast("StatusClient", each)) for at, each in enumerate(tellers)])
+    servers = [Server("asr", f"host:{at}", cast("StatusClient", each)) for at, each in enumerate(tellers)]
+    return ServerFacts(lambda: servers)
 
 
 @on_virtual_time
