@@ -194,8 +194,11 @@ class Pool(Generic[C]):
             return
         elif state is State.DRAINING:
             _log.info("%s server %s drains with %d calls, %s", self.hop, server.address, server.load, self._rest())
+        elif before is State.DRAINING:
+            _log.info("%s server %s has ended, %s", self.hop, server.address, self._rest())
         else:
             _log.warning("%s server %s is lost, %s: %s", self.hop, server.address, self._rest(), server.standing.reason)
+        if state is State.LOST:
             self._discovery.hasten()
         self._told[server.address] = state
 

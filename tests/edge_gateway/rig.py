@@ -43,6 +43,7 @@ from llm_server.engines.pieces import pieces
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
+from parley._binding import joined
 from parley.conversation import (
     AudioPacket,
     Event,
@@ -176,6 +177,10 @@ class Script:
     """Who may see how the gateway is doing."""
     status_seconds: float = PATIENCE_SECONDS
     """How long a server is waited for that is to tell of itself."""
+    host: str = "127.0.0.1"
+    """Where each server listens."""
+    drain_seconds: float = 0.0
+    """How long a server's calls may go on when it is told to stop."""
     asr_port: int = 0
     llm_port: int = 0
     tts_port: int = 0
@@ -201,13 +206,17 @@ async def serve(
     stack: AsyncExitStack,
     service: str,
     register: Callable[[grpc.aio.Server], None],
-    port: int = 0,
+    listen: Listen | None = None,
     status: StatusServicer | None = None,
 ) -> str:
-    listen = Listen("127.0.0.1", port, "PORT", 0, 0.0, 512 * 1024)
+    listen = listen or listen_as(Script())
     bound, ready = await stack.enter_async_context(started(service, register, listen, status))
     await ready()
-    return f"127.0.0.1:{bound}"
+    return joined(listen.host, bound)
+
+
+def listen_as(script: Script, port: int = 0) -> Listen:
+    return Listen(script.host, port, "PORT", 0, script.drain_seconds, 512 * 1024)
 
 
 async def serve_asr(
@@ -220,18 +229,22 @@ async def serve_asr(
     servicer = make_servicer(engine, Scheduler(worker), telemetry, 500)
     facts = EngineFacts(engine.name, engine.model)
     status = StatusServicer("asr", telemetry.registry, lambda: facts, "parley_asr_streams_active")
-    return await serve(
-        stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port, status
-    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_AsrServiceServicer_to_server(servicer, server)
+
+    return await serve(stack, asr.SERVICE, register, listen_as(script, port), status)
 
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     telemetry = script.recorded.telemetry("llm")
     servicer = LlmServicer(script.model or script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
     status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
-    return await serve(
-        stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port, status
-    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_LlmServiceServicer_to_server(servicer, server)
+
+    return await serve(stack, llm.SERVICE, register, listen_as(script, port), status)
 
 
 async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
@@ -242,9 +255,11 @@ async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str
     servicer = TtsServicer(engine, worker, telemetry, 100)
     await servicer.load("")
     status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
-    return await serve(
-        stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port, status
-    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_TtsServiceServicer_to_server(servicer, server)
+
+    return await serve(stack, tts.SERVICE, register, listen_as(script, port), status)
 
 
 @asynccontextmanager
