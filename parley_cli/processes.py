@@ -68,7 +68,7 @@ def server_address(environment: Mapping[str, str], process: Process) -> str:
     Raises:
         InvalidInput: a variable holds no port.
     """
-    told = next((environment.get(variable, "").strip() for variable, each in ADDRESSES.items() if each is process), "")
+    told = next((environment.get(variable, "").split(",")[0].strip() for variable, each in ADDRESSES.items() if each is process), "")
     return told or process.address(environment)
 
 
