@@ -67,7 +67,7 @@ class ServerFacts:
         """Ask the servers that there are, and wait for none longer than that."""
         self._servers = servers
         self._patience_seconds = patience_seconds
-        self._answers: tuple[Answer, ...] = ()
+        self._answers: dict[tuple[str, str], Answer] = {}
         self._until_seconds = 0.0
         self._asking = asyncio.Lock()
 
@@ -78,12 +78,18 @@ class ServerFacts:
             if clock() >= self._until_seconds:
                 async with asyncio.TaskGroup() as tasks:
                     asked = [tasks.create_task(self._ask(each), name="server status") for each in self._servers()]
-                self._answers = tuple(each.result() for each in asked)
+                self._answers = {(each.name, each.address): each for each in (task.result() for task in asked)}
                 self._until_seconds = clock() + _BELIEVED_SECONDS
-            return self._answers
+            return tuple(map(self._known, self._servers()))
+
+    def _known(self, server: Server) -> Answer:
+        """What it told last, and what this gateway knows of it by itself."""
+        unasked = Answer(server.name, server.address, state="unknown", reason="it has just been found")
+        told = self._answers.get((server.name, server.address), unasked)
+        return replace(told, health=server.health, in_flight=server.in_flight)
 
     async def _ask(self, server: Server) -> Answer:
-        known = Answer(server.name, server.address, health=server.health, in_flight=server.in_flight)
+        known = Answer(server.name, server.address)
         if server.client is None:
             return replace(known, state="away", reason=server.reason)
         state = "away"
