@@ -22,6 +22,7 @@ from edge_gateway.status.routes import Sources, add_status
 from edge_gateway.status.server_facts import ServerFacts, servers_of
 from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
+from edge_gateway.transports.forwarded import TrustedProxies
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.http_log import http_log
 from edge_gateway.transports.page_facts import add_facts
@@ -47,11 +48,13 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
     """Open the channels, the page and the gRPC service, and run until told to stop."""
     async with AsyncExitStack() as stack:
         log = TurnLog()
-        pools = await stack.enter_async_context(open_pools(Addresses(config.asr, config.llm, config.tts)))
+        addresses = Addresses(config.asr, config.llm, config.tts)
+        pools = await stack.enter_async_context(open_pools(addresses, tls=config.tls))
         ServerMetrics(pools, telemetry.registry)
         backends = _backends(pools, config, telemetry, log)
         admission = Admission(backends, config.max_sessions)
-        app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
+        proxies = _proxies(config)
+        app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins), proxies)
         servers = ServerFacts(lambda: servers_of(pools))
         status_access = StatusAccess(config.status)
         add_facts(app, backends.directory, _trace_link(config), status_access)
@@ -67,25 +70,40 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         async def drain() -> None:
             await admission.drain(config.drain_seconds)
 
-        # Sessions are ended by the admission, which tells their clients; calls have a moment more to hear of it.
-        calls_end_seconds = config.drain_seconds + _FAREWELL_SECONDS
-        listen = Listen(
-            config.host, config.grpc_port, "PARLEY_GATEWAY_GRPC_PORT", 0, calls_end_seconds, _MAX_MESSAGE_BYTES
-        )
-        servicer = ConversationServicer(admission)
+        servicer = ConversationServicer(admission, proxies)
         await serve(
             SERVICE,
             lambda server: add_ConversationServiceServicer_to_server(servicer, server),
-            listen,
+            _listen(config),
             load=load,
             telemetry=telemetry,
             drain=drain,
         )
 
 
+def _listen(config: GatewayConfig) -> Listen:
+    return Listen(
+        config.host,
+        config.grpc_port,
+        "PARLEY_GATEWAY_GRPC_PORT",
+        0,
+        # Sessions are ended by the admission, which tells their clients; calls have a moment more to hear of it.
+        config.drain_seconds + _FAREWELL_SECONDS,
+        _MAX_MESSAGE_BYTES,
+        config.edge_tls,
+    )
+
+
 def _trace_link(config: GatewayConfig) -> str:
     try:
         return trace_link(config.trace_url, config.grafana_url)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _proxies(config: GatewayConfig) -> TrustedProxies:
+    try:
+        return TrustedProxies(config.trusted_proxies)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

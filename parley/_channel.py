@@ -34,7 +34,7 @@ TRANSPORT_OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
-_AUTHORITY: Final = re.compile(r"[^/\s]+:[0-9]+")
+_AUTHORITY: Final = re.compile(r"[^/\s@]+:[0-9]+")
 
 # A server that was killed and started again is used again within about a second. Connections are not shared with other
 # channels of the process: one to an address whose last owner is gone would hand on its failure to the next owner.
@@ -42,6 +42,15 @@ _RECONNECT_OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+# Who watches one server asks it again by itself, as soon as it refuses. What is called the least pause is how long a
+# connection may take to be made: a machine that is busy needs more than the tenth of a second above.
+_SINGLE_OPTIONS: Final = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
@@ -100,7 +109,7 @@ def open_single(address: str, max_message_bytes: int, *, tls: Tls | None = None,
         Unavailable: cryptography is not installed, which reads them.
     """
     options = (
-        *_RECONNECT_OPTIONS,
+        *_SINGLE_OPTIONS,
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
     )

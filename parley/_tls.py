@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from parley.errors import InvalidInput, not_installed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cryptography import x509
 
@@ -72,6 +72,17 @@ class Tls:
         _check_validity(own, f"{cert_name}={self.cert}")
         return Pem(cert, key, ca)
 
+    def own_name(self) -> str:
+        """The first name that the certificate is for, by which a process on this machine can ask for its owner.
+
+        Raises:
+            InvalidInput: the certificate cannot be read.
+            Unavailable: cryptography is not installed.
+        """
+        variable = self.variables[0]
+        certificate = _certificates(self._read(variable, self.cert), variable, self.cert)[0]
+        return _first_name(certificate)
+
     @property
     def stamp(self) -> tuple[tuple[int, int, int], ...]:
         """Changes whenever one of the files does, also where a link in its path is led elsewhere."""
@@ -124,23 +135,47 @@ def tls_of(environment: Mapping[str, str]) -> Tls | None:
     Raises:
         InvalidInput: some of the three variables are set, and not all.
     """
-    values = cert, key, ca = tuple(environment.get(name, "").strip() for name in VARIABLES)
-    if not any(values):
-        return None
-    missing = [name for name, value in zip(VARIABLES, values, strict=True) if not value]
-    if missing:
-        named = [name for name, value in zip(VARIABLES, values, strict=True) if value]
-        raise InvalidInput(
-            f"{' and '.join(named)} {'is' if len(named) == 1 else 'are'} set, and {' and '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not: name certificate, key and CA, or none of them",
-            field=missing[0],
-        )
-    return Tls(cert, key, ca)
+    return tls_from(*(environment.get(name, "").strip() for name in VARIABLES))
+
+
+def tls_from(cert: str, key: str, ca: str) -> Tls | None:
+    """The same, from the values of the three variables.
+
+    Raises:
+        InvalidInput: some of them are set, and not all.
+    """
+    return Tls(cert, key, ca) if _all_or_none(VARIABLES, (cert, key, ca)) else None
+
+
+def pair_from(cert: str, key: str, variables: tuple[str, str]) -> Tls | None:
+    """TLS of a server that asks callers for no certificate, from the values of two variables.
+
+    Raises:
+        InvalidInput: one of them is set, and the other is not.
+    """
+    return Tls(cert, key, variables=(*variables, "")) if _all_or_none(variables, (cert, key)) else None
+
+
+def own(tls: Tls) -> Tls:
+    """How a process on the same machine asks for the owner of `tls`: where callers show none, its own is believed."""
+    return tls if tls.ca else Tls(ca=tls.cert, variables=(*tls.variables[:2], tls.variables[0]))
 
 
 def trust_of(environment: Mapping[str, str]) -> Tls:
     """Whom a program believes that asks a gateway over TLS: `PARLEY_TLS_CA`, else the system's authorities."""
     return Tls(ca=environment.get(VARIABLES[2], "").strip())
+
+
+def _all_or_none(variables: Sequence[str], values: Sequence[str]) -> bool:
+    missing = [name for name, value in zip(variables, values, strict=True) if not value]
+    if missing and len(missing) < len(variables):
+        named = [name for name in variables if name not in missing]
+        raise InvalidInput(
+            f"{' and '.join(named)} {'is' if len(named) == 1 else 'are'} set, and {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} not: set each of them, or none",
+            field=missing[0],
+        )
+    return not missing
 
 
 def _stamp(path: str) -> tuple[int, int, int]:
@@ -162,6 +197,20 @@ def _certificates(text: bytes, variable: str, path: str) -> list[x509.Certificat
         raise InvalidInput(
             f"{variable}={path} holds no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----", field=variable
         ) from error
+
+
+def _first_name(certificate: x509.Certificate) -> str:
+    from cryptography import x509 as reader  # noqa: PLC0415 - as above
+
+    try:
+        names = certificate.extensions.get_extension_for_class(reader.SubjectAlternativeName).value
+    except reader.ExtensionNotFound:
+        return ""
+    for name in names:
+        if isinstance(name, reader.DNSName | reader.IPAddress):
+            # Any name will do where a certificate is for all names of a domain.
+            return str(name.value).replace("*", "parley")
+    return ""
 
 
 def _check_key(text: bytes, certificate: x509.Certificate, key_name: str, cert_name: str) -> None:

@@ -18,7 +18,7 @@ from edge_gateway.servers.server import Server
 from edge_gateway.servers.standing import Rank, State
 from edge_gateway.tasks import end
 from parley._duplex import first_of
-from parley.errors import Unavailable
+from parley.errors import ParleyError, Unavailable
 
 if TYPE_CHECKING:
     import random
@@ -166,7 +166,15 @@ class Pool(Generic[C]):
         self._settle()
 
     def _meet(self, address: str, origin: Origin) -> None:
-        server = Server(address, self._config.connect(address, origin), self._changed, self._chance)
+        try:
+            contact = self._config.connect(address, origin)
+        except ParleyError as error:
+            if not self._servers:
+                raise
+            # Certificates that are just being replaced, say: it is tried again when DNS has answered next.
+            _log.warning("%s server %s cannot be asked: %s", self.hop, address, error)
+            return
+        server = Server(address, contact, self._changed, self._chance)
         self._servers[address] = server
         server.task = self._tasks.create_task(server.follow(), name=f"{self.hop} {address}")
 

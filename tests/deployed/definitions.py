@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _FOLDERS: Final = {
     "github.com/kedacore/keda/v2@v2.18.1": "config/crd/bases",
     "sigs.k8s.io/gateway-api@v1.4.0": "config/crd/standard",
+    "github.com/cert-manager/cert-manager@v1.21.2": "deploy/crds",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
 }
 """Where the definitions are in each module."""

@@ -38,9 +38,12 @@ DOCKERFILE = Dockerfile.read(ROOT / "deploy" / "images" / "Dockerfile")
 # The oldest with all that the manifests use switched on, and the newest whose schemas are known.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 # Resources that others define.
-FOREIGN = {"PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute"}
+FOREIGN = {"PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute", "Issuer", "Certificate"}
 PODS = [(overlay, pod) for overlay in OVERLAYS for pod in pods(overlay)]
 PROCESSES = [(overlay, pod) for overlay, pod in PODS if pod.name in DEPLOYED]
+
+
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 def named(cases: list[tuple[str, Pod]]) -> pytest.MarkDecorator:
@@ -77,6 +80,9 @@ def test_every_resource_that_others_define_keeps_to_their_definition(kind: str) 
         ("HTTPRoute", ("spec", "rules", 0, "matches", 0, "path", "type"), "Prefix"),
         ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "ports"), "http"),
         ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expression"), "1"),
+        ("Certificate", ("spec", "dnsName"), "asr"),
+        ("Certificate", ("spec", "privateKey", "rotationPolicy"), "Sometimes"),
+        ("Issuer", ("spec", "ca", "secret"), "parley-ca"),
     ],
 )
 def test_a_wrong_field_of_a_resource_that_others_define_is_seen(
@@ -99,7 +105,7 @@ def changed(resource: Resource, path: tuple[str | int, ...], value: object) -> R
     ("kind", "path", "value"),
     [
         ("Deployment", ("spec", "template", "spec", "termintionGracePeriodSeconds"), 30),
-        ("Deployment", ("spec", "template", "spec", "containers", 0, "livenessProbe", "grpc", "port"), "grpc"),
+        ("Deployment", ("spec", "template", "spec", "containers", 0, "livenessProbe", "periodSeconds"), "often"),
         ("Service", ("spec", "ports", 0, "port"), "http"),
         ("NetworkPolicy", ("spec", "policyType"), ["Ingress"]),
         ("PodDisruptionBudget", ("spec", "maxUnavaliable"), 1),
@@ -155,6 +161,14 @@ def test_a_pod_runs_an_image_of_ours_for_where_it_runs(overlay: str, pod: Pod) -
 def test_probes_ask_what_the_process_answers_and_only_the_process_itself_for_its_life(overlay: str, pod: Pod) -> None:
     config = read(DEPLOYED[pod.name].config, settings(overlay, pod))
     [probe] = [each for each in config.probes if isinstance(each, GrpcProbe)]  # type: ignore[attr-defined]  # each has
+    if probe.tls is not None:
+        # Kubernetes' own would show no certificate.
+        command = ["python", "-m", "serving.healthcheck", DEPLOYED[pod.name].process.module]
+        assert pod.container["startupProbe"]["exec"]["command"] == command
+        assert pod.container["readinessProbe"]["exec"]["command"] == command
+        assert pod.container["livenessProbe"]["exec"]["command"] == [*command, "--live"]
+        assert not [each for each in PROBES if "grpc" in pod.container[each]]
+        return
     wanted = {"port": probe.port, "service": probe.service}
     assert pod.container["startupProbe"]["grpc"] == wanted
     assert pod.container["readinessProbe"]["grpc"] == wanted
@@ -189,6 +203,30 @@ def test_the_gateway_is_told_where_the_services_are(overlay: str) -> None:
         host, port = settings(overlay, gateway)[f"PARLEY_{name.upper()}_ADDRESS"].split(":")
         assert host == name
         assert int(port) in DEPLOYED[name].ports
+
+
+def test_every_process_has_a_certificate_for_the_name_that_it_is_asked_by_and_may_read_it() -> None:
+    by_name = {pod.name: pod for pod in pods("production-gpu")}
+    certificates = {each["metadata"]["name"]: each["spec"] for each in of_kind("production-gpu", "Certificate")}
+    gateway = settings("production-gpu", by_name["gateway"])
+    for name in DEPLOYED:
+        pod, given, certificate = by_name[name], settings("production-gpu", by_name[name]), certificates[name]
+        [volume] = [each for each in pod.spec["volumes"] if each.get("secret")]
+        [mount] = [each for each in pod.container["volumeMounts"] if each["name"] == volume["name"]]
+        assert volume["secret"] == {"secretName": certificate["secretName"], "defaultMode": 0o440}
+        assert mount["readOnly"] is True
+        # A single file would not follow what rotates.
+        assert "subPath" not in mount
+        files = [given[f"PARLEY_TLS_{each}"] for each in ("CERT", "KEY", "CA")]
+        assert files == [f"{mount['mountPath']}/{each}" for each in ("tls.crt", "tls.key", "ca.crt")]
+        assert gateway.get(f"PARLEY_{name.upper()}_ADDRESS", f"{name}:").split(":")[0] in certificate["dnsNames"]
+        assert {"server auth", "client auth"} <= set(certificate["usages"])
+    [issuer] = {certificates[name]["issuerRef"]["name"] for name in DEPLOYED}
+    issuers = {each["metadata"]["name"]: each["spec"] for each in of_kind("production-gpu", "Issuer")}
+    authority = certificates[issuers[issuer]["ca"]["secretName"]]
+    assert authority["isCA"] is True
+    # Else a renewal of the authority would part those that have followed from those that have not.
+    assert authority["privateKey"]["rotationPolicy"] == "Never"
 
 
 @named(PROCESSES)

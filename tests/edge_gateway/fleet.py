@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.edge_gateway.rig import PATIENCE_SECONDS, Script, gateway, serve_asr, serve_llm, serve_tts
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.edge_gateway.rig import Gateway
 
 _LOOK_SECONDS = 0.01
+# Longer than anything takes on a machine that is very busy.
+_PATIENCE_SECONDS = 6 * PATIENCE_SECONDS
 SERVE = {"asr": serve_asr, "llm": serve_llm, "tts": serve_tts}
 
 
@@ -53,18 +55,26 @@ class Fleet:
 
     def loads(self, hop: str) -> dict[str, int]:
         """Calls of the gateway at each server of a service."""
-        [pool] = [pool for pool in self.pools if pool.hop == hop]
-        return {server.address: server.load for server in pool.servers}
+        return {server.address: server.load for server in self.pool(hop).servers}
 
-    @property
-    def pools(self) -> tuple[Pool[object], ...]:
-        return self.parley.pools.all  # type: ignore[return-value]  # of each its own client
+    def standings(self, hop: str) -> list[str]:
+        """What the gateway takes the servers of a service to be."""
+        return [server.standing.state.value for server in self.pool(hop).servers]
+
+    def pool(self, hop: str) -> Pool[Any]:
+        """The servers of a service as the gateway has them."""
+        [pool] = [pool for pool in self.parley.pools.all if pool.hop == hop]
+        return pool
+
+    async def serves(self, hop: str, count: int) -> None:
+        """Return when the gateway takes so many servers of a service to serve."""
+        await until(lambda: self.standings(hop).count("serving") == count)
 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Return when a condition holds that real servers bring about."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(_PATIENCE_SECONDS):
         while not condition():
             looked = asyncio.Event()
             loop.call_later(_LOOK_SECONDS, looked.set)
@@ -85,4 +95,7 @@ async def fleet(
         addresses = {hop: ",".join(each.address for each in members if each.hop == hop) for hop in counts}
         front = front or Script(max_sessions=100)
         parley = await stack.enter_async_context(gateway(front, (addresses["asr"], addresses["llm"], addresses["tts"])))
-        yield Fleet(members, parley)
+        house = Fleet(members, parley)
+        for hop, count in counts.items():
+            await house.serves(hop, count)
+        yield house

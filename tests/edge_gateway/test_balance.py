@@ -141,7 +141,7 @@ async def test_a_reply_is_finished_by_a_server_that_drains_and_the_next_one_made
         await until(lambda: sum(house.loads(hop).values()) == 1)
         [busy] = [each for each in house.of(hop) if house.loads(hop)[each.address] == 1]
         stopping = tasks.create_task(busy.stop())
-        await until(lambda: standings(house, hop).count("serving") == 1)
+        await house.serves(hop, 1)
         for writer in writers:
             writer.may_write.set()
         assert (await talking.until(TurnReport)).outcome is Outcome.COMPLETED
@@ -150,12 +150,6 @@ async def test_a_reply_is_finished_by_a_server_that_drains_and_the_next_one_made
             await talking.send(UserText("hello"))
             assert (await talking.until(TurnReport)).outcome is Outcome.COMPLETED
     assert not errors(talking)
-
-
-def standings(house: Fleet, hop: str) -> list[str]:
-    """How the servers of a service stand."""
-    [pool] = [pool for pool in house.pools if pool.hop == hop]
-    return [server.standing.state.value for server in pool.servers]
 
 
 async def test_a_turn_whose_asr_server_is_killed_is_heard_again_by_another() -> None:
@@ -203,6 +197,7 @@ async def test_a_server_that_is_full_sends_nobody_away_while_another_is_not() ->
         large = await serve_asr(stack, Script(host="127.0.0.3"))
         written, spoken = await serve_llm(stack, Script()), await serve_tts(stack, Script())
         parley = await stack.enter_async_context(gateway(Script(), (f"{small},{large}", written, spoken)))
+        await Fleet([], parley).serves("asr", 2)
         talking = [await stack.enter_async_context(listening(parley)) for _ in range(6)]
         assert {server.address: server.load for server in parley.pools.asr.servers} == {small: 1, large: 5}
     assert not errors(*talking)
@@ -237,7 +232,7 @@ async def replace(house: Fleet, member: Member) -> None:
     """Stop a server as Kubernetes would, and start another one in its place, until it is used."""
     await member.stop()
     await member.start(member.port)
-    await until(lambda: standings(house, member.hop).count("serving") == COUNTS[member.hop])
+    await house.serves(member.hop, COUNTS[member.hop])
 
 
 async def test_a_replica_that_dns_tells_of_gets_its_share_of_new_sessions_within_thirty_seconds() -> None:
@@ -256,11 +251,12 @@ async def test_a_replica_that_dns_tells_of_gets_its_share_of_new_sessions_within
         front = Script(resolve=resolve, max_sessions=40)
         parley = await stack.enter_async_context(gateway(front, (f"asr:{port}", written, spoken)))
         house = Fleet([], parley)
+        await house.serves("asr", 2)
         await listeners(stack, house, 8)
         assert list(house.loads("asr").values()) == [4, 4]
         known.append("127.0.0.4")
         await clock.advance(6.5)
-        await until(lambda: standings(house, "asr") == ["serving"] * 3)
+        await house.serves("asr", 3)
         await listeners(stack, house, 12)
         assert house.loads("asr")[f"127.0.0.4:{port}"] >= 0.8 * 12 / 3
 
@@ -288,6 +284,7 @@ async def test_servers_on_addresses_of_the_sixth_version_are_servers_as_any() ->
         sixth, fourth = await serve_asr(stack, Script(host="::1")), await serve_asr(stack, Script())
         written, spoken = await serve_llm(stack, Script()), await serve_tts(stack, Script(host="::1"))
         parley = await stack.enter_async_context(gateway(Script(), (f"{sixth},{fourth}", written, spoken)))
+        await Fleet([], parley).serves("asr", 2)
         talking = [await stack.enter_async_context(listening(parley)) for _ in range(4)]
         assert {server.address: server.load for server in parley.pools.asr.servers} == {sixth: 2, fourth: 2}
         for listener in talking:
@@ -300,7 +297,7 @@ async def test_every_server_is_in_the_metrics_and_the_figures_with_its_health_an
         await listeners(stack, house, 6)
         drained = house.of("llm")[0]
         await drained.stop()
-        await until(lambda: sorted(standings(house, "llm")) == ["lost", "serving"])
+        await until(lambda: sorted(house.standings("llm")) == ["lost", "serving"])
         async with aiohttp.ClientSession(house.parley.url) as http:
             async with http.get("/metrics") as response:
                 families = {each.name: each for each in text_string_to_metric_families(await response.text())}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Packages of the house, and the extras that are for them.
 EXTRAS = {
-    "parley": ("audio",),
+    "parley": ("audio", "tls"),
     "parley_cli": ("cli", "models", "lan"),
     "serving": ("serve",),
     "edge_gateway": ("gateway",),
