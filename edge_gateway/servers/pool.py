@@ -62,7 +62,7 @@ class Pool(Generic[C]):
         self.hop = config.hop
         self._config = config
         self._chance = config.chance
-        self._tasks = tasks
+        self._tasks: asyncio.TaskGroup = tasks
         self._discovery = Discovery(config.origins, config.resolve, self._found, self._is_dead, config.chance)
         self._servers: dict[str, Server[C]] = {}
         self._told: dict[str, State] = {}
