@@ -236,11 +236,16 @@ async def test_a_session_whose_client_says_no_more_stays_until_it_was_heard_to_t
         await settled()
         left = rig.here
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(rig.recognition.finish())
+            finishing = tasks.create_task(rig.recognition.finish())
             await settled()
             rig.drain()
             await passed(SOON)
             assert rig.here == left
+            # The words are there, and not yet the account of all sound: another server would never give it.
+            await rig.say(asr.TurnDiscarded(1, asr.DiscardReason.NO_WORDS, 0, 10 * PACKET))
+            assert rig.here == left
+            await rig.say(asr.AudioAck(20 * PACKET, 20 * PACKET))
+            assert finishing.done()
 
 
 @on_virtual_time
