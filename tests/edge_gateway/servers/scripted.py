@@ -80,8 +80,13 @@ class Net:
             self.servers[address].serves = self.at_first
         return self.servers[address]
 
+    unusable: ParleyError | None = None
+    """What keeps a gateway from asking a server that it has just met."""
+
     def connect(self, address: str, origin: Origin) -> Scripted:
         del origin
+        if self.unusable is not None:
+            raise self.unusable
         return self[address]
 
     async def resolve(self, host: str, port: int) -> Collection[str]:

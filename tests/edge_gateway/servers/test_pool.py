@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_gateway.servers.standing import State
-from parley.errors import EngineFailed, Overloaded, Unavailable
+from parley.errors import EngineFailed, InvalidInput, Overloaded, Unavailable
 from tests.edge_gateway.servers.scripted import REFUSED, Net, Scripted, serving
 from tests.virtual_time import now, on_virtual_time, passed, settled
 
@@ -365,6 +365,27 @@ async def test_addresses_that_were_given_are_asked_of_no_dns() -> None:
         await passed(60)
     assert net.questions == 0
     assert all(net[address].is_closed for address in (A, B, C))
+
+
+@on_virtual_time
+async def test_a_replica_that_comes_while_certificates_are_being_replaced_is_met_when_they_are_there() -> None:
+    net = Net(names={"asr": ["10.0.0.1"]})
+    async with net.pool("asr:1") as pool:
+        net.names["asr"] = ["10.0.0.1", "10.0.0.2"]
+        net.unusable = InvalidInput("the key is not the certificate's")
+        await passed(7)
+        assert serving(pool) == [A]
+        net.unusable = None
+        await passed(7)
+        assert serving(pool) == [A, B]
+
+
+@on_virtual_time
+async def test_what_cannot_be_used_from_the_first_is_told_at_once() -> None:
+    net = Net(unusable=InvalidInput("the key is not the certificate's"))
+    with pytest.raises(InvalidInput, match="not the certificate's"):
+        async with net.pool(A):
+            pass
 
 
 # Calls that are to go elsewhere
