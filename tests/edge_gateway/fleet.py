@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from edge_gateway.servers.pool import Pool
-    from tests.edge_gateway.rig import Gateway
+    from tests.edge_gateway.rig import Gateway, Listener
 
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.02
 # Longer than anything takes on a machine that is very busy.
 _PATIENCE_SECONDS = 6 * PATIENCE_SECONDS
 SERVE = {"asr": serve_asr, "llm": serve_llm, "tts": serve_tts}
@@ -71,11 +71,14 @@ class Fleet:
         await until(lambda: self.standings(hop).count("serving") == count)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when a condition holds that real servers bring about."""
+async def until(condition: Callable[[], bool], speaking: Listener | None = None) -> None:
+    """Return when a condition holds that real servers bring about; somebody may be speaking all the while."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while not condition():
+            if speaking is not None:
+                # As fast as time at most: a turn has an end.
+                await speaking.speak(_LOOK_SECONDS)
             looked = asyncio.Event()
             loop.call_later(_LOOK_SECONDS, looked.set)
             await looked.wait()

@@ -113,15 +113,19 @@ async def test_a_server_that_drains_finishes_its_turn_and_its_other_sessions_go_
         [drained] = [each for each in house.of("asr") if each.address == here]
         stopping = tasks.create_task(drained.stop())
         # Those who say nothing are elsewhere soon; who speaks is not.
-        await until(lambda: house.loads("asr")[here] == 1 and sum(house.loads("asr").values()) == 9)
-        newer = await listeners(stack, house, 3)
+        await until(lambda: sorted(house.loads("asr").values()) == [1, 4, 4], talking)
+        assert house.loads("asr")[here] == 1
+        coming = tasks.create_task(listeners(stack, house, 3))
+        await until(coming.done, talking)
         assert house.loads("asr")[here] == 1
         assert sorted(house.loads("asr").values()) == [1, 5, 6]
         await talking.speak(1.4, SILENCE)
         await answered(talking)
         # With its last turn it has nothing left to do, and ends long before it would have to.
         await stopping
-        assert house.loads("asr").get(here, 0) == 0
+        newer = coming.result()
+        assert house.loads("asr")[here] == 0
+        assert sorted(house.loads("asr").values()) == [0, 6, 6]
         for listener in (talking, silent[0], newer[0]):
             await listener.say_something()
             await answered(listener, 2 if listener is talking else 1)

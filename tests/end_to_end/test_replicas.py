@@ -55,12 +55,12 @@ async def test_a_server_that_is_stopped_and_one_that_is_killed_in_a_turn_cut_non
         await finish(listener, 1)
         # It has ended by itself, long before it would have had to, since the session has left it.
         assert await first.ended() == 0
-        await begin_to_speak(listener)
         second = await server_of_the_session(house)
         assert second is not first
         await first.start()
         while (await house.servers("asr"))[first.address]["health"] != "serving":
             pass
+        await begin_to_speak(listener)
         await second.kill()
         await finish(listener, 2)
         assert await server_of_the_session(house) is first
