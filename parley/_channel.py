@@ -45,14 +45,10 @@ _RECONNECT_OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
-# Who watches one server asks it again by itself, as soon as it refuses. What is called the least pause is how long a
-# connection may take to be made: a machine that is busy needs more than the tenth of a second above.
-_SINGLE_OPTIONS: Final = (
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-)
+# What that is too: the time after which a connection that is being made is given up. A handshake of TLS takes longer on
+# a busy machine, and so does any connection. The first value of an option counts.
+_PATIENCE_WITH_HANDSHAKES: Final = ("grpc.min_reconnect_backoff_ms", 5_000)
+_PATIENCE_WITH_SINGLE: Final = ("grpc.min_reconnect_backoff_ms", 1_000)
 
 
 def open_channel(
@@ -109,7 +105,8 @@ def open_single(address: str, max_message_bytes: int, *, tls: Tls | None = None,
         Unavailable: cryptography is not installed, which reads them.
     """
     options = (
-        *_SINGLE_OPTIONS,
+        _PATIENCE_WITH_SINGLE,
+        *_RECONNECT_OPTIONS,
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
     )
@@ -120,6 +117,7 @@ def _open(address: str, options: Options, tls: Tls | None, name: str) -> grpc.ai
     target, is_secure = _target(address, tls)
     if not is_secure:
         return grpc.aio.insecure_channel(target, options=options)
+    options = (_PATIENCE_WITH_HANDSHAKES, *options)
     if name:
         options = (*options, ("grpc.ssl_target_name_override", name))
 

@@ -34,7 +34,7 @@ class RenewedChannel(grpc.aio.Channel):
         self._make = make
         pem = current()
         self._newest = _Generation(pem, make(pem))
-        # Only held here: a channel that nobody holds closes itself.
+        # Older ones over which calls run; a channel that nobody holds any more closes itself.
         self._retired: set[_Generation] = set()
 
     async def __aenter__(self) -> Self:

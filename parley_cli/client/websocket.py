@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _CONNECT_SECONDS: Final = 5.0
+_CLOSED: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 _REMEDIES: Final[dict[int, str]] = {
     HTTPStatus.MISDIRECTED_REQUEST: "it is not known by that name; name the host in its PARLEY_ALLOWED_HOSTS",
     HTTPStatus.NOT_FOUND: "there is none at that path",
@@ -106,11 +107,11 @@ async def open_websocket(url: str, http: aiohttp.ClientSession | None = None) ->
             raise Unavailable(f"the gateway at {url} takes no conversation: {remedy}") from error
         except aiohttp.ClientSSLError as error:
             raise Unavailable(f"the gateway at {url} {_why_not_secure(error)}") from error
-        except aiohttp.ServerDisconnectedError as error:
-            raise Unavailable(
-                f"the gateway at {url} closed the connection at once: one that speaks TLS is asked for with https://"
-            ) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            if not isinstance(error, aiohttp.ClientConnectorError) and isinstance(error, _CLOSED):
+                raise Unavailable(
+                    f"the gateway at {url} closed the connection at once: one that speaks TLS is asked for with https://"
+                ) from error
             raise Unavailable(f"no gateway at {url} ({error}): start one with `make run` or `parley up`") from error
         stack.push_async_callback(socket.close)
         yield WebSocket(socket)

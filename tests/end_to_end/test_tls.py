@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from parley import ConversationClient, LlmClient, Outcome, ReplyFinished, SessionConfig, Tls, Unavailable
+from parley import (
+    ConversationClient,
+    ErrorEvent,
+    LlmClient,
+    Outcome,
+    ReplyFinished,
+    SessionConfig,
+    Tls,
+    Unavailable,
+    connect,
+)
 from parley_cli.client import converse
 from parley_cli.processes import PROCESSES
 from tests.certificates import Authority, variables
@@ -57,6 +68,7 @@ async def answered(conversation: Conversation) -> None:
     await conversation.send_text("hello")
     async with asyncio.timeout(60):
         async for event in conversation:
+            assert not isinstance(event, ErrorEvent)
             if isinstance(event, ReplyFinished):
                 assert event.outcome is Outcome.COMPLETED
                 return
@@ -94,12 +106,14 @@ async def test_commands_and_the_status_page_ask_over_tls_and_say_why_they_cannot
         assert status == 0, said
         for process in PROCESSES:
             assert await healthcheck(up, process.module) == (0, "")
-        assert "takes TLS alone" in (await healthcheck(up, "asr_server", **dict.fromkeys(variables(tls), "")))[1]
         async with aiohttp.ClientSession() as http, http.get(f"{page(up)}/stats") as response:
             servers = (await response.json())["servers"]
         assert [each["state"] for each in servers] == ["serving"] * 3
         plaintext = dict.fromkeys(variables(tls), "")
         status, said = await parley(up, "chat", "hello", **plaintext)
+        while "timed out" in said:
+            # On a busy machine a plaintext client may give up before the server has closed the connection.
+            status, said = await parley(up, "chat", "hello", **plaintext)
         assert status == 1
         assert "takes TLS alone" in said
         status, said = await parley(up, "chat", "hello", PARLEY_TLS_KEY="")
@@ -137,7 +151,7 @@ async def test_the_gateway_itself_serves_the_page_and_programs_over_tls(edge: tu
         await answered(program)
     with pytest.raises(Unavailable, match="name that authority in PARLEY_TLS_CA"):
         # By its number, for a name may stand for several addresses, of which gRPC tells of the last alone.
-        async with ConversationClient(programs.replace("localhost", "127.0.0.1")) as client, client.open():
+        async with connect(programs.replace("localhost", "127.0.0.1")):
             pass
     status, said = await parley(up, "talk", "--url", url, PARLEY_TLS_CA=full.ca)
     assert status == 0, said
@@ -153,8 +167,24 @@ async def test_who_does_not_believe_the_gateway_or_speaks_plaintext_is_told_so(e
     assert "or ask by a name that the certificate is for" in said
     status, said = await parley(up, "talk", "--url", f"http://localhost:{port}")
     assert "one that speaks TLS is asked for with https://" in said
-    status, said = await parley(up, "talk", "--url", f"https://localhost:{up.environment['PARLEY_ASR_METRICS_PORT']}")
-    assert "speaks no TLS" in said
+
+
+async def test_a_gateway_that_speaks_plaintext_is_not_asked_over_tls() -> None:
+    finished = asyncio.Event()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        finished.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        with pytest.raises(Unavailable, match="speaks no TLS"):
+            async with converse(url):
+                pass
+        await finished.wait()
 
 
 async def test_new_visitors_are_shown_the_certificate_that_has_rotated(edge: tuple[Up, Tls], tmp_path: Path) -> None:
