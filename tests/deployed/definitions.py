@@ -39,17 +39,26 @@ _OF_EVERY_RESOURCE: Final = ("apiVersion", "kind", "metadata")
 @functools.cache
 def kinds() -> dict[tuple[str, str], dict[str, Any]]:
     """Schema of each kind that the modules define, by apiVersion and kind."""
-    assert shutil.which("go"), "The definitions of KEDA and others come as Go modules: install Go 1.26 or newer."
     return {
         (f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"]): _strict(
             version["schema"]["openAPIV3Schema"]
         )
+        for definition in definitions()
+        for version in definition["spec"]["versions"]
+    }
+
+
+@functools.cache
+def definitions() -> tuple[Resource, ...]:
+    """All that the modules define."""
+    assert shutil.which("go"), "The definitions of KEDA and others come as Go modules: install Go 1.26 or newer."
+    return tuple(
+        definition
         for module, folder in _FOLDERS.items()
         for path in sorted((_download(module) / folder).glob("*.yaml"))
         for definition in yaml.load_all(path.read_text(encoding="utf-8"), Loader=_Loader)
         if definition and definition["kind"] == "CustomResourceDefinition"
-        for version in definition["spec"]["versions"]
-    }
+    )
 
 
 def schema_of(resource: Resource) -> dict[str, Any]:

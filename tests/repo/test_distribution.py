@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "parley": ("audio", "tls"),
     "parley_cli": ("cli", "models", "lan"),
-    "serving": ("serve",),
+    "serving": ("serve", "kubernetes"),
     "edge_gateway": ("gateway",),
     "asr_server": ("asr",),
     "llm_server": ("llm", "ctranslate2", "vllm"),
