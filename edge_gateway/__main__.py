@@ -16,8 +16,10 @@ from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.servers.connect import Addresses, open_pools
+from edge_gateway.servers.metrics import ServerMetrics
 from edge_gateway.status.routes import Sources, add_status
-from edge_gateway.status.server_facts import facts_of
+from edge_gateway.status.server_facts import ServerFacts, servers_of
 from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.forwarded import TrustedProxies
@@ -29,15 +31,13 @@ from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.trace_link import trace_link
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
-from parley.asr import AsrClient
 from parley.conversation import SERVICE
-from parley.llm import LlmClient
-from parley.tts import TtsClient
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
 
 if TYPE_CHECKING:
+    from edge_gateway.servers.connect import Pools
     from serving.telemetry import Telemetry
 
 _MAX_MESSAGE_BYTES = 64 * 1024
@@ -48,11 +48,14 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
     """Open the channels, the page and the gRPC service, and run until told to stop."""
     async with AsyncExitStack() as stack:
         log = TurnLog()
-        backends = await _backends(stack, config, telemetry, log)
+        addresses = Addresses(config.asr, config.llm, config.tts)
+        pools = await stack.enter_async_context(open_pools(addresses, tls=config.tls))
+        ServerMetrics(pools, telemetry.registry)
+        backends = _backends(pools, config, telemetry, log)
         admission = Admission(backends, config.max_sessions)
         proxies = _proxies(config)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins), proxies)
-        servers = await stack.enter_async_context(facts_of(_servers(config), tls=config.tls))
+        servers = ServerFacts(lambda: servers_of(pools))
         status_access = StatusAccess(config.status)
         add_facts(app, backends.directory, _trace_link(config), status_access)
         add_voice_preview(app, backends.servers.tts)
@@ -91,11 +94,6 @@ def _listen(config: GatewayConfig) -> Listen:
     )
 
 
-def _servers(config: GatewayConfig) -> tuple[tuple[str, str], ...]:
-    """The servers by name and address, in the order in which a turn comes to them."""
-    return ("asr", config.asr), ("llm", config.llm), ("tts", config.tts)
-
-
 def _trace_link(config: GatewayConfig) -> str:
     try:
         return trace_link(config.trace_url, config.grafana_url)
@@ -110,16 +108,13 @@ def _proxies(config: GatewayConfig) -> TrustedProxies:
         raise ConfigError(str(error)) from error
 
 
-async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Telemetry, log: TurnLog) -> Backends:
-    """What all sessions share; the channels close with `stack`, and turns that are over are put into `log`."""
-    asr = await stack.enter_async_context(AsrClient(config.asr, tls=config.tls))
-    llm = await stack.enter_async_context(LlmClient(config.llm, tls=config.tls))
-    tts = await stack.enter_async_context(TtsClient(config.tts, tls=config.tls))
-    servers = Servers(llm, tts)
+def _backends(pools: Pools, config: GatewayConfig, telemetry: Telemetry, log: TurnLog) -> Backends:
+    """What all sessions share; turns that are over are put into `log`."""
+    servers = Servers(pools.writes, pools.speaks)
     return Backends(
-        asr,
+        pools.listens,
         servers,
-        Directory(asr, servers),
+        Directory(pools.listens, servers),
         Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", "")))),
         TurnMetrics(telemetry, config.max_sessions, log),
         config.instructions,

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from edge_gateway.directory import Directory
     from edge_gateway.latency.turn_metrics import TurnMetrics
     from edge_gateway.reply.reply import Servers
-    from parley.asr import AsrClient
+    from edge_gateway.servers.hops import Listens
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
     """The model servers, the codecs and what is told to operators; and the gateway's own defaults."""
 
-    asr: AsrClient
+    asr: Listens
     """Listens."""
     servers: Servers
     """Write and speak."""

@@ -49,13 +49,19 @@ class GatewayConfig(TlsSettings):
     https_host: str = setting("PARLEY_HTTPS_HOST", LOOPBACK, help="Address that the page is served on over HTTPS.")
     https_port: int = port_setting("PARLEY_HTTPS_PORT", help="Port of the page over HTTPS.")
     asr: str = setting(
-        "PARLEY_ASR_ADDRESS", f"{LOOPBACK}:{PORTS['PARLEY_ASR_PORT']}", help="Where the ASR server is, host:port."
+        "PARLEY_ASR_ADDRESS",
+        f"{LOOPBACK}:{PORTS['PARLEY_ASR_PORT']}",
+        help="Where ASR servers are, host:port, several separated by commas; a name stands for all its addresses.",
     )
     llm: str = setting(
-        "PARLEY_LLM_ADDRESS", f"{LOOPBACK}:{PORTS['PARLEY_LLM_PORT']}", help="Where the LLM server is, host:port."
+        "PARLEY_LLM_ADDRESS",
+        f"{LOOPBACK}:{PORTS['PARLEY_LLM_PORT']}",
+        help="Where LLM servers are, host:port, several separated by commas; a name stands for all its addresses.",
     )
     tts: str = setting(
-        "PARLEY_TTS_ADDRESS", f"{LOOPBACK}:{PORTS['PARLEY_TTS_PORT']}", help="Where the TTS server is, host:port."
+        "PARLEY_TTS_ADDRESS",
+        f"{LOOPBACK}:{PORTS['PARLEY_TTS_PORT']}",
+        help="Where TTS servers are, host:port, several separated by commas; a name stands for all its addresses.",
     )
     max_sessions: int = setting(
         "PARLEY_MAX_SESSIONS", 500, help="Sessions held at once; one more is refused with a clear error.", minimum=1

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from edge_gateway.reply.reply import Servers
-    from parley.asr import AsrClient, Languages
+    from edge_gateway.servers.hops import Listens
+    from parley.asr import Languages
     from parley.llm import Models
     from parley.tts import Voices
 
@@ -61,7 +62,7 @@ class Engines:
 class Directory:
     """The engines behind one gateway."""
 
-    def __init__(self, asr: AsrClient, servers: Servers) -> None:
+    def __init__(self, asr: Listens, servers: Servers) -> None:
         """Ask these servers."""
         self._asr = asr
         self._servers = servers

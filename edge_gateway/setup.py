@@ -89,7 +89,7 @@ class Setup:
         """
         config = agree(given, self.config)
         if config.voice:
-            check_voice(config.voice, await self._backends.servers.tts.voices())
+            check_voice(config.voice, (await self._backends.servers.tts.list_voices()).voices)
         self.config = config
         audio_in, audio_out = config.input or DEFAULT_INPUT, config.output or DEFAULT_OUTPUT
         self._connection.encoding, self._connection.reply_encoding = audio_in.encoding, audio_out.encoding

@@ -46,8 +46,9 @@ _RECONNECT_OPTIONS: Final = (
 )
 
 # What that is too: the time after which a connection that is being made is given up. A handshake of TLS takes longer on
-# a busy machine. The first value of an option counts.
+# a busy machine, and so does any connection. The first value of an option counts.
 _PATIENCE_WITH_HANDSHAKES: Final = ("grpc.min_reconnect_backoff_ms", 5_000)
+_PATIENCE_WITH_SINGLE: Final = ("grpc.min_reconnect_backoff_ms", 1_000)
 
 
 def open_channel(
@@ -94,6 +95,22 @@ def open_plain(
         Unavailable: cryptography is not installed, which reads them.
     """
     return _open(address, (*TRANSPORT_OPTIONS, *options), tls, name)
+
+
+def open_single(address: str, max_message_bytes: int, *, tls: Tls | None = None, name: str = "") -> grpc.aio.Channel:
+    """A channel to one address, whose health its owner watches: it is used whatever that is; all as for `open_channel`.
+
+    Raises:
+        InvalidInput: the address or the certificates cannot be used.
+        Unavailable: cryptography is not installed, which reads them.
+    """
+    options = (
+        _PATIENCE_WITH_SINGLE,
+        *_RECONNECT_OPTIONS,
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+    )
+    return open_plain(address, tls=tls, name=name, options=options)
 
 
 def _open(address: str, options: Options, tls: Tls | None, name: str) -> grpc.aio.Channel:

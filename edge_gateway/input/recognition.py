@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
+from edge_gateway.input.relocation import Relocation
 from edge_gateway.input.retries import Retries
 from edge_gateway.input.stream_requests import StreamRequests
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ
-from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError
+from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.input.uplink import Uplink
+    from edge_gateway.servers.hops import Listens
     from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
@@ -71,7 +73,7 @@ class Recognition:
 
     def __init__(
         self,
-        client: asr.AsrClient,
+        client: Listens,
         config: asr.Config,
         uplink: Uplink,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
@@ -88,6 +90,8 @@ class Recognition:
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
+        self._relocation = Relocation(self._is_lull)
+        self._is_finishing = False
         self._engine = ""
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
@@ -112,6 +116,7 @@ class Recognition:
 
     async def finish(self) -> None:
         """Flush, and wait until the server has accounted for everything that was heard; what takes too long is lost."""
+        self._is_finishing = True
         self.flush()
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
@@ -140,27 +145,36 @@ class Recognition:
         except ParleyError as raised:
             error = raised
         except TimeoutError:
+            self._relocation.hangs()
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
             took_sound = self._requests.close()
         if self._turn_open.is_set():
             self._turn_open.clear()
             await self._emit(TurnLost())
+        if self._relocation.is_due:
+            self._retries.at_once()
+            return True
         if isinstance(error, InvalidInput | NotFound):
             return await self._refused(error)
+        await self._broke(error, began_sample, took_sound=took_sound)
+        return True
+
+    async def _broke(self, error: ParleyError, began_sample: int, *, took_sound: bool) -> None:
+        """The stream that had begun at a sample is over; another one is to come."""
         if self._changes.pending and not self._retries.failing:
             # A refusal that meets sound on its way loses its words; a stream that is opened with the change tells.
             self._changes.forget()
             self._retries.at_once()
-            return True
-        if not self._retries.failing:
+            return
+        elsewhere = isinstance(error, Unavailable | DeadlinePassed) and self._relocation.has_alternative
+        if not self._retries.failing and not self._retries.elsewhere(possible=elsewhere):
             self._retries.failing = True
             await self._emit(HopFailed(error))
         first, end = self._buffer.first_sample, self._buffer.next_sample
         if took_sound and self._retries.broke(began_sample, first) and end > first:
             _log.warning("%.1f s of sound are left out: they broke each stream", (end - first) / LISTENING_RATE_HZ)
             await self._lose_turn(first, end)
-        return True
 
     async def _refused(self, error: ParleyError) -> bool:
         """Go back to what the server has taken before; False when that was nothing else."""
@@ -174,10 +188,14 @@ class Recognition:
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(None) as timeout:
             watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
-            async with self._client.transcribe(self._requests.of_stream(watch)) as events:
+            async with (
+                self._relocation.stream() as placement,
+                self._client.transcribe(self._requests.of_stream(watch), placement) as events,
+            ):
                 async for event in events:
                     watch.answered(event)
                     await self._take(event)
+                    self._relocation.look()
 
     async def _take(self, event: asr.Event) -> None:
         """Note what an event means for the sound that is kept, and hand it on."""
@@ -212,8 +230,12 @@ class Recognition:
                 pass
         await self._emit(Heard(event, packet))
 
+    def _is_lull(self) -> bool:
+        """Nobody speaks, and all that was said is accounted for, as far as the server has told."""
+        return not (self._turn_open.is_set() or self._unfinished or self._requests.is_flushed or self._is_finishing)
+
     def _turn_is_over(self, end_sample: int) -> None:
-        self._uplink.pausing = self._unfinished = False
+        self._uplink.pausing = self._unfinished = self._requests.is_flushed = False
         self._turn_open.clear()
         self._uplink.account_for(end_sample)
 

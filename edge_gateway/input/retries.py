@@ -19,16 +19,25 @@ class Retries:
         self.failing = False
         """The listener has been told of a failure that is not mended."""
         self._seconds = _FIRST_SECONDS
+        self._is_elsewhere = False
         self._hearings = (0, 0)
         """Where the last stream that broke had begun, and how many had begun there."""
 
     def works(self) -> None:
         """The server takes sound again, and not only calls."""
-        self.failing, self._seconds = False, _FIRST_SECONDS
+        self.failing, self._seconds, self._is_elsewhere = False, _FIRST_SECONDS, False
 
     def at_once(self) -> None:
         """The next try is no repetition."""
         self._seconds = 0.0
+
+    def elsewhere(self, *, possible: bool) -> bool:
+        """Whether to try another server at once, before anybody is told: once, and where that is possible."""
+        if not possible or self._is_elsewhere:
+            return False
+        self._is_elsewhere = True
+        self.at_once()
+        return True
 
     async def pause(self) -> None:
         """Wait before the next try; longer each time."""

@@ -35,6 +35,8 @@ class StreamRequests:
         self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
         self._queued_samples = 0
         self._watch: AnswerWatch | None = None
+        self.is_flushed = False
+        """The stream that is open was asked for what was heard, and has not answered."""
 
     def begin_turn(self, traceparent: str, *, previous_ignored: bool) -> None:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""
@@ -52,6 +54,7 @@ class StreamRequests:
         self._uplink.flush()
         if self._watch is not None:
             self._watch.flushed()
+            self.is_flushed = True
         self._tell(asr.Flush())
 
     def reconfigure(self, config: asr.Config) -> None:
@@ -73,6 +76,7 @@ class StreamRequests:
     def close(self) -> bool:
         """The stream is over; True when it had taken sound."""
         watch, self._watch = self._watch, None
+        self.is_flushed = False
         self._uplink.disconnect()
         return watch is not None and watch.sent_samples > 0
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from edge_gateway.reply.tool_calls import ToolCalls
+    from edge_gateway.servers.hops import Writes
 
 # The server says at least once a second that it is alive; how long a model may take is the server's to decide.
 _SILENT_SECONDS: Final = 3.0
@@ -160,9 +161,7 @@ class Generation:
 
 
 @asynccontextmanager
-async def generation(
-    client: llm.LlmClient, chat: llm.Config, tools: ToolCalls, waiting: Waiting
-) -> AsyncIterator[Generation]:
+async def generation(client: Writes, chat: llm.Config, tools: ToolCalls, waiting: Waiting) -> AsyncIterator[Generation]:
     """Ask for a reply; leaving the block ends the model's work."""
     text = Generation(tools, waiting)
     try:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from edge_gateway.connection import ClientConnection
+    from edge_gateway.servers.hops import Speaks, Writes
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -41,9 +42,9 @@ _NS_PER_MS: Final = 1_000_000
 class Servers:
     """The two servers that a reply needs."""
 
-    llm: llm.LlmClient
+    llm: Writes
     """Writes."""
-    tts: tts.TtsClient
+    tts: Speaks
     """Speaks."""
 
 

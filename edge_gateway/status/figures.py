@@ -73,7 +73,8 @@ def _turn(turn: LoggedTurn) -> str:
 def _server(answer: Answer) -> dict[str, object]:
     """One server; a figure that is not known is null."""
     status = answer.status
-    known = {"name": answer.name, "address": answer.address, "reason": answer.reason}
+    known: dict[str, object] = {"name": answer.name, "address": answer.address, "reason": answer.reason}
+    known |= {"health": answer.health, "in_flight": answer.in_flight}
     if status is None:
         figures = dict.fromkeys(("calls", "queue_depth", "batch_size", "real_time_factor", "loop_lag_ms"))
         unknown = {"engine": "", "model": "", "problem": "", "version": "", "instance": "", "started_unix_ms": None}

@@ -16,6 +16,8 @@ from parley.errors import InvalidInput, ParleyError, TooLarge
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from edge_gateway.servers.hops import Speaks
+
 _RATE_HZ: Final = 24_000
 _SECONDS: Final = 10.0
 # Whoever listens to voices waits for one after the other; conversations come first.
@@ -31,7 +33,7 @@ _WORDS: Final = {
 _NUMBERS: Final = "1, 2, 3, 4, 5."
 
 
-def add_voice_preview(app: web.Application, client: tts.TtsClient) -> None:
+def add_voice_preview(app: web.Application, client: Speaks) -> None:
     """Serve `/v1/voice-preview?voice=&language=&speed=`: a WAV file, or a status of 400 or 503 with the reason."""
     places = asyncio.Semaphore(_AT_ONCE)
 
@@ -49,12 +51,12 @@ def add_voice_preview(app: web.Application, client: tts.TtsClient) -> None:
     app.router.add_get("/v1/voice-preview", preview)
 
 
-async def _asked(request: web.Request, client: tts.TtsClient) -> tuple[tts.Config, str]:
+async def _asked(request: web.Request, client: Speaks) -> tuple[tts.Config, str]:
     """What is to be said, and how."""
     name, language = request.query.get("voice", ""), request.query.get("language", "")
     if max(len(name), len(language)) > _LONGEST_NAME:
         raise TooLarge(f"a voice or language of more than {_LONGEST_NAME} characters", field="voice")
-    voices = await client.voices()
+    voices = (await client.list_voices()).voices
     check_voice(name, voices)
     spoken = next((voice.language for voice in voices if voice.name == name), language)
     words = _WORDS.get(spoken.lower().replace("_", "-").split("-")[0], _NUMBERS)
@@ -75,7 +77,7 @@ def _speed(request: web.Request) -> float:
     return speed
 
 
-async def _speak(client: tts.TtsClient, config: tts.Config, words: str) -> bytes:
+async def _speak(client: Speaks, config: tts.Config, words: str) -> bytes:
     async def text() -> AsyncIterator[str]:
         yield words
 

@@ -33,8 +33,8 @@ class AsrClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str, *, tls: Tls | None = None, name: str = "") -> None:
-        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+    def __init__(self, address: str | grpc.aio.Channel, *, tls: Tls | None = None, name: str = "") -> None:
+        """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Args:
             address: where the server is; "https://host:port" also asks for TLS.
@@ -45,7 +45,9 @@ class AsrClient:
             InvalidInput: the address or the certificates cannot be used.
             Unavailable: the package that reads certificates is not installed.
         """
-        self._channel = open_channel(address, SERVICE, tls=tls, name=name)
+        if isinstance(address, str):
+            address = open_channel(address, SERVICE, tls=tls, name=name)
+        self._channel = address
         self._stub: asr_pb2_grpc.AsrServiceAsyncStub = asr_pb2_grpc.AsrServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

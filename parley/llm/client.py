@@ -34,8 +34,8 @@ class LlmClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str, *, tls: Tls | None = None, name: str = "") -> None:
-        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+    def __init__(self, address: str | grpc.aio.Channel, *, tls: Tls | None = None, name: str = "") -> None:
+        """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Args:
             address: where the server is; "https://host:port" also asks for TLS.
@@ -46,7 +46,9 @@ class LlmClient:
             InvalidInput: the address or the certificates cannot be used.
             Unavailable: the package that reads certificates is not installed.
         """
-        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES, tls=tls, name=name)
+        if isinstance(address, str):
+            address = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES, tls=tls, name=name)
+        self._channel = address
         self._stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 class StatusClient:
     """Asks one server, whether or not it is ready to serve."""
 
-    def __init__(self, address: str, hop: str, *, tls: Tls | None = None, name: str = "") -> None:
-        """Prepare a channel to `address`, as any client takes it; it connects with the first question.
+    def __init__(self, address: str | grpc.aio.Channel, hop: str, *, tls: Tls | None = None, name: str = "") -> None:
+        """Prepare a channel to `address`, as any client takes it, or use a channel.
 
-        `hop` names the server in errors: asr, llm or tts. `tls` and `name` are as for any client.
+        It connects with the first question. `hop` names the server in errors: asr, llm or tts. `tls` and `name` are as
+        for any client.
 
         Raises:
             InvalidInput: the address or the certificates cannot be used.
             Unavailable: the package that reads certificates is not installed.
         """
         self._hop = hop
-        self._channel = open_plain(address, tls=tls, name=name)
+        self._channel = open_plain(address, tls=tls, name=name) if isinstance(address, str) else address
         self._stub: status_pb2_grpc.StatusServiceAsyncStub = status_pb2_grpc.StatusServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

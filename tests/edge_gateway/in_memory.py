@@ -18,6 +18,7 @@ from tests.virtual_time import now, passed
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 
+    from edge_gateway.servers.placement import Placement
     from parley.errors import ParleyError
 
     LlmScript = Callable[[asyncio.Queue[llm.ToolResult]], AsyncGenerator[llm.Event, None]]
@@ -246,7 +247,10 @@ class ScriptedAsr(asr.AsrClient):
         return self.streams[-1]
 
     @asynccontextmanager
-    async def transcribe(self, requests: AsyncIterable[asr.Request]) -> AsyncIterator[AsyncIterator[asr.Event]]:
+    async def transcribe(
+        self, requests: AsyncIterable[asr.Request], placement: Placement | None = None
+    ) -> AsyncIterator[AsyncIterator[asr.Event]]:
+        del placement
         stream, admitted = AsrStream(), asyncio.Event()
         self.streams.append(stream)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,8 +26,11 @@ from edge_gateway.config import STATUS_LOOPBACK
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.servers.connect import Addresses, open_pools
+from edge_gateway.servers.metrics import ServerMetrics
+from edge_gateway.servers.resolver import resolve
 from edge_gateway.status.routes import Sources, add_status
-from edge_gateway.status.server_facts import facts_of
+from edge_gateway.status.server_facts import ServerFacts, servers_of
 from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.http_log import http_log
@@ -39,6 +43,7 @@ from llm_server.engines.pieces import pieces
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
 from parley import asr, llm, tts
+from parley._binding import joined
 from parley.conversation import (
     AudioPacket,
     Event,
@@ -67,6 +72,8 @@ if TYPE_CHECKING:
     import grpc.aio
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+    from edge_gateway.servers.connect import Pools
+    from edge_gateway.servers.resolver import Resolve
     from llm_server.engine import Conversation, ReplyEvent
     from llm_server.engine import Engine as LlmEngine
 
@@ -170,10 +177,16 @@ class Script:
     """Who may see how the gateway is doing."""
     status_seconds: float = PATIENCE_SECONDS
     """How long a server is waited for that is to tell of itself."""
+    host: str = "127.0.0.1"
+    """Where each server listens."""
+    drain_seconds: float = 0.0
+    """How long a server's calls may go on when it is told to stop."""
     asr_port: int = 0
     llm_port: int = 0
     tts_port: int = 0
     recorded: Recorded = field(default_factory=Recorded)
+    resolve: Resolve = resolve
+    """Stands for DNS."""
 
 
 @dataclass(slots=True)
@@ -186,19 +199,24 @@ class Gateway:
     """What it has recorded of its turns."""
     script: Script
     admission: Admission
+    pools: Pools
 
 
 async def serve(
     stack: AsyncExitStack,
     service: str,
     register: Callable[[grpc.aio.Server], None],
-    port: int = 0,
+    listen: Listen | None = None,
     status: StatusServicer | None = None,
 ) -> str:
-    listen = Listen("127.0.0.1", port, "PORT", 0, 0.0, 512 * 1024)
+    listen = listen or listen_as(Script())
     bound, ready = await stack.enter_async_context(started(service, register, listen, status))
     await ready()
-    return f"127.0.0.1:{bound}"
+    return joined(listen.host, bound)
+
+
+def listen_as(script: Script, port: int = 0) -> Listen:
+    return Listen(script.host, port, "PORT", 0, script.drain_seconds, 512 * 1024)
 
 
 async def serve_asr(
@@ -211,18 +229,22 @@ async def serve_asr(
     servicer = make_servicer(engine, Scheduler(worker), telemetry, 500)
     facts = EngineFacts(engine.name, engine.model)
     status = StatusServicer("asr", telemetry.registry, lambda: facts, "parley_asr_streams_active")
-    return await serve(
-        stack, asr.SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), port, status
-    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_AsrServiceServicer_to_server(servicer, server)
+
+    return await serve(stack, asr.SERVICE, register, listen_as(script, port), status)
 
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     telemetry = script.recorded.telemetry("llm")
     servicer = LlmServicer(script.model or script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
     status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
-    return await serve(
-        stack, llm.SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), port, status
-    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_LlmServiceServicer_to_server(servicer, server)
+
+    return await serve(stack, llm.SERVICE, register, listen_as(script, port), status)
 
 
 async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
@@ -233,9 +255,11 @@ async def serve_tts(stack: AsyncExitStack, script: Script, port: int = 0) -> str
     servicer = TtsServicer(engine, worker, telemetry, 100)
     await servicer.load("")
     status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
-    return await serve(
-        stack, tts.SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), port, status
-    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_TtsServiceServicer_to_server(servicer, server)
+
+    return await serve(stack, tts.SERVICE, register, listen_as(script, port), status)
 
 
 @asynccontextmanager
@@ -243,14 +267,13 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
     """A gateway in front of an ASR, an LLM and a TTS server."""
     telemetry = script.recorded.telemetry("gateway")
     spans = script.recorded.spans["gateway"]
-    async with (
-        asr.AsrClient(addresses[0]) as listening,
-        llm.LlmClient(addresses[1]) as writing,
-        tts.TtsClient(addresses[2]) as speaking,
-        facts_of(tuple(zip(("asr", "llm", "tts"), addresses, strict=True)), script.status_seconds) as facts,
-    ):
+    chance = random.Random(0)  # noqa: S311 - a test is to be the same each time
+    async with open_pools(Addresses(*addresses), resolve=script.resolve, chance=chance) as pools:
+        ServerMetrics(pools, telemetry.registry)
+        facts = ServerFacts(lambda: servers_of(pools), script.status_seconds)
         log = TurnLog()
-        metrics, servers = TurnMetrics(telemetry, script.max_sessions, log), Servers(writing, speaking)
+        metrics = TurnMetrics(telemetry, script.max_sessions, log)
+        listening, servers = pools.listens, Servers(pools.writes, pools.speaks)
         codecs = Codecs(Libopus(find_libopus()))
         backends = Backends(
             listening, servers, Directory(listening, servers), codecs, metrics, "Be brief.", 400, "One moment."
@@ -260,14 +283,14 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         app, status = new_app(admission, telemetry.registry, access), StatusAccess(script.status)
         add_facts(app, backends.directory, script.trace_url, status)
         add_status(app, Sources(admission, facts, log), status)
-        add_voice_preview(app, speaking)
+        add_voice_preview(app, pools.speaks)
         runner = web.AppRunner(app, logger=http_log(), shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         try:
             host, port = runner.addresses[0][:2]
-            yield Gateway(f"http://{host}:{port}", telemetry, spans, script, admission)
+            yield Gateway(f"http://{host}:{port}", telemetry, spans, script, admission, pools)
         finally:
             await runner.cleanup()
 

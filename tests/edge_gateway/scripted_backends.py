@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
     from edge_gateway.latency.client_clock import ClientClock
+    from edge_gateway.servers.placement import Placement
     from edge_gateway.turn import Turn
     from parley.conversation import TurnReport
     from serving.telemetry import SpanIdentity
@@ -77,7 +78,10 @@ class ScriptedRecognizer:
         self.ended: list[asr.EndOfTurn] = []
 
     @asynccontextmanager
-    async def transcribe(self, requests: AsyncIterable[asr.Request]) -> AsyncIterator[AsyncIterator[asr.Event]]:
+    async def transcribe(
+        self, requests: AsyncIterable[asr.Request], placement: Placement | None = None
+    ) -> AsyncIterator[AsyncIterator[asr.Event]]:
+        del placement
         self._news = asyncio.Queue()
         self._phase, self._ready = "quiet", False
         self.streams += 1
@@ -319,7 +323,7 @@ class House:
     def backends(self) -> Backends:
         # The clients are what they stand for in all that a session asks of them.
         servers = Servers(cast("llm.LlmClient", self.writer), cast("tts.TtsClient", self.speaker))
-        recognizer = cast("asr.AsrClient", self.recognizer)
+        recognizer = self.recognizer
         return Backends(
             recognizer,
             servers,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from edge_gateway.directory import Directory
 from edge_gateway.reply.reply import Servers
 from parley import asr, llm, tts
 from parley.errors import Unavailable
 from tests.virtual_time import on_virtual_time, passed
+
+if TYPE_CHECKING:
+    from edge_gateway.servers.hops import Listens
 
 
 @dataclass
@@ -47,7 +50,7 @@ class House:
     def __init__(self) -> None:
         self.asr, self.llm, self.tts = self.engines = Engine(), Engine(), Engine()
         servers = Servers(cast("llm.LlmClient", self.llm), cast("tts.TtsClient", self.tts))
-        self.directory = Directory(cast("asr.AsrClient", self.asr), servers)
+        self.directory = Directory(cast("Listens", self.asr), servers)
 
     async def names(self) -> tuple[str, str, str]:
         found = await self.directory.engines()

@@ -36,6 +36,7 @@ def test_a_server_is_where_the_gateway_is_told_else_where_it_would_listen() -> N
     assert server_address({}, ASR) == "127.0.0.1:50051"
     assert server_address({"PARLEY_LLM_HOST": "::", "PARLEY_LLM_PORT": "7"}, LLM) == "[::1]:7"
     assert server_address({"PARLEY_TTS_ADDRESS": "voices:50053", "PARLEY_TTS_PORT": "7"}, TTS) == "voices:50053"
+    assert server_address({"PARLEY_TTS_ADDRESS": " one:1 , two:2"}, TTS) == "one:1"
     assert GATEWAY.address({"PARLEY_GATEWAY_GRPC_PORT": "7"}) == "127.0.0.1:7"
 
 

@@ -16,6 +16,8 @@ import { GROUPS } from "./waterfall.js";
  * @property {string} address
  * @property {string} state
  * @property {string} reason
+ * @property {string} health what the gateway takes it to be
+ * @property {number} in_flight calls of the gateway that run there
  * @property {string} engine
  * @property {string} model
  * @property {string} problem
@@ -69,7 +71,8 @@ const SHOWN = 10;
 const WORTH_TELLING = ["failed", "interrupted", "cancelled", "merged", "listener_left"];
 
 /** @param {Server} server @returns {Health} */
-export function health({ state, reason, problem }) {
+export function health({ state, reason, problem, health }) {
+  if (health === "draining") return { word: text("stats.state.draining"), tone: "waiting", told: text("stats.drainingHint") };
   if (state === "away") return { word: text("stats.state.away"), tone: "wrong", told: reason };
   if (state === "starting") return { word: text("stats.state.starting"), tone: "waiting", told: text("stats.startingHint") };
   if (state !== "serving") return { word: text("stats.state.unknown"), tone: "waiting", told: reason };
@@ -78,14 +81,20 @@ export function health({ state, reason, problem }) {
 
 /** What a server measures of itself, in an order; unknown: "–". One that tells nothing has none. @param {Server} server @returns {{key: string, label: string, value: string, more: string}[]} */
 export function measures(server) {
-  if (!server.engine) return [];
+  if (!server.engine) return server.in_flight ? [inFlight(server)] : [];
   return [
+    inFlight(server),
     { key: "calls", label: text("stats.calls"), value: counted(server.calls), more: "" },
     { key: "queue", label: text("stats.queue"), value: counted(server.queue_depth), more: "" },
     { key: "batch", label: text("stats.batch"), ...spread(server.batch_size, (value) => number(value, { maximumFractionDigits: 1 })) },
     { key: "real-time", label: text("stats.realTime"), ...spread(server.real_time_factor, (value) => number(value, { maximumSignificantDigits: 2 })) },
     { key: "lag", label: text("stats.lag"), ...spread(server.loop_lag_ms, (value) => text("timing.ms", { ms: milliseconds(value) })) },
   ];
+}
+
+/** @param {Server} server */
+function inFlight({ in_flight: count }) {
+  return { key: "in-flight", label: text("stats.inFlight"), value: number(count), more: "" };
 }
 
 /** Stages in the order in which a turn comes to them, those that are not known here at the end. @param {Figures} figures @returns {Stage[]} */

@@ -37,7 +37,8 @@ class Teller:
 
 
 def facts(*tellers: Teller) -> ServerFacts:
-    return ServerFacts([Server("asr", f"host:{at}", cast("StatusClient", each)) for at, each in enumerate(tellers)])
+    servers = [Server("asr", f"host:{at}", cast("StatusClient", each)) for at, each in enumerate(tellers)]
+    return ServerFacts(lambda: servers)
 
 
 @on_virtual_time
@@ -99,3 +100,26 @@ async def test_who_leaves_while_a_server_is_asked_holds_up_nobody_else() -> None
     teller.hangs = False
     [answer] = await asked.answers()
     assert answer.status == STATUS
+
+
+@on_virtual_time
+async def test_calls_and_health_are_those_of_the_moment_and_servers_may_come_and_go() -> None:
+    teller = Teller()
+    first = Server("asr", "host:0", cast("StatusClient", teller), "serving", 3)
+    servers = [first]
+    asked = ServerFacts(lambda: servers)
+    assert await asked.answers() == (Answer("asr", "host:0", STATUS, health="serving", in_flight=3),)
+    servers[:] = [replace(first, health="draining", in_flight=1), replace(first, address="host:1", in_flight=0)]
+    draining, new = await asked.answers()
+    assert (draining.status, draining.health, draining.in_flight) == (STATUS, "draining", 1)
+    assert (new.status, new.state, new.health) == (None, "unknown", "serving")
+    assert teller.asked == 1
+    await passed(1.1)
+    assert [each.status for each in await asked.answers()] == [STATUS, STATUS]
+
+
+@on_virtual_time
+async def test_a_service_of_which_no_address_is_known_is_told_as_it_is_named() -> None:
+    nobody = Server("asr", "asr:50051", None, "unknown", reason="no address is known of asr:50051")
+    [answer] = await ServerFacts(lambda: [nobody]).answers()
+    assert (answer.address, answer.state, answer.reason) == ("asr:50051", "away", "no address is known of asr:50051")

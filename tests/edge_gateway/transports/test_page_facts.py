@@ -14,12 +14,10 @@ from aiohttp import web
 from edge_gateway.config import STATUS_LOOPBACK
 from edge_gateway.directory import Directory
 from edge_gateway.reply.reply import Servers
+from edge_gateway.servers.connect import Addresses, open_pools
 from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.voice_preview import add_voice_preview
-from parley.asr import AsrClient
-from parley.llm import LlmClient
-from parley.tts import TtsClient
 from tests.edge_gateway.rig import Script, serve_asr, serve_llm, serve_tts
 
 if TYPE_CHECKING:
@@ -33,9 +31,10 @@ NOBODY = "127.0.0.1:9"
 async def gateway(asr: str = NOBODY, llm: str = NOBODY, tts: str = NOBODY) -> AsyncIterator[aiohttp.ClientSession]:
     """What the page asks, before servers at these addresses."""
     app = web.Application()
-    async with AsrClient(asr) as listening, LlmClient(llm) as writing, TtsClient(tts) as speaking:
-        add_facts(app, Directory(listening, Servers(writing, speaking)), TRACES, StatusAccess(STATUS_LOOPBACK))
-        add_voice_preview(app, speaking)
+    async with open_pools(Addresses(asr, llm, tts)) as pools:
+        directory = Directory(pools.listens, Servers(pools.writes, pools.speaks))
+        add_facts(app, directory, TRACES, StatusAccess(STATUS_LOOPBACK))
+        add_voice_preview(app, pools.speaks)
         runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -9,7 +9,7 @@ import { layout } from "../../../edge_gateway/web/model/waterfall.js";
 
 /** @param {Record<string, unknown>} more @returns {any} */
 const server = (more) => ({
-  name: "asr", address: "a:1", state: "serving", reason: "", engine: "moonshine", model: "tiny-en", problem: "", version: "1", instance: "i", started_unix_ms: 1,
+  name: "asr", address: "a:1", state: "serving", reason: "", health: "serving", in_flight: 2, engine: "moonshine", model: "tiny-en", problem: "", version: "1", instance: "i", started_unix_ms: 1,
   calls: null, queue_depth: null, batch_size: null, real_time_factor: null, loop_lag_ms: null, cancel_to_idle_ms: null, ...more,
 });
 
@@ -28,6 +28,7 @@ const share = (p50, p95) => ({ p50, p95, p99: p95, count: 3 });
 for (const [state, more, word, tone, told] of /** @type {[string, object, string, string, string][]} */ ([
   ["serving", {}, "Works", "well", ""],
   ["serving", { problem: "the endpoint does not answer" }, "In trouble", "wrong", "the endpoint does not answer"],
+  ["away", { health: "draining", reason: "connection refused" }, "Finishing", "waiting", "It takes no new calls, and finishes those that it has."],
   ["starting", {}, "Starting", "waiting", "Its engine is still being loaded."],
   ["away", { reason: "no answer within 1 s" }, "Away", "wrong", "no answer within 1 s"],
   ["unknown", { reason: "an older version" }, "Not known", "waiting", "an older version"],
@@ -40,8 +41,9 @@ for (const [state, more, word, tone, told] of /** @type {[string, object, string
 
 test("a figure that a server does not tell is a dash, and zero is zero", () => {
   const values = Object.fromEntries(measures(server({ calls: 0, queue_depth: 3 })).map(({ key, value, more }) => [key, value + more]));
-  assert.deepEqual(values, { calls: "0", queue: "3", batch: "–", "real-time": "–", lag: "–" });
-  assert.deepEqual(measures(server({ state: "away", engine: "" })), []);
+  assert.deepEqual(values, { "in-flight": "2", calls: "0", queue: "3", batch: "–", "real-time": "–", lag: "–" });
+  assert.deepEqual(measures(server({ state: "away", engine: "", in_flight: 0 })), []);
+  assert.deepEqual(measures(server({ state: "away", engine: "" })).map(({ key, value }) => [key, value]), [["in-flight", "2"]]);
 });
 
 test("what a server measures many times is told as its mean, and what most do not exceed", () => {

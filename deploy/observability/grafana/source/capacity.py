@@ -19,6 +19,7 @@ def dashboard() -> Dashboard:
         "parley-capacity", "Capacity", "How much is going on, what waits, and how much more there is room for."
     )
     made = _sessions(made.with_row(Row("Sessions")))
+    made = _servers(made.with_row(Row("Servers")))
     made = _engines(made.with_row(Row("Engines")))
     return _processes(made.with_row(Row("Processes")))
 
@@ -50,6 +51,24 @@ def _sessions(made: Dashboard) -> Dashboard:
                 },
                 "none",
             )
+        )
+    )
+
+
+def _servers(made: Dashboard) -> Dashboard:
+    return made.with_panel(
+        lines(
+            "Calls by server",
+            "Calls of all gateways at each address. The servers of one service should have about as many.",
+            {"{{service}} {{address}}": "sum by (service, address) (parley_server_calls_active)"},
+            "none",
+        )
+    ).with_panel(
+        lines(
+            "Servers that serve",
+            "By the gateway that sees the fewest; a server that drains or is lost counts no more.",
+            {"{{service}}": "min by (service) (sum by (service, instance) (parley_server_serving))"},
+            "none",
         )
     )
 
