@@ -66,10 +66,11 @@ def _speak(text: str) -> None:
 
 
 def _normalize(text: str) -> None:
-    said = normalize(text[:_PIECE])
-    assert len(said.origin) == len(said.text) + 1 or not said.text
-    without_short_stops(said.text)
-    mark_words(said.text, [], 16_000)
+    for language in ("en", "en-gb", "de", "fr", "es", "pl"):
+        said = normalize(text[:_PIECE], language=language)
+        assert len(said.mapped.starts) == len(said.mapped.ends) == len(said.text)
+        without_short_stops(said.text)
+        mark_words(said.text, [], 16_000)
 
 
 def _place(text: str) -> None:

@@ -1,0 +1,78 @@
+"""What is said for what is written: numbers, money, times, dates, units, signs. Knows no markup and no engine."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from tts_server.text.mapped import Mapped
+from tts_server.text.spoken.addresses import Addresses
+from tts_server.text.spoken.amounts import Amounts
+from tts_server.text.spoken.clock import Clock
+from tts_server.text.spoken.dates import Dates
+from tts_server.text.spoken.english import AMERICAN, BRITISH
+from tts_server.text.spoken.french import FRENCH
+from tts_server.text.spoken.german import GERMAN
+from tts_server.text.spoken.names import Names
+from tts_server.text.spoken.scanner import Rule, Scanner
+from tts_server.text.spoken.signs import Signs
+from tts_server.text.spoken.spanish import SPANISH
+
+if TYPE_CHECKING:
+    from tts_server.text.spoken.language import Language
+
+_LANGUAGES: Final[dict[str, Language]] = {"en": AMERICAN, "en-us": AMERICAN, "en-ca": AMERICAN}
+_OTHERS: Final[dict[str, Language]] = {"en": BRITISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}
+
+
+def language_of(tag: str) -> Language | None:
+    """What the rules know of a language, by its BCP 47 tag in any case; None: nothing."""
+    plain = tag.lower().replace("_", "-")
+    base = plain.partition("-")[0]
+    return _LANGUAGES.get(plain) or _OTHERS.get(base) or _LANGUAGES.get(base)
+
+
+def say(text: Mapped, tag: str) -> Mapped:
+    """`text` as it is said in the language of that BCP 47 tag; as it is for a language that has no rules."""
+    language = language_of(tag)
+    return text if language is None else _scanner(language.code, language.day_first).scan(text)
+
+
+def prepare() -> None:
+    """Make the rules of every language ready, so that nobody's first sentence waits for them."""
+    for tag in ("en", "en-us", "de", "fr", "es"):
+        say(Mapped.of("1"), tag)
+
+
+@lru_cache(maxsize=8)
+def _scanner(code: str, day_first: bool) -> Scanner:  # noqa: FBT001 - a key
+    known = (*_LANGUAGES.values(), *_OTHERS.values())
+    language = next(each for each in known if (each.code, each.day_first) == (code, day_first))
+    addresses, names, signs = Addresses(language), Names(language), Signs(language)
+    return Scanner(
+        [
+            *language.extra_rules(),
+            *addresses.links(),
+            *Dates(language).rules(),
+            *Clock(language).rules(),
+            *addresses.rules(),
+            *names.rules(),
+            *signs.fractions(),
+            *_ordinals(language),
+            *Amounts(language).rules(),
+            *signs.rules(),
+        ]
+    )
+
+
+def _ordinals(language: Language) -> list[Rule]:
+    if not language.ordinal_endings:
+        return []
+    pattern = re.compile(rf"(?<![\w.,])(?P<number>\d{{1,9}})(?P<ending>{language.ordinal_endings})(?!\w)")
+
+    def ordinal(match: re.Match[str]) -> str:
+        before = match.string[max(0, match.start() - 24) : match.start()]
+        return language.ordinal(int(match["number"]), match["ending"], before)
+
+    return [Rule(pattern, ordinal)]
