@@ -126,6 +126,14 @@ async def test_chunks_follow_each_other_without_a_gap_and_begin_small() -> None:
     assert max(len(chunk.pcm) for chunk in chunks) <= 2 * 4800
 
 
+async def test_what_is_said_otherwise_has_one_mark_at_what_was_written() -> None:
+    text = "It costs **$49.95**, on May 5, 2024 in the U.S. for 20 °C & more."
+    async with serving(ScriptedEngine(0, 0.001)) as server:
+        events = await spoken(server.client, tts.Config(language="en"), text)
+    words = [text[event.first_character : event.end_character] for event in events if isinstance(event, tts.WordMark)]
+    assert words == ["It", "costs", "$49.95", "on", "May 5, 2024", "in", "the", "U.S.", "for", "20 °C", "&", "more."]
+
+
 async def test_a_mark_comes_before_the_sound_of_its_word() -> None:
     async with serving(EspeakEngine()) as server:
         events = await spoken(server.client, tts.Config(), *TEXT)

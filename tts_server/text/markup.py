@@ -25,6 +25,7 @@ _TAGS: Final = (
     "s|say-as|script|section|select|small|source|span|speak|strike|strong|style|sub|summary|sup|svg|table|tbody|td|textarea|"
     "tfoot|th|thead|title|tr|tt|u|ul|var|video|voice|wbr"
 )
+_ATTRIBUTES: Final = r"""(?:\s+[\w:-]{1,40}=(?:"[^"<>\n]{0,300}"|'[^'<>\n]{0,300}'|[^\s<>"']{1,80}))"""
 _BREAKS: Final = re.compile(r"br|p|li|tr|div|h[1-6]|hr|table|ul|ol|blockquote|dd|dt")
 # What may stand on both sides of the sign of a multiplication: a number, a bracket, or one letter by itself.
 _BEFORE_TIMES: Final = r"(?<=\d)|(?<=\))|(?<=(?<!\w)[^\W\d_])"
@@ -155,11 +156,13 @@ _INLINE: Final[list[tuple[re.Pattern[str], Replace]]] = [
     (re.compile(r"<(?P<text>(?:https?://|mailto:)[^\s<>]{1,2000}|[\w.+-]{1,64}@[\w.-]{1,200})>"), _group("text")),
     (
         re.compile(
-            rf"</?(?P<name>{_TAGS})(?:\s+[\w:-]{{1,40}}=(?:\"[^\"<>\n]{{0,300}}\"|'[^'<>\n]{{0,300}}'|[^\s<>\"']{{1,80}})){{0,8}}\s?/?>",
+            rf"</?(?P<name>{_TAGS}){_ATTRIBUTES}{{0,8}}\s?/?>",
             re.IGNORECASE,
         ),
         _tag,
     ),
+    # Any other with attributes, or that stands for nothing but itself, and any end.
+    (re.compile(rf"<[A-Za-z][\w-]{{0,30}}(?:{_ATTRIBUTES}{{1,8}}\s?/?|\s?/)>|</[A-Za-z][\w-]{{0,30}}>"), _text(" ")),
     (
         re.compile(r"(?<=\w)<(?P<text>[A-Z]\w{0,30}(?:, ?[A-Z]\w{0,30}){0,3})>"),
         lambda match: [Said(" ", match.start(), match.start() + 1), Kept(*match.span("text"))],

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from tts_server.text.mapped import Mapped
 from tts_server.text.spoken.addresses import Addresses
-from tts_server.text.spoken.amounts import Amounts
+from tts_server.text.spoken.amounts import EDGE, Amounts
 from tts_server.text.spoken.clock import Clock
 from tts_server.text.spoken.dates import Dates
 from tts_server.text.spoken.english import AMERICAN, BRITISH
+from tts_server.text.spoken.fractions import Fractions
 from tts_server.text.spoken.french import FRENCH
 from tts_server.text.spoken.german import GERMAN
 from tts_server.text.spoken.names import Names
@@ -49,7 +50,7 @@ def prepare() -> None:
 def _scanner(code: str, day_first: bool) -> Scanner:  # noqa: FBT001 - a key
     known = (*_LANGUAGES.values(), *_OTHERS.values())
     language = next(each for each in known if (each.code, each.day_first) == (code, day_first))
-    addresses, names, signs = Addresses(language), Names(language), Signs(language)
+    addresses, amounts = Addresses(language), Amounts(language)
     return Scanner(
         [
             *language.extra_rules(),
@@ -57,11 +58,12 @@ def _scanner(code: str, day_first: bool) -> Scanner:  # noqa: FBT001 - a key
             *Dates(language).rules(),
             *Clock(language).rules(),
             *addresses.rules(),
-            *names.rules(),
-            *signs.fractions(),
+            *Names(language).rules(),
+            *Fractions(language).rules(),
             *_ordinals(language),
-            *Amounts(language).rules(),
-            *signs.rules(),
+            *amounts.rules(),
+            *Signs(language).rules(),
+            amounts.leftovers(),
         ]
     )
 
@@ -69,10 +71,11 @@ def _scanner(code: str, day_first: bool) -> Scanner:  # noqa: FBT001 - a key
 def _ordinals(language: Language) -> list[Rule]:
     if not language.ordinal_endings:
         return []
-    pattern = re.compile(rf"(?<![\w.,])(?P<number>\d{{1,9}})(?P<ending>{language.ordinal_endings})(?!\w)")
+    number = rf"\d{{1,3}}(?:[{language.group_marks}]\d{{3}}){{1,4}}|\d{{1,9}}"
+    pattern = re.compile(rf"{EDGE}(?P<number>{number})(?P<ending>{language.ordinal_endings})(?!\w)")
 
     def ordinal(match: re.Match[str]) -> str:
         before = match.string[max(0, match.start() - 24) : match.start()]
-        return language.ordinal(int(match["number"]), match["ending"], before)
+        return language.ordinal(int(language.split(match["number"])[0]), match["ending"], before)
 
     return [Rule(pattern, ordinal)]

@@ -90,9 +90,9 @@ class Addresses:
     def _dotted_name(self, match: re.Match[str]) -> str | None:
         """A host or a file; None for letters with full stops, and for a sentence that follows without a space."""
         labels = match["name"].split(".")
-        named = all(len(label) > 1 for label in labels) or labels[-1].isdigit()
+        named = all(len(label) > 1 for label in labels) and labels[0].isascii()
         runs_on = any(label[0].isupper() and not label.isupper() for label in labels[1:])
-        if not named or runs_on or not any(character.isalpha() for character in match["name"]):
+        if not named or runs_on or not labels[0][0].isalpha() or not (labels[-1].isdigit() or labels[-1][0].isalpha()):
             return None
         return self.spelled(match["name"] + (match["rest"] or ""))
 
@@ -138,6 +138,6 @@ def _looks_dialled(written: str, groups: list[str]) -> bool:
         return True
     if len(groups) == 1:
         return False
-    if groups[0].startswith("0"):
+    if groups[0].startswith("0") or (len(groups) > len("ab") and set(re.sub(r"\d", "", written)) == {"-"}):
         return True
     return "," not in written and [len(group) for group in groups][-2:] == [3, _SHORT_GROUP] and " " not in written

@@ -21,6 +21,8 @@ _DAYS: Final = 31
 _BEFORE: Final = 24
 # Of two figures for a year, those below belong to this century.
 _THIS_CENTURY: Final = 70
+# What is a word of its own when it is written small.
+_COMMON: Final = frozenset(["may", "march", "mar", "dec", "mai"])
 _YEAR: Final = r"(?:1[1-9]\d\d|20\d\d)"
 
 
@@ -30,6 +32,9 @@ class Dates:
     def __init__(self, language: Language) -> None:
         """Say dates in `language`."""
         self._language = language
+        months = language.vocabulary.months
+        small = {name.lower(): number for name, number in months.items() if name.lower() not in _COMMON}
+        self._months = {**small, **{name.upper(): number for name, number in months.items()}, **months}
 
     def rules(self) -> list[Rule]:
         """From the fullest form to the shortest."""
@@ -37,8 +42,8 @@ class Dates:
 
     def _in_figures(self) -> list[Rule]:
         iso = (
-            r"(?<![\w.-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
-            r"(?:(?P<t>[T ])(?P<time>\d\d:\d\d)(?::\d\d(?:\.\d{1,9})?)?(?P<zone>Z?))?(?![\w-])"
+            r"(?<![\w./-])(?P<year>\d{4})(?P<mark>[/-])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+            r"(?:(?P<t>[T ])(?P<time>\d\d:\d\d)(?::\d\d(?:\.\d{1,9})?)?(?P<zone>Z?))?(?![\w/-])"
         )
         three = r"(?<![\w./-])(?P<a>\d{1,2})(?P<mark>[/.-])(?P<b>\d{1,2})(?P=mark)(?P<year>\d{4}|\d\d)(?![\w/-])"
         return [Rule(re.compile(iso), self._iso), Rule(re.compile(three), self._figures)]
@@ -46,7 +51,7 @@ class Dates:
     def _with_names(self) -> list[Rule]:
         language = self._language
         # The full stop of a short name, but not that of the sentence.
-        month = rf"(?P<month>{any_of(language.vocabulary.months)})(?!\w)(?:\.(?= ?\d))?"
+        month = rf"(?P<month>{any_of(self._months)})(?!\w)(?:\.(?= ?\d))?"
         year = rf"(?:{language.year_joint}(?P<year>\d{{4}})(?![\w-]))?"
         day = rf"(?P<day>\d{{1,2}}){language.day_ending}"
         last = rf"(?:\s?[-–]\s?(?P<last>\d{{1,2}}){language.day_ending})?"
@@ -58,10 +63,13 @@ class Dates:
 
     def _of_years(self) -> list[Rule]:
         years = rf"(?<![\w.,/:$€£-])(?P<year>{_YEAR})[-–](?P<last>{_YEAR}|\d\d)(?![\w%°/-]|[.,:]\d)"
-        rules = [Rule(re.compile(years), self._years)]
+        units = any_of(self._language.vocabulary.units)
+        rules = [Rule(re.compile(rf"{years}(?! ?(?:{units})(?!\w))"), self._years)]
         if self._language.decade_ending:
             decade = r"(?<![\w.,])(?:['’](?P<short>\d0)|(?P<year>\d{3}0)|(?P<bare>[2-9]0))"
             rules.append(Rule(re.compile(rf"{decade}{self._language.decade_ending}(?!\w)"), self._decade))
+            until = re.compile(r"(?<=\d0s)[-–](?=['’]?(?:\d\d)?\d0s)")
+            rules.append(Rule(until, lambda _: f" {self._language.words.to} "))
         return rules
 
     def _say(self, match: re.Match[str], date: Date) -> str | None:
@@ -91,7 +99,7 @@ class Dates:
         return self._say(match, Date(year, month, day))
 
     def _named(self, match: re.Match[str]) -> str | None:
-        month = self._language.vocabulary.months[match["month"]]
+        month = self._months[match["month"]]
         return self._say(match, Date(int(match["year"] or 0), month, int(match["day"]), int(match["last"] or 0)))
 
     def _years(self, match: re.Match[str]) -> str:

@@ -26,15 +26,19 @@ class English(Language):
     """American English."""
 
     def extra_rules(self) -> Sequence[Rule]:
-        """Numbers that are dialled, though they are short."""
+        """Numbers that are dialled, though they are short; streets and saints."""
         dialled = re.compile(r"(?<=(?:[Cc]all|[Dd]ial) )\d{3}(?![\w.,/-]?\d)")
-        return [Rule(dialled, lambda match: self.digits(match[0]))]
+        return [
+            Rule(dialled, lambda match: self.digits(match[0])),
+            Rule(re.compile(r"(?<=[a-z] )St(?:\.(?! [A-Z])|(?=[,.]))"), lambda _: "Street"),
+            Rule(re.compile(r"(?<!\w)St\.?(?= [A-Z][a-z])"), lambda _: "Saint"),
+        ]
 
     def is_attributive(self, before: str) -> bool:
         """Such as "a five kilometer run"."""
         return bool(_ARTICLE.search(before))
 
-    def fraction(self, numerator: int, denominator: int) -> str | None:
+    def fraction(self, numerator: int, denominator: int) -> str:
         """Such as "Three quarters"; "two over seven hundred" for what has no name."""
         if (numerator, denominator) in {(24, 7), (9, 11), (50, 50)}:
             return f"{self.count(numerator)} {self.count(denominator)}"
@@ -44,9 +48,9 @@ class English(Language):
         one, many = names.get(denominator, (ordinal := self.count(denominator, "spellout-ordinal"), f"{ordinal}s"))
         return f"{self.count(numerator)} {one if numerator == 1 else many}"
 
-    def mixed(self, whole: int, numerator: int, denominator: int) -> str | None:
+    def mixed(self, whole: int, numerator: int, denominator: int) -> str:
         """Such as "One and a half"."""
-        part = self.fraction(numerator, denominator) or ""
+        part = self.fraction(numerator, denominator)
         return f"{self.count(whole)} and {f'a {part[4:]}' if numerator == 1 and part.startswith('one ') else part}"
 
     def ordinal(self, number: int, ending: str, before: str) -> str:
@@ -64,7 +68,8 @@ class English(Language):
         if year % _HUNDRED == 0:
             return f"{self.year(year)}s"
         century = f"{self.count(year // _HUNDRED)} " if year >= _HUNDRED else ""
-        return f"{century}{self.count(year % _HUNDRED).removesuffix('y')}ies"
+        tens = self.count(year % _HUNDRED)
+        return century + (f"{tens[:-1]}ies" if tens.endswith("y") else f"{tens}s")
 
     def clock(self, hour: int, minute: int, second: int | None) -> str:
         """Such as "Seven oh five"."""

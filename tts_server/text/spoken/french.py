@@ -37,7 +37,7 @@ class French(Language):
         """Such as "Millions d'euros"."""
         return f"d'{name}" if name[0] in _VOWELS else f"de {name}"
 
-    def fraction(self, numerator: int, denominator: int) -> str | None:
+    def fraction(self, numerator: int, denominator: int) -> str:
         """Such as "Trois quarts"."""
         if not numerator or denominator < len("12"):
             return f"{self.count(numerator)} sur {self.count(denominator)}"
@@ -46,9 +46,9 @@ class French(Language):
         one, many = names.get(denominator, (ordinal, f"{ordinal}s"))
         return f"{self.count(numerator)} {one if numerator == 1 else many}"
 
-    def mixed(self, whole: int, numerator: int, denominator: int) -> str | None:
+    def mixed(self, whole: int, numerator: int, denominator: int) -> str:
         """Such as "Un et demi"."""
-        part = self.fraction(numerator, denominator) or ""
+        part = self.fraction(numerator, denominator)
         return f"{self.count(whole)} et {'demi' if part == 'un demi' else part}"
 
     def ordinal(self, number: int, ending: str, before: str) -> str:

@@ -58,7 +58,7 @@ class German(Language):
         """A run of digits in words; only a one by itself has a gender."""
         return super().whole(digits, rules if digits == "1" else PLAIN)
 
-    def fraction(self, numerator: int, denominator: int) -> str | None:
+    def fraction(self, numerator: int, denominator: int) -> str:
         """Such as "Drei viertel"."""
         if not numerator or denominator < len("12"):
             return f"{self.count(numerator)} zu {self.count(denominator)}"
@@ -69,7 +69,7 @@ class German(Language):
         known = {2: "halb", 3: "drittel", 7: "siebtel", 8: "achtel"}
         return known.get(denominator, self.count(denominator) + ("tel" if denominator < _TEENS else "stel"))
 
-    def mixed(self, whole: int, numerator: int, denominator: int) -> str | None:
+    def mixed(self, whole: int, numerator: int, denominator: int) -> str:
         """Such as "Eineinhalb"."""
         count = "ein" if whole == 1 else self.count(whole)
         if (numerator, denominator) == (1, 2):
@@ -96,7 +96,8 @@ class German(Language):
         said = f"{self.count(hour, MASCULINE)} Uhr"
         if minute or second:
             said += f" {self.count(minute)}"
-        return said + (f" und {self.count(second)} Sekunden" if second else "")
+        seconds = "eine Sekunde" if second == 1 else f"{self.count(second or 0)} Sekunden"
+        return said + (f" und {seconds}" if second else "")
 
     def date(self, date: Date, before: str) -> str:
         """Such as "Fünfzehnter März zweitausendvierundzwanzig"."""
@@ -119,4 +120,5 @@ GERMAN: Final = German(
     year_joint=" ",
     decade_ending="er(?:n|[- ]?(?=Jahre))?",
     hour_names="Uhr",
+    earliest_year=1500,
 )

@@ -61,6 +61,8 @@ class Language:
     """Pattern of a word after a time that is said within it."""
     hour_letter: str = ""
     """Pattern between hours and minutes, where it is no colon."""
+    earliest_year: int = 1100
+    """From here on to 1999 four figures are said as those of a year, whatever they are."""
     names_cents: bool = False
     """The hundredths of money are called by their name after whole money."""
 
@@ -140,7 +142,8 @@ class Language:
 
     def scaled(self, written: str, number: str) -> str:
         """A thousand or more, after `number`."""
-        one, many = self.vocabulary.scales[written]
+        vocabulary = self.vocabulary
+        one, many = vocabulary.scales.get(written) or vocabulary.money_scales[written]
         return one if self.is_one(number) else many
 
     def roman(self, number: int, name: str) -> str:
@@ -160,12 +163,12 @@ class Language:
         """The ten years from `year` on."""
         raise NotImplementedError
 
-    def mixed(self, whole: int, numerator: int, denominator: int) -> str | None:
+    def mixed(self, whole: int, numerator: int, denominator: int) -> str:
         """A number with a fraction after it."""
         raise NotImplementedError
 
-    def fraction(self, numerator: int, denominator: int) -> str | None:
-        """A fraction in words; None: nobody would call it one."""
+    def fraction(self, numerator: int, denominator: int) -> str:
+        """A fraction in words."""
         raise NotImplementedError
 
     def ordinal(self, number: int, ending: str, before: str) -> str:

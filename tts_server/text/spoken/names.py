@@ -60,12 +60,7 @@ class Names:
             )
         rules += [
             Rule(re.compile(r"(?<!\w)(?P<a>[A-Z]{1,3})&(?P<b>[A-Z]{1,3})(?!\w)"), self._and),
-            Rule(
-                re.compile(
-                    r"(?<![\w])(?P<letters>[^\W\d_]{1,12})(?P<digits>\d{1,9})(?P<rest>[^\W\d_]{0,6}\d{0,4})(?![\w])"
-                ),
-                self._mixed,
-            ),
+            Rule(re.compile(r"(?<!\w)[^\W\d_]{1,12}\d[^\W_]{0,30}(?!\w)"), self._mixed),
         ]
         return rules
 
@@ -94,16 +89,13 @@ class Names:
 
     def _mixed(self, match: re.Match[str]) -> str:
         """Letters with figures, as in "H2O": one word, since it is written as one."""
-        letters, digits, rest = match["letters"], match["digits"], match["rest"]
-        language = self._language
-        few = len(letters) <= _FEW_LETTERS and (letters.isupper() or letters == "mp")
-        said = "-".join(letters.upper()) if few else letters
-        number = language.whole(digits) if len(digits) <= _LONG_NUMBER else self._year_or_digits(digits)
-        ending = "-".join(language.whole(part) if part.isdigit() else part for part in re.findall(r"\d+|\D+", rest))
-        return "-".join(part for part in (said, number.replace(" ", "-"), ending) if part)
+        return "-".join(self._part(part) for part in re.findall(r"\d+|\D+", match[0])).replace(" ", "-")
 
-    def _year_or_digits(self, digits: str) -> str:
-        return self._language.digits(digits)
+    def _part(self, part: str) -> str:
+        if part.isdigit():
+            return self._language.whole(part) if len(part) <= _LONG_NUMBER else self._language.digits(part)
+        few = len(part) <= _FEW_LETTERS and (part.isupper() or part == "mp")
+        return "-".join(part.upper()) if few else part
 
 
 def _value(roman: str) -> int:

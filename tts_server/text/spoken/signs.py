@@ -16,27 +16,8 @@ if TYPE_CHECKING:
     from tts_server.text.spoken.language import Language
 
 _RAISED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_VULGAR: Final = {
-    "½": (1, 2),
-    "⅓": (1, 3),
-    "⅔": (2, 3),
-    "¼": (1, 4),
-    "¾": (3, 4),
-    "⅕": (1, 5),
-    "⅖": (2, 5),
-    "⅗": (3, 5),
-    "⅘": (4, 5),
-    "⅙": (1, 6),
-    "⅚": (5, 6),
-    "⅐": (1, 7),
-    "⅛": (1, 8),
-    "⅜": (3, 8),
-    "⅝": (5, 8),
-    "⅞": (7, 8),
-    "⅑": (1, 9),
-    "⅒": (1, 10),
-}
-_WIDE: Final = 100
+# A dash between words, or at the end of what is spoken in one breath.
+_PAUSE: Final = r"(?<=[^\s|])[ \u00a0](?:--?|–|—|―)[ \u00a0](?=\S)|(?<=\w)(?:--|—)(?=\w)|(?<=\S)[ ]?[—―]\s*\Z"
 _OPERAND: Final = r"[\w)\]}°%²³!π∞]"
 # Between numbers, or a variable and a number; any other dash is one.
 _DIFFERENCE: Final = (
@@ -57,20 +38,6 @@ class Signs:
         self._language = language
         self._words = language.words
 
-    def fractions(self) -> list[Rule]:
-        """Fractions; they come before plain numbers."""
-        return [
-            Rule(re.compile(r"(?<![\w.,])(?P<whole>\d{1,6})?(?P<sign>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])"), self._vulgar),
-            Rule(
-                re.compile(
-                    r"(?<![\w.,/])(?:(?P<whole>\d{1,4})[ \u00a0])?(?P<a>\d{1,4})[/⁄](?P<b>\d{1,4})(?![\w/]|[.,]\d)"
-                ),
-                self._fraction,
-            ),
-            Rule(re.compile(r"(?<![\w.,])\d{1,6}(?:[ ]?[x×][ ]?\d{1,6}){1,4}(?!\w|[.,]\d)"), self._times),
-            Rule(re.compile(r"(?<![\w.,])(?P<number>\d{1,6})[x×](?=[ ][a-z]{3}|[.,!?]|$)"), self._fold),
-        ]
-
     def rules(self) -> list[Rule]:
         """All others."""
         language = self._language
@@ -82,6 +49,7 @@ class Signs:
             Rule(re.compile(r"(?<=[\w)])(?P<exponent>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,12})"), self._raised),
             Rule(re.compile(r"√[ ]?"), lambda _: f"{self._words.root} "),
             Rule(re.compile(r"#(?=\d)"), lambda _: f"{self._words.number} "),
+            Rule(re.compile(r"(?<!\w)#(?=[^\W\d_])"), lambda _: "hashtag "),
             Rule(re.compile(_DIFFERENCE), lambda _: f" {self._words.minus} "),
             Rule(
                 re.compile(rf"(?<={_OPERAND})[ \u00a0]{{0,2}}(?P<sign>{any_of(signs)})[ \u00a0]{{0,2}}{after}"),
@@ -91,39 +59,11 @@ class Signs:
                 re.compile(rf"(?<![^\s(\[{{\"'“])(?P<sign>{leading})[ ](?=\w)"),
                 self._sign,
             ),
-            Rule(re.compile(r"(?<=[^\s|])[ \u00a0](?:--?|–|—|―)[ \u00a0](?=\S)|(?<=\w)(?:--|—)(?=\w)"), lambda _: ", "),
+            Rule(re.compile(_PAUSE), lambda _: ", "),
+            Rule(re.compile(r"\A[ ]*[—―][ ]*"), lambda _: " "),
             Rule(re.compile(rf"(?:{any_of(language.vocabulary.characters)})"), self._character),
             Rule(re.compile(r"(?<=\w)(?:/|\\)(?=\w)|(?<=\w)_(?=\w)"), lambda _: " "),
         ]
-
-    def _fraction(self, match: re.Match[str]) -> str | None:
-        numerator, denominator = int(match["a"]), int(match["b"])
-        said = self._language.fraction(numerator, denominator)
-        if said is None:
-            return None
-        if not match["whole"]:
-            return said
-        return self._language.mixed(int(match["whole"]), numerator, denominator)
-
-    def _vulgar(self, match: re.Match[str]) -> str | None:
-        numerator, denominator = _VULGAR[match["sign"]]
-        if match["whole"]:
-            return self._language.mixed(int(match["whole"]), numerator, denominator)
-        return self._language.fraction(numerator, denominator)
-
-    def _times(self, match: re.Match[str]) -> Sequence[Part]:
-        numbers = list(re.finditer(r"\d+", match[0]))
-        wide = min(int(number[0]) for number in numbers) >= _WIDE
-        joint = self._words.by if wide else self._language.vocabulary.signs["×"]
-        parts = []
-        for index, number in enumerate(numbers):
-            lead = f" {joint} " if index else ""
-            start = match.start() + (numbers[index - 1].end() if index else 0)
-            parts.append(Said(lead + self._language.whole(number[0]), start, match.start() + number.end()))
-        return parts
-
-    def _fold(self, match: re.Match[str]) -> str:
-        return f"{self._language.whole(match['number'])} {self._words.times}"
 
     def _power(self, match: re.Match[str]) -> str:
         return self._to_the(match["exponent"].strip("()"))

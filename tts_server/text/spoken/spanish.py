@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Kings and centuries have ordinals as far as ten.
 _TEN: Final = 10
+_TWENTY: Final = 20
+_ORDINAL_PARTS: Final = frozenset([*range(2, 11), 100, 1000])
 _FEMININE_ENDINGS: Final = ("a", "as", "ción", "ciones", "dad", "dades")
 # As in Spain, or with a comma between groups and a point before decimals, as in Mexico.
 _NUMBER: Final = (
@@ -47,17 +49,19 @@ class Spanish(Language):
         """Such as "Millones de euros"."""
         return f"de {name}"
 
-    def fraction(self, numerator: int, denominator: int) -> str | None:
+    def fraction(self, numerator: int, denominator: int) -> str:
         """Such as "Tres cuartos"."""
-        if not numerator or not 1 < denominator <= _TEN:
+        if not numerator or not (1 < denominator <= _TWENTY or denominator in _ORDINAL_PARTS):
             return f"{self.count(numerator)} sobre {self.count(denominator)}"
-        names = {2: "medio", 3: "tercio"}
-        name = names.get(denominator) or self.count(denominator, "spellout-ordinal-masculine")
+        names = {2: "medio", 3: "tercio", 20: "veinteavo"}
+        ending = "avo" if denominator > _TEN else ""
+        ordinal = self.count(denominator, "spellout-ordinal-masculine") if denominator in _ORDINAL_PARTS else ""
+        name = names.get(denominator) or ordinal or f"{self.count(denominator)}{ending}"
         return f"un {name}" if numerator == 1 else f"{self.count(numerator)} {name}s"
 
-    def mixed(self, whole: int, numerator: int, denominator: int) -> str | None:
+    def mixed(self, whole: int, numerator: int, denominator: int) -> str:
         """Such as "Uno y medio"."""
-        part = self.fraction(numerator, denominator) or ""
+        part = self.fraction(numerator, denominator)
         return f"{self.count(whole)} y {'medio' if part == 'un medio' else part}"
 
     def ordinal(self, number: int, ending: str, before: str) -> str:

@@ -47,6 +47,9 @@ class Words:
     point: str
     """Before decimals."""
     minus: str
+    am: str
+    """After a time before noon."""
+    pm: str
     plus: str
     plus_minus: str
     about: str
@@ -100,6 +103,8 @@ class Vocabulary:
     currencies: Mapping[str, Currency]
     scales: Mapping[str, tuple[str, str]]
     """What is a thousand or more: after one, and after others."""
+    money_scales: Mapping[str, tuple[str, str]]
+    """The same in shorter forms, which stand for something else where it is no money."""
     months: Mapping[str, int]
     """Names of months, short ones too, and their numbers."""
     signs: Mapping[str, str]
@@ -133,7 +138,8 @@ def load(code: str) -> Vocabulary:
         words=Words(**{**words, "month_names": tuple(words["month_names"])}),
         units={sign: _unit(*names) for signs, *names in table["units"] for sign in signs},
         currencies={sign: _currency(*names) for signs, *names in table["currencies"] for sign in signs},
-        scales={sign: (one, many) for sign, (one, many) in table["scales"].items()},
+        scales=_scales(table["scales"]),
+        money_scales=_scales(table.get("money_scales", {})),
         months=table["months"],
         signs=table["signs"],
         characters=table["characters"],
@@ -147,6 +153,10 @@ _LISTS: Final = (
     *("read_as_letters", "kings", "queens", "chapters"),
     *("feminine_nouns", "masculine_nouns", "no_nouns"),
 )
+
+
+def _scales(table: dict[str, list[str]]) -> dict[str, tuple[str, str]]:
+    return {sign: (one, many) for sign, (one, many) in table.items()}
 
 
 def _unit(one: str, many: str, gender: str = "") -> Unit:
