@@ -24,7 +24,6 @@ _OPEN: Final = re.compile(r"(?:[\d$€£¥₹+±~#§№−<>=≤≥≠≈×÷*/^
 _OPEN_WINDOW: Final = 8
 # With one of these a number, or a sign between two, goes on; with one of the letters perhaps, as in "Louis XIV".
 _GOES_ON: Final = frozenset("$€£¥₹+±~#§№−<>=≤≥≠≈×÷*/^|-–%°½⅓⅔¼¾")
-_ROMAN: Final = re.compile(r"\s*[IVXLCDM]+(?P<ends>\W)?")
 # Never the end of a sentence, in the languages that are spoken most.
 _TITLES: Final = frozenset(
     [
@@ -82,6 +81,7 @@ _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}$")
 _LAST_TOKEN = re.compile(r"""[\s"'“‘«(\[{*_]*(\S*)$""")
 # A mark followed by more spaces than this is the end, whatever follows them.
 _LOOKAHEAD: Final = 16
+_ROMAN: Final = re.compile(rf"\s{{0,{_LOOKAHEAD - 1}}}[IVXLCDM]{{1,12}}(?P<ends>\W)?")
 # A run without any space, as a key or a hash, is cut here at last.
 _HARD_LIMIT: Final = 1_000
 # What belongs to one character is not torn apart, unless it is more than any script puts on one.

@@ -99,7 +99,7 @@ def _root(found: re.Match[str]) -> str:
 
 def _fraction(found: re.Match[str]) -> str:
     above, below = found["a"], found["b"]
-    return f"{above}/{below}" if above.isdigit() and below.isdigit() else f"{above} / {below}"
+    return f"{above}/{below}" if above.isdecimal() and below.isdecimal() else f"{above} / {below}"
 
 
 def _command(found: re.Match[str]) -> str:

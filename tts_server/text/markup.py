@@ -92,7 +92,8 @@ def _tag(match: re.Match[str]) -> list[Part]:
 def _row(match: re.Match[str]) -> list[Part] | None:
     """A row of a table as a sentence of its cells."""
     row = match[0]
-    if row.count("|") < 2 and not re.search(r"\s\|\s", row):  # noqa: PLR2004 - its two edges
+    edged = row.strip().startswith("|") and row.strip().endswith("|")
+    if not edged and not re.search(r"\s\|\s", row):
         return None
     if "||" in row and not row.lstrip().startswith("|"):
         return None
@@ -178,6 +179,7 @@ _INLINE: Final[list[tuple[re.Pattern[str], Replace]]] = [
     (re.compile(r"(?<!\w)_|_(?!\w)"), _gone),
     # espeak reads what is in such brackets as phonemes; nothing that was written is meant as such.
     (re.compile(r"\[\[|\]\]|[{}\[\]]"), _text(" ")),
+    (re.compile(r"[₀-₉]"), lambda match: [Said(str(ord(match[0]) - ord("₀")), match.start(), match.end())]),
     (re.compile(r"℃"), _text("°C")),
     (re.compile(r"℉"), _text("°F")),
     (re.compile(r"\ufe0f?\u20e3"), _gone),

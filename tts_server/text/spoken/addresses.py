@@ -36,6 +36,7 @@ class Addresses:
             "-": words.dash,
             "_": words.underscore,
             "+": words.plus,
+            "~": words.tilde,
         }
 
     def links(self) -> list[Rule]:
@@ -67,7 +68,12 @@ class Addresses:
                 re.compile(rf"(?<![\w.@/])(?P<name>{_LABEL}(?:\.{_LABEL}){{1,8}})(?P<rest>(?:/[\w-]{{1,24}}){{0,3}})"),
                 self._dotted_name,
             ),
-            Rule(re.compile(r"(?<![\w/.~])(?P<name>~?(?:/[\w.-]{1,64}){2,12}/?)"), self._spelled),
+            Rule(
+                re.compile(
+                    r"(?<![\w/.~])(?P<name>(?:~|\.{1,2})(?:/[\w.-]{0,63}\w){1,12}/?|(?:/[\w.-]{0,63}\w){2,12}/?)"
+                ),
+                self._spelled,
+            ),
             Rule(re.compile(r"(?<!\w)@(?P<name>[\w.]{1,64})"), self._handle),
         ]
 
@@ -92,7 +98,12 @@ class Addresses:
         labels = match["name"].split(".")
         named = all(len(label) > 1 for label in labels) and labels[0].isascii()
         runs_on = any(label[0].isupper() and not label.isupper() for label in labels[1:])
-        if not named or runs_on or not labels[0][0].isalpha() or not (labels[-1].isdigit() or labels[-1][0].isalpha()):
+        if (
+            not named
+            or runs_on
+            or not labels[0][0].isalpha()
+            or not (labels[-1].isdecimal() or labels[-1][0].isalpha())
+        ):
             return None
         return self.spelled(match["name"] + (match["rest"] or ""))
 
@@ -114,7 +125,7 @@ class Addresses:
         said = []
         for index, part in enumerate(parts):
             ends_name = index and parts[index - 1] == "." and part.isalpha()
-            if part.isdigit():
+            if part.isdecimal():
                 said.append(self._language.whole(part))
             elif ends_name and len(part) <= _LETTERS and part not in _SHORT_WORDS:
                 said.append(".".join(part.upper()))

@@ -68,7 +68,7 @@ class Amounts:
             rf"(?P<first>{number})(?:(?P<dash>[-–—]|{SPACE}[–—]{SPACE})(?:{currency})?(?P<second>{number}))?"
             rf"(?:(?P<scale>{SPACE}?(?:{any_of(scales)}))(?!\w))?"
             rf"(?:(?P<after>{SPACE}?(?:{currency}))(?!\w)|(?P<unit>(?:{SPACE}|-)?(?:{unit}))(?![\w²³]))?"
-            rf"(?:/(?P<per>[^\W\d_]{{1,12}}[²³]?)(?!\w))?"
+            rf"(?:/(?P<per>[^\W\d_]{{1,12}}[²³]?|\d{{1,6}})(?!\w))?"
         )
 
     def _height(self, match: re.Match[str]) -> str:
@@ -135,6 +135,8 @@ class Amounts:
     def _per(self, written: str | None) -> str:
         if not written:
             return ""
+        if written.isdecimal():
+            return f" {self._words.out_of} {self._language.whole(written)}"
         unit = self._language.vocabulary.units.get(written)
         return f" {self._words.per} {unit.one if unit else written}"
 

@@ -66,7 +66,8 @@ class Dates:
         units = any_of(self._language.vocabulary.units)
         rules = [Rule(re.compile(rf"{years}(?! ?(?:{units})(?!\w))"), self._years)]
         if self._language.decade_ending:
-            decade = r"(?<![\w.,])(?:['’](?P<short>\d0)|(?P<year>\d{3}0)|(?P<bare>[2-9]0))"
+            bare = rf"{self._language.decade_lead}(?P<bare>[2-9]0)"
+            decade = rf"(?<![\w.,])(?:['’](?P<short>\d0)|(?P<year>\d{{3}}0)|{bare})"
             rules.append(Rule(re.compile(rf"{decade}{self._language.decade_ending}(?!\w)"), self._decade))
             until = re.compile(r"(?<=\d0s)[-–](?=['’]?(?:\d\d)?\d0s)")
             rules.append(Rule(until, lambda _: f" {self._language.words.to} "))

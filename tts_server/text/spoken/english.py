@@ -104,6 +104,8 @@ AMERICAN: Final = English(
     month_joint="(?: of)? ",
     month_first=True,
     day_first=False,
+    # "30s" alone are seconds.
+    decade_lead=r"(?:(?<=(?:the|her|his|eir|our|rly|ate|mid)[ -])|(?<=\d0s[-–]))",
     decade_ending="['’]?s",
     ordinal_endings="st|nd|rd|th",
     names_cents=True,

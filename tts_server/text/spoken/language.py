@@ -53,6 +53,8 @@ class Language:
     """A month may stand before its day."""
     day_first: bool = True
     """Of dates in figures alone."""
+    decade_lead: str = ""
+    """Pattern of what stands before a decade that has two figures alone."""
     decade_ending: str = ""
     """Pattern of what makes a decade of a year."""
     ordinal_endings: str = ""
@@ -90,13 +92,15 @@ class Language:
             whole, mark, decimals = written[: marks[-1]], written[marks[-1]], written[marks[-1] + 1 :]
         else:
             whole, mark, decimals = written, "", ""
-        return "".join(filter(str.isdigit, whole)), decimals, mark
+        return "".join(filter(str.isdecimal, whole)), decimals, mark
 
     def is_grouped(self, written: str) -> bool:
         """True if all marks in a number are between groups of three figures."""
         first, *groups = re.split(f"[{self.group_marks}]", written)
         return (
-            bool(groups) and len(first) <= _GROUP and all(len(group) == _GROUP and group.isdigit() for group in groups)
+            bool(groups)
+            and len(first) <= _GROUP
+            and all(len(group) == _GROUP and group.isdecimal() for group in groups)
         )
 
     def decimal(self, written: str, rules: str = PLAIN) -> str:

@@ -60,6 +60,7 @@ class Names:
             )
         rules += [
             Rule(re.compile(r"(?<!\w)(?P<a>[A-Z]{1,3})&(?P<b>[A-Z]{1,3})(?!\w)"), self._and),
+            Rule(re.compile(r"(?<![\w-])(?P<code>[A-Z]{1,5}-)(?P<number>\d{4,9})(?![\w-])"), self._code),
             Rule(re.compile(r"(?<!\w)[^\W\d_]{1,12}\d[^\W_]{0,30}(?!\w)"), self._mixed),
         ]
         return rules
@@ -87,12 +88,16 @@ class Names:
     def _and(self, match: re.Match[str]) -> str:
         return f"{'-'.join(match['a'])} {self._language.vocabulary.characters['&']} {'-'.join(match['b'])}"
 
+    def _code(self, match: re.Match[str]) -> Sequence[Part]:
+        said = self._language.digits(match["number"]).replace(" ", "-")
+        return [Kept(*match.span("code")), Said(said, *match.span("number"))]
+
     def _mixed(self, match: re.Match[str]) -> str:
         """Letters with figures, as in "H2O": one word, since it is written as one."""
         return "-".join(self._part(part) for part in re.findall(r"\d+|\D+", match[0])).replace(" ", "-")
 
     def _part(self, part: str) -> str:
-        if part.isdigit():
+        if part.isdecimal():
             return self._language.whole(part) if len(part) <= _LONG_NUMBER else self._language.digits(part)
         few = len(part) <= _FEW_LETTERS and (part.isupper() or part == "mp")
         return "-".join(part.upper()) if few else part

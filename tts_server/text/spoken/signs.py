@@ -62,7 +62,7 @@ class Signs:
             Rule(re.compile(_PAUSE), lambda _: ", "),
             Rule(re.compile(r"\A[ ]*[—―][ ]*"), lambda _: " "),
             Rule(re.compile(rf"(?:{any_of(language.vocabulary.characters)})"), self._character),
-            Rule(re.compile(r"(?<=\w)(?:/|\\)(?=\w)|(?<=\w)_(?=\w)"), lambda _: " "),
+            Rule(re.compile(r"(?<=\w)/(?=\w)|[\\|_#~^<>*`{}\[\]]{1,200}"), lambda _: " "),
         ]
 
     def _power(self, match: re.Match[str]) -> str:
@@ -78,7 +78,7 @@ class Signs:
             return f" {self._words.cubed}"
         sign = f"{self._words.minus} " if exponent[0] in "-−" else ""
         digits = exponent.lstrip("-−")
-        return f" {self._words.power} {sign}{self._language.whole(digits) if digits.isdigit() else digits}"
+        return f" {self._words.power} {sign}{self._language.whole(digits) if digits.isdecimal() else digits}"
 
     def _sign(self, match: re.Match[str]) -> Sequence[Part] | None:
         sign = match["sign"]

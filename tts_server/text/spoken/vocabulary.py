@@ -59,6 +59,8 @@ class Words:
     """Between the parts of a proportion."""
     per: str
     """Before a unit that another one is divided by."""
+    out_of: str
+    """Before the most that a mark can be, as in "9.5/10"."""
     times: str
     """After how often."""
     by: str
@@ -78,11 +80,12 @@ class Words:
     open: str
     """For a box of a list that is not."""
     dot: str
-    """In addresses, as are the next four."""
+    """In addresses, as are the next five."""
     at: str
     slash: str
     dash: str
     underscore: str
+    tilde: str
     squared: str
     cubed: str
     power: str
