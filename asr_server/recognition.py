@@ -15,6 +15,7 @@ from asr_server.endpointing.adaptive import AdaptiveEndpointing
 from asr_server.endpointing.completeness import Completeness
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import HOLD_OVER_SAMPLES, WINDOW_SAMPLES, Ended, Endpointer, Event, Paused
+from asr_server.endpointing.speech_end import sharpened
 from asr_server.engine import RATE_HZ
 from asr_server.finals import Finals
 from asr_server.hallucination_filter import Evidence, is_credible
@@ -217,8 +218,9 @@ class Recognition:
         audio = self._utterance(ended.first_sample, ended.speech_end_sample)
         pause = self._pauses.end(ended.speech_end_sample)
         number, probability = self._endpointer.turn, turn.evidence.mean
+        told = replace(ended, speech_end_sample=sharpened(self._sound, ended.speech_end_sample))
         with self._client.engine_works():
-            answer = await self._finals.answer(number, ended, audio, pause, probability)
+            answer = await self._finals.answer(number, told, audio, pause, probability)
         if isinstance(answer, asr.TurnDiscarded):
             self._adaptive.forget_turn()
         else:

@@ -26,6 +26,9 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 T = TypeVar("T")
 
+# Who leaves looks at first like who has said all: that the call is cancelled is known some turns of the loop later
+# (measured: 0 to 10). What is written to them meanwhile fails, and what fails is never freed (0.24 KB, grpcio 1.85).
+_TURNS_BEHIND: Final = 12
 _EXPECTED: Final = (grpc.aio.BaseError, DecodeError)
 """What comes of a call that is over, of a status, and of bytes that are no message."""
 
@@ -52,6 +55,8 @@ class Peer(Generic[Request, Response]):
         """The next request."""
         request = await in_flight(anext(self._requests, None))
         if request is None:
+            for _ in range(_TURNS_BEHIND):
+                await asyncio.sleep(0)
             raise StopAsyncIteration
         return request
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import grpc.aio
@@ -194,8 +196,12 @@ class Watched:
         self.call = call
         self.flying: set[str] = set()
         self.torn: list[str] = []
-        self.wait_for_connection = call.wait_for_connection
+        self.failed: list[str] = []
+        self.initial_metadata = call.initial_metadata
         self.cancel, self.done = call.cancel, call.done
+
+    async def wait_for_connection(self) -> None:
+        await self._watch("wait_for_connection", self.call.wait_for_connection())
 
     async def read(self) -> object:
         return await self._watch("read", self.call.read())
@@ -214,6 +220,9 @@ class Watched:
         except asyncio.CancelledError:
             if task is not None and task.cancelling():
                 self.torn.append(name)
+            raise
+        except (grpc.aio.AioRpcError, grpc.aio.InternalError):
+            self.failed.append(name)
             raise
         finally:
             self.flying.discard(name)
@@ -335,6 +344,34 @@ async def test_responses_that_come_while_a_block_is_left_keep_nobody_from_leavin
         duplex(lambda: cast("Call", Late(stub.Chat())), requests(1), "llm") as responses,
     ):
         await anext(responses)
+
+
+@pytest.mark.parametrize("turns", range(0, 30, 3))
+async def test_what_is_on_its_way_arrives_before_who_leaves_is_gone(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley._duplex._ARRIVAL_SECONDS", 30)
+    calls: list[Watched] = []
+
+    def start() -> Call:
+        calls.append(Watched(stub.Chat()))
+        return cast("Call", calls[-1])
+
+    async with serving(Servicer()) as stub, duplex(start, endless(), "llm"):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    assert [(call.torn, call.failed) for call in calls] == [([], [])]
+
+
+async def test_nobody_waits_to_leave_for_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parley._duplex._ARRIVAL_SECONDS", 0.001)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        async with asyncio.timeout(5), grpc.aio.insecure_channel(f"127.0.0.1:{mute.getsockname()[1]}") as channel:
+            stub = llm_pb2_grpc.LlmServiceStub(channel)
+            async with duplex(partial(stub.Chat, wait_for_ready=True), endless(), "llm"):
+                await asyncio.sleep(0)
 
 
 async def test_requests_that_fail_end_a_read_in_flight_by_ending_the_call() -> None:
