@@ -59,7 +59,7 @@ class Addresses:
             Rule(
                 re.compile(
                     r"(?<![\w.,/-])(?P<phone>(?:\+\d{1,3}[ .\u00a0-]?)?(?:\(\d{1,5}\)[ \u00a0-]?)?"
-                    r"\d{1,5}(?:[ .\u00a0-]\d{2,8}){0,5})(?![\w%]|[.,/:-]\d|[ -]\d)"
+                    r"\d{1,5}(?:[ .\u00a0-]\d{1,8}){0,5})(?![\w%]|[.,/:-]\d|[ -]\d)"
                 ),
                 self._phone,
             ),
@@ -113,8 +113,9 @@ class Addresses:
     def _dotted(self, match: re.Match[str]) -> str | None:
         if self._language.is_grouped(match["number"]):
             return None
-        four = match["number"].count(".") == len("...")
-        return self._numbers(match["number"], self._language.words.dot if four else self._language.point("."))
+        if match["number"].count(".") == len("..."):
+            return f" {self._language.words.dot} ".join(map(self._language.digits, match["number"].split(".")))
+        return self._numbers(match["number"], self._language.point("."))
 
     def _numbers(self, written: str, point: str) -> str:
         return f" {point} ".join(self._language.whole(part) for part in written.split("."))

@@ -97,11 +97,13 @@ class Dates:
         year = int(match["year"])
         if len(match["year"]) == len("24"):
             year += 2000 if year < _THIS_CENTURY else 1900
-        return self._say(match, Date(year, month, day))
+        return self._say(match, Date(year, month, day, day_leads=day == first and month != first))
 
     def _named(self, match: re.Match[str]) -> str | None:
         month = self._months[match["month"]]
-        return self._say(match, Date(int(match["year"] or 0), month, int(match["day"]), int(match["last"] or 0)))
+        leads = match.start("day") < match.start("month")
+        date = Date(int(match["year"] or 0), month, int(match["day"]), int(match["last"] or 0), day_leads=leads)
+        return self._say(match, date)
 
     def _years(self, match: re.Match[str]) -> str:
         language = self._language

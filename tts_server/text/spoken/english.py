@@ -42,7 +42,7 @@ class English(Language):
         """Such as "Three quarters"; "two over seven hundred" for what has no name."""
         if (numerator, denominator) in {(24, 7), (9, 11), (50, 50)}:
             return f"{self.count(numerator)} {self.count(denominator)}"
-        if denominator not in _PARTS or numerator >= denominator or not numerator:
+        if denominator not in _PARTS or not numerator or (numerator >= denominator > _TEN):
             return f"{self.count(numerator)} over {self.count(denominator)}"
         names = {2: ("half", "halves"), 4: ("quarter", "quarters")}
         one, many = names.get(denominator, (ordinal := self.count(denominator, "spellout-ordinal"), f"{ordinal}s"))
@@ -88,7 +88,7 @@ class English(Language):
         if date.last_day:
             days += f" to {self.ordinal(date.last_day, '', '')}"
         after_the = before.lower().endswith("the ")
-        if self.day_first or after_the:
+        if self.day_first or date.day_leads or after_the:
             lead = "" if after_the else "the "
             return f"{lead}{days} of {month}" + (f" {self.year(date.year)}" if date.year else "")
         return f"{month} {days}" + (f", {self.year(date.year)}" if date.year else "")
@@ -97,7 +97,7 @@ class English(Language):
 AMERICAN: Final = English(
     code="en",
     vocabulary=load("en"),
-    number=r"(?:\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d+)(?:\.\d+)?|\.\d+",
+    number=r"(?:\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d+)(?:\.\d+)?|(?<!\.)\.\d+",
     decimal_marks=".",
     group_marks=",",
     day_ending="(?:st|nd|rd|th)?",

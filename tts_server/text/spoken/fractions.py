@@ -37,7 +37,9 @@ class Fractions:
         unit = rf"(?:{SPACE}?(?P<unit>{any_of(self._language.vocabulary.units)})(?![\w²³]))?"
         sign = rf"{EDGE}(?P<minus>(?<![)\]])[-−])?"
         vulgar = rf"{sign}(?P<whole>\d{{1,6}})?(?P<vulgar>[{''.join(_VULGAR)}]){unit}"
-        written = rf"{sign}(?:(?P<whole>\d{{1,4}})[ \u00a0])?(?P<a>\d{{1,9}})[/⁄](?P<b>\d{{1,9}})(?![\w/]|[.,]\d){unit}"
+        ending = rf"(?i:{self._language.ordinal_endings})?" if self._language.ordinal_endings else ""
+        parts = rf"(?P<a>\d{{1,9}})[/⁄](?P<b>\d{{1,9}}){ending}(?![\w/]|[.,]\d)"
+        written = rf"{sign}(?:(?P<whole>\d{{1,4}})[ \u00a0])?{parts}{unit}"
         product = rf"{EDGE}\d{{1,6}}(?:[ ]?[x×][ ]?\d{{1,6}}){{1,4}}(?!\w|[.,]\d)"
         often = rf"{EDGE}(?P<number>\d{{1,6}})[x×](?=[ ][a-z]{{3}}|[.,!?]|$)"
         return [

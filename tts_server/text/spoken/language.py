@@ -28,6 +28,8 @@ class Date(NamedTuple):
     day: int
     last_day: int = 0
     """Of a range that begins with `day`."""
+    day_leads: bool = False
+    """The day was written before its month."""
 
 
 @dataclass(frozen=True)
