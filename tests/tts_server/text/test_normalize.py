@@ -65,6 +65,17 @@ def test_code_that_comes_in_several_pieces_is_left_out_whole() -> None:
     assert not fence
 
 
+def test_a_mark_of_code_in_the_middle_of_a_line_hides_nothing() -> None:
+    pieces = ["The mark is", " ``` and it begins code.", " This must be heard."]
+    said = [normalize(piece, language="en", begins_line=place == 0) for place, piece in enumerate(pieces)]
+    assert [" ".join(part.text.split()) for part in said] == [
+        "The mark is",
+        "and it begins code.",
+        "This must be heard.",
+    ]
+    assert not any(part.fence for part in said)
+
+
 @settings(deadline=None)  # the first text in a language has its rules made
 @given(st.text(alphabet="ab *_`#[]()&<>🎉\n.:/https$|~-1290,%^=", max_size=60))
 def test_every_spoken_character_knows_a_place_that_never_goes_back(written: str) -> None:

@@ -42,7 +42,7 @@ def say(text: Mapped, tag: str) -> Mapped:
 
 def prepare() -> None:
     """Make the rules of every language ready, so that nobody's first sentence waits for them."""
-    for tag in ("en", "en-us", "de", "fr", "es"):
+    for tag in ("en", "en-gb", "de", "fr", "es"):
         say(Mapped.of("1"), tag)
 
 

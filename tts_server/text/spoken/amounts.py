@@ -68,7 +68,7 @@ class Amounts:
             rf"(?P<first>{number})(?:(?P<dash>[-–—]|{SPACE}[–—]{SPACE})(?:{currency})?(?P<second>{number}))?"
             rf"(?:(?P<scale>{SPACE}?(?:{any_of(scales)}))(?!\w))?"
             rf"(?:(?P<after>{SPACE}?(?:{currency}))(?!\w)|(?P<unit>(?:{SPACE}|-)?(?:{unit}))(?![\w²³]))?"
-            rf"(?:/(?P<per>[^\W\d_]{{1,12}}[²³]?|\d{{1,6}})(?!\w))?"
+            rf"(?:/(?P<per>[^\W\d_]{{1,12}}[²³]?|\d{{1,6}})(?![\w/]))?"
         )
 
     def _height(self, match: re.Match[str]) -> str:
