@@ -26,6 +26,7 @@ _TAGS: Final = (
     "tfoot|th|thead|title|tr|tt|u|ul|var|video|voice|wbr"
 )
 _ATTRIBUTES: Final = r"""(?:\s+[\w:-]{1,40}=(?:"[^"<>\n]{0,300}"|'[^'<>\n]{0,300}'|[^\s<>"']{1,80}))"""
+_CELL: Final = re.compile(r"(?:\\\||[^|])+")
 _BREAKS: Final = re.compile(r"br|p|li|tr|div|h[1-6]|hr|table|ul|ol|blockquote|dd|dt")
 # What may stand on both sides of the sign of a multiplication: a number, a bracket, or one letter by itself.
 _BEFORE_TIMES: Final = r"(?<=\d)|(?<=\))|(?<=(?<!\w)[^\W\d_])"
@@ -98,26 +99,15 @@ def _row(match: re.Match[str]) -> list[Part] | None:
     if "||" in row and not row.lstrip().startswith("|"):
         return None
     parts: list[Part] = []
-    cells = [cell for cell in re.finditer(r"(?:\\\||[^|])+", row) if cell[0].strip()]
-    for index, cell in enumerate(cells):
-        start = match.start() + cell.start() + len(cell[0]) - len(cell[0].lstrip())
-        end = match.start() + cell.end() - (len(cell[0]) - len(cell[0].rstrip()))
-        parts.append(Kept(start, end))
-        ends = index + 1 == len(cells)
+    cells = [cell for cell in _CELL.finditer(match.string, *match.span()) if cell[0].strip()]
+    for cell in cells:
+        start, end = cell.start() + len(cell[0]) - len(cell[0].lstrip()), cell.start() + len(cell[0].rstrip())
+        last = cell is cells[-1]
         mark = (
-            ""
-            if match.string[end - 1] in ".!?:;," or (ends and not row.rstrip().endswith("|"))
-            else "."
-            if ends
-            else ","
+            "" if match.string[end - 1] in ".!?:;," else "," if not last else "." if row.rstrip().endswith("|") else ""
         )
-        parts.append(Said(mark + ("" if ends else " "), end - 1, end))
+        parts += [Kept(start, end), Said(mark if last else f"{mark} ", end - 1, end)]
     return parts
-
-
-def _end_line(match: re.Match[str]) -> list[Part]:
-    """A line that ends without a mark ends like a sentence, so that lines are not run together."""
-    return [Said(".", match.start() - 1, match.start()), Kept(match.start(), match.end())]
 
 
 _BOX: Final = re.compile(r"(?m)^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+\[(?P<box>[ xX])\][ \t]+")

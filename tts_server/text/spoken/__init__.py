@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from tts_server.text.mapped import Mapped
 from tts_server.text.spoken.addresses import Addresses
-from tts_server.text.spoken.amounts import EDGE, Amounts
+from tts_server.text.spoken.amounts import BEFORE, EDGE, Amounts
 from tts_server.text.spoken.clock import Clock
 from tts_server.text.spoken.dates import Dates
 from tts_server.text.spoken.english import AMERICAN, BRITISH
@@ -23,33 +23,31 @@ from tts_server.text.spoken.spanish import SPANISH
 if TYPE_CHECKING:
     from tts_server.text.spoken.language import Language
 
-_LANGUAGES: Final[dict[str, Language]] = {"en": AMERICAN, "en-us": AMERICAN, "en-ca": AMERICAN}
-_OTHERS: Final[dict[str, Language]] = {"en": BRITISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}
+# By tag, and for all other lands of a language; without a land English is American.
+_BY_TAG: Final[dict[str, Language]] = {"en": AMERICAN, "en-us": AMERICAN, "en-ca": AMERICAN}
+_BY_LANGUAGE: Final[dict[str, Language]] = {"en": BRITISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}
 
 
 def language_of(tag: str) -> Language | None:
     """What the rules know of a language, by its BCP 47 tag in any case; None: nothing."""
     plain = tag.lower().replace("_", "-")
-    base = plain.partition("-")[0]
-    return _LANGUAGES.get(plain) or _OTHERS.get(base) or _LANGUAGES.get(base)
+    return _BY_TAG.get(plain) or _BY_LANGUAGE.get(plain.partition("-")[0])
 
 
 def say(text: Mapped, tag: str) -> Mapped:
     """`text` as it is said in the language of that BCP 47 tag; as it is for a language that has no rules."""
     language = language_of(tag)
-    return text if language is None else _scanner(language.code, language.day_first).scan(text)
+    return text if language is None else _scanner(language).scan(text)
 
 
 def prepare() -> None:
     """Make the rules of every language ready, so that nobody's first sentence waits for them."""
-    for tag in ("en", "en-gb", "de", "fr", "es"):
-        say(Mapped.of("1"), tag)
+    for language in {*_BY_TAG.values(), *_BY_LANGUAGE.values()}:
+        _scanner(language).scan(Mapped.of("1"))
 
 
-@lru_cache(maxsize=8)
-def _scanner(code: str, day_first: bool) -> Scanner:  # noqa: FBT001 - a key
-    known = (*_LANGUAGES.values(), *_OTHERS.values())
-    language = next(each for each in known if (each.code, each.day_first) == (code, day_first))
+@cache
+def _scanner(language: Language) -> Scanner:
     addresses, amounts = Addresses(language), Amounts(language)
     return Scanner(
         [
@@ -75,7 +73,7 @@ def _ordinals(language: Language) -> list[Rule]:
     pattern = re.compile(rf"{EDGE}(?P<number>{number})(?P<ending>{language.ordinal_endings})(?!\w)")
 
     def ordinal(match: re.Match[str]) -> str:
-        before = match.string[max(0, match.start() - 24) : match.start()]
+        before = match.string[max(0, match.start() - BEFORE) : match.start()]
         return language.ordinal(int(language.split(match["number"])[0]), match["ending"], before)
 
     return [Rule(pattern, ordinal)]

@@ -18,6 +18,9 @@ SPACE: Final = "[ \u00a0\u202f\u2009]"
 EDGE: Final = r"(?<![\w/])(?<!\d[.,:])"
 """Where a number may begin: not within another, nor within a word."""
 
+BEFORE: Final = 24
+"""Characters before a number that may decide on its form."""
+
 FULL_STOP: Final = re.compile(r"\s+[^\sa-z]|\s*$")
 """What follows a full stop that ends a sentence."""
 

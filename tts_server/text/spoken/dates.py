@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tts_server.text.mapped import Said
-from tts_server.text.spoken.amounts import any_of
+from tts_server.text.spoken.amounts import BEFORE, any_of
 from tts_server.text.spoken.language import Date
 from tts_server.text.spoken.scanner import Rule
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MONTHS: Final = 12
 _DAYS: Final = 31
-_BEFORE: Final = 24
 # Of two figures for a year, those below belong to this century.
 _THIS_CENTURY: Final = 70
 # What is a word of its own when it is written small.
@@ -76,7 +75,7 @@ class Dates:
     def _say(self, match: re.Match[str], date: Date) -> str | None:
         if not (1 <= date.month <= _MONTHS and 1 <= date.day <= _DAYS and date.last_day <= _DAYS):
             return None
-        return self._language.date(date, match.string[max(0, match.start() - _BEFORE) : match.start()])
+        return self._language.date(date, match.string[max(0, match.start() - BEFORE) : match.start()])
 
     def _iso(self, match: re.Match[str]) -> str | Sequence[Part] | None:
         said = self._say(match, Date(int(match["year"]), int(match["month"]), int(match["day"])))
