@@ -185,9 +185,7 @@ def compare_candidates(python: Path, title: str, rows: list[Row]) -> None:
     many = Counter(row.language for row in rows)
     texts = json.dumps([(row.language, row.written) for row in rows])
     ours = judge(rows, {row.language + row.written: say(row) for row in rows})
-    print(
-        "our table:", ", ".join(f"{language} {share(ours[language], many[language])}" for language in LANGUAGES), "ours"
-    )
+    print(f"{title}\n    {', '.join(f'{each} {share(ours[each], many[each])}' for each in LANGUAGES)} ours")
     for name, (languages, how) in CANDIDATES.items():
         code = _RUNNER.format(how=how, languages=languages)
         result = subprocess.run([python, "-c", code], check=True, input=texts, capture_output=True, text=True)
