@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tts_server.text.chunker import Chunker, without_short_stops
@@ -53,6 +53,7 @@ def test_full_width_marks_end_sentences() -> None:
     assert cut(text)[0].endswith("。")
 
 
+@settings(deadline=None)
 @given(TEXTS, st.integers(1, 40))
 def test_pieces_join_to_the_text_and_know_their_places(text: str, size: int) -> None:
     chunker = Chunker()
@@ -62,6 +63,7 @@ def test_pieces_join_to_the_text_and_know_their_places(text: str, size: int) -> 
     assert all(text[piece.start_char : piece.end_char] == piece.text for piece in pieces)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_how_the_text_was_split_into_deltas_makes_no_difference(text: str) -> None:
     assert cut(text, 1) == cut(text, 11)
