@@ -18,11 +18,12 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no
 LOCK_PARLEY := $(LOCK) pyproject.toml --extra all --group build
 # Images: each holds what its one process needs. Those for GPUs are for Linux on x86 alone.
 LOCK_IMAGE := $(LOCK) pyproject.toml --constraints locks/dev.txt
+SBOM := $(or $(FOLDER),build/sbom)
 LOCK_CUDA := $(subst --universal,--python-platform x86_64-manylinux_2_34,$(subst --fork-strategy fewest,,$(LOCK))) pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-web test-browser test-engines test-observability test-deploy mutants fuzz check format generate lock \
-	pictures clean
+	sbom pictures clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -46,10 +47,11 @@ test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all larg
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
-	@$(BIN)/python tests/observability/parts.py
+	@$(BIN)/python -m tests.observability.parts
 	$(BIN)/python -m pytest tests/observability $(ARGS)
 
-test-deploy: .venv/.installed-dev ## carry out the steps of the images as root, and hold the manifests of Kubernetes to their schemas
+test-deploy: .venv/.installed-dev .venv-checkers/.installed ## apply the manifests to a real control plane, which the first time is built with Go; as root carry out the images' steps
+	@$(BIN)/python -m tests.deployed.parts
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
@@ -87,6 +89,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
 		--output-file locks/engines.txt
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
+	$(LOCK) --group checkers --output-file locks/checkers.txt
 	$(LOCK) --group build --constraints locks/dev.txt --output-file locks/images/build.txt
 	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt
 	$(LOCK_IMAGE) --extra asr --output-file locks/images/asr.txt
@@ -99,11 +102,20 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_CUDA) --constraints locks/dev.txt --extra tts --extra redis --extra piper --group tts-cuda \
 		--overrides locks/images/overrides.txt --output-file locks/images/tts-cuda.txt
 
+sbom: .venv-checkers/.installed ## write what each image gets from PyPI into build/sbom, as CycloneDX; FOLDER=elsewhere
+	@mkdir -p $(SBOM)
+	@for lock in $(filter-out %/build.txt %/overrides.txt,$(wildcard locks/images/*.txt)); do \
+		name=$$(basename "$$lock" .txt); \
+		.venv-checkers/bin/cyclonedx-py requirements "$$lock" --output-reproducible \
+			--outfile "$(SBOM)/$$name.cdx.json" || exit 1; \
+		echo "$(SBOM)/$$name.cdx.json"; \
+	done
+
 pictures: .venv/.installed-dev ## take README's pictures anew, from a running Parley in Chromium
 	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 clean: ## remove all that these commands made, .venv too
-	rm -rf .venv .venv-engines node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-engines .venv-checkers node_modules build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(PACKAGES) protos tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each stamp is written last: an installation that was broken off is taken up again by the next command.
@@ -130,6 +142,13 @@ clean: ## remove all that these commands made, .venv too
 		echo "No torch for processors was found that is in locks/torch-cpu.txt; taking the registry's, which is 3 GB larger."; \
 		$(ENGINES_INSTALL) --requirement locks/torch.txt; }
 	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Checkov asks for versions of its own of what the tests have too.
+.venv-checkers/.installed: locks/checkers.txt | .venv/bin/pip
+	@echo "Installing what checks manifests into .venv-checkers; only the first time takes long."
+	@$(PYTHON) -m venv .venv-checkers
+	@.venv-checkers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement locks/checkers.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json

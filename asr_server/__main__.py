@@ -41,7 +41,13 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
             await turn_worker.run(turn_model.load)
 
     listen = Listen(
-        config.host, config.port, "PARLEY_ASR_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
+        config.host,
+        config.port,
+        "PARLEY_ASR_PORT",
+        config.metrics_port,
+        config.drain_seconds,
+        _MAX_MESSAGE_BYTES,
+        config.tls,
     )
     try:
         await serve(

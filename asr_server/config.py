@@ -8,10 +8,11 @@ from parley._variables import LOOPBACK
 from parley.asr import SERVICE
 from serving.config import port_setting, setting
 from serving.probes import GrpcProbe
+from serving.tls import TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
-class AsrConfig:
+class AsrConfig(TlsSettings):
     """Settings of the ASR server."""
 
     host: str = setting("PARLEY_ASR_HOST", LOOPBACK, help="Address to listen on.")
@@ -80,4 +81,4 @@ class AsrConfig:
     @property
     def probes(self) -> tuple[GrpcProbe, ...]:
         """Where the process answers for its health."""
-        return (GrpcProbe(self.host, self.port, SERVICE),)
+        return (GrpcProbe(self.host, self.port, SERVICE, self.tls),)

@@ -20,6 +20,7 @@ from edge_gateway.status.routes import Sources, add_status
 from edge_gateway.status.server_facts import facts_of
 from edge_gateway.status.turn_log import TurnLog
 from edge_gateway.transports.access import Access
+from edge_gateway.transports.forwarded import TrustedProxies
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.http_log import http_log
 from edge_gateway.transports.page_facts import add_facts
@@ -49,8 +50,9 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         log = TurnLog()
         backends = await _backends(stack, config, telemetry, log)
         admission = Admission(backends, config.max_sessions)
-        app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins))
-        servers = await stack.enter_async_context(facts_of(_servers(config)))
+        proxies = _proxies(config)
+        app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins), proxies)
+        servers = await stack.enter_async_context(facts_of(_servers(config), tls=config.tls))
         status_access = StatusAccess(config.status)
         add_facts(app, backends.directory, _trace_link(config), status_access)
         add_voice_preview(app, backends.servers.tts)
@@ -65,20 +67,28 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         async def drain() -> None:
             await admission.drain(config.drain_seconds)
 
-        # Sessions are ended by the admission, which tells their clients; calls have a moment more to hear of it.
-        calls_end_seconds = config.drain_seconds + _FAREWELL_SECONDS
-        listen = Listen(
-            config.host, config.grpc_port, "PARLEY_GATEWAY_GRPC_PORT", 0, calls_end_seconds, _MAX_MESSAGE_BYTES
-        )
-        servicer = ConversationServicer(admission)
+        servicer = ConversationServicer(admission, proxies)
         await serve(
             SERVICE,
             lambda server: add_ConversationServiceServicer_to_server(servicer, server),
-            listen,
+            _listen(config),
             load=load,
             telemetry=telemetry,
             drain=drain,
         )
+
+
+def _listen(config: GatewayConfig) -> Listen:
+    return Listen(
+        config.host,
+        config.grpc_port,
+        "PARLEY_GATEWAY_GRPC_PORT",
+        0,
+        # Sessions are ended by the admission, which tells their clients; calls have a moment more to hear of it.
+        config.drain_seconds + _FAREWELL_SECONDS,
+        _MAX_MESSAGE_BYTES,
+        config.edge_tls,
+    )
 
 
 def _servers(config: GatewayConfig) -> tuple[tuple[str, str], ...]:
@@ -93,11 +103,18 @@ def _trace_link(config: GatewayConfig) -> str:
         raise ConfigError(str(error)) from error
 
 
+def _proxies(config: GatewayConfig) -> TrustedProxies:
+    try:
+        return TrustedProxies(config.trusted_proxies)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 async def _backends(stack: AsyncExitStack, config: GatewayConfig, telemetry: Telemetry, log: TurnLog) -> Backends:
     """What all sessions share; the channels close with `stack`, and turns that are over are put into `log`."""
-    asr = await stack.enter_async_context(AsrClient(config.asr))
-    llm = await stack.enter_async_context(LlmClient(config.llm))
-    tts = await stack.enter_async_context(TtsClient(config.tts))
+    asr = await stack.enter_async_context(AsrClient(config.asr, tls=config.tls))
+    llm = await stack.enter_async_context(LlmClient(config.llm, tls=config.tls))
+    tts = await stack.enter_async_context(TtsClient(config.tts, tls=config.tls))
     servers = Servers(llm, tts)
     return Backends(
         asr,

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from parley._tls import Tls, pair_from
 from parley._variables import LOOPBACK, PORTS
 from parley.conversation import SERVICE
 from serving.config import port_setting, setting
 from serving.probes import GrpcProbe, HttpProbe
+from serving.tls import TlsSettings
+
+EDGE_VARIABLES: Final = ("PARLEY_GATEWAY_TLS_CERT", "PARLEY_GATEWAY_TLS_KEY")
+"""Certificate and key of the gateway's own ports."""
+_HTTPS_VARIABLES: Final = ("PARLEY_HTTPS_CERTIFICATE", "PARLEY_HTTPS_KEY", "")
 
 STATUS_LOOPBACK: Final = "loopback"
 """Value of `PARLEY_STATUS`: who sits at the gateway's own machine may see how it is doing."""
@@ -19,12 +25,23 @@ STATUS_OFF: Final = "off"
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayConfig:
+class GatewayConfig(TlsSettings):
     """Settings of the gateway."""
 
     host: str = setting("PARLEY_GATEWAY_HOST", LOOPBACK, help="Address that the page and its WebSocket are served on.")
     port: int = port_setting("PARLEY_GATEWAY_PORT", help="Port of the page, its WebSocket and /metrics.")
     grpc_port: int = port_setting("PARLEY_GATEWAY_GRPC_PORT", help="Port of ConversationService and health.")
+    edge_cert: str = setting(
+        EDGE_VARIABLES[0],
+        "",
+        help="PEM file of a certificate, with which these two ports speak TLS: HTTPS, WSS, gRPC; empty: plaintext.",
+    )
+    edge_key: str = setting(EDGE_VARIABLES[1], "", help="PEM file of that certificate's key.")
+    trusted_proxies: str = setting(
+        "PARLEY_TRUSTED_PROXIES",
+        "",
+        help="Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
     https_certificate: str = setting(
         "PARLEY_HTTPS_CERTIFICATE", "", help="PEM file with which the page is served over HTTPS too; empty: it is not."
     )
@@ -85,6 +102,37 @@ class GatewayConfig:
         return f"{self.hosts},{self.https_host}" if self.https_certificate else self.hosts
 
     @property
+    def edge_tls(self) -> Tls | None:
+        """TLS of the page's port and of that for programs; None: plaintext.
+
+        Raises:
+            InvalidInput: there is a certificate without its key, or a key without its certificate.
+        """
+        return pair_from(self.edge_cert, self.edge_key, EDGE_VARIABLES)
+
+    @property
+    def https_tls(self) -> Tls | None:
+        """TLS of the page's other port; None: there is none."""
+        if not self.https_certificate:
+            return None
+        return Tls(self.https_certificate, self.https_key or self.https_certificate, variables=_HTTPS_VARIABLES)
+
+    def check(self) -> None:
+        """See whether all files of certificates can be used.
+
+        Raises:
+            InvalidInput: they cannot.
+            Unavailable: the package that reads them is not installed.
+        """
+        for tls in (self.tls, self.edge_tls, self.https_tls):
+            if tls is not None:
+                tls.load()
+
+    @property
     def probes(self) -> tuple[GrpcProbe | HttpProbe, ...]:
         """Where the process answers for its health."""
-        return GrpcProbe(self.host, self.grpc_port, SERVICE), HttpProbe(self.host, self.port, "/healthz")
+        edge = self.edge_tls
+        return (
+            GrpcProbe(self.host, self.grpc_port, SERVICE, edge),
+            HttpProbe(self.host, self.port, "/healthz", is_secure=edge is not None),
+        )

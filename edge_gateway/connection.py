@@ -26,6 +26,9 @@ class ClientConnection(Protocol):
     caller: str
     """W3C traceparent of whoever opened it; empty: they have none."""
 
+    address: str
+    """IP address of the client, as far as it is known; empty: it is not."""
+
     half_closed: bool
     """The client will say no more, but listens; set when `received` ends that way."""
 

@@ -73,7 +73,7 @@ class Session:
 
     async def run(self) -> None:
         """Hold the conversation until the listener leaves or the task is cancelled."""
-        _log.info("session begins", extra={"session": self.id})
+        _log.info("session begins", extra={"session": self.id, "client": self._connection.address or None})
         try:
             async with self._tasks:
                 conductor = self._tasks.create_task(self._conduct(), name="conduct")

@@ -28,7 +28,13 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
     servicer = LlmServicer(engine, telemetry, config.max_calls, builtin_tools(config.tools))
     status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
     listen = Listen(
-        config.host, config.port, "PARLEY_LLM_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
+        config.host,
+        config.port,
+        "PARLEY_LLM_PORT",
+        config.metrics_port,
+        config.drain_seconds,
+        _MAX_MESSAGE_BYTES,
+        config.tls,
     )
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -8,10 +8,11 @@ from parley._variables import LOOPBACK
 from parley.llm import SERVICE
 from serving.config import port_setting, setting
 from serving.probes import GrpcProbe
+from serving.tls import TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
-class LlmConfig:
+class LlmConfig(TlsSettings):
     """Settings of the LLM server."""
 
     host: str = setting("PARLEY_LLM_HOST", LOOPBACK, help="Address to listen on.")
@@ -97,4 +98,4 @@ class LlmConfig:
     @property
     def probes(self) -> tuple[GrpcProbe, ...]:
         """Where the process answers for its health."""
-        return (GrpcProbe(self.host, self.port, SERVICE),)
+        return (GrpcProbe(self.host, self.port, SERVICE, self.tls),)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from parley._lazy import lazily
 
 if TYPE_CHECKING:
+    from parley._tls import Tls
     from parley.asr import AsrClient
     from parley.conversation import (
         AudioFormat,
@@ -84,6 +85,7 @@ __all__ = [
     "SessionConfig",
     "SessionReady",
     "ShuttingDown",
+    "Tls",
     "TooLarge",
     "Tool",
     "ToolCall",
@@ -127,6 +129,7 @@ _HOMES = {
     "SessionConfig": "parley.conversation",
     "SessionReady": "parley.conversation",
     "ShuttingDown": "parley.errors",
+    "Tls": "parley._tls",
     "TooLarge": "parley.errors",
     "Tool": "parley.llm",
     "ToolCall": "parley.llm",

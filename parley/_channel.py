@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import grpc.aio
 
 from parley._masking import masked
+from parley._renewal import RenewedChannel
+from parley._tls import Rotating, Tls
 from parley.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from parley._tls import Pem
+
+Options: TypeAlias = tuple[tuple[str, str | int], ...]
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_CHAT_MESSAGE_BYTES: Final = 256 * 1024
@@ -27,7 +34,7 @@ TRANSPORT_OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
-_AUTHORITY: Final = re.compile(r"[^/\s]+:[0-9]+")
+_AUTHORITY: Final = re.compile(r"[^/\s@]+:[0-9]+")
 
 # A server that was killed and started again is used again within about a second. Connections are not shared with other
 # channels of the process: one to an address whose last owner is gone would hand on its failure to the next owner.
@@ -38,17 +45,34 @@ _RECONNECT_OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
+# What that is too: the time after which a connection that is being made is given up. A handshake of TLS takes longer on
+# a busy machine. The first value of an option counts.
+_PATIENCE_WITH_HANDSHAKES: Final = ("grpc.min_reconnect_backoff_ms", 5_000)
 
-def open_channel(address: str, service: str, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
+
+def open_channel(
+    address: str,
+    service: str,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    *,
+    tls: Tls | None = None,
+    name: str = "",
+) -> grpc.aio.Channel:
     """A channel to every address behind `address`, in turn, leaving out those that report not SERVING.
 
-    `address` is "host:port", "http://host:port", or a target of gRPC's own such as "dns:///host:port". `service` is the
-    full name that is asked of `grpc.health.v1`.
+    Args:
+        address: "host:port", "http://host:port", "https://host:port", or a target of gRPC's own such as
+            "dns:///host:port". With "https" it speaks TLS also without `tls`, and believes the system's authorities.
+        service: full name that is asked of `grpc.health.v1`.
+        max_message_bytes: largest message that is sent or taken.
+        tls: certificate, key and authorities; read again when they rotate. None: plaintext, unless the address says
+            otherwise.
+        name: host name that the server's certificate must have, where `address` is a number that came from that name.
 
     Raises:
-        InvalidInput: the address cannot be used.
+        InvalidInput: the address or the certificates cannot be used.
+        Unavailable: cryptography is not installed, which reads them.
     """
-    target = _target(address)
     policy = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": service}}
     options = (
         *TRANSPORT_OPTIONS,
@@ -57,26 +81,47 @@ def open_channel(address: str, service: str, max_message_bytes: int = MAX_MESSAG
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.service_config", json.dumps(policy)),
     )
-    return grpc.aio.insecure_channel(target, options=options)
+    return _open(address, options, tls, name)
 
 
-def open_plain(address: str) -> grpc.aio.Channel:
-    """A channel to `address`, given as for `open_channel`, that asks for nobody's health first.
+def open_plain(
+    address: str, *, tls: Tls | None = None, name: str = "", options: Options = _RECONNECT_OPTIONS
+) -> grpc.aio.Channel:
+    """A channel to `address` that asks for nobody's health first; all as for `open_channel`.
 
     Raises:
-        InvalidInput: the address cannot be used.
+        InvalidInput: the address or the certificates cannot be used.
+        Unavailable: cryptography is not installed, which reads them.
     """
-    return grpc.aio.insecure_channel(_target(address), options=(*TRANSPORT_OPTIONS, *_RECONNECT_OPTIONS))
+    return _open(address, (*TRANSPORT_OPTIONS, *options), tls, name)
 
 
-def _target(address: str) -> str:
+def _open(address: str, options: Options, tls: Tls | None, name: str) -> grpc.aio.Channel:
+    target, is_secure = _target(address, tls)
+    if not is_secure:
+        return grpc.aio.insecure_channel(target, options=options)
+    options = (_PATIENCE_WITH_HANDSHAKES, *options)
+    if name:
+        options = (*options, ("grpc.ssl_target_name_override", name))
+
+    def make(pem: Pem) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(pem.ca, pem.key, pem.cert)
+        return grpc.aio.secure_channel(target, credentials, options=options)
+
+    return RenewedChannel(Rotating(tls or Tls()).current, make)
+
+
+def _target(address: str, tls: Tls | None) -> tuple[str, bool]:
+    """What gRPC is to connect to, and whether over TLS."""
     scheme, separator, rest = address.partition("://")
     if separator and scheme not in {"http", "https"}:
-        return address
-    if scheme == "https" and separator:
-        shown = masked(address)
-        raise InvalidInput(f"{shown}: Parley has no encryption of its own; write host:port", field="address")
+        return address, tls is not None
+    if separator and scheme == "http" and tls is not None:
+        raise InvalidInput(
+            f"{masked(address)} asks for plaintext, and {tls.variables[0]} for TLS: write host:port or https://host:port",
+            field="address",
+        )
     authority = (rest if separator else address).rstrip("/")
     if not _AUTHORITY.fullmatch(authority):
         raise InvalidInput(f"{masked(address)!r} is no address: write host:port", field="address")
-    return f"dns:///{authority}"
+    return f"dns:///{authority}", tls is not None or (bool(separator) and scheme == "https")

@@ -21,6 +21,8 @@ _BY_PLACE: Final = (
 )
 _OURS: Final = re.compile(r"(?:PARLEY|HF|OTEL)_")
 _SECRET: Final = re.compile(r"(?:KEYS?|TOKEN|PASSWORD|SECRET)$")
+# The path of a file, and not what is in it.
+_PATH: Final = re.compile(r"(?:TLS|HTTPS)_KEY$")
 # Greedy: a password in which somebody has not written / or @ as %.. is a secret all the same.
 _USERINFO: Final = re.compile(r"://([^\s,]+)@")
 _VALUE: Final = re.compile(r"[?&](?:api[-_]?key|key|token|password|secret|sig)=([^\s&#,]+)", re.IGNORECASE)
@@ -46,7 +48,7 @@ def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
     found: set[str] = set()
     for name, value in environment.items():
         if _OURS.match(name):
-            if _SECRET.search(name):
+            if _SECRET.search(name) and not _PATH.search(name):
                 found |= {value.strip(), *(each.strip() for each in value.split(","))}
             found |= set(secrets_in(value))
     return tuple(each for each in found if len(each) >= _SHORTEST)

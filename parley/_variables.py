@@ -40,7 +40,8 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # The gateway.
         *("GATEWAY_HOST", "ASR_ADDRESS", "LLM_ADDRESS", "TTS_ADDRESS", "MAX_SESSIONS", "LEAD_MS", "DRAIN_SECONDS"),
         *("ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRACE_URL", "GRAFANA_URL", "INSTRUCTIONS", "TOOL_FILLER", "LIBOPUS"),
-        *("STATUS", "HTTPS_HOST", "HTTPS_CERTIFICATE", "HTTPS_KEY"),
+        *("STATUS", "HTTPS_HOST", "HTTPS_CERTIFICATE", "HTTPS_KEY", "GATEWAY_TLS_CERT", "GATEWAY_TLS_KEY"),
+        "TRUSTED_PROXIES",
         # The ASR server.
         *("ASR_HOST", "ASR_ENGINE", "ASR_MODEL", "ASR_DEVICE", "ASR_COMPUTE_TYPE", "ASR_LANGUAGE", "ASR_PROMPT"),
         *("ASR_CONTEXT", "ASR_WORDS", "ASR_DOWNLOAD", "ASR_BATCH", "ASR_BATCH_WAIT_MS", "ASR_TURN_MODEL"),
@@ -56,7 +57,7 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # The command line.
         "TEMPO_URL",
         # Every process.
-        *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT"),
+        *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT", "TLS_CERT", "TLS_KEY", "TLS_CA"),
         # Parley's own tests.
         *("CHROMIUM", "FAKETIME", "PARTS", "TEST_MODELS", "TEST_SPEECH"),
     )

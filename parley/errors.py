@@ -23,6 +23,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from parley._handshake import explain_handshake
+
 _DETAILS_KEY = "grpc-status-details-bin"
 _ERROR_DOMAIN = "parley.v1"
 
@@ -151,7 +153,7 @@ def from_rpc(error: grpc.RpcError, hop: str) -> ParleyError:
     kind = Unavailable if broken_off else _BY_CODE.get(code, EngineFailed)
     told, field, retry_after_ms = _read_details(error)
     if kind is Unavailable and not field:
-        text = f"the {hop} server is not available: {text}"
+        text = f"the {hop} server is not available: {(not told and explain_handshake(text)) or text}"
     failure = kind(text, field=field, retry_after_ms=retry_after_ms)
     failure.told = told
     return failure

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from parley import llm
+from parley._tls import tls_of
 from parley_cli.arguments import words
 
 
@@ -16,7 +18,7 @@ async def chat(server: str, text: str) -> int:
     """
     config = llm.Config(messages=(llm.Message(llm.Role.USER, words(text)),), session_id="chat")
     said = ""
-    async with llm.LlmClient(server) as client, client.chat(config) as events:
+    async with llm.LlmClient(server, tls=tls_of(os.environ)) as client, client.chat(config) as events:
         async for event in events:
             if isinstance(event, llm.Delta):
                 said += event.text

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley._binding import host_variable_of, joined, port_of, reachable
+from parley._tls import own, pair_from, tls_of
 from parley._variables import LOOPBACK, PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from parley._tls import Tls
+
+
+_EDGE: Final = ("PARLEY_GATEWAY_TLS_CERT", "PARLEY_GATEWAY_TLS_KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,27 @@ ADDRESSES: Final = {"PARLEY_ASR_ADDRESS": ASR, "PARLEY_LLM_ADDRESS": LLM, "PARLE
 """The variables in which the gateway is told where the servers are."""
 
 
+def edge_tls(environment: Mapping[str, str]) -> Tls | None:
+    """TLS of the gateway's own ports by the variables of an environment; None: plaintext.
+
+    Raises:
+        InvalidInput: there is a certificate without its key, or a key without its certificate.
+    """
+    cert, key = (environment.get(name, "").strip() for name in _EDGE)
+    return pair_from(cert, key, _EDGE)
+
+
+def tls_at(environment: Mapping[str, str], process: Process) -> tuple[Tls | None, str]:
+    """With what a process of this machine is asked for its health, and the name that its certificate has.
+
+    Raises:
+        InvalidInput: the variables of TLS are not all set, or a certificate cannot be read.
+        Unavailable: the package that reads certificates is not installed.
+    """
+    tls = edge_tls(environment) if process is GATEWAY else tls_of(environment)
+    return (None, "") if tls is None else (own(tls), tls.own_name())
+
+
 def server_address(environment: Mapping[str, str], process: Process) -> str:
     """Where a server is by the variables of an environment: as the gateway is told, else where it would be started.
 
@@ -78,7 +105,8 @@ def page_url(environment: Mapping[str, str]) -> str:
     Raises:
         InvalidInput: the variable holds no port.
     """
-    return f"http://{joined(reachable(GATEWAY.host(environment)), port_of(environment, 'PARLEY_GATEWAY_PORT'))}"
+    scheme = "https" if environment.get(_EDGE[0], "").strip() else "http"
+    return f"{scheme}://{joined(reachable(GATEWAY.host(environment)), port_of(environment, 'PARLEY_GATEWAY_PORT'))}"
 
 
 def https_url(environment: Mapping[str, str]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from parley import tts
+from parley._tls import tls_of
 from parley.audio import SAMPLE_BYTES, write_wav
 from parley.errors import InvalidInput
 from parley_cli.arguments import in_utf8, target, words
@@ -17,7 +20,7 @@ async def say(server: str, text: str, out: str, voice: str) -> int:
         ParleyError: the server refuses or fails.
     """
     said, file = words(text), target(out)
-    async with tts.TtsClient(server) as client:
+    async with tts.TtsClient(server, tls=tls_of(os.environ)) as client:
         pcm, rate = await speech(client, tts.Config(voice=in_utf8("--voice", voice), session_id="say"), said)
     if not pcm:
         raise InvalidInput(f"nothing of {text!r} can be spoken: {file} was not written", field="text")

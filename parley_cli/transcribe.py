@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
 from parley import asr
+from parley._tls import tls_of
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
 from parley_cli.arguments import sound
 
@@ -19,7 +21,7 @@ async def transcribe(server: str, file: str) -> int:
     """Print the turns that the ASR server hears in `file`, sent as fast as it takes it."""
     pcm = sound(file, LISTENING_RATE_HZ)
     turns = 0
-    async with asr.AsrClient(server) as client, client.transcribe(_audio(pcm)) as events:
+    async with asr.AsrClient(server, tls=tls_of(os.environ)) as client, client.transcribe(_audio(pcm)) as events:
         async for event in events:
             if isinstance(event, asr.EndOfTurn):
                 turns += 1

@@ -39,10 +39,12 @@ from serving.metrics import loop_lag
 from serving.scrapes import guarded
 from serving.status import SERVICE as STATUS
 from serving.telemetry import Telemetry, open_telemetry
+from serving.tls import TlsSettings, server_credentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from parley._tls import Tls
     from serving.status import StatusServicer
 
 CHECK: Final = "--check"
@@ -54,7 +56,7 @@ UNREADABLE: Final = "a request that is no message of this call: is it made from 
 _CANCEL_CHECKS: Final = 20
 _CANCEL_CHECK_SECONDS: Final = 0.01
 
-C = TypeVar("C")
+S = TypeVar("S", bound=TlsSettings)
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -92,6 +94,10 @@ class Listen:
     """How long running calls may go on after the signal to stop."""
     max_message_bytes: int
     """Largest message taken."""
+    tls: Tls | None = None
+    """What the port is opened with; None: plaintext."""
+    connection_seconds: float = 3_600.0
+    """With certificates on both sides: age at which callers must connect anew for new calls, and be believed again."""
 
 
 async def serve(  # noqa: PLR0913 - a process has these parts
@@ -144,8 +150,9 @@ async def started(
 
     Raises:
         StartError: the address or the port cannot be had.
+        InvalidInput: its certificates cannot be used.
     """
-    server = grpc.aio.server(options=(*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes)))
+    server = grpc.aio.server(options=_options(listen))
     health = HealthServicer(service)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
@@ -156,12 +163,7 @@ async def started(
         names.append(STATUS)
     if os.environ.get("PARLEY_ENVIRONMENT", "") != "production":
         reflection.enable_server_reflection(names, server)
-    try:
-        port = server.add_insecure_port(joined(listen.host, listen.port))
-    except RuntimeError as error:
-        # grpc says only that it could not; why, is seen by trying the same with a socket.
-        problem = find_problem(listen.host, listen.port) or OSError(errno.EADDRINUSE, str(error))
-        raise StartError(explain(problem, listen.host, listen.port, listen.port_variable)) from error
+    port = _bind(server, listen)
     await server.start()
 
     async def ready() -> None:
@@ -200,7 +202,7 @@ async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> Asyn
         raise
 
 
-def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awaitable[None]]) -> None:
+def run(service: str, config_class: type[S], main: Callable[[S, Telemetry], Awaitable[None]]) -> None:
     """The whole of a process: configuration, telemetry, `main`; exit status 2 for what the user must mend.
 
     With the argument `--check` it only looks whether all its packages and its settings can be used.
@@ -213,6 +215,7 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
     try:
         config = read(config_class, os.environ)
         level = log_level(os.environ)
+        config.check()
         if sys.argv[1:] == [CHECK]:
             return
         with open_telemetry(service, level) as telemetry:
@@ -220,6 +223,26 @@ def run(service: str, config_class: type[C], main: Callable[[C, Telemetry], Awai
     except (ConfigError, StartError, ParleyError) as error:
         sys.stderr.write(f"{service}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(2)
+
+
+def _options(listen: Listen) -> tuple[tuple[str, int], ...]:
+    options = (*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes))
+    if listen.tls is None or not listen.tls.ca:
+        return options
+    return (*options, ("grpc.max_connection_age_ms", round(listen.connection_seconds * 1000)))
+
+
+def _bind(server: grpc.aio.Server, listen: Listen) -> int:
+    address = joined(listen.host, listen.port)
+    credentials = None if listen.tls is None else server_credentials(listen.tls)
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        # grpc says only that it could not; why, is seen by trying the same with a socket.
+        problem = find_problem(listen.host, listen.port) or OSError(errno.EADDRINUSE, str(error))
+        raise StartError(explain(problem, listen.host, listen.port, listen.port_variable)) from error
 
 
 async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:

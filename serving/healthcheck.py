@@ -17,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from parley._masking import masked, secrets_of
+from parley.errors import ParleyError
 from serving.config import ConfigError, read
 from serving.probes import Unhealthy, ask_all
 
@@ -46,7 +47,7 @@ def main() -> None:
     try:
         config = read(_config_class(given.package), os.environ)
         asyncio.run(ask_all(config.probes, live=given.live, seconds=given.seconds))
-    except (ConfigError, Unhealthy) as error:
+    except (ConfigError, ParleyError, Unhealthy) as error:
         sys.stderr.write(f"{given.package}: {masked(str(error), secrets_of(os.environ))}\n")
         sys.exit(1)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Callers choose the names of their sessions.
 _LONGEST_ID: Final = 100
-_FIELDS: Final = ("session", "turn")
+_FIELDS: Final = ("session", "turn", "client")
 _SEVERITIES: Final = {
     logging.DEBUG: SeverityNumber.DEBUG,
     logging.INFO: SeverityNumber.INFO,
@@ -71,7 +71,7 @@ _formatter: Final = logging.Formatter()
 
 
 class _JsonLines(logging.Formatter):
-    """Logs as JSON; `extra={"session": …, "turn": …}` become fields, `{"span": …}` names the span that it is of."""
+    """Logs as JSON; `extra` of session, turn and client become fields, `{"span": …}` names the span that it is of."""
 
     def __init__(self, service: str, secrets: Sequence[str]) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _Shipped(logging.Handler):
             return
         event = _Event.of(record, self._secrets)
         error = {"exception.stacktrace": event.error} if event.error else {}
-        names = {"session": "session.id", "turn": "parley.turn"}
+        names = {"session": "session.id", "turn": "parley.turn", "client": "client.address"}
         self._logger.emit(
             LogRecord(
                 timestamp=round(record.created * 1e9),

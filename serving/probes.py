@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -11,14 +12,19 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parley._binding import joined, reachable
-from parley._channel import TRANSPORT_OPTIONS
+from parley._channel import open_plain
+from parley._handshake import explain_handshake
+from parley._tls import own
+from parley.errors import ParleyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from parley._tls import Tls
+
 # Not as clients have it, who give up a connection that takes over 0.1 s and try again: on a busy machine it may, and
 # how long is waited is the caller's to say. Nor is a connection shared with what was asked before.
-_CHANNEL_OPTIONS: Final = (*TRANSPORT_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+_OPTIONS: Final = (("grpc.use_local_subchannel_pool", 1),)
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _STATUS_LINE_PARTS: Final = 3
 _OK: Final = "200"
@@ -55,6 +61,8 @@ class GrpcProbe:
     """Port that it is bound to."""
     service: str
     """Full name of the service that must be ready."""
+    tls: Tls | None = None
+    """What it serves with; None: plaintext."""
 
     @property
     def where(self) -> str:
@@ -64,12 +72,19 @@ class GrpcProbe:
     async def ask(self, *, live: bool) -> None:
         """Ask for the service's status; with `live` for that of the process, the empty name."""
         request = health_pb2.HealthCheckRequest(service="" if live else self.service)
-        async with grpc.aio.insecure_channel(self.where, options=_CHANNEL_OPTIONS) as channel:
+        try:
+            # On its own machine a process is asked by number, and known by the name in its certificate.
+            name = "" if self.tls is None else self.tls.own_name()
+            opened = open_plain(self.where, tls=self.tls and own(self.tls), name=name, options=_OPTIONS)
+        except ParleyError as error:
+            raise Unhealthy(str(error)) from error
+        async with opened as channel:
             try:
                 # The package's types leave the stub's methods out.
                 answer = await health_pb2_grpc.HealthStub(channel).Check(request)  # type: ignore[attr-defined]
             except grpc.aio.AioRpcError as error:
-                raise Unhealthy(f"{error.code().name}, {error.details()}") from error
+                details = error.details() or ""
+                raise Unhealthy(f"{error.code().name}, {explain_handshake(details) or details}") from error
         if answer.status != _SERVING:
             name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
             raise Unhealthy(f"{request.service or 'the process'} is {name}")
@@ -85,18 +100,22 @@ class HttpProbe:
     """Port that it is bound to."""
     path: str
     """What is asked for."""
+    is_secure: bool = False
+    """True for HTTPS."""
 
     @property
     def where(self) -> str:
         """A URL."""
-        return f"http://{joined(reachable(self.host), self.port)}{self.path}"
+        return f"http{'s' if self.is_secure else ''}://{joined(reachable(self.host), self.port)}{self.path}"
 
     async def ask(self, *, live: bool) -> None:
         """Ask for the path and read the first line of the answer; whoever answers is there, and ready."""
         del live
         host = reachable(self.host).strip("[]")
         try:
-            reader, writer = await asyncio.open_connection(host, self.port)
+            # Whose certificate it is makes no difference: nothing that is secret goes to this machine's own port.
+            tls = _any_certificate() if self.is_secure else None
+            reader, writer = await asyncio.open_connection(host, self.port, ssl=tls)
         except OSError as error:
             raise Unhealthy(f"no connection ({error.strerror or error})") from error
         try:
@@ -113,6 +132,13 @@ class HttpProbe:
         parts = line.split(maxsplit=_STATUS_LINE_PARTS - 1)
         if parts[1:2] != [_OK]:
             raise Unhealthy(f"the answer is {line!r}" if line else "no answer")
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def ask_all(probes: Sequence[Probe], *, live: bool, seconds: float) -> None:

@@ -34,7 +34,13 @@ async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     engine = open_engine(config)
     worker = Worker("tts-engine", engine.parallel)
     listen = Listen(
-        config.host, config.port, "PARLEY_TTS_PORT", config.metrics_port, config.drain_seconds, _MAX_MESSAGE_BYTES
+        config.host,
+        config.port,
+        "PARLEY_TTS_PORT",
+        config.metrics_port,
+        config.drain_seconds,
+        _MAX_MESSAGE_BYTES,
+        config.tls,
     )
     try:
         async with open_store(config, telemetry) as store:

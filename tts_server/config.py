@@ -8,10 +8,11 @@ from parley._variables import LOOPBACK
 from parley.tts import SERVICE
 from serving.config import port_setting, setting
 from serving.probes import GrpcProbe
+from serving.tls import TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
-class TtsConfig:
+class TtsConfig(TlsSettings):
     """Settings of the TTS server."""
 
     host: str = setting("PARLEY_TTS_HOST", LOOPBACK, help="Address to listen on.")
@@ -45,4 +46,4 @@ class TtsConfig:
     @property
     def probes(self) -> tuple[GrpcProbe, ...]:
         """Where the process answers for its health."""
-        return (GrpcProbe(self.host, self.port, SERVICE),)
+        return (GrpcProbe(self.host, self.port, SERVICE, self.tls),)

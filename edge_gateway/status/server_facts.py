@@ -16,6 +16,7 @@ from parley.status import StatusClient
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from parley._tls import Tls
     from parley.status import ServerStatus
 
 _BELIEVED_SECONDS: Final = 1.0
@@ -88,7 +89,7 @@ class ServerFacts:
 
 @asynccontextmanager
 async def facts_of(
-    addresses: Sequence[tuple[str, str]], patience_seconds: float = _PATIENCE_SECONDS
+    addresses: Sequence[tuple[str, str]], patience_seconds: float = _PATIENCE_SECONDS, *, tls: Tls | None = None
 ) -> AsyncIterator[ServerFacts]:
     """Facts of servers, each given by its name and address; their channels close with the block.
 
@@ -97,7 +98,7 @@ async def facts_of(
     """
     async with AsyncExitStack() as stack:
         servers = [
-            Server(name, address, await stack.enter_async_context(StatusClient(address, name)))
+            Server(name, address, await stack.enter_async_context(StatusClient(address, name, tls=tls)))
             for name, address in addresses
         ]
         yield ServerFacts(servers, patience_seconds)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
+from edge_gateway.transports.forwarded import FORWARDED, X_FORWARDED_FOR, TrustedProxies, grpc_peer
 from parley._outbox import outbox
 from parley.conversation import AudioPacket, Encoding, Event, Request, event_to_proto, request_from_proto
 from parley.errors import InvalidInput, ParleyError
@@ -37,9 +38,11 @@ class GrpcConnection:
         requests: AsyncIterable[conversation_pb2.ConverseRequest],
         outgoing: Outbox[conversation_pb2.ConverseResponse],
         caller: str = "",
+        address: str = "",
     ) -> None:
-        """Speak over a stream that is open, and that the span of the traceparent `caller` has opened."""
+        """Speak over a stream that is open, that the span of the traceparent `caller` has opened, from `address`."""
         self.caller = caller
+        self.address = address
         self._requests = requests
         self._outgoing = outgoing
         self.encoding = Encoding.OPUS
@@ -70,9 +73,10 @@ class GrpcConnection:
 class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     """Holds conversations with programs."""
 
-    def __init__(self, admission: Admission) -> None:
-        """Let sessions in through `admission`."""
+    def __init__(self, admission: Admission, proxies: TrustedProxies | None = None) -> None:
+        """Let sessions in through `admission`; `proxies` tell for whom they ask."""
         self._admission = admission
+        self._proxies = proxies or TrustedProxies()
 
     async def Converse(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: AsyncIterable[conversation_pb2.ConverseRequest], context: Context
@@ -82,10 +86,17 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
             self._admission.check()
             peer = Peer(request_iterator, context)
             async with outbox(peer.write, bound=_WAITING_EVENTS) as outgoing:
-                connection = GrpcConnection(peer, outgoing, peer.traceparent)
+                connection = GrpcConnection(peer, outgoing, peer.traceparent, self._client_address(context))
                 await self._admission.hold(connection)
             if connection.unreadable:
                 raise InvalidInput(UNREADABLE, field="request")
+
+    def _client_address(self, context: Context) -> str:
+        said: dict[str, list[str]] = {X_FORWARDED_FOR: [], FORWARDED: []}
+        for key, value in context.invocation_metadata() or ():
+            if key in said and isinstance(value, str):
+                said[key].append(value)
+        return self._proxies.client(grpc_peer(context.peer()), said[X_FORWARDED_FOR], said[FORWARDED])
 
 
 def _read(message: conversation_pb2.ConverseRequest) -> Request | ParleyError:

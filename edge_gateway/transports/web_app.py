@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 from edge_gateway.admission import Admission
 from edge_gateway.error_events import error_event
 from edge_gateway.transports.access import Access
+from edge_gateway.transports.forwarded import FORWARDED, X_FORWARDED_FOR, TrustedProxies
 from edge_gateway.transports.websocket import WebSocketConnection, new_socket
 from parley.errors import ParleyError, ShuttingDown
 from serving.telemetry import TRACEPARENT
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ADMISSION: Final = web.AppKey("admission", Admission)
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 ACCESS: Final = web.AppKey("access", Access)
+PROXIES: Final = web.AppKey("proxies", TrustedProxies)
 
 # What works for whoever asks; the rest are files.
 _INTERFACE: Final = "/v1/"
@@ -38,10 +40,13 @@ _HEADERS: Final = {
 }
 
 
-def new_app(admission: Admission, registry: CollectorRegistry, access: Access) -> web.Application:
-    """The application; `access` says as what it may be asked for, and by whose pages."""
+def new_app(
+    admission: Admission, registry: CollectorRegistry, access: Access, proxies: TrustedProxies | None = None
+) -> web.Application:
+    """The application; `access` says as what it is asked for, and by whose pages; `proxies` say for whom they ask."""
     app = web.Application(middlewares=[_headers, _known_asker])
     app[ADMISSION], app[REGISTRY], app[ACCESS] = admission, registry, access
+    app[PROXIES] = proxies or TrustedProxies()
     app.router.add_get("/", _page)
     app.router.add_get("/v1/conversation", _conversation)
     app.router.add_get("/metrics", _metrics)
@@ -96,7 +101,7 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
         raise web.HTTPBadRequest(text="Sec-WebSocket-Key is no Base64.\n")
     socket = new_socket()
     await socket.prepare(request)
-    connection = WebSocketConnection(socket, request.headers.get(TRACEPARENT, ""))
+    connection = WebSocketConnection(socket, request.headers.get(TRACEPARENT, ""), _client_address(request))
     admission = request.app[ADMISSION]
     try:
         admission.check()
@@ -108,3 +113,10 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
     await admission.hold(connection)
     await socket.close(code=WSCloseCode.OK)
     return socket
+
+
+def _client_address(request: web.Request) -> str:
+    headers = request.headers
+    return request.app[PROXIES].client(
+        request.remote, headers.getall(X_FORWARDED_FOR, []), headers.getall(FORWARDED, [])
+    )

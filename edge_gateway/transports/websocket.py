@@ -31,10 +31,11 @@ _HARD_LIMIT_BYTES: Final = 1024 * 1024
 class WebSocketConnection:
     """A listener behind a WebSocket."""
 
-    def __init__(self, socket: web.WebSocketResponse, caller: str = "") -> None:
-        """Speak over a socket that is open, and that the span of the traceparent `caller` has opened."""
+    def __init__(self, socket: web.WebSocketResponse, caller: str = "", address: str = "") -> None:
+        """Speak over a socket that is open, that the span of the traceparent `caller` has opened, from `address`."""
         self._socket = socket
         self.caller = caller
+        self.address = address
         self.encoding = Encoding.OPUS
         self.reply_encoding = Encoding.OPUS
         self.half_closed = False

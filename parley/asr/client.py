@@ -20,6 +20,7 @@ from parley.v1 import asr_pb2, asr_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
+    from parley._tls import Tls
     from parley.asr.events import Event, Languages
     from parley.asr.requests import Request
 
@@ -32,13 +33,19 @@ class AsrClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, tls: Tls | None = None, name: str = "") -> None:
         """Prepare a channel to `address` ("host:port"); it connects with the first call.
 
+        Args:
+            address: where the server is; "https://host:port" also asks for TLS.
+            tls: certificate, key and authorities of this side; None: plaintext, unless the address asks for TLS.
+            name: what the server's certificate must be for, where `address` is a number that came from a name.
+
         Raises:
-            InvalidInput: the address cannot be used.
+            InvalidInput: the address or the certificates cannot be used.
+            Unavailable: the package that reads certificates is not installed.
         """
-        self._channel = open_channel(address, SERVICE)
+        self._channel = open_channel(address, SERVICE, tls=tls, name=name)
         self._stub: asr_pb2_grpc.AsrServiceAsyncStub = asr_pb2_grpc.AsrServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

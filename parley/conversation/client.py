@@ -34,6 +34,7 @@ from parley.v1 import conversation_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
+    from parley._tls import Tls
     from parley.conversation.events import Event
     from parley.conversation.requests import Request
     from parley.v1 import conversation_pb2
@@ -158,13 +159,18 @@ class ConversationClient:
             async for event in conversation: ...
     """
 
-    def __init__(self, address: str) -> None:
-        """Prepare a channel to `address` ("host:port"); it connects with the first call.
+    def __init__(self, address: str, *, tls: Tls | None = None) -> None:
+        """Prepare a channel to `address`; it connects with the first call.
+
+        Args:
+            address: "host:port", or "https://host:port" where the gateway's port speaks TLS.
+            tls: authorities that are believed, and a certificate where the gateway asks for one; None: the system's.
 
         Raises:
-            InvalidInput: the address cannot be used.
+            InvalidInput: the address or the certificates cannot be used.
+            Unavailable: the package that reads certificates is not installed.
         """
-        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES)
+        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES, tls=tls)
         self._stub: conversation_pb2_grpc.ConversationServiceAsyncStub = conversation_pb2_grpc.ConversationServiceStub(
             self._channel
         )
@@ -215,7 +221,9 @@ class ConversationClient:
 
 
 @asynccontextmanager
-async def connect(address: str, config: SessionConfig | None = None) -> AsyncIterator[Conversation]:
+async def connect(
+    address: str, config: SessionConfig | None = None, *, tls: Tls | None = None
+) -> AsyncIterator[Conversation]:
     """A conversation with the gateway at `address`, ready to be spoken to; leaving the block ends it.
 
     Example:
@@ -224,14 +232,15 @@ async def connect(address: str, config: SessionConfig | None = None) -> AsyncIte
             async for event in conversation: ...
 
     Args:
-        address: the gateway's gRPC port, "host:port" or "http://host:port".
+        address: the gateway's gRPC port, "host:port", "http://host:port", or "https://host:port" for TLS.
         config: how the session is to be held; None: as the gateway does by itself.
+        tls: authorities that are believed, such as `Tls(ca="ca.pem")`; None: with "https" the system's.
 
     Raises:
         ParleyError: nothing answers there, or the gateway refused, failed or went away; raised here, and where the
             events are read.
     """
-    async with ConversationClient(address) as client, client.open(config or SessionConfig()) as conversation:
+    async with ConversationClient(address, tls=tls) as client, client.open(config or SessionConfig()) as conversation:
         yield conversation
 
 

@@ -20,6 +20,7 @@ from parley.v1 import llm_pb2, llm_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
+    from parley._tls import Tls
     from parley.llm.events import Event
     from parley.llm.requests import Config
     from parley.llm.tools import ToolResult
@@ -33,13 +34,19 @@ class LlmClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, tls: Tls | None = None, name: str = "") -> None:
         """Prepare a channel to `address` ("host:port"); it connects with the first call.
 
+        Args:
+            address: where the server is; "https://host:port" also asks for TLS.
+            tls: certificate, key and authorities of this side; None: plaintext, unless the address asks for TLS.
+            name: what the server's certificate must be for, where `address` is a number that came from a name.
+
         Raises:
-            InvalidInput: the address cannot be used.
+            InvalidInput: the address or the certificates cannot be used.
+            Unavailable: the package that reads certificates is not installed.
         """
-        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES)
+        self._channel = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES, tls=tls, name=name)
         self._stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

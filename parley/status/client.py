@@ -12,22 +12,24 @@ from parley.status.wire import status_from_proto
 from parley.v1 import status_pb2, status_pb2_grpc
 
 if TYPE_CHECKING:
+    from parley._tls import Tls
     from parley.status.report import ServerStatus
 
 
 class StatusClient:
     """Asks one server, whether or not it is ready to serve."""
 
-    def __init__(self, address: str, hop: str) -> None:
+    def __init__(self, address: str, hop: str, *, tls: Tls | None = None, name: str = "") -> None:
         """Prepare a channel to `address`, as any client takes it; it connects with the first question.
 
-        `hop` names the server in errors: asr, llm or tts.
+        `hop` names the server in errors: asr, llm or tts. `tls` and `name` are as for any client.
 
         Raises:
-            InvalidInput: the address cannot be used.
+            InvalidInput: the address or the certificates cannot be used.
+            Unavailable: the package that reads certificates is not installed.
         """
         self._hop = hop
-        self._channel = open_plain(address)
+        self._channel = open_plain(address, tls=tls, name=name)
         self._stub: status_pb2_grpc.StatusServiceAsyncStub = status_pb2_grpc.StatusServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

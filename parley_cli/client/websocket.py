@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self
@@ -21,6 +22,7 @@ from parley.conversation import (
     unpack_reply,
 )
 from parley.errors import Unavailable
+from parley_cli.trust import trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,7 +84,7 @@ class WebSocket:
 async def open_http(connect_seconds: float = _CONNECT_SECONDS) -> AsyncIterator[aiohttp.ClientSession]:
     """What any number of WebSockets can be opened with, side by side; each may take so long to connect."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds)
-    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0, ssl=trust())) as http:
         yield http
 
 
@@ -102,10 +104,26 @@ async def open_websocket(url: str, http: aiohttp.ClientSession | None = None) ->
         except aiohttp.WSServerHandshakeError as error:
             remedy = _REMEDIES.get(error.status, f"it answers {error.status}")
             raise Unavailable(f"the gateway at {url} takes no conversation: {remedy}") from error
+        except aiohttp.ClientSSLError as error:
+            raise Unavailable(f"the gateway at {url} {_why_not_secure(error)}") from error
+        except aiohttp.ServerDisconnectedError as error:
+            raise Unavailable(
+                f"the gateway at {url} closed the connection at once: one that speaks TLS is asked for with https://"
+            ) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(f"no gateway at {url} ({error}): start one with `make run` or `parley up`") from error
         stack.push_async_callback(socket.close)
         yield WebSocket(socket)
+
+
+def _why_not_secure(error: aiohttp.ClientSSLError) -> str:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"shows a certificate that is not believed ({cause.verify_message.rstrip('.')}): name its authority in "
+            "PARLEY_TLS_CA, or ask by a name that the certificate is for"
+        )
+    return f"speaks no TLS ({error}): ask for it with http://"
 
 
 @asynccontextmanager

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from parley.errors import ParleyError
 from parley_cli.doctor.findings import Finding, State
 from parley_cli.processes import page_url
+from parley_cli.trust import trust
 from parley_cli.up.checks import running_at
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ async def look_at_page(environment: Mapping[str, str]) -> list[Finding]:
                 status = page.status
             async with http.get(f"{url}/v1/page") as facts:
                 known = await facts.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, TimeoutError, ValueError, ParleyError) as error:
         return [
             Finding("page", State.WRONG, f"{url} cannot be opened ({_why(error)})", "stop Parley and start it again")
         ]
@@ -103,4 +105,5 @@ def _why(error: Exception) -> str:
 
 
 def _http(*, is_ours: bool) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=_PATIENCE, trust_env=not is_ours)
+    connector = aiohttp.TCPConnector(ssl=trust()) if is_ours else None
+    return aiohttp.ClientSession(timeout=_PATIENCE, trust_env=not is_ours, connector=connector)

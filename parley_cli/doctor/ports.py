@@ -30,9 +30,7 @@ async def look_at_ports(environment: Mapping[str, str]) -> list[Finding]:
 
 
 async def _look_at_running(page: str, environment: Mapping[str, str]) -> Finding:
-    away = [
-        process.module for process in PROCESSES if await find_state(process.address(environment), process) != "serving"
-    ]
+    away = [process.module for process in PROCESSES if await find_state(environment, process) != "serving"]
     if away:
         what = f"Parley runs at {page}, and {', '.join(away)} does not serve"
         return Finding("ports", State.WRONG, what, "look at what it printed where it was started")

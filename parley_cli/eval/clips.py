@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from parley import tts
+from parley._tls import tls_of
 from parley.audio import resample
 from parley.errors import InvalidInput
 from parley_cli.arguments import sound as sound_of
@@ -85,7 +87,7 @@ async def load_clips(folder: Path | None, server: str) -> Clips:
             f"{folder} has {len(speech)} recordings with words: at least {_LEAST_CLIPS} NAME.flac with NAME.txt",
             field="clips",
         )
-    async with tts.TtsClient(server) as client:
+    async with tts.TtsClient(server, tls=tls_of(os.environ)) as client:
         backchannels = [await _spoken(client, text) for text in BACKCHANNELS]
         stops = [await _spoken(client, text) for text in STOPS]
         if folder is None:

@@ -18,6 +18,7 @@ from parley_cli.eval.score import judge
 from parley_cli.eval.stage import Observed, perform
 from parley_cli.eval.verdict import as_object, table
 from parley_cli.terminal import to_json
+from parley_cli.trust import trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,10 @@ async def _head_starts(url: str) -> tuple[int, int]:
     """Speculative replies so far that were used, and wasted, by the gateway's metrics."""
     counts = {"used": 0, "wasted": 0}
     try:
-        async with aiohttp.ClientSession() as http, http.get(f"{url.rstrip('/')}/metrics") as response:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust())) as http,
+            http.get(f"{url.rstrip('/')}/metrics") as response,
+        ):
             for line in (await response.text()).splitlines():
                 for outcome in counts:
                     if line.startswith(f'parley_head_starts_total{{outcome="{outcome}"}}'):

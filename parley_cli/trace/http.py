@@ -11,6 +11,7 @@ import aiohttp
 
 from parley._json import read_json
 from parley.errors import DeadlinePassed, InvalidInput, TooLarge, Unavailable
+from parley_cli.trust import trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -89,7 +90,7 @@ async def opened(url: str, name: str, remedy: str) -> AsyncIterator[Source]:
         is_address = False
     if not is_address:
         raise InvalidInput(f"{shown(url)!r} is no address of {name}: http://HOST:PORT is one", field="url")
-    async with aiohttp.ClientSession(timeout=_PATIENCE) as http:
+    async with aiohttp.ClientSession(timeout=_PATIENCE, connector=aiohttp.TCPConnector(ssl=trust())) as http:
         yield Source(http, url, name, remedy)
 
 

@@ -6,9 +6,10 @@ import importlib.util
 from typing import TYPE_CHECKING, Final
 
 from parley._binding import explain, find_problem, host_variable_of
+from parley._tls import tls_of
 from parley.errors import InvalidInput, Unavailable, not_installed
 from parley_cli.probe import find_state
-from parley_cli.processes import GATEWAY, PROCESSES, page_url
+from parley_cli.processes import GATEWAY, PROCESSES, edge_tls, page_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +25,12 @@ async def check(environment: Mapping[str, str]) -> None:
 
     Raises:
         Unavailable: a package is not installed, an address or a port cannot be had, or Parley already runs.
-        InvalidInput: a variable holds no port that could be used.
+        InvalidInput: a variable holds no port that could be used, or no file of a certificate.
     """
     _check_ports(environment)
+    for tls in (tls_of(environment), edge_tls(environment)):
+        if tls is not None:
+            tls.load()
     for process in PROCESSES:
         if lacks_packages(process):
             raise not_installed(f"what {process.module} needs", "all")
@@ -44,7 +48,7 @@ def lacks_packages(process: Process) -> bool:
 
 async def running_at(environment: Mapping[str, str]) -> str:
     """Address of the page of a Parley that runs where this one would; empty when there is none."""
-    return page_url(environment) if await find_state(GATEWAY.address(environment), GATEWAY) else ""
+    return page_url(environment) if await find_state(environment, GATEWAY) else ""
 
 
 def _check_ports(environment: Mapping[str, str]) -> None:
@@ -65,7 +69,7 @@ async def _raise(problem: OSError, process: Process, variable: str, environment:
             f"Parley already runs at {page}: open that page, or stop it with Ctrl-C where it was started. A second one "
             "needs ports of its own: set PARLEY_GATEWAY_PORT, PARLEY_GATEWAY_GRPC_PORT and those of the servers"
         ) from problem
-    if await find_state(process.address(environment), process):
+    if await find_state(environment, process):
         raise Unavailable(
             f"another Parley's {process.module} is at port {port}: stop it, or set {variable} to another port"
         ) from problem

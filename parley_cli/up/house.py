@@ -90,7 +90,7 @@ class House:
             del self._children[process.module]
 
     async def _watch(self, process: Process, restarts: Restarts) -> None:
-        await until_serving(process.address(self._environment), process.service)
+        await until_serving(self._environment, process)
         if told := restarts.serving(_now()):
             self._terminal.tell(told)
         self._served.add(process.module)

@@ -54,11 +54,23 @@ def seconds(text: str) -> int:
     return int(text[:-1])
 
 
-def test_it_keeps_to_the_specification() -> None:
+def errors(compose: dict[str, Any]) -> list[str]:
+    """What is wrong by the specification's schema."""
     vendor = files("check_jsonschema").joinpath("builtin_schemas", "vendor", "compose-spec.json")
     schema = json.loads(vendor.read_text(encoding="utf-8"))
     validator = jsonschema.validators.validator_for(schema)(schema)
-    assert [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(COMPOSE)] == []
+    return [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(compose)]
+
+
+def test_it_keeps_to_the_specification() -> None:
+    assert errors(COMPOSE) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("health_check", {}), ("stop_grace_period", 45), ("depends_on", {"llm": {}})]
+)
+def test_what_the_specification_does_not_know_is_seen(key: str, value: object) -> None:
+    assert errors({**COMPOSE, "services": {**SERVICES, "asr": {**SERVICES["asr"], key: value}}})
 
 
 def test_without_a_profile_the_embedded_engines_start_on_one_port_of_this_machine() -> None:
@@ -127,6 +139,24 @@ def test_a_process_gets_an_image_of_its_own_kind_that_there_is(name: str) -> Non
     assert role(OURS[name]) == role(name)
     cuda = "reservations" in SERVICES[name]["deploy"]["resources"]
     assert OURS[name].endswith("-cuda") == cuda
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_secret_stands_in_the_file_or_comes_unasked(name: str) -> None:
+    given = SERVICES[name].get("environment", {})
+    secret = {key: value for key, value in given.items() if re.search("KEY|TOKEN|PASSWORD|SECRET", key)}
+    assert secret == {key: f"${{{key}:-}}" for key in secret}
+
+
+def test_a_service_with_a_gpu_has_one_of_nvidia_s_and_only_those_of_the_profile_have_one() -> None:
+    with_gpu = {
+        name: each["deploy"]["resources"]["reservations"]
+        for name, each in SERVICES.items()
+        if "reservations" in each["deploy"]["resources"]
+    }
+    assert set(with_gpu) == {"asr-gpu", "llm-gpu", "tts-gpu"}
+    for each in with_gpu.values():
+        assert each == {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -52,14 +52,24 @@ def test_there_is_an_image_for_every_process_and_one_for_models() -> None:
     assert {image.split("-")[0] for image in IMAGES} == {*DEPLOYED, "models"}
 
 
+def hadolint(text: str) -> tuple[str, int]:
+    """What it says of a Dockerfile, all its targets, and its exit status."""
+    command = [str(Path(sys.executable).with_name("hadolint")), "--no-color", "-"]
+    found = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    return found.stdout + found.stderr, found.returncode
+
+
 def test_hadolint_has_nothing_to_say() -> None:
-    found = subprocess.run(
-        [Path(sys.executable).with_name("hadolint"), "--no-color", ROOT / "deploy" / "images" / "Dockerfile"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (found.stdout + found.stderr, found.returncode) == ("", 0)
+    assert hadolint((ROOT / "deploy" / "images" / "Dockerfile").read_text(encoding="utf-8")) == ("", 0)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_hadolint_sees_what_is_wrong_in_any_target(image: str) -> None:
+    lines = (ROOT / "deploy" / "images" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    [start] = [number for number, line in enumerate(lines) if re.fullmatch(rf"FROM \S+ AS {image}", line)]
+    said, status = hadolint("\n".join([*lines[: start + 1], "RUN sudo ls", *lines[start + 1 :]]))
+    assert status == 1
+    assert f"-:{start + 2} DL3004" in said
 
 
 def test_what_hadolint_is_not_to_say_has_a_reason_on_the_line_before() -> None:
@@ -124,8 +134,13 @@ def test_an_image_sets_nothing_that_nobody_reads(image: str) -> None:
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_says_what_it_is(image: str) -> None:
     labels = " ".join(each.value for each in DOCKERFILE.all(image, "LABEL"))
-    found = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", labels))
-    assert found >= {"title", "description", "licenses", "version", "revision"}
+    found = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', labels))
+    assert found.keys() == {"title", "description", "licenses", "version", "revision", "base.name"}
+    # What is filled in at the build is an argument of it, in the stage that has the labels.
+    given = {each.value.partition("=")[0] for each in DOCKERFILE.stages["runtime"].instructions if each.name == "ARG"}
+    assert {value[2:-1] for value in found.values() if value.startswith("$")} == given
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert found["licenses"] == project["license"]
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

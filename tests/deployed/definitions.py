@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _FOLDERS: Final = {
     "github.com/kedacore/keda/v2@v2.18.1": "config/crd/bases",
     "sigs.k8s.io/gateway-api@v1.4.0": "config/crd/standard",
+    "github.com/cert-manager/cert-manager@v1.21.2": "deploy/crds",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
 }
 """Where the definitions are in each module."""
@@ -38,17 +39,26 @@ _OF_EVERY_RESOURCE: Final = ("apiVersion", "kind", "metadata")
 @functools.cache
 def kinds() -> dict[tuple[str, str], dict[str, Any]]:
     """Schema of each kind that the modules define, by apiVersion and kind."""
-    assert shutil.which("go"), "The definitions of KEDA and others come as Go modules: install Go 1.26 or newer."
     return {
         (f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"]): _strict(
             version["schema"]["openAPIV3Schema"]
         )
+        for definition in definitions()
+        for version in definition["spec"]["versions"]
+    }
+
+
+@functools.cache
+def definitions() -> tuple[Resource, ...]:
+    """All that the modules define."""
+    assert shutil.which("go"), "The definitions of KEDA and others come as Go modules: install Go 1.26 or newer."
+    return tuple(
+        definition
         for module, folder in _FOLDERS.items()
         for path in sorted((_download(module) / folder).glob("*.yaml"))
         for definition in yaml.load_all(path.read_text(encoding="utf-8"), Loader=_Loader)
         if definition and definition["kind"] == "CustomResourceDefinition"
-        for version in definition["spec"]["versions"]
-    }
+    )
 
 
 def schema_of(resource: Resource) -> dict[str, Any]:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import subprocess
+import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-K8S: Final = Path(__file__).resolve().parents[2] / "deploy" / "k8s"
+from tests.deployed.parts import program
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+K8S: Final = ROOT / "deploy" / "k8s"
+_YAML: Final = re.compile(r"^ *```yaml\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 OVERLAYS: Final = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
 COMPONENTS: Final = tuple(sorted(path.name for path in (K8S / "components").iterdir()))
+EXAMPLES: Final = {
+    "my-cluster": (Path("docs/deploy.md"), "my-cluster"),
+    "air-gapped": (Path("docs/deploy.md"), "air-gapped"),
+    "external-llm": (Path("deploy/k8s/components/external-llm/README.md"), "my-cluster"),
+    "vllm-tensor-parallel": (Path("deploy/k8s/components/vllm-tensor-parallel/README.md"), "my-cluster"),
+}
+"""Overlays that a document has: which document, and how they are called there."""
+BUILT: Final = (*OVERLAYS, *EXAMPLES)
 
 Resource = dict[str, Any]
 
@@ -44,18 +59,30 @@ class Pod:
 
 @functools.cache
 def build(overlay: str) -> tuple[Resource, ...]:
-    """All resources of an overlay."""
-    program = shutil.which("kustomize")
-    command = [program, "build"] if program else [_kubectl(), "kustomize"]
-    built = subprocess.run([*command, str(K8S / "overlays" / overlay)], capture_output=True, text=True, check=False)
+    """All resources of an overlay, or of one in a document."""
+    if overlay not in EXAMPLES:
+        return _kustomize(K8S / "overlays" / overlay)
+    with tempfile.TemporaryDirectory() as folder:
+        return _kustomize(_example(overlay, Path(folder)))
+
+
+def _example(name: str, folder: Path) -> Path:
+    """An overlay of a document, beside all others of that document and of the repository."""
+    document, wanted = EXAMPLES[name]
+    shutil.copytree(K8S, folder / "k8s")
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for block in (textwrap.dedent(each) for each in _YAML.findall(text)):
+        if place := re.match(r"# deploy/k8s/overlays/(\S+)/kustomization\.yaml\n", block):
+            (folder / "k8s" / "overlays" / place[1]).mkdir()
+            (folder / "k8s" / "overlays" / place[1] / "kustomization.yaml").write_text(block, encoding="utf-8")
+    return folder / "k8s" / "overlays" / wanted
+
+
+def _kustomize(folder: Path) -> tuple[Resource, ...]:
+    command = [str(program("kubectl")), "kustomize", str(folder)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     return tuple(yaml.load_all(built.stdout, Loader=yaml.CSafeLoader))
-
-
-def _kubectl() -> str:
-    program = shutil.which("kubectl")
-    assert program, "The manifests are built with kustomize or kubectl 1.30 or newer: install one of them."
-    return program
 
 
 def of_kind(overlay: str, kind: str) -> list[Resource]:

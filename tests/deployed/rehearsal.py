@@ -125,7 +125,10 @@ class Rehearsal:
         place = root.folder / os.path.join(root.workdir, target).strip("/")  # noqa: PTH118 - absolute or not
         if options:
             [stage] = options
-            _run(["cp", "--archive", f"{self.build(stage.removeprefix('--from=')).folder}{source}", str(place)])
+            # Nothing changes a file of a stage that is done, so one copy on the disk does.
+            _run(
+                ["cp", "--archive", "--link", f"{self.build(stage.removeprefix('--from=')).folder}{source}", str(place)]
+            )
         elif source == ".":
             for path in self._let_in():
                 _run(["cp", "--archive", "--parents", path, str(place)], folder=self._context)

@@ -20,7 +20,9 @@ from tests.deploy.conftest import DEPLOYED
 from tests.deploy.dockerfile import Dockerfile
 from tests.deployed.definitions import schema_of
 from tests.deployed.manifests import (
+    BUILT,
     COMPONENTS,
+    EXAMPLES,
     K8S,
     OVERLAYS,
     Pod,
@@ -38,9 +40,12 @@ DOCKERFILE = Dockerfile.read(ROOT / "deploy" / "images" / "Dockerfile")
 # The oldest with all that the manifests use switched on, and the newest whose schemas are known.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 # Resources that others define.
-FOREIGN = {"PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute"}
-PODS = [(overlay, pod) for overlay in OVERLAYS for pod in pods(overlay)]
+FOREIGN = {"PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute", "Issuer", "Certificate"}
+PODS = [(overlay, pod) for overlay in BUILT for pod in pods(overlay)]
 PROCESSES = [(overlay, pod) for overlay, pod in PODS if pod.name in DEPLOYED]
+
+
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 def named(cases: list[tuple[str, Pod]]) -> pytest.MarkDecorator:
@@ -48,7 +53,7 @@ def named(cases: list[tuple[str, Pod]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("overlay", "pod"), cases, ids=[f"{overlay}/{pod.name}" for overlay, pod in cases])
 
 
-@pytest.mark.parametrize(("overlay", "version"), list(itertools.product(OVERLAYS, VERSIONS)))
+@pytest.mark.parametrize(("overlay", "version"), list(itertools.product(BUILT, VERSIONS)))
 def test_every_resource_keeps_to_its_schema_and_has_no_field_that_is_none(overlay: str, version: str) -> None:
     for resource in build(overlay):
         if resource["kind"] not in FOREIGN:
@@ -77,6 +82,9 @@ def test_every_resource_that_others_define_keeps_to_their_definition(kind: str) 
         ("HTTPRoute", ("spec", "rules", 0, "matches", 0, "path", "type"), "Prefix"),
         ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "ports"), "http"),
         ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expression"), "1"),
+        ("Certificate", ("spec", "dnsName"), "asr"),
+        ("Certificate", ("spec", "privateKey", "rotationPolicy"), "Sometimes"),
+        ("Issuer", ("spec", "ca", "secret"), "parley-ca"),
     ],
 )
 def test_a_wrong_field_of_a_resource_that_others_define_is_seen(
@@ -99,7 +107,7 @@ def changed(resource: Resource, path: tuple[str | int, ...], value: object) -> R
     ("kind", "path", "value"),
     [
         ("Deployment", ("spec", "template", "spec", "termintionGracePeriodSeconds"), 30),
-        ("Deployment", ("spec", "template", "spec", "containers", 0, "livenessProbe", "grpc", "port"), "grpc"),
+        ("Deployment", ("spec", "template", "spec", "containers", 0, "livenessProbe", "periodSeconds"), "often"),
         ("Service", ("spec", "ports", 0, "port"), "http"),
         ("NetworkPolicy", ("spec", "policyType"), ["Ingress"]),
         ("PodDisruptionBudget", ("spec", "maxUnavaliable"), 1),
@@ -111,7 +119,7 @@ def test_a_field_that_is_wrong_or_misspelt_is_seen(kind: str, path: tuple[str | 
         kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", BUILT)
 def test_pods_must_be_restricted_where_they_run(overlay: str) -> None:
     [namespace] = of_kind(overlay, "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -141,7 +149,7 @@ def test_a_pod_runs_an_image_of_ours_for_where_it_runs(overlay: str, pod: Pod) -
     if pod.name == "redis":
         return
     assert pod.image in DOCKERFILE.images
-    assert pod.image.split("-", maxsplit=1)[0] == pod.name
+    assert pod.image.split("-", maxsplit=1)[0] == {"deletion-cost": "gateway"}.get(pod.name, pod.name)
     assert f"{pod.spec['securityContext']['runAsUser']}" in DOCKERFILE.last(pod.image, "USER").value
     assert f":{DOCKERFILE.all('runtime', 'ARG')[0].value.partition('=')[2]}" in pod.container["image"]
     gpu = pod.image.endswith("-cuda")
@@ -155,6 +163,14 @@ def test_a_pod_runs_an_image_of_ours_for_where_it_runs(overlay: str, pod: Pod) -
 def test_probes_ask_what_the_process_answers_and_only_the_process_itself_for_its_life(overlay: str, pod: Pod) -> None:
     config = read(DEPLOYED[pod.name].config, settings(overlay, pod))
     [probe] = [each for each in config.probes if isinstance(each, GrpcProbe)]  # type: ignore[attr-defined]  # each has
+    if probe.tls is not None:
+        # Kubernetes' own would show no certificate.
+        command = ["python", "-m", "serving.healthcheck", DEPLOYED[pod.name].process.module]
+        assert pod.container["startupProbe"]["exec"]["command"] == command
+        assert pod.container["readinessProbe"]["exec"]["command"] == command
+        assert pod.container["livenessProbe"]["exec"]["command"] == [*command, "--live"]
+        assert not [each for each in PROBES if "grpc" in pod.container[each]]
+        return
     wanted = {"port": probe.port, "service": probe.service}
     assert pod.container["startupProbe"]["grpc"] == wanted
     assert pod.container["readinessProbe"]["grpc"] == wanted
@@ -182,13 +198,37 @@ def test_a_process_has_the_ports_that_it_binds_and_a_service_leads_there(overlay
     assert (service["spec"].get("clusterIP") == "None") == (pod.name != "gateway")
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", BUILT)
 def test_the_gateway_is_told_where_the_services_are(overlay: str) -> None:
     [gateway] = [pod for pod in pods(overlay) if pod.name == "gateway"]
     for name in ("asr", "llm", "tts"):
         host, port = settings(overlay, gateway)[f"PARLEY_{name.upper()}_ADDRESS"].split(":")
         assert host == name
         assert int(port) in DEPLOYED[name].ports
+
+
+def test_every_process_has_a_certificate_for_the_name_that_it_is_asked_by_and_may_read_it() -> None:
+    by_name = {pod.name: pod for pod in pods("production-gpu")}
+    certificates = {each["metadata"]["name"]: each["spec"] for each in of_kind("production-gpu", "Certificate")}
+    gateway = settings("production-gpu", by_name["gateway"])
+    for name in DEPLOYED:
+        pod, given, certificate = by_name[name], settings("production-gpu", by_name[name]), certificates[name]
+        [volume] = [each for each in pod.spec["volumes"] if each.get("secret")]
+        [mount] = [each for each in pod.container["volumeMounts"] if each["name"] == volume["name"]]
+        assert volume["secret"] == {"secretName": certificate["secretName"], "defaultMode": 0o440}
+        assert mount["readOnly"] is True
+        # A single file would not follow what rotates.
+        assert "subPath" not in mount
+        files = [given[f"PARLEY_TLS_{each}"] for each in ("CERT", "KEY", "CA")]
+        assert files == [f"{mount['mountPath']}/{each}" for each in ("tls.crt", "tls.key", "ca.crt")]
+        assert gateway.get(f"PARLEY_{name.upper()}_ADDRESS", f"{name}:").split(":")[0] in certificate["dnsNames"]
+        assert {"server auth", "client auth"} <= set(certificate["usages"])
+    [issuer] = {certificates[name]["issuerRef"]["name"] for name in DEPLOYED}
+    issuers = {each["metadata"]["name"]: each["spec"] for each in of_kind("production-gpu", "Issuer")}
+    authority = certificates[issuers[issuer]["ca"]["secretName"]]
+    assert authority["isCA"] is True
+    # Else a renewal of the authority would part those that have followed from those that have not.
+    assert authority["privateKey"]["rotationPolicy"] == "Never"
 
 
 @named(PROCESSES)
@@ -213,7 +253,8 @@ def test_a_process_is_spread_and_one_of_it_at_a_time_may_be_away(overlay: str, p
 @named([(overlay, pod) for overlay, pod in PODS if overlay != "demo"])
 def test_models_are_written_by_their_job_alone(overlay: str, pod: Pod) -> None:
     mounts = {each["mountPath"]: each.get("readOnly", False) for each in pod.container.get("volumeMounts", [])}
-    assert mounts.get("/models") == {"models": False, "asr": True, "llm": True, "tts": True}.get(pod.name)
+    expected = {"models": False, "asr": True, "llm": None if overlay == "external-llm" else True, "tts": True}
+    assert mounts.get("/models") == expected.get(pod.name)
     volumes = {each["name"]: each for each in pod.spec.get("volumes", [])}
     assert all(each["name"] in volumes for each in pod.container.get("volumeMounts", []))
     claims = {each["metadata"]["name"] for each in of_kind(overlay, "PersistentVolumeClaim")}
@@ -221,7 +262,7 @@ def test_models_are_written_by_their_job_alone(overlay: str, pod: Pod) -> None:
         assert volumes["models"]["persistentVolumeClaim"]["claimName"] in claims
 
 
-@pytest.mark.parametrize("overlay", [each for each in OVERLAYS if each != "demo"])
+@pytest.mark.parametrize("overlay", [each for each in BUILT if each not in {"demo", "air-gapped"}])
 def test_the_models_that_are_fetched_are_those_that_are_used(overlay: str) -> None:
     by_name = {pod.name: pod for pod in pods(overlay)}
     asr, llm, tts = (settings(overlay, by_name[name]) for name in ("asr", "llm", "tts"))
@@ -234,11 +275,14 @@ def test_the_models_that_are_fetched_are_those_that_are_used(overlay: str) -> No
 def test_policies_let_every_hop_through_and_nothing_else() -> None:
     servers = {("asr", 50051), ("llm", 50052), ("tts", 50053)}
     metrics = {("gateway", 8080), ("asr", 9101), ("llm", 9102), ("tts", 9103)}
-    everyone = {*DEPLOYED, "redis", "models"}
+    everyone = {*DEPLOYED, "redis", "models", "deletion-cost"}
     assert flows("production-gpu") == {
         ("anyone", "gateway", 8080),
         *(("gateway", name, port) for name, port in servers),
         *(("monitoring", name, port) for name, port in metrics),
+        *(("deletion-cost", name, port) for name, port in metrics),
+        # The API server; blocks of addresses are all called so here.
+        *(("deletion-cost", "internet", port) for port in (443, 6443)),
         *((name, "observability", port) for name in DEPLOYED for port in (4317, 4318)),
         *((name, "kube-system", 53) for name in everyone),
         ("tts", "redis", 6379),
@@ -265,7 +309,7 @@ def test_what_is_scaled_has_no_other_number_and_is_scaled_by_what_is_measured() 
         for path in (ROOT / package).rglob("*.py")
     )
     for pod in pods("production-gpu"):
-        assert ("replicas" in pod.owner["spec"]) == (pod.name == "redis")
+        assert ("replicas" in pod.owner["spec"]) == (pod.name in {"redis", "deletion-cost"})
     for name, spec in scaled.items():
         [trigger] = spec["triggers"]
         metrics = set(re.findall(r"parley_\w+", trigger["metadata"]["query"]))
@@ -314,6 +358,8 @@ def test_every_component_says_what_it_is_and_some_overlay_uses_it(component: str
     if component == "digests":
         pytest.skip("the publisher's, see deploy/images/digests.py")
     assert (K8S / "components" / component / "README.md").read_text(encoding="utf-8").startswith("# ")
+    if component in EXAMPLES:
+        return
     files = [(K8S / "overlays" / each / "kustomization.yaml").read_text(encoding="utf-8") for each in OVERLAYS]
     assert any(f"../../components/{component}\n" in text or f"components/{component}]" in text for text in files)
 

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import pytest
 
+from serving.deletion_cost.cost import work_of
 from tests.deploy.conftest import DEPLOYED
 from tests.deploy.dockerfile import Dockerfile
+from tests.deployed.manifests import pods
 from tests.deployed.rehearsal import Rehearsal, Root
 from tests.end_to_end.whole import free_ports
 
@@ -31,7 +34,10 @@ PATIENCE_SECONDS: Final = 300
 # Installing takes a while, and a busy machine starts processes slowly.
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount and chroot"),
+    pytest.mark.skipif(
+        os.geteuid() != 0,
+        reason="the Dockerfile is carried out in a chroot, which only root may make: run `make test-deploy` as root",
+    ),
 ]
 
 
@@ -43,6 +49,12 @@ class Container:
     root: Root
     variables: dict[str, str]
     process: asyncio.subprocess.Process
+
+    async def metrics(self) -> str:
+        """What it measures."""
+        port = self.variables[DEPLOYED[self.image].process.variables[1]]
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as response:
+            return await response.text()
 
     async def is_well(self) -> int:
         """What its HEALTHCHECK gives."""
@@ -100,6 +112,8 @@ async def test_four_images_answer_a_spoken_question_together_and_end_when_they_a
         assert (talk.returncode, turn["outcome"]) == (0, "completed")
         assert "hear me" in turn["transcript"].lower()
         assert turn["heard"]
+        # Each tells how much it has to do to whoever keeps deletion costs; the session may not be over everywhere yet.
+        assert {work_of(await each.metrics()) for each in containers} <= {0, 1}
         for each in containers:
             each.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -117,6 +131,13 @@ def test_a_process_is_nobody_in_particular_and_can_write_nothing_but_tmp(roots: 
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # /models belongs to it, and is mounted read-only where models are used.
     assert said.split() == ["65532", "65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", "wrote", "/tmp"]  # noqa: S108 - within
+
+
+def test_the_gateway_s_image_has_what_keeps_deletion_costs(roots: dict[str, Root]) -> None:
+    [deployment] = [pod for pod in pods("production-gpu") if pod.name == "deletion-cost"]
+    command = roots["gateway"].command([*deployment.container["command"], "--help"], {}, is_image=True)
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("usage: python -m serving.deletion_cost")
 
 
 @pytest.mark.parametrize("image", IMAGES)

@@ -37,6 +37,7 @@ class Connection:
     def __init__(self) -> None:
         self.encoding = self.reply_encoding = Encoding.OPUS
         self.half_closed = False
+        self.address = ""
         self.caller = ""
         self.events: list[Event] = []
         self.packets: list[AudioPacket] = []

@@ -338,6 +338,7 @@ class ScriptedClient:
     def __init__(self) -> None:
         self.encoding = self.reply_encoding = Encoding.PCM_S16LE
         self.half_closed = False
+        self.address = ""
         self.caller = ""
         self.events: list[Event] = []
         self.packets: list[AudioPacket] = []

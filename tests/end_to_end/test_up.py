@@ -220,7 +220,12 @@ async def test_on_any_address_of_this_machine_it_listens_and_is_found(host: str)
         ({"PARLEY_LEAD_MS": "1"}, "edge_gateway cannot run: PARLEY_LEAD_MS=1: less than 100"),
         (
             {"PARLEY_HTTPS_CERTIFICATE": "/nowhere.pem"},
-            "PARLEY_HTTPS_CERTIFICATE=/nowhere.pem with its key cannot be used",
+            "PARLEY_HTTPS_CERTIFICATE=/nowhere.pem cannot be read",
+        ),
+        ({"PARLEY_TLS_KEY": "/nowhere.pem"}, "PARLEY_TLS_KEY is set, and PARLEY_TLS_CERT and PARLEY_TLS_CA are not"),
+        (
+            {"PARLEY_GATEWAY_TLS_CERT": "/nowhere.pem"},
+            "PARLEY_GATEWAY_TLS_CERT is set, and PARLEY_GATEWAY_TLS_KEY is not",
         ),
         ({"PARLEY_ASR_ENGINE": "faster-whisper", "HF_HOME": "/nowhere"}, "parley models pull whisper:small"),
         ({"PARLEY_TTS_ENGINE": "piper", "PARLEY_TTS_VOICES_DIR": "/nowhere"}, "parley models pull piper:en_US"),

@@ -9,9 +9,10 @@ import pytest_asyncio
 
 from tests.observability.log_store import LogStore, open_log_store
 from tests.observability.prometheus import samples, value
-from tests.observability.stack import Stack, eventually, open_stack, point_at
+from tests.observability.stack import Stack, open_stack, point_at
 from tests.observability.store import search
 from tests.observability.turns import AWAY, Evening, Kind, hold, open_parley, speak_in_vain
+from tests.programs import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.observability.stack import Stack, get_json, get_text
+from tests.programs import get_json, get_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.observability.stack import Stack
 
 
 async def query(stack: Stack, expression: str) -> dict[tuple[tuple[str, str], ...], float]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.observability.stack import get_json
+from tests.programs import get_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from tests.dashboards import metrics_of, promql
 from tests.end_to_end.test_metrics import SERVICES
 from tests.metrics_table import documented
 from tests.observability.prometheus import labels, names, parses, query, rules
-from tests.observability.stack import eventually
+from tests.programs import eventually
 
 if TYPE_CHECKING:
     from tests.observability.conftest import Held

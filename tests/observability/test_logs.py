@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from tests.observability.stack import eventually
 from tests.observability.turns import CANARY
+from tests.programs import eventually
 
 if TYPE_CHECKING:
     from tests.observability.conftest import Held

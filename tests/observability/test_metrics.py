@@ -12,8 +12,8 @@ import pytest
 
 from tests.observability.parts import CONFIGURATIONS, program
 from tests.observability.prometheus import exemplars, names, query, rules, value
-from tests.observability.stack import eventually
 from tests.observability.store import search, trace
+from tests.programs import eventually
 
 if TYPE_CHECKING:
     from tests.observability.conftest import Held

@@ -10,9 +10,9 @@ import pytest
 from parley.conversation import Outcome
 from tests.edge_gateway.traces import Row, table
 from tests.observability.prometheus import samples
-from tests.observability.stack import eventually
 from tests.observability.store import Trace, search, trace
 from tests.observability.turns import CANARY, OF_EACH, SOUNDS, Kind
+from tests.programs import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # Packages of the house, and the extras that are for them.
 EXTRAS = {
-    "parley": ("audio",),
+    "parley": ("audio", "tls"),
     "parley_cli": ("cli", "models", "lan"),
-    "serving": ("serve",),
+    "serving": ("serve", "kubernetes"),
     "edge_gateway": ("gateway",),
     "asr_server": ("asr",),
     "llm_server": ("llm", "ctranslate2", "vllm"),

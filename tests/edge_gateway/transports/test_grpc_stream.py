@@ -7,8 +7,10 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import grpc.aio
 import pytest
 
+from edge_gateway.transports.forwarded import TrustedProxies
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from parley.conversation import (
     SERVICE,
@@ -23,8 +25,9 @@ from parley.conversation import (
     TurnReport,
     UserText,
 )
+from parley.conversation.wire import request_to_proto
 from parley.errors import Overloaded
-from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from parley.v1.conversation_pb2_grpc import ConversationServiceStub, add_ConversationServiceServicer_to_server
 from parley_cli.client import PacketEncoder
 from serving.grpc_server import Listen, started
 from tests.edge_gateway.rig import SILENCE, TONE, Gateway, Script, house
@@ -32,10 +35,20 @@ from tests.edge_gateway.rig import SILENCE, TONE, Gateway, Script, house
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from parley.v1 import conversation_pb2
+
+    Call = grpc.aio.StreamStreamCall[conversation_pb2.ConverseRequest, conversation_pb2.ConverseResponse]
+
 
 @asynccontextmanager
 async def serving(gateway: Gateway) -> AsyncIterator[ConversationClient]:
-    servicer = ConversationServicer(gateway.admission)
+    async with listening(gateway) as address, ConversationClient(address) as client:
+        yield client
+
+
+@asynccontextmanager
+async def listening(gateway: Gateway, proxies: TrustedProxies | None = None) -> AsyncIterator[str]:
+    servicer = ConversationServicer(gateway.admission, proxies)
     listen = Listen("127.0.0.1", 0, "PORT", 0, 0.0, 64 * 1024)
 
     async with started(SERVICE, lambda server: add_ConversationServiceServicer_to_server(servicer, server), listen) as (
@@ -43,8 +56,7 @@ async def serving(gateway: Gateway) -> AsyncIterator[ConversationClient]:
         ready,
     ):
         await ready()
-        async with ConversationClient(f"127.0.0.1:{port}") as client:
-            yield client
+        yield f"127.0.0.1:{port}"
 
 
 async def spoken(done: asyncio.Event) -> AsyncIterator[Request]:
@@ -64,6 +76,25 @@ async def until_report(events: AsyncIterator[Event]) -> list[Event]:
             if isinstance(event, TurnReport):
                 break
     return seen
+
+
+@pytest.mark.parametrize(("named", "logged"), [("127.0.0.1", "203.0.113.9"), ("10.0.0.7", "127.0.0.1")])
+async def test_the_log_says_where_a_program_comes_from_also_behind_a_proxy(
+    named: str, logged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "parley.gateway")
+    forwarded = (("x-forwarded-for", "6.6.6.6, 203.0.113.9"), ("forwarded", "for=6.6.6.6"))
+    async with (
+        house() as parley,
+        listening(parley, TrustedProxies(named)) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        call: Call = ConversationServiceStub(channel).Converse(metadata=forwarded)
+        await call.write(request_to_proto(SessionConfig()))
+        assert await call.read() != grpc.aio.EOF
+        call.cancel()
+    [begin] = [each for each in caplog.records if each.getMessage() == "session begins"]
+    assert begin.__dict__["client"] == logged
 
 
 async def test_a_program_speaks_and_is_answered() -> None:

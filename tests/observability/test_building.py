@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.observability.parts import Part, _go_settings, provide
+from tests.building import Part, _go_settings, provide
 
 if TYPE_CHECKING:
     from pathlib import Path
