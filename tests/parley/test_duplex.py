@@ -197,7 +197,6 @@ class Watched:
         self.flying: set[str] = set()
         self.torn: list[str] = []
         self.failed: list[str] = []
-        self.initial_metadata = call.initial_metadata
         self.cancel, self.done = call.cancel, call.done
 
     async def wait_for_connection(self) -> None:
