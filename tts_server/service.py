@@ -20,6 +20,7 @@ from tts_server.metrics import TtsMetrics
 from tts_server.spans import SentenceSpans
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
 from tts_server.synthesizer import EngineSynthesizer
+from tts_server.text.spoken import prepare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -70,6 +71,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             Unavailable: something is missing.
             InvalidInput: there is no such voice.
         """
+        await self._worker.run(prepare)
         voices = await self._worker.run(self._engine.load)
         first = choose(voices, default_voice, "")
         self._voices = (first, *(voice for voice in voices if voice != first))

@@ -17,7 +17,7 @@ from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.onset import from_first_sound
 from tts_server.synthesizer import Begun
 from tts_server.text.chunker import Chunker, Piece
-from tts_server.text.normalize import normalize
+from tts_server.text.normalize import WrittenMarks, normalize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -118,7 +118,7 @@ class Speaker:
         self._rate_hz = sample_rate_hz
         self._speed = speed
         self._sentences = 0
-        self._in_code = False
+        self._fence = ""
         self._chunks = 0
         self.samples = 0
         """Samples made so far."""
@@ -167,11 +167,11 @@ class Speaker:
         await pieces.put(_End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
-        said = normalize(piece.text, in_code=self._in_code)
-        self._in_code = said.in_code
+        said = normalize(piece.text, fence=self._fence, language=self._voice.language, begins_line=not piece.start_char)
+        self._fence = said.fence
         if not said.text:
             return
-        begun, first = Begun(ready_ns, cached=False), 0
+        begun, first, marks = Begun(ready_ns, cached=False), 0, WrittenMarks(said, piece.start_char)
         resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
@@ -184,9 +184,9 @@ class Speaker:
                         case Begun():
                             begun = event
                         case WordMark():
-                            start, end = said.source(event.start_char, event.end_char)
-                            sample = base + event.sample * self._rate_hz // self._voice.sample_rate_hz
-                            await emit(Mark(piece.start_char + start, piece.start_char + end, sample, event.estimated))
+                            for mark in marks.written(event):
+                                sample = base + mark.sample * self._rate_hz // self._voice.sample_rate_hz
+                                await emit(Mark(mark.start_char, mark.end_char, sample, mark.estimated))
                         case Audio():
                             first = first or clock_ns()
                             waiting += resampler.push(event.pcm)

@@ -27,6 +27,8 @@ from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
 from tts_server.service import SERVICE, TtsServicer
+from tts_server.text import spoken as spoken_rules
+from tts_server.text.normalize import normalize
 
 if TYPE_CHECKING:
     import threading
@@ -124,6 +126,25 @@ async def test_chunks_follow_each_other_without_a_gap_and_begin_small() -> None:
         place += len(chunk.pcm) // 2
     assert len(chunks[0].pcm) == 2 * 960
     assert max(len(chunk.pcm) for chunk in chunks) <= 2 * 4800
+
+
+async def test_the_rules_of_all_languages_are_made_before_the_first_sentence() -> None:
+    made = spoken_rules._scanner  # noqa: SLF001 - nothing else tells whether a sentence would wait for them
+    made.cache_clear()
+    async with serving(ScriptedEngine(0, 0.001)) as server:
+        await spoken(server.client, tts.Config(), "It costs $5.")
+        ready = made.cache_info().currsize
+    for language in ("en", "en-GB", "de", "fr", "es"):
+        normalize("5", language=language)
+    assert made.cache_info().currsize == ready == 5
+
+
+async def test_what_is_said_otherwise_has_one_mark_at_what_was_written() -> None:
+    text = "It costs **$49.95**, on May 5, 2024 in the U.S. for 20 °C & more."
+    async with serving(ScriptedEngine(0, 0.001)) as server:
+        events = await spoken(server.client, tts.Config(language="en"), text)
+    words = [text[event.first_character : event.end_character] for event in events if isinstance(event, tts.WordMark)]
+    assert words == ["It", "costs", "$49.95", "on", "May 5, 2024", "in", "the", "U.S.", "for", "20 °C", "&", "more."]
 
 
 async def test_a_mark_comes_before_the_sound_of_its_word() -> None:

@@ -14,9 +14,16 @@ from typing import Final
 # Quotes, brackets and emphasis that belong to the sentence they close.
 _CLOSERS: Final = r"""["'”’»)\]}*_~`」』）】》]*"""
 _BREAK = re.compile(
-    rf"(?P<full>(?P<mark>[.!?…]+){_CLOSERS})|(?P<wide>[。！？｡]+{_CLOSERS})"
+    rf"(?P<full>(?P<mark>[.!?…।॥؟۔։።]+){_CLOSERS})|(?P<wide>[。！？｡]+{_CLOSERS})"
     rf"|(?P<clause>[,;:،؛]+{_CLOSERS})|(?P<free>[、，；：—]+|(?<!\d)–+(?!\d))|(?P<line>\n)|(?P<space>[^\S\n]+)"
 )
+# Marks that are for the ends of sentences alone, in whatever script.
+_SURE: Final = frozenset("!?।॥؟۔։።")
+# A number, which may go on, or have what it counts after it; a sign, or a short form, which says nothing alone.
+_OPEN: Final = re.compile(r"(?:[\d$€£¥₹+±~#§№−<>=≤≥≠≈×÷*/^|][.,:;/\-–'’]?|(?<!\w)[^\W\d_]{1,3}\.)$")
+_OPEN_WINDOW: Final = 8
+# With one of these a number, or a sign between two, goes on; with one of the letters perhaps, as in "Louis XIV".
+_GOES_ON: Final = frozenset("$€£¥₹+±~#§№−<>=≤≥≠≈×÷*/^|-–%°½⅓⅔¼¾")
 # Never the end of a sentence, in the languages that are spoken most.
 _TITLES: Final = frozenset(
     [
@@ -74,6 +81,7 @@ _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}$")
 _LAST_TOKEN = re.compile(r"""[\s"'“‘«(\[{*_]*(\S*)$""")
 # A mark followed by more spaces than this is the end, whatever follows them.
 _LOOKAHEAD: Final = 16
+_ROMAN: Final = re.compile(rf"\s{{0,{_LOOKAHEAD - 1}}}[IVXLCDM]{{1,12}}(?P<ends>\W)?")
 # A run without any space, as a key or a hash, is cut here at last.
 _HARD_LIMIT: Final = 1_000
 # What belongs to one character is not torn apart, unless it is more than any script puts on one.
@@ -133,9 +141,11 @@ class Chunker:
         """The writer has stalled: what can be said of the rest without breaking a word, an abbreviation or a number."""
         shown = self._text.rstrip()
         marks = [match for match in _BREAK.finditer(shown) if match.end() == len(shown) and not match["space"]]
-        if marks and self._is_end(marks[-1], following="A"):
+        if marks and not _is_open(shown) and self._is_end(marks[-1], following="A"):
             return [self._take(len(self._text))]
-        place = max(shown.rfind(" "), shown.rfind("\n"))
+        place = len(self._text) if self._text[-1:].isspace() else _last_space(shown)
+        while place > 0 and _is_open(self._text[:place].rstrip()):
+            place = _last_space(self._text[:place].rstrip())
         enough = place > 0 and _breadth(shown[:place].strip()) >= self._config.first_characters
         return [self._take(place)] if enough else []
 
@@ -163,8 +173,11 @@ class Chunker:
             words += bool(match["space"] and place)
             enough = self._is_enough(place, words)
             following = self._following(match.end())
-            if following is None and match["mark"]:
+            whole = self._is_whole(match, following)
+            if whole is None or (following is None and match["mark"]):
                 return 0
+            if not whole:
+                continue
             if enough and self._is_cut(match, following or "A"):
                 return place
             if enough and self._separates(match):
@@ -197,12 +210,34 @@ class Chunker:
             return self._text[match.end()].isspace()
         return True
 
+    def _is_whole(self, match: re.Match[str], following: str | None) -> bool | None:
+        """False where a cut at a space or a comma tears a number from what belongs to it; None: nobody knows yet."""
+        if not (match["clause"] or match["space"]):
+            return True
+        number = _is_open(self._text[max(0, match.start() - _OPEN_WINDOW) : match.start()])
+        if match["clause"] and not (number and self._text[match.start() - 1].isdigit()):
+            return True
+        if following is None:
+            return None
+        if following.isdigit() or following in _GOES_ON:
+            return False
+        return True if match["clause"] else None if self._may_be_roman(match.end()) else self._is_free(match, number)
+
+    def _may_be_roman(self, place: int) -> bool:
+        """True while the word at `place` is not complete, and may be a Roman number."""
+        roman = _ROMAN.match(self._text, place)
+        return roman is not None and not roman["ends"] and roman.end() == len(self._text)
+
+    def _is_free(self, match: re.Match[str], number: bool) -> bool:  # noqa: FBT001 - what is before the space
+        roman = _ROMAN.match(self._text, match.end())
+        return not number and not (roman and roman["ends"] and len(roman[0].strip()) > len("I "))
+
     def _is_end(self, match: re.Match[str], following: str) -> bool:
         """True if a sentence, or at least a clause, ends at the mark; `following` is the next character that shows."""
         if match["mark"] is None:
             return not match["space"]
         before = self._text[: match.start()]
-        if "!" in match["mark"] or "?" in match["mark"]:
+        if not _SURE.isdisjoint(match["mark"]):
             return True
         if match["mark"] != ".":
             return not following.islower()
@@ -239,6 +274,18 @@ class Chunker:
             if not unicodedata.combining(self._text[place]) and self._text[place] not in "\u200d\ufe0f":
                 return place
         return _HARD_LIMIT
+
+
+def _is_open(text: str) -> bool:
+    """True where `text` ends in what needs the words after it: a number, a sign or a short form."""
+    found = _OPEN.search(text[-_OPEN_WINDOW:])
+    if found is None:
+        return False
+    return not found[0][0].isalpha() or not _ends_sentence(found[0][:-1], "A")
+
+
+def _last_space(text: str) -> int:
+    return max(text.rfind(" "), text.rfind("\n"))
 
 
 def without_short_stops(text: str) -> str:

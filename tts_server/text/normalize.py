@@ -1,38 +1,26 @@
-"""Makes text fit to be spoken: markup, emoji, links and code are left out or said sensibly.
+"""Makes text fit to be spoken: markup and code are left out, and what remains is written as it is said.
 
-Keeps where every spoken character came from, so that word marks refer to the text as it was received. Knows nothing of
+Keeps what every spoken character stands for, so that word marks refer to the text as it was received. Knows nothing of
 sound.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-# What may stand on both sides of the sign of a multiplication: a number, a bracket, or one letter by itself.
-_BEFORE_TIMES: Final = r"(?<=\d)|(?<=\))|(?<=(?<!\w)[^\W\d_])"
-_AFTER_TIMES: Final = r"[\d(]|[^\W\d_](?!\w)"
-# What is found, and what is said instead; the first one that matches counts. `\1` is what its first group holds.
-_RULES: Final = (
-    (re.compile(r"!\[([^\]]*)\]\([^)\s]*\)"), r"\1"),
-    (re.compile(r"\[([^\]]+)\]\([^)\s]*\)"), r"\1"),
-    (re.compile(r"\bhttps?://(?:www\.)?([\w-]+(?:\.[\w-]+)+)\S*"), r"\1"),
-    (re.compile(r"(?m)^[ \t]*#{1,6}[ \t]+"), ""),
-    (re.compile(r"(?m)^[ \t]*(?:[-*+•]|>)[ \t]+"), ""),
-    (re.compile(rf"(?:{_BEFORE_TIMES})(?:\*|[ \t]+\*[ \t]+)(?={_AFTER_TIMES})"), " × "),
-    (re.compile(r"(?<=\d)\*\*(?=\d)"), " "),
-    (re.compile(r"\*\*|__|~~|`|\*"), ""),
-    (re.compile(r"(?<!\w)_|_(?!\w)"), ""),
-    # espeak reads markup and phonemes in brackets; nothing that was written is meant as such.
-    (re.compile(r"\[\[|\]\]|</?[A-Za-z][^<>\n]{0,80}>"), " "),
-    (re.compile(r"&(?:nbsp|#160);"), " "),
-    (re.compile(r"&(?:amp|#38);"), "&"),
-    (re.compile(r"℃"), "°C"),
-    (re.compile(r"℉"), "°F"),
-)
-_FENCE: Final = "```"
+from tts_server.text.fences import outside_code
+from tts_server.text.latex import plain_formulas
+from tts_server.text.mapped import Kept, Mapped, Said
+from tts_server.text.markup import without_markup
+from tts_server.text.spoken import language_of, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tts_server.engine import WordMark
+
 _SILENT_CATEGORIES: Final = frozenset(("So", "Sk", "Cs", "Co", "Cn", "Cc"))
 # Signs that have a name in every language; an engine says "&", "%" and "×" in its own.
 _SAID: Final = "°№"
@@ -41,62 +29,74 @@ _JOINERS: Final = "\u200d\ufe0e\ufe0f"
 
 @dataclass(frozen=True, slots=True)
 class NormalizedText:
-    """A text to be spoken, and where it came from."""
+    """A text to be spoken, and what it stands for."""
 
     text: str
     """What is said."""
-    origin: tuple[int, ...]
-    """For each character of `text`, its place in the text as written; and one more for the end."""
-    in_code: bool = False
-    """What follows it is still within a block of code."""
+    mapped: Mapped
+    """The same with its places in the text as written."""
+    fence: str = ""
+    """What follows it is still within the block of code that this fence opened; empty: it is not."""
 
     def source(self, start: int, end: int) -> tuple[int, int]:
-        """Where the characters from `start` to `end` of `text` stand in the text as written."""
-        last = self.origin[max(start, end - 1)]
-        return self.origin[start], max(last + 1, self.origin[start])
+        """What the characters from `start` to `end` of `text` stand for in the text as written."""
+        last = max(start, end - 1)
+        return self.mapped.starts[start], max(self.mapped.ends[start : last + 1])
 
 
-def normalize(written: str, *, in_code: bool = False) -> NormalizedText:
+class WrittenMarks:
+    """The marks of what is spoken, as marks of what was written: several spoken words of one number have one."""
+
+    def __init__(self, said: NormalizedText, first_char: int) -> None:
+        """The text that `said` was written as begins at `first_char` of its reply."""
+        self._said = said
+        self._first_char = first_char
+        self._marked = 0
+
+    def written(self, mark: WordMark) -> Iterator[WordMark]:
+        """The mark in the reply's text; none where the written word has one already."""
+        start, end = self._said.source(mark.start_char, mark.end_char)
+        if start >= self._marked:
+            self._marked = end
+            yield replace(mark, start_char=self._first_char + start, end_char=self._first_char + end)
+
+
+def normalize(written: str, *, fence: str = "", language: str = "", begins_line: bool = True) -> NormalizedText:
     """`written` as it is to be said; empty where there is nothing to say.
 
-    With `in_code` it begins within a block of code, none of which is said.
+    With `fence` it begins within a block of code that this opened, none of which is said. `language` is a BCP 47 tag;
+    for one without rules numbers and signs stay as they are, for the engine to read. `begins_line`: it begins a line,
+    so that a mark at its beginning may open a block of code.
     """
-    characters: list[tuple[str, int]] = []
+    prose = outside_code(written, fence, begins_line=begins_line)
+    text = _joined(Mapped.of(written), prose.runs)
+    rules = language_of(language)
+    text = without_markup(plain_formulas(text), None if rules is None else rules.words)
+    text = _plain(say(text, language))
+    if not any(character.isalnum() for character in text.text):
+        return NormalizedText("", Mapped.of(""), prose.fence)
+    return NormalizedText(text.text, text, prose.fence)
+
+
+def _joined(text: Mapped, runs: tuple[tuple[int, int], ...]) -> Mapped:
+    """The runs of `text`, with a space for what was between them."""
+    parts: list[Kept | Said] = []
     place = 0
-    for number, part in enumerate(written.split(_FENCE)):
-        if number:
-            in_code = not in_code
-            characters.append((" ", place))
-            place += len(_FENCE)
-        if not in_code:
-            characters += zip(part, range(place, place + len(part)), strict=True)
-        place += len(part)
-    for pattern, replacement in _RULES:
-        characters = _replace(characters, pattern, replacement)
-    characters = [_plain(character, place) for character, place in characters]
-    text = "".join(character for character, _ in characters)
-    if not any(character.isalnum() for character in text):
-        return NormalizedText("", (len(written),), in_code)
-    return NormalizedText(text, (*(place for _, place in characters), len(written)), in_code)
+    for start, end in runs:
+        if start > place:
+            parts.append(Said(" ", place, start))
+        parts.append(Kept(start, end))
+        place = end
+    return text.rebuilt([*parts, Said(" ", place, len(text.text))])
 
 
-def _plain(character: str, place: int) -> tuple[str, int]:
-    if character.isspace():
-        return (character, place)
-    silent = unicodedata.category(character) in _SILENT_CATEGORIES and character not in _SAID
-    silent = silent or character in _JOINERS
-    return (" " if silent else character, place)
+def _plain(text: Mapped) -> Mapped:
+    """The text with a space for each character that has no sound."""
+    plain = "".join(" " if _is_silent(character) else character for character in text.text)
+    return Mapped(plain, text.starts, text.ends)
 
 
-def _replace(characters: list[tuple[str, int]], pattern: re.Pattern[str], replacement: str) -> list[tuple[str, int]]:
-    text = "".join(character for character, _ in characters)
-    out: list[tuple[str, int]] = []
-    done = 0
-    for match in pattern.finditer(text):
-        out += characters[done : match.start()]
-        if replacement == r"\1":
-            out += characters[match.start(1) : match.end(1)]
-        else:
-            out += [(character, characters[match.start()][1]) for character in replacement]
-        done = match.end()
-    return out + characters[done:]
+def _is_silent(character: str) -> bool:
+    if character.isspace() or character in _SAID:
+        return False
+    return character in _JOINERS or unicodedata.category(character) in _SILENT_CATEGORIES

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tts_server.text.chunker import Chunker, without_short_stops
 
-TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'", max_size=400)
+TEXTS = st.text(alphabet="abc DrN.,!?;:。\n123\"'$IV|-—।؟", max_size=400)
 
 
 def cut(text: str, size: int = 7) -> list[str]:
@@ -53,6 +53,7 @@ def test_full_width_marks_end_sentences() -> None:
     assert cut(text)[0].endswith("。")
 
 
+@settings(deadline=None)
 @given(TEXTS, st.integers(1, 40))
 def test_pieces_join_to_the_text_and_know_their_places(text: str, size: int) -> None:
     chunker = Chunker()
@@ -62,9 +63,69 @@ def test_pieces_join_to_the_text_and_know_their_places(text: str, size: int) -> 
     assert all(text[piece.start_char : piece.end_char] == piece.text for piece in pieces)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_how_the_text_was_split_into_deltas_makes_no_difference(text: str) -> None:
     assert cut(text, 1) == cut(text, 11)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("It costs you $5, 10:05 is when it begins.", "$5, 10:05"),
+        ("It was on the day of May 5, 2024 that we met him there.", "May 5, 2024"),
+        ("The price of it all was about $1.5 million in that year.", "$1.5 million"),
+        ("We all know that it was king Henry VIII who did it then.", "Henry VIII"),
+        ("one two three four five six seven 5 km away from here", "5 km"),
+        ("they all say that it is so if x > 5 holds for all of it", "x > 5"),
+        ("one two three four five six seven Dr. Smith is at home", "Dr. Smith"),
+        ("At 3.5 percent, e.g. in the bank, it is 10:05 now in town.", "e.g. in"),
+        ("The train that we all take leaves at 10:05 every morning.", "10:05"),
+        ("The number of all the people there is 1,000,000 as of now.", "1,000,000"),
+        ("one two three four five six seven 3 + 4 = 7 as you know", "3 + 4 = 7"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 400])
+def test_no_piece_ends_within_a_number_and_what_belongs_to_it(text: str, whole: str, size: int) -> None:
+    assert any(whole in piece for piece in cut(text, size)), cut(text, size)
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["मैं आपकी पूरी मदद कर सकता हूँ।", "आज यहाँ मौसम बहुत अच्छा है और धूप भी।", "हम सब पार्क जा सकते हैं आज।"],
+        ["هل تريد أن نخرج معا هذا المساء؟", "هل الطقس جميل في المدينة؟", "هل عندك وقت كاف لذلك؟"],
+        ["آج موسم بہت اچھا ہے اور دھوپ بھی ہے۔", "ہم سب باغ جا سکتے ہیں آج شام کو۔"],
+        ["Այսօր եղանակը շատ լավ է և տաք։", "Մենք կարող ենք գնալ այգի բոլորս։"],
+        ["今天天气很好我们去公园玩吧。", "明天可能会下雨所以我们最好待在家里。"],
+    ],
+)
+def test_sentences_end_with_the_marks_of_their_script(sentences: list[str]) -> None:
+    pieces = cut(" ".join(sentences), 3)
+    assert all(any(piece.strip().endswith(sentence) for piece in pieces) for sentence in sentences[1:])
+    assert len(pieces) >= len(sentences)
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("Checking your calendar\n", ""),
+        ("Checking your calendar now: ", ""),
+        ("Let me look that up for you ", ""),
+        ("Checking your calendar. One moment...", ""),
+        ("It will cost you about $5", " $5"),
+        ("The value of pi is about 3.", " 3."),
+        ("The total of it comes to 10:", " 10:"),
+        ("It all happened in the year 19", " 19"),
+        ("The distance is about 5 ", " 5 "),
+        ("I spoke about it to the nice Dr. ", " Dr. "),
+    ],
+)
+def test_a_stall_holds_back_only_what_may_go_on(text: str, held: str) -> None:
+    chunker = Chunker()
+    chunker.add(text)
+    chunker.pause()
+    assert chunker.waiting.rstrip("\n").strip() == held.strip()
 
 
 def test_a_stall_speaks_what_can_be_said_without_breaking_a_word() -> None:
