@@ -18,7 +18,9 @@ class TtsConfig(TlsSettings):
     host: str = setting("PARLEY_TTS_HOST", LOOPBACK, help="Address to listen on.")
     port: int = port_setting("PARLEY_TTS_PORT", help="Port to listen on.")
     metrics_port: int = port_setting("PARLEY_TTS_METRICS_PORT", help="Port of /metrics; 0 for none.")
-    engine: str = setting("PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "piper", "scripted"), help="Engine to use.")
+    engine: str = setting(
+        "PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "hibari", "piper", "scripted"), help="Engine to use."
+    )
     voice: str = setting("PARLEY_TTS_VOICE", "", help="Default voice; empty: the engine's. piper: a path does too.")
     voices_dir: str = setting(
         "PARLEY_TTS_VOICES_DIR",

@@ -18,6 +18,7 @@ _PACKAGES: Final = {
     "ctranslate2": ("ctranslate2", "ctranslate2"),
     "vllm": ("vllm", "vllm"),
     "espeak": ("espeakng_loader", "tts"),
+    "hibari": ("hibari", "hibari"),
     "piper": ("piper", "piper"),
 }
 _NEEDS_MODEL: Final = ("openai", "ctranslate2", "vllm")

@@ -214,5 +214,5 @@ async def test_a_wrong_setting_stops_everything_and_is_named() -> None:
     ports = dict(zip(variables, map(str, free_ports(len(variables))), strict=True))
     status, _, errors = await parley("up", **ports, PARLEY_TTS_ENGINE="espeek")
     assert status == 1
-    assert "PARLEY_TTS_ENGINE=espeek: not one of espeak, piper, scripted" in errors
+    assert "PARLEY_TTS_ENGINE=espeek: not one of espeak, hibari, piper, scripted" in errors
     assert errors.count("\n") == 1

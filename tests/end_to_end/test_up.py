@@ -212,7 +212,10 @@ async def test_on_any_address_of_this_machine_it_listens_and_is_found(host: str)
         ({"PARLEY_GATEWAY_HOST": "203.0.113.7"}, "PARLEY_GATEWAY_HOST=203.0.113.7 is no address of this machine"),
         ({"PARLEY_TTS_HOST": "nobody.invalid"}, "PARLEY_TTS_HOST=nobody.invalid is no address of this machine"),
         ({"PARLEY_LOG_LEVEL": "loud"}, "PARLEY_LOG_LEVEL=loud: not one of DEBUG, INFO"),
-        ({"PARLEY_TTS_ENGINE": "espeek"}, "tts_server cannot run: PARLEY_TTS_ENGINE=espeek: not one of espeak, piper"),
+        (
+            {"PARLEY_TTS_ENGINE": "espeek"},
+            "tts_server cannot run: PARLEY_TTS_ENGINE=espeek: not one of espeak, hibari, piper",
+        ),
         (
             {"PARLEY_GRAFANA_URL": "localhost:3000"},
             "edge_gateway cannot run: PARLEY_GRAFANA_URL=localhost:3000: not the address of a Grafana",

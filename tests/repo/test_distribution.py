@@ -24,7 +24,7 @@ EXTRAS = {
     "edge_gateway": ("gateway",),
     "asr_server": ("asr",),
     "llm_server": ("llm", "ctranslate2", "vllm"),
-    "tts_server": ("tts", "piper", "redis"),
+    "tts_server": ("tts", "hibari", "piper", "redis"),
 }
 REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?")
 

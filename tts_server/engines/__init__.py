@@ -22,6 +22,10 @@ def open_engine(config: TtsConfig) -> Engine:
             from tts_server.engines.espeak import EspeakEngine
 
             return EspeakEngine()
+        case "hibari":
+            from tts_server.engines.hibari.engine import HibariEngine
+
+            return HibariEngine()
         case "piper":
             from tts_server.engines.piper import PiperEngine
             from tts_server.engines.piper_voices import PiperOptions
