@@ -49,7 +49,7 @@ _LOUDNESS_DB: Final = -21.0
 _CEILING: Final = 0.9
 _WARM_UP_TEXT: Final = "The quick brown fox jumps over the lazy dog, and nobody knows why it does so."
 # A word is heard so much before the network says that its first phoneme begins, by its onsets after pauses.
-_EARLY_SECONDS: Final = 0.05
+_EARLY_SECONDS: Final = 0.025
 _SENTENCE_PAUSE_SECONDS: Final = 0.2
 _PAUSE_SECONDS: Final = 0.1
 _END_SECONDS: Final = 0.06
