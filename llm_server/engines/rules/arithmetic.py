@@ -34,12 +34,17 @@ _OPERATORS: Final = (
     (r"\bcubed\b", "^ 3"),
     (r"\b(?:the )?square root of\b", "sqrt"),
     (r"\b(?:percent|per cent) of\b|%\s*of\b", "% *"),
+    (r"\b(?:percent|per cent)\b", "%"),
+    # An amount of money is a number.
+    (r"(?<=\d) (?:dollars?|euros?|pounds?|bucks)\b|[$€£](?= ?\d)", ""),
     # "Half of my friends" is no sum.
     (r"\b(?:a )?half of (?=\d)", "1 / 2 *"),
     (r"\b(?:a )?quarter of (?=\d)", "1 / 4 *"),
     (r"\b(?:a )?third of (?=\d)", "1 / 3 *"),
     (r"\b(?:twice|double) (?=\d)", "2 *"),
 )
+# Signs that make a sum of numbers; a percentage alone is none.
+_OPERATIONS: Final = ("+", "-", "*", "/", "^", "sqrt")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|sqrt|[-+*/^%()]")
 # "555-1234" and "5/6" are telephone numbers and dates, unless they are all that is asked.
 _NUMBER_WITH_MARKS = re.compile(r"\d\s*[-/]\s*\d")
@@ -47,6 +52,12 @@ _ASKED = re.compile(
     r"(?:what(?: ' s| is|'s)|how much is|calculate|compute|work out)?[\s\d.+*/x^()-]*(?:please|equals?)?[\s?.!=]*"
 )
 _SPOKEN = {"*": "times", "/": "divided by", "+": "plus", "-": "minus", "^": "to the power of"}
+_SAID_SHORTER: Final = (
+    ("percent times", "percent of"),
+    ("one divided by two times", "half of"),
+    ("one divided by three times", "a third of"),
+    ("one divided by four times", "a quarter of"),
+)
 _MOST_SIGNS: Final = 8
 _DEEPEST: Final = 8
 
@@ -75,7 +86,7 @@ def find(text: str) -> Sum | None:
     best: list[str] = []
     for run in re.findall(r"(?:(?:\d+(?:\.\d+)?|sqrt|[-+*/^%()])\s*)+", line):
         tokens = _TOKEN.findall(run)
-        if len(tokens) > len(best) and any(not _is_number(token) and token not in "()" for token in tokens):
+        if len(tokens) > len(best) and any(token in _OPERATIONS for token in tokens):
             best = tokens
     while best and not _is_number(best[-1]) and best[-1] not in "%)":
         best.pop()
@@ -101,8 +112,8 @@ def work_out(calculation: Sum) -> str:
     except (exact.OutOfReach, TooLarge):
         raise Unspeakable("That is more than I can count.") from None
     asked = " ".join(words)
-    asked = asked.replace("percent times", "percent of").replace("1 divided by 2 times", "half of")
-    asked = asked.replace("to the power of 2", "squared").replace("one divided by two times", "half of")
+    for figures, words_for_it in _SAID_SHORTER:
+        asked = asked.replace(figures, words_for_it)
     return f"{asked[:1].upper()}{asked[1:]} is {said}."
 
 
@@ -143,9 +154,17 @@ class _Parser:
     def _sum(self) -> Fraction:
         value = self._product()
         while self._peek() in ("+", "-"):
-            operator, other = self._take(), self._product()
+            operator, share = self._take(), self._is_share()
+            other = self._product()
+            # "Fifty plus ten percent" is ten percent more of it.
+            other = exact.within_reach(value * other) if share else other
             value = exact.within_reach(value + other if operator == "+" else value - other)
         return value
+
+    def _is_share(self) -> bool:
+        """Whether a percentage comes next, and nothing that it is multiplied with."""
+        percentage = self._tokens[self._at : self._at + 3]
+        return len(percentage) > 1 and percentage[1] == "%" and percentage[2:] not in (["*"], ["/"], ["^"], ["%"])
 
     def _product(self) -> Fraction:
         value = self._power()

@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from llm_server.engines.rules.numbers import in_words
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -21,12 +23,13 @@ _TIME = re.compile(
 )
 _PLACE = re.compile(
     r"\btime\b[^?.!]{0,20}? in (?P<place>[^\W\d_][\w .,'-]{1,40}?)"
-    r"(?: right now| now| at the moment| today| please)*[?.! ]*$"
+    r"(?: right now| now| at the moment| today| please)*(?:,? (?:and|because|if|when)\b.*)?[?.! ]*$"
 )
 _NO_PLACE: Final = re.compile(r"(?:the |this )?(?:morning|afternoon|evening|night|day|moment|world)|english|here")
 _DATE = re.compile(
     r"\bwhat(?:'s| is)? (?:the |today's )?(?:current )?(?:date|day)\b|\bwhich day\b"
     r"|\bday (?:is (?:it|today)|of the week)\b|\btoday's date\b|\bwhat(?: is|'s) today\b"
+    r"|\bis (?:it|today) (?:already |really |a )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b"
 )
 _OTHER_DAYS: Final = (
     (re.compile(r"\bday after tomorrow\b"), 2, "The day after tomorrow is"),
@@ -38,6 +41,22 @@ _OTHER_DAYS: Final = (
 _DAY_ASKED = re.compile(
     r"\b(?:what|which)(?:'s| is| was| will)?\b[^?.!]{0,20}\b(?:day|date)\b|\b(?:day|date)\b[^?.!]*\?"
 )
+_UNTIL = re.compile(
+    r"\bhow (?:many days|long|many (?:more )?sleeps)\b.{0,30}? (?:until|till|to|before) "
+    r"(?:the )?(?P<day>[a-z' ]{3,20}?)[?.! ]*$"
+)
+_FEASTS: Final = {
+    "christmas": (12, 25),
+    "christmas day": (12, 25),
+    "christmas eve": (12, 24),
+    "new year": (1, 1),
+    "new year's": (1, 1),
+    "new year's day": (1, 1),
+    "new year's eve": (12, 31),
+    "halloween": (10, 31),
+    "valentine's day": (2, 14),
+}
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _YEAR = re.compile(r"\b(?:what|which)(?:'s| is)? (?:the )?(?:current )?year\b|\byear is (?:it|this)\b")
 _MONTH = re.compile(r"\b(?:what|which)(?:'s| is)? (?:the )?(?:current )?month\b|\bmonth is (?:it|this)\b")
 # Places that the list of time zones does not name; of those with several zones, none.
@@ -96,6 +115,21 @@ def tell_date(asked: Asked) -> str | None:
     if _MONTH.search(folded):
         return f"It is {asked.now:%B}."
     return f"Today is {_date(asked.now)}." if _DATE.search(folded) else None
+
+
+def days_until(asked: Asked) -> str | None:
+    """How many days there are until a feast or a day of the week."""
+    found = _UNTIL.search(asked.folded)
+    day, today = found["day"] if found else "", asked.now.date()
+    if day in _FEASTS:
+        feast = today.replace(month=_FEASTS[day][0], day=_FEASTS[day][1])
+        days = ((feast if feast >= today else feast.replace(year=today.year + 1)) - today).days
+    elif day in _WEEKDAYS:
+        days = (_WEEKDAYS.index(day) - today.weekday()) % 7
+    else:
+        return None
+    named = " ".join(word[:1].upper() + word[1:] for word in day.split())
+    return f"{named} is today." if not days else f"{named} is in {in_words(days)} day{'s' if days > 1 else ''}."
 
 
 def _date(day: datetime) -> str:

@@ -19,7 +19,8 @@ _SAID = re.compile(
 )
 # "I'm Anna" when that is all, and written like a name; "I'm tired" is none.
 _I_AM = re.compile(
-    rf"(?:(?:hi|hello|hey|good \w+)[,.!]? )?(?:i'm|i am|this is) ({_WORD}(?: {_WORD}){{0,2}})[.!]?", re.IGNORECASE
+    rf"(?:(?:hi|hello|hey|good \w+)[,.!]? )?(?:i'm|i am|this is) ({_WORD}(?: {_WORD}){{0,2}})(?:[.,!].*)?",
+    re.IGNORECASE,
 )
 _WORDS: Final = (
     "a an the not back later maybe when what who if on at in tomorrow again so very too really hard difficult "
@@ -31,7 +32,7 @@ _STATES: Final = (
     "okay fine good great sorry sure tired"
 )
 _NO_PEOPLE: Final = frozenset(_STATES.split())
-_ASKED = re.compile(r"\bwhat(?:'s| is| was) my name\b|\bwho am i\b|\b(?:know|remember|say) my name\b")
+_ASKED = re.compile(r"\bwhat(?:'s| is| was) my name\b|\bwho (?:am i|i am)\b|\b(?:know|remember|say) my name\b")
 _SPELL_MY_NAME = re.compile(r"\bspell my name\b|\bmy name (?:is )?spell(?:ed|t)\b")
 
 

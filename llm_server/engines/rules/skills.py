@@ -11,7 +11,7 @@ from llm_server.engine import Message, Role
 from llm_server.engines.rules import arithmetic
 from llm_server.engines.rules.asked import LONGEST, Asked
 from llm_server.engines.rules.chance import draw, joke
-from llm_server.engines.rules.clock import tell_date, tell_time
+from llm_server.engines.rules.clock import days_until, tell_date, tell_time
 from llm_server.engines.rules.names import introduction, whoami
 from llm_server.engines.rules.phrases import phrase
 from llm_server.engines.rules.units import convert
@@ -53,6 +53,7 @@ _SKILLS: Final[tuple[Callable[[Asked], str | None], ...]] = (
     again,
     spell,
     count,
+    days_until,
     tell_time,
     tell_date,
     whoami,
