@@ -43,6 +43,10 @@ _OPERATORS: Final = (
     (r"\b(?:a )?third of (?=\d)", "1 / 3 *"),
     (r"\b(?:twice|double) (?=\d)", "2 *"),
 )
+# "A quarter plus three fifths", where there is something to do with them.
+_PARTS: Final = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "eighth": 8, "tenth": 10}
+_FRACTION = re.compile(rf"\b(\d+|an?) ({'|'.join(_PARTS)})s?\b(?! of\b)")
+_OPERATION_SAID = re.compile(r"\b(?:plus|minus|times|divided by|multiplied by)\b")
 # Signs that make a sum of numbers; a percentage alone is none.
 _OPERATIONS: Final = ("+", "-", "*", "/", "^", "sqrt")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|sqrt|[-+*/^%()]")
@@ -54,6 +58,8 @@ _ASKED = re.compile(
 _SPOKEN = {"*": "times", "/": "divided by", "+": "plus", "-": "minus", "^": "to the power of"}
 _SAID_SHORTER: Final = (
     ("percent times", "percent of"),
+    ("to the power of two", "squared"),
+    ("to the power of three", "cubed"),
     ("one divided by two times", "half of"),
     ("one divided by three times", "a third of"),
     ("one divided by four times", "a quarter of"),
@@ -81,6 +87,8 @@ def find(text: str) -> Sum | None:
     line = digits(text)
     if _NUMBER_WITH_MARKS.search(line) and not _ASKED.fullmatch(line):
         return None
+    if _OPERATION_SAID.search(line):
+        line = _FRACTION.sub(_divided, line)
     for pattern, operator in (*_VERBS, *_OPERATORS):
         line = re.sub(pattern, f" {operator} ", line)
     best: list[str] = []
@@ -93,6 +101,10 @@ def find(text: str) -> Sum | None:
     while best and best[0] not in ("sqrt", "-", "(") and not _is_number(best[0]):
         best.pop(0)
     return Sum(tuple(best)) if any(_is_number(t) for t in best) and len(best) > 1 else None
+
+
+def _divided(found: re.Match[str]) -> str:
+    return f"({found[1] if found[1].isdigit() else 1} / {_PARTS[found[2]]})"
 
 
 def work_out(calculation: Sum) -> str:

@@ -1,64 +1,31 @@
-"""Time and date, here and elsewhere. Pure, but for the list of time zones, which is read once."""
+"""The time of day, here and elsewhere. Pure, but for the list of time zones, which is read once."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
-
-from llm_server.engines.rules.numbers import in_words
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from llm_server.engines.rules.asked import Asked
 
-_ORDINAL_ENDINGS: Final = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
+# "What time is the train" is another question.
 _TIME = re.compile(
-    r"\bwhat(?:'s| is)? (?:the )?(?:current )?time\b|\btime is it\b|\b(?:tell|give) me the time\b|\bthe time please\b"
-    r"|\btime (?:is it )?(?:right )?now\b|\bhow late is it\b|\bdo you (?:have|know) the time\b"
+    r"\bwhat time(?: is it\b| it is\b| do you have\b| do we have\b| now\b|[?.! ]*$)|^time is it\b"
+    r"|\b(?:what(?:'s| is)|tell me|give me|know|have) the (?:current )?time\b(?! (?:of|for|to|zone|when|that)\b)"
+    r"|\bwhat's time\b|^the time please\b|^(?:the )?time[?.! ]*$|\bhow late is it\b"
 )
+# "I had a good time in Paris" asks nothing.
 _PLACE = re.compile(
-    r"\btime\b[^?.!]{0,20}? in (?P<place>[^\W\d_][\w .,'-]{1,40}?)"
+    r"(?:\b(?:what|tell me|give me|know)\b.{0,20}|^(?:and )?(?:the )?)\btime\b[^?.!]{0,20}? in "
+    r"(?P<place>[^\W\d_][\w .,'-]{1,40}?)"
     r"(?: right now| now| at the moment| today| please)*(?:,? (?:and|because|if|when)\b.*)?[?.! ]*$"
 )
 _NO_PLACE: Final = re.compile(r"(?:the |this )?(?:morning|afternoon|evening|night|day|moment|world)|english|here")
-_DATE = re.compile(
-    r"\bwhat(?:'s| is)? (?:the |today's )?(?:current )?(?:date|day)\b|\bwhich day\b"
-    r"|\bday (?:is (?:it|today)|of the week)\b|\btoday's date\b|\bwhat(?: is|'s) today\b"
-    r"|\bis (?:it|today) (?:already |really |a )?(?:mon|tues|wednes|thurs|fri|satur|sun)day\b"
-)
-_OTHER_DAYS: Final = (
-    (re.compile(r"\bday after tomorrow\b"), 2, "The day after tomorrow is"),
-    (re.compile(r"\bday before yesterday\b"), -2, "The day before yesterday was"),
-    (re.compile(r"\btomorrow\b"), 1, "Tomorrow is"),
-    (re.compile(r"\byesterday\b"), -1, "Yesterday was"),
-)
-# Another day is asked for with one of these; "what will I do tomorrow" is not.
-_DAY_ASKED = re.compile(
-    r"\b(?:what|which)(?:'s| is| was| will)?\b[^?.!]{0,20}\b(?:day|date)\b|\b(?:day|date)\b[^?.!]*\?"
-)
-_UNTIL = re.compile(
-    r"\bhow (?:many days|long|many (?:more )?sleeps)\b.{0,30}? (?:until|till|to|before) "
-    r"(?:the )?(?P<day>[a-z' ]{3,20}?)[?.! ]*$"
-)
-_FEASTS: Final = {
-    "christmas": (12, 25),
-    "christmas day": (12, 25),
-    "christmas eve": (12, 24),
-    "new year": (1, 1),
-    "new year's": (1, 1),
-    "new year's day": (1, 1),
-    "new year's eve": (12, 31),
-    "halloween": (10, 31),
-    "valentine's day": (2, 14),
-}
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_YEAR = re.compile(r"\b(?:what|which)(?:'s| is)? (?:the )?(?:current )?year\b|\byear is (?:it|this)\b")
-_MONTH = re.compile(r"\b(?:what|which)(?:'s| is)? (?:the )?(?:current )?month\b|\bmonth is (?:it|this)\b")
 # Places that the list of time zones does not name; of those with several zones, none.
 _ALSO: Final = {
     "America/New_York": "new york city, washington, washington dc, boston, philadelphia, miami, atlanta, florida",
@@ -92,7 +59,7 @@ def tell_time(asked: Asked) -> str | None:
         )
         named = named if named != named.lower() else named.title()
         try:
-            there = asked.now.astimezone(ZoneInfo(zones()[_plain(place["place"])]))
+            there = asked.now.astimezone(ZoneInfo(_zone(place["place"])))
         except (KeyError, ZoneInfoNotFoundError):
             return f"I do not know what time it is in {named}. Here it is {clock(asked.now)}."
         return f"In {named} it is {clock(there)}{_other_day(there, asked.now)}."
@@ -103,45 +70,17 @@ def _other_day(there: datetime, here: datetime) -> str:
     return "" if there.date() == here.date() else f" on {there:%A}"
 
 
-def tell_date(asked: Asked) -> str | None:
-    """Which day, month or year it is."""
-    folded = asked.folded
-    if _DAY_ASKED.search(folded):
-        for pattern, days, begin in _OTHER_DAYS:
-            if pattern.search(folded):
-                return f"{begin} {_date(asked.now + timedelta(days=days))}."
-    if _YEAR.search(folded):
-        return f"It is {asked.now.year}."
-    if _MONTH.search(folded):
-        return f"It is {asked.now:%B}."
-    return f"Today is {_date(asked.now)}." if _DATE.search(folded) else None
-
-
-def days_until(asked: Asked) -> str | None:
-    """How many days there are until a feast or a day of the week."""
-    found = _UNTIL.search(asked.folded)
-    day, today = found["day"] if found else "", asked.now.date()
-    if day in _FEASTS:
-        feast = today.replace(month=_FEASTS[day][0], day=_FEASTS[day][1])
-        days = ((feast if feast >= today else feast.replace(year=today.year + 1)) - today).days
-    elif day in _WEEKDAYS:
-        days = (_WEEKDAYS.index(day) - today.weekday()) % 7
-    else:
-        return None
-    named = " ".join(word[:1].upper() + word[1:] for word in day.split())
-    return f"{named} is today." if not days else f"{named} is in {in_words(days)} day{'s' if days > 1 else ''}."
-
-
-def _date(day: datetime) -> str:
-    return f"{day:%A}, the {day.day}{_ORDINAL_ENDINGS.get(day.day, 'th')} of {day:%B}"
-
-
 def clock(now: datetime) -> str:
     """The time of day as people say it."""
     hour = now.hour % 12 or 12
     half = "in the morning" if now.hour < 12 else "in the afternoon" if now.hour < 18 else "in the evening"  # noqa: PLR2004 - of the clock
     minutes = "o'clock" if not now.minute else f"oh {now.minute}" if now.minute < 10 else str(now.minute)  # noqa: PLR2004 - of the clock
     return f"{hour} {minutes} {half}"
+
+
+def _zone(place: str) -> str:
+    """The time zone of a place, which may be named with its country: "Sydney, Australia"."""
+    return zones().get(_plain(place)) or zones()[_plain(place.partition(",")[0])]
 
 
 @cache

@@ -32,7 +32,7 @@ _STATES: Final = (
     "okay fine good great sorry sure tired"
 )
 _NO_PEOPLE: Final = frozenset(_STATES.split())
-_ASKED = re.compile(r"\bwhat(?:'s| is| was) my name\b|\bwho (?:am i|i am)\b|\b(?:know|remember|say) my name\b")
+_ASKED = re.compile(r"\bwhat\b.{0,30}\bmy name\b|\bwho (?:am i|i am)\b|\b(?:know|remember|say) my name\b")
 _SPELL_MY_NAME = re.compile(r"\bspell my name\b|\bmy name (?:is )?spell(?:ed|t)\b")
 
 

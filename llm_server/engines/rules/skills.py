@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from llm_server.engine import Message, Role
 from llm_server.engines.rules import arithmetic
 from llm_server.engines.rules.asked import LONGEST, Asked
+from llm_server.engines.rules.calendar import days_until, tell_date
 from llm_server.engines.rules.chance import draw, joke
-from llm_server.engines.rules.clock import days_until, tell_date, tell_time
+from llm_server.engines.rules.clock import tell_time
 from llm_server.engines.rules.names import introduction, whoami
 from llm_server.engines.rules.phrases import phrase
 from llm_server.engines.rules.units import convert
