@@ -60,6 +60,12 @@ async def ask(engine: RulesEngine, *said: str | Message, max_tokens: int = 512) 
         ("add 5 and 3", "Five plus three is eight."),
         ("what is two and two", "Two plus two is four."),
         ("what is (2 + 3) * 4?", "That is twenty."),
+        ("one half plus one quarter", "That is zero point seven five."),
+        ("a third of ninety", "A third of ninety is thirty."),
+        ("fifty plus ten percent", "Fifty plus ten percent is fifty-five."),
+        ("50 plus 10% of 40", "Fifty plus ten percent of forty is fifty-four."),
+        ("how much is $5 times 3", "Five times three is fifteen."),
+        ("seventeen squared", "Seventeen squared is two hundred and eighty-nine."),
     ],
 )
 async def test_sums_are_worked_out(engine: RulesEngine, said: str, answer: str) -> None:
@@ -107,7 +113,8 @@ async def test_an_interrupted_reply_goes_on_from_where_it_was_cut(engine: RulesE
         "I said goodbye to my mother",
         "call me maybe later",
         "my name is not important",
-        "I'm tired",
+        "I am 50 percent sure",
+        "a quarter past four",
         "half of my friends are twice as old",
     ],
 )

@@ -30,9 +30,9 @@ def converse(*asked: str) -> list[str]:
     return said[1::2]
 
 
-@pytest.mark.parametrize("name", ["first_minute.tsv"])
+@pytest.mark.parametrize("name", ["", "_second", "_third", "_fourth"])
 def test_the_questions_of_the_first_minutes_are_answered(name: str) -> None:
-    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    lines = Path(__file__).with_name(f"first_minute{name}.tsv").read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     replies = converse(*[said for said, _ in rows])
     missed = [
@@ -57,10 +57,33 @@ def test_the_questions_of_the_first_minutes_are_answered(name: str) -> None:
         ("What day was yesterday?", "Yesterday was Thursday, the 19th of November."),
         ("What year is it?", "It is 2026."),
         ("which month is it", "It is November."),
+        ("What time is it in Sydney, Australia?", "In Sydney, Australia it is 6 oh 5 in the morning on Saturday."),
+        ("What's the date next Friday?", "The next Friday is the 27th of November."),
+        ("What day is it in two weeks?", "That is Friday, the 4th of December."),
+        ("what day was it three days ago", "That was Tuesday, the 17th of November."),
+        ("Is it Monday today?", "Today is Friday, the 20th of November."),
+        ("How many days are left until Christmas?", "Christmas is in thirty-five days."),
+        ("how long until Friday", "Friday is today."),
+        ("how many days until New Year", "New Year is in forty-two days."),
     ],
 )
 def test_time_and_date_are_told_here_and_elsewhere(said: str, answer: str) -> None:
     assert reply(said) == answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "what time is the train",
+        "what year was the moon landing",
+        "What is the date of the battle of Hastings?",
+        "I had a good time in Paris",
+        "how many days to my birthday",
+        "what will I do tomorrow",
+    ],
+)
+def test_another_day_or_time_than_is_known_is_not_answered_with_this_one(said: str) -> None:
+    assert reply(said).startswith("Sorry, I do not know")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +99,7 @@ def test_time_and_date_are_told_here_and_elsewhere(said: str, answer: str) -> No
         ("how much is 5 pounds in kilos", "Five pounds are about two point two seven kilograms."),
         ("60 mph in km/h", "Sixty miles an hour are about ninety-six point five six kilometers an hour."),
         ("how many ml are in 2 cups", "Two cups are about four hundred and seventy-three point one eight milliliters."),
+        ("How many grams are in half a kilo?", "Zero point five kilograms are five hundred grams."),
         ("how many days are in a year", "One year is three hundred and sixty-five days."),
         ("convert 1 mm to miles", "One millimeter is less than a hundredth of a mile."),
         ("convert 70 kg to miles", "Kilograms are weight and miles are length, so I cannot convert them."),
@@ -96,6 +120,7 @@ def test_units_are_converted(said: str, answer: str) -> None:
         ("call me Jean-Luc", "Jean-Luc"),
         ("my name is anna and I like tea", "Anna"),
         ("Hello, I'm Anna.", "Anna"),
+        ("I'm Siobhán, by the way.", "Siobhán"),
         ("I’m called O’Neill", "O'Neill"),
     ],
 )
@@ -154,6 +179,8 @@ def test_the_users_own_name_is_spelt() -> None:
         ("call my mom", "cannot call"),
         ("Are you recording me?", "Nothing that you say is stored"),
         ("Do you speak German?", "only English"),
+        ("Is this conversation private?", "Nothing that you say is stored"),
+        ("How do I make you smarter?", "set PARLEY_LLM_ENGINE"),
         ("Are you a real person?", "a program"),
         ("are you ChatGPT", "no language model"),
     ],

@@ -32,7 +32,9 @@ _STATES: Final = (
     "okay fine good great sorry sure tired"
 )
 _NO_PEOPLE: Final = frozenset(_STATES.split())
-_ASKED = re.compile(r"\bwhat\b.{0,30}\bmy name\b|\bwho (?:am i|i am)\b|\b(?:know|remember|say) my name\b")
+_ASKED = re.compile(
+    r"\bwhat\b.{0,30}\bmy name\b|\bwho (?:am i|i am)\b|\bwhat am i called\b|\b(?:know|remember|say) my name\b"
+)
 _SPELL_MY_NAME = re.compile(r"\bspell my name\b|\bmy name (?:is )?spell(?:ed|t)\b")
 
 

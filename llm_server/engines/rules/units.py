@@ -70,7 +70,7 @@ def _read() -> dict[str, _Unit]:
 
 _UNITS: Final = _read()
 _NAMES: Final = "|".join(re.escape(name) for name in sorted(_UNITS, key=len, reverse=True))
-_NUMBER = r"(?P<sign>(?:minus|negative|-) )?(?P<number>\d+(?:\.\d+)?|an?|one)"
+_NUMBER = r"(?P<sign>(?:minus|negative|-) )?(?P<number>\d+(?:\.\d+)?|half an?|an?)"
 # "Ten miles in kilometers", "how many feet are there in a mile".
 _OF = rf"(?P<of>{_NAMES})"
 _TO = rf"(?P<to>{_NAMES})"
@@ -96,15 +96,20 @@ def convert(asked: Asked) -> str | None:
         return (
             f"{of.many[:1].upper()}{of.many[1:]} are {of.kind} and {to.many} are {to.kind}, so I cannot convert them."
         )
-    number = found["number"]
     try:
-        amount = exact.within_reach(Fraction(number) if number[0].isdigit() else Fraction(1))
+        amount = exact.within_reach(_amount(found["number"]))
         amount = -amount if found["sign"] else amount
         result = exact.within_reach((amount - of.zero) * of.size / to.size + to.zero)
         said = f"{_say(amount, of)} {'is' if amount == 1 else 'are'} {_say(result, to)}."
     except (exact.OutOfReach, TooLarge):
         return "That is more than I can count."
     return f"{said[:1].upper()}{said[1:]}"
+
+
+def _amount(number: str) -> Fraction:
+    if number.startswith("half"):
+        return Fraction(1, 2)
+    return Fraction(number) if number[0].isdigit() else Fraction(1)
 
 
 def _say(amount: Fraction, unit: _Unit) -> str:

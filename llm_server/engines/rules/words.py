@@ -29,7 +29,8 @@ _GO_ON = re.compile(
 _AFTER_ME = re.compile(r"\b(?:repeat|say) after me[:,.]? (?P<words>.+)", re.IGNORECASE)
 _AGAIN = re.compile(
     r"\b(?:what did you (?:just )?say|(?:repeat|say) (?:that|it|this)(?: again)?|come again|pardon)\b"
-    r"|^(?:please |can you |could you )*(?:repeat|say that)(?: please)?[.!?]*$|^(?:again|once more)\b[^?]{0,10}$"
+    r"|^(?:please |can you |could you )*(?:repeat|say that)(?: please)?[.!?]*$"
+    r"|\bwhat was that\b|^(?:again|once more)\b[^?]{0,10}$"
     r"|\b(?:repeat|say) (?:your|the) last\b|\bdid(?:n't| not) (?:hear|catch|understand) (?:you|that|it)\b"
 )
 _MY_WORDS = re.compile(r"\bwhat did (?:i|we) (?:just )?(?:say|talk)")
