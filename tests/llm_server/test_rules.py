@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 
@@ -128,6 +129,19 @@ async def test_what_only_looks_like_a_skill_is_none(engine: RulesEngine, said: s
 @pytest.mark.parametrize("said", ["12 - 5", "what is 12 - 5?", "12 / 4"])
 async def test_signs_alone_are_a_sum_when_they_are_all_that_is_asked(engine: RulesEngine, said: str) -> None:
     assert (await ask(engine, said)).startswith("Twelve ")
+
+
+async def test_a_seed_makes_a_choice_repeatable_and_without_one_chance_is_the_engines() -> None:
+    question = (Message(Role.USER, "tell me a joke"),)
+
+    async def told(chance: int, seed: int | None) -> str:
+        engine = RulesEngine(lambda: EVENING, Random(chance))  # noqa: S311 - a choice of words
+        conversation = Conversation(question, 100, seed=seed)
+        return "".join([event.text async for event in engine.reply(conversation) if isinstance(event, Delta)])
+
+    assert len({await told(chance, seed=7) for chance in range(10)}) == 1
+    assert len({await told(chance, seed=None) for chance in range(10)}) > 1
+    assert await told(3, seed=None) == await told(3, seed=None)
 
 
 async def test_the_longest_reply_is_kept_to(engine: RulesEngine) -> None:

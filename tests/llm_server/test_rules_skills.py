@@ -11,6 +11,7 @@ import pytest
 
 from llm_server.engine import Message, Role
 from llm_server.engines.rules.chance import JOKES
+from llm_server.engines.rules.numbers import digits
 from llm_server.engines.rules.skills import answer
 
 EVENING = datetime(2026, 11, 20, 19, 5, tzinfo=UTC)
@@ -80,6 +81,7 @@ def test_time_and_date_are_told_here_and_elsewhere(said: str, answer: str) -> No
         "I had a good time in Paris",
         "how many days to my birthday",
         "what will I do tomorrow",
+        "we meet at a quarter past four",
     ],
 )
 def test_another_day_or_time_than_is_known_is_not_answered_with_this_one(said: str) -> None:
@@ -119,6 +121,7 @@ def test_units_are_converted(said: str, answer: str) -> None:
         ("मेरा नाम? My name is अनिल", "अनिल"),
         ("call me Jean-Luc", "Jean-Luc"),
         ("my name is anna and I like tea", "Anna"),
+        ("My name is Anna and I like tea", "Anna"),
         ("Hello, I'm Anna.", "Anna"),
         ("I'm Siobhán, by the way.", "Siobhán"),
         ("I’m called O’Neill", "O'Neill"),
@@ -128,9 +131,28 @@ def test_a_name_in_any_script_is_remembered_from_the_conversation(said: str, nam
     assert converse(said, "What's my name?") == [f"Nice to meet you, {name}.", f"Your name is {name}."]
 
 
-@pytest.mark.parametrize("said", ["I'm German.", "I am tired", "My name is not important", "Call me back later"])
+@pytest.mark.parametrize("said", ["I'm German.", "I am hungry", "My name is not important", "Call me back later"])
 def test_what_is_no_name_is_not_taken_for_one(said: str) -> None:
     assert reply(said, "I see.", "What is my name?") == "You have not told me your name yet."
+
+
+def test_the_name_that_was_said_last_counts() -> None:
+    assert converse("My name is Anna", "call me Bo", "who am I?")[2] == "Your name is Bo."
+
+
+@pytest.mark.parametrize(
+    ("said", "figures"),
+    [
+        ("one two three", "1 2 3"),
+        ("twenty-five thousand and six", "25006"),
+        ("forty zero", "40 0"),
+        ("zero five", "0 5"),
+        ("twelve and a quarter", "12.25"),
+        ("three point one four", "3.14"),
+    ],
+)
+def test_number_words_become_figures(said: str, figures: str) -> None:
+    assert digits(said) == figures
 
 
 def test_jokes_are_told_in_turn_and_none_twice_before_all_were_told() -> None:
@@ -215,6 +237,7 @@ def test_what_is_asked_about_is_named_and_nothing_is_made_up() -> None:
         ("Bonjour", "je ne parle guère qu'anglais"),
         ("¿Qué hora es?", "casi solo hablo inglés"),
         ("Hola", "casi solo hablo inglés"),
+        ("nicht", "Sorry, I do not know"),
         ("Who was the one that made Die Zeit und das Boot in the end of it", "Sorry, I do not know"),
     ],
 )
