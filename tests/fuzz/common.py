@@ -101,7 +101,11 @@ class Served(Generic[T]):
 
     def call(self, work: Coroutine[object, object, R]) -> R:
         """What `work` gives, done on the loop; nothing may have been logged as an error meanwhile."""
-        result = asyncio.run_coroutine_threadsafe(work, self.loop).result(_PATIENCE_SECONDS)
+        return self.during(lambda: asyncio.run_coroutine_threadsafe(work, self.loop).result(_PATIENCE_SECONDS))
+
+    def during(self, work: Callable[[], R]) -> R:
+        """What `work` gives, done here; nothing may have been logged as an error meanwhile."""
+        result = work()
         assert not self.complaints.lines, self.complaints.lines
         return result
 
