@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+_ADDRESS: Final = re.compile(r"\S+:\d+")
 _ROW: Final = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \|([^|]*)\| ([^|]+) \|$", re.MULTILINE)
 
 
@@ -25,12 +26,17 @@ class Metric:
     services: frozenset[str]
     """Who has it."""
     labels: Mapping[str, frozenset[str]]
-    """Every value that a label may have."""
+    """Every value that a label may have; `host:port` stands for those of the servers that there are."""
 
     @property
     def family(self) -> str:
         """What it is called where it is registered."""
         return self.name.removesuffix("_total")
+
+    def allows(self, label: str, value: str) -> bool:
+        """Whether a label may have a value."""
+        known = self.labels[label]
+        return value in known or ("host:port" in known and _ADDRESS.fullmatch(value) is not None)
 
 
 def documented() -> dict[str, Metric]:

@@ -1,6 +1,6 @@
 """Sums, said in words or digits: finds the calculation in a sentence, works it out, and says the result.
 
-A tiny parser of its own: numbers, the four operations, powers, roots, squares, halves and percentages.
+A tiny parser of its own: numbers, the four operations, parentheses, powers, roots, squares, halves and percentages.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from math import isqrt
 from typing import Final
 
 from llm_server import exact
+from llm_server.engines.rules.asked import LONGEST
+from llm_server.engines.rules.numbers import TooLarge, digits, say
 
-_UNITS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
+_NUMBER = r"(\d+(?:\.\d+)?)"
+# Where the operation is said first.
+_VERBS: Final = (
+    (rf"\bdivide {_NUMBER} by {_NUMBER}", r"\1 / \2"),
+    (rf"\bmultiply {_NUMBER} (?:by|with|and) {_NUMBER}", r"\1 * \2"),
+    (rf"\b(?:subtract|take) {_NUMBER} (?:away )?from {_NUMBER}", r"\2 - \1"),
+    (rf"\b(?:add|(?:the )?sum of) {_NUMBER} (?:and|to|plus) {_NUMBER}", r"\1 + \2"),
+    (rf"\b(?:what is|what 's|what's|how much is) {_NUMBER} and {_NUMBER}", r"\1 + \2"),
 )
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
-_ONES = {word: value for value, word in enumerate(_UNITS.split())}
-_TENS_VALUES = {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
-_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _OPERATORS: Final = (
     (r"\b(?:multiplied by|times)\b|×|\*|(?<=\d)\s*x\s*(?=\d)", "*"),
     (r"\b(?:divided by|over)\b|÷|/", "/"),
@@ -31,21 +34,38 @@ _OPERATORS: Final = (
     (r"\bcubed\b", "^ 3"),
     (r"\b(?:the )?square root of\b", "sqrt"),
     (r"\b(?:percent|per cent) of\b|%\s*of\b", "% *"),
-    (r"\b(?:a )?half of\b", "1 / 2 *"),
-    (r"\b(?:a )?quarter of\b", "1 / 4 *"),
-    (r"\b(?:a )?third of\b", "1 / 3 *"),
-    (r"\b(?:twice|double)\b", "2 *"),
+    (r"\b(?:percent|per cent)\b", "%"),
+    # An amount of money is a number.
+    (r"(?<=\d) (?:dollars?|euros?|pounds?|bucks)\b|[$€£](?= ?\d)", ""),
+    # "Half of my friends" is no sum.
+    (r"\b(?:a )?half of (?=\d)", "1 / 2 *"),
+    (r"\b(?:a )?quarter of (?=\d)", "1 / 4 *"),
+    (r"\b(?:a )?third of (?=\d)", "1 / 3 *"),
+    (r"\b(?:twice|double) (?=\d)", "2 *"),
 )
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|sqrt|[-+*/^%]")
+# "A quarter plus three fifths", where there is something to do with them.
+_PARTS: Final = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "eighth": 8, "tenth": 10}
+_FRACTION = re.compile(rf"\b(\d+|an?) ({'|'.join(_PARTS)})s?\b(?! of\b)")
+_OPERATION_SAID = re.compile(r"\b(?:plus|minus|times|divided by|multiplied by)\b")
+# Signs that make a sum of numbers; a percentage alone is none.
+_OPERATIONS: Final = ("+", "-", "*", "/", "^", "sqrt")
+_TOKEN = re.compile(r"\d+(?:\.\d+)?|sqrt|[-+*/^%()]")
 # "555-1234" and "5/6" are telephone numbers and dates, unless they are all that is asked.
 _NUMBER_WITH_MARKS = re.compile(r"\d\s*[-/]\s*\d")
 _ASKED = re.compile(
     r"(?:what(?: ' s| is|'s)|how much is|calculate|compute|work out)?[\s\d.+*/x^()-]*(?:please|equals?)?[\s?.!=]*"
 )
 _SPOKEN = {"*": "times", "/": "divided by", "+": "plus", "-": "minus", "^": "to the power of"}
-# Nobody says a longer one, and its parts are looked at by expressions that take time with the square of its length.
-_LONGEST: Final = 1_000
+_SAID_SHORTER: Final = (
+    ("percent times", "percent of"),
+    ("to the power of two", "squared"),
+    ("to the power of three", "cubed"),
+    ("one divided by two times", "half of"),
+    ("one divided by three times", "a third of"),
+    ("one divided by four times", "a quarter of"),
+)
 _MOST_SIGNS: Final = 8
+_DEEPEST: Final = 8
 
 
 class Unspeakable(Exception):
@@ -62,23 +82,29 @@ class Sum:
 
 def find(text: str) -> Sum | None:
     """The calculation in `text`; None when there is none, only a number, or more text than anybody says."""
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         return None
-    line = _digits(text.casefold().replace(",", ""))
+    line = digits(text)
     if _NUMBER_WITH_MARKS.search(line) and not _ASKED.fullmatch(line):
         return None
-    for pattern, operator in _OPERATORS:
+    if _OPERATION_SAID.search(line):
+        line = _FRACTION.sub(_divided, line)
+    for pattern, operator in (*_VERBS, *_OPERATORS):
         line = re.sub(pattern, f" {operator} ", line)
     best: list[str] = []
-    for run in re.findall(r"(?:(?:\d+(?:\.\d+)?|sqrt|[-+*/^%])\s*)+", line):
+    for run in re.findall(r"(?:(?:\d+(?:\.\d+)?|sqrt|[-+*/^%()])\s*)+", line):
         tokens = _TOKEN.findall(run)
-        if len(tokens) > len(best) and any(not _is_number(token) for token in tokens):
+        if len(tokens) > len(best) and any(token in _OPERATIONS for token in tokens):
             best = tokens
-    while best and not _is_number(best[-1]) and best[-1] != "%":
+    while best and not _is_number(best[-1]) and best[-1] not in "%)":
         best.pop()
-    while best and best[0] not in ("sqrt", "-") and not _is_number(best[0]):
+    while best and best[0] not in ("sqrt", "-", "(") and not _is_number(best[0]):
         best.pop(0)
     return Sum(tuple(best)) if any(_is_number(t) for t in best) and len(best) > 1 else None
+
+
+def _divided(found: re.Match[str]) -> str:
+    return f"({found[1] if found[1].isdigit() else 1} / {_PARTS[found[2]]})"
 
 
 def work_out(calculation: Sum) -> str:
@@ -90,41 +116,17 @@ def work_out(calculation: Sum) -> str:
     parser = _Parser(list(calculation.tokens))
     try:
         value = parser.whole()
-    except exact.OutOfReach:
+        said = say(value)
+        if "(" in calculation.tokens:
+            # Parentheses are not said.
+            return f"That is {said}."
+        words = [_word(token) for token in calculation.tokens]
+    except (exact.OutOfReach, TooLarge):
         raise Unspeakable("That is more than I can count.") from None
-    asked = " ".join(_word(token) for token in calculation.tokens)
-    asked = asked.replace("percent times", "percent of").replace("1 divided by 2 times", "half of")
-    asked = asked.replace("to the power of 2", "squared").replace("one divided by two times", "half of")
-    said = say(value)
+    asked = " ".join(words)
+    for figures, words_for_it in _SAID_SHORTER:
+        asked = asked.replace(figures, words_for_it)
     return f"{asked[:1].upper()}{asked[1:]} is {said}."
-
-
-def say(value: Fraction) -> str:
-    """A number in words, to two decimals."""
-    if value < 0:
-        return f"minus {say(-value)}"
-    rounded = round(value * 100)
-    whole, hundredths = divmod(rounded, 100)
-    about = "" if Fraction(rounded, 100) == value else "about "
-    words = _in_words(whole)
-    if not hundredths:
-        return f"{about}{words}"
-    decimals = f"{hundredths:02d}".rstrip("0")
-    return f"{about}{words} point {' '.join(_UNITS.split()[int(digit)] for digit in decimals)}"
-
-
-def _in_words(number: int) -> str:
-    if number < 20:  # noqa: PLR2004 - where English begins to count regularly
-        return _UNITS.split()[number]
-    if number < 100:  # noqa: PLR2004 - of English numerals
-        tens, ones = divmod(number, 10)
-        return _TENS.split()[tens - 2] + (f"-{_UNITS.split()[ones]}" if ones else "")
-    for name, size in (("billion", 10**9), ("million", 10**6), ("thousand", 1_000), ("hundred", 100)):
-        if number >= size:
-            many, rest = divmod(number, size)
-            joint = " and " if size == 100 or rest < 100 else " "  # noqa: PLR2004 - of English numerals
-            return f"{_in_words(many)} {name}" + (f"{joint}{_in_words(rest)}" if rest else "")
-    raise Unspeakable("That is more than I can count.")
 
 
 def _word(token: str) -> str:
@@ -136,50 +138,7 @@ def _word(token: str) -> str:
 
 
 def _is_number(token: str) -> bool:
-    return token[0].isdigit()
-
-
-def _digits(text: str) -> str:
-    """`text` with its number words as digits."""
-    out: list[str] = []
-    total = current = 0
-    counting = False
-
-    def end() -> None:
-        nonlocal total, current, counting
-        if counting:
-            out.append(str(total + current))
-        total = current = 0
-        counting = False
-
-    words = re.findall(
-        r"\d+(?:\.\d+)?|[a-z']+|[^\sa-z\d]", text.replace("-", " ") if re.search(r"[a-z]-[a-z]", text) else text
-    )
-    for place, word in enumerate(words):
-        if word in _ONES or word in _TENS_VALUES:
-            value = _ONES.get(word, _TENS_VALUES.get(word, 0))
-            if counting and (current % 10 or (word in _ONES and current % 100 and value > 9)):  # noqa: PLR2004 - of English numerals
-                end()
-            current, counting = current + value, True
-        elif word in _SCALES and (counting or (place and words[place - 1] == "a")):
-            scale = _SCALES[word]
-            current = (current or 1) * scale
-            if scale > 100:  # noqa: PLR2004 - of English numerals
-                total, current = total + current, 0
-            counting = True
-        elif (
-            word == "and"
-            and counting
-            and place + 1 < len(words)
-            and (total or current >= 100)  # noqa: PLR2004 - the English "and" follows a hundred
-            and (words[place + 1] in _ONES or words[place + 1] in _TENS_VALUES)
-        ):
-            continue
-        else:
-            end()
-            out.append(word)
-    end()
-    return " ".join(out)
+    return token[:1].isdigit()
 
 
 class _Parser:
@@ -188,6 +147,7 @@ class _Parser:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._depth = 0
 
     def whole(self) -> Fraction:
         value = self._sum()
@@ -206,9 +166,17 @@ class _Parser:
     def _sum(self) -> Fraction:
         value = self._product()
         while self._peek() in ("+", "-"):
-            operator, other = self._take(), self._product()
+            operator, share = self._take(), self._is_share()
+            other = self._product()
+            # "Fifty plus ten percent" is ten percent more of it.
+            other = exact.within_reach(value * other) if share else other
             value = exact.within_reach(value + other if operator == "+" else value - other)
         return value
+
+    def _is_share(self) -> bool:
+        """Whether a percentage comes next, and nothing that it is multiplied with."""
+        percentage = self._tokens[self._at : self._at + 3]
+        return len(percentage) > 1 and percentage[1] == "%" and percentage[2:] not in (["*"], ["/"], ["^"], ["%"])
 
     def _product(self) -> Fraction:
         value = self._power()
@@ -237,12 +205,25 @@ class _Parser:
         while self._peek() in ("-", "sqrt") and len(before) <= _MOST_SIGNS:
             before.append(self._take())
         token = self._take()
-        if not token or not _is_number(token):
-            raise Unspeakable("I could not work that out.")
-        value = exact.within_reach(Fraction(token))
+        value = self._within() if token == "(" else self._number(token)
         for sign in reversed(before):
             value = -value if sign == "-" else self._root(value)
         return value
+
+    def _within(self) -> Fraction:
+        """What stands in parentheses."""
+        self._depth += 1
+        value = self._sum() if self._depth <= _DEEPEST else Fraction(0)
+        if self._take() != ")":
+            raise Unspeakable("I could not work that out.")
+        self._depth -= 1
+        return value
+
+    @staticmethod
+    def _number(token: str) -> Fraction:
+        if not token or not _is_number(token):
+            raise Unspeakable("I could not work that out.")
+        return exact.within_reach(Fraction(token))
 
     @staticmethod
     def _root(value: Fraction) -> Fraction:
