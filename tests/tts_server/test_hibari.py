@@ -315,14 +315,16 @@ def test_a_package_that_is_missing_is_told_with_the_extra(
 
 
 def test_a_file_that_is_no_network_or_another_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="network cannot be used"):
+    with pytest.raises(Unavailable, match=r"network cannot be used, install hibari-tts 0.2.1 anew"):
         Network(b"<html>not found</html>", {}, 1)
     node = helper.make_node("Round", ["ids"], ["/Round_output_0"])
     value = partial(helper.make_tensor_value_info, elem_type=TensorProto.FLOAT, shape=[1])
     graph = helper.make_graph([node], "g", [value("ids")], [])
     other = tmp_path / "other.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), other)
-    with pytest.raises(Unavailable, match=r"another one: it takes \['ids'\] and gives \['/Round_output_0'\]"):
+    with pytest.raises(
+        Unavailable, match=r"install hibari-tts 0.2.1: it takes \['ids'\] and gives \['/Round_output_0'\]"
+    ):
         Network(other.read_bytes(), {}, 1)
 
 

@@ -202,5 +202,5 @@ class HibariEngine:
             sound = list(render(frames.spectra, np.random.default_rng(_SEED)))
         loudness = loudness_db(np.concatenate(sound), _RATE_HZ) if sound else float("-inf")
         if loudness == float("-inf"):
-            raise Unavailable("hibari's voice makes no sound: pip install hibari-tts anew")
+            raise Unavailable("hibari's voice makes no sound: install hibari-tts 0.2.1 anew")
         return float(10 ** ((_LOUDNESS_DB - loudness) / 20))

@@ -109,10 +109,12 @@ def _open_session(model: bytes) -> InferenceSession:
     try:
         session = onnxruntime.InferenceSession(model + _output(_DURATIONS), options, providers=["CPUExecutionProvider"])
     except (Fail, InvalidGraph, InvalidProtobuf) as error:
-        raise Unavailable(f"hibari's network cannot be used: {error}") from error
+        raise Unavailable(f"hibari's network cannot be used, install hibari-tts 0.2.1 anew: {error}") from error
     inputs, outputs = ([each.name for each in some] for some in (session.get_inputs(), session.get_outputs()))
     if (inputs, outputs) != (_INPUTS, [*_OUTPUTS, _DURATIONS]):
-        raise Unavailable(f"hibari's network is another one: it takes {inputs} and gives {outputs}")
+        raise Unavailable(
+            f"hibari's network is another one, install hibari-tts 0.2.1: it takes {inputs} and gives {outputs}"
+        )
     return session
 
 
