@@ -22,6 +22,11 @@ _TEN: Final = 10
 _HUNDRED: Final = 100
 
 
+# A street has a name or a number, and a saint's follows.
+_NAMED: Final = re.compile(r"(?<!\w)(?:[A-Z][\w'.-]{0,30}|\d{1,4}(?:st|nd|rd|th)?) $")
+_LONGEST_NAME: Final = 33
+
+
 class English(Language):
     """American English."""
 
@@ -30,7 +35,7 @@ class English(Language):
         dialled = re.compile(r"(?<=(?:[Cc]all|[Dd]ial) )\d{3}(?![\w.,/-]?\d)")
         return [
             Rule(dialled, lambda match: self.digits(match[0])),
-            Rule(re.compile(r"(?<=[a-z] )St(?:\.(?! [A-Z])|(?=[,.]))"), lambda _: "Street"),
+            Rule(re.compile(r"(?<=[\w.] )St(?:\.(?! [A-Z])|(?=[,.]))"), _street),
             Rule(re.compile(r"(?<!\w)St\.?(?= [A-Z][a-z])"), lambda _: "Saint"),
         ]
 
@@ -92,6 +97,13 @@ class English(Language):
             lead = "" if after_the else "the "
             return f"{lead}{days} of {month}" + (f" {self.year(date.year)}" if date.year else "")
         return f"{month} {days}" + (f", {self.year(date.year)}" if date.year else "")
+
+
+def _street(match: re.Match[str]) -> str | None:
+    """What "St" is that no name follows at once, or that one has come before."""
+    before = match.string[max(0, match.start() - _LONGEST_NAME) : match.start()]
+    saint = match.string.startswith(". ", match.end()) and not _NAMED.search(before)
+    return None if saint else "Street"
 
 
 AMERICAN: Final = English(
