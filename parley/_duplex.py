@@ -1,6 +1,6 @@
 """A bidirectional call as a block: our own tasks write and read, and leaving the block ends the call.
 
-Five habits of grpc.aio (measured on grpcio 1.85) make this the seam of the project:
+Six habits of grpc.aio (measured on grpcio 1.85) make this the seam of the project:
 
 1. An exception in a request iterator handed to a stub is swallowed, and shows as a cancellation. Here the requests
    are written by a task of the same group, so their exception is the one that the block raises.
@@ -12,6 +12,8 @@ Five habits of grpc.aio (measured on grpcio 1.85) make this the seam of the proj
    never freed, and the next write fails. Here the call is cancelled first, which ends what is in flight, and only
    then the tasks; whoever reads waits for our task, never for grpc.aio.
 5. A write that meets the end of a call makes grpc.aio forget the status that the server sent; see `parley.errors`.
+6. Operations that fail are never freed (80 to 240 bytes each), and a call that is cancelled while it begins fails
+   three. Here who leaves lets it begin first, for a moment.
 
 Knows nothing of what the messages mean.
 """
@@ -36,8 +38,7 @@ T = TypeVar("T")
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-# Operations that fail are never freed (80 to 240 bytes each, grpcio 1.85), and a call that is cancelled while it begins
-# fails three. So who leaves lets it begin first. A peer that reads and answers at once needs about 2 ms.
+# How long a call that is left may take to begin. A peer that reads and answers at once needs about 2 ms.
 _ARRIVAL_SECONDS: Final = 0.01
 _AHEAD: Final = 4
 """Responses that are read before they are asked for: those that come together are taken together."""

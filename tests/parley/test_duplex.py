@@ -197,13 +197,22 @@ class Watched:
         self.flying: set[str] = set()
         self.torn: list[str] = []
         self.failed: list[str] = []
-        self.cancel, self.done = call.cancel, call.done
+        self.answers = 0
+        self.answers_when_left: int | None = None
+        self.done = call.done
+
+    def cancel(self) -> bool:
+        if self.answers_when_left is None:
+            self.answers_when_left = self.answers
+        return self.call.cancel()
 
     async def wait_for_connection(self) -> None:
         await self._watch("wait_for_connection", self.call.wait_for_connection())
 
     async def read(self) -> object:
-        return await self._watch("read", self.call.read())
+        response = await self._watch("read", self.call.read())
+        self.answers += response is not grpc.aio.EOF
+        return response
 
     async def write(self, request: llm_pb2.ChatRequest) -> None:
         await self._watch("write", self.call.write(request))
@@ -359,7 +368,9 @@ async def test_what_is_on_its_way_arrives_before_who_leaves_is_gone(
     async with serving(Servicer()) as stub, duplex(start, endless(), "llm"):
         for _ in range(turns):
             await asyncio.sleep(0)
-    assert [(call.torn, call.failed) for call in calls] == [([], [])]
+    [call] = calls
+    assert (call.torn, call.failed) == ([], [])
+    assert call.answers_when_left, "the call was left while it began"
 
 
 async def test_nobody_waits_to_leave_for_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

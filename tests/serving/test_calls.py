@@ -6,7 +6,7 @@ import asyncio
 import gc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc.aio
 import pytest
@@ -24,7 +24,7 @@ from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from parley.v1.llm_pb2_grpc import add_LlmServiceServicer_to_server
 from parley.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
-from serving.calls import in_flight
+from serving.calls import Peer, in_flight
 from serving.health import HealthServicer
 from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
@@ -277,3 +277,27 @@ async def test_a_failure_is_raised_where_it_is_waited_for() -> None:
 
     with pytest.raises(grpc.aio.UsageError, match="the call is over"):
         await in_flight(operation())
+
+
+@pytest.mark.parametrize("turns", [1, 5, 10])
+async def test_who_leaves_is_not_taken_for_one_who_has_said_all(turns: int) -> None:
+    """A read ends some turns of the loop before the call is known to be cancelled (seen: 0 to 10)."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        for never in list[bytes]():
+            yield never
+
+    async def handle(told: asyncio.Event) -> None:
+        async for _ in Peer[bytes, bytes](nothing(), cast("Any", None)):
+            pass
+        told.set()
+
+    went_on, stayed = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        leaver = tasks.create_task(handle(went_on))
+        tasks.create_task(handle(stayed))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        leaver.cancel()
+    assert not went_on.is_set()
+    assert stayed.is_set()
