@@ -1,0 +1,96 @@
+"""How exactly the end of speech is told: by the voice detector alone, and by where the loudness falls near it.
+
+Recordings are cut in a vowel, where nobody can doubt that the voice ends, each at several places of a packet, and go as
+packets through the codec to the real detector and endpointer. Told is how far both are off, in milliseconds. A turn
+that the detector ends somewhere else says nothing of that, and is counted apart.
+`PYTHONPATH=. python benchmarks/speech_end.py FOLDER [--noise 0.003]`; FOLDER has recordings of speech.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from asr_server.audio_buffer import AudioBuffer
+from asr_server.endpointing.config import EndpointingConfig
+from asr_server.endpointing.endpointer import WINDOW_SAMPLES, Ended, Endpointer
+from asr_server.endpointing.speech_end import sharpened
+from asr_server.engine import RATE_HZ
+from asr_server.engines.silero import SileroVad, load_silero
+from benchmarks.heard import ALLOWED_MS, SHIFT, cut
+from edge_gateway.audio.libopus import Libopus, find_libopus
+from edge_gateway.audio.opus import Decoder
+from parley import asr
+from parley.audio import SAMPLE_BYTES, decode_file
+from parley_cli.client import MIC_RATE_HZ, encoded, packet_of
+
+PLACES = 8
+SILENCE_SECONDS = 2
+LONGEST_SECONDS = 15
+ELSEWHERE_SECONDS = 0.2
+
+
+def received(pcm: bytes) -> AudioBuffer:
+    """What the ASR server gets of a recording and the silence after it."""
+    whole = pcm + bytes(SAMPLE_BYTES * MIC_RATE_HZ * SILENCE_SECONDS)
+    microphone, decoder = encoded(partial(packet_of, whole)), Decoder(Libopus(find_libopus()), RATE_HZ)
+    packet_samples = MIC_RATE_HZ // 50
+    sound = AudioBuffer(0)
+    for number in range(len(whole) // SAMPLE_BYTES // packet_samples):
+        sound.append(decoder.decode(microphone(number)), sound.end_sample)
+    decoder.close()
+    return sound
+
+
+def ended(sound: AudioBuffer, vad: SileroVad) -> Ended | None:
+    """The first turn's end."""
+    endpointer = Endpointer(EndpointingConfig.of(asr.Endpointing()))
+    while (end := endpointer.position + WINDOW_SAMPLES) <= sound.end_sample:
+        for event in endpointer.step(vad.probability(sound.between(endpointer.position, end))):
+            if isinstance(event, Ended):
+                return event
+    return None
+
+
+def tell(name: str, off_ms: list[float]) -> None:
+    off = np.abs(off_ms)
+    print(
+        f"{name:<10} {len(off)} ends, median {np.median(off):.1f} ms off, p90 {np.percentile(off, 90):.1f}, "
+        f"most {off.max():.1f}; within {ALLOWED_MS:.0f} ms {np.mean(off <= ALLOWED_MS):.0%}"
+    )
+
+
+def main() -> None:
+    """Read the arguments, and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--noise", type=float, default=0.0, help="white noise, root mean square, full scale 1")
+    options = parser.parse_args()
+    chance, session = np.random.default_rng(0), load_silero()
+    by_detector, by_loudness, elsewhere = list[float](), list[float](), 0
+    for file in sorted(options.folder.glob("*.flac")):
+        speech = cut(decode_file(str(file), MIC_RATE_HZ))
+        if not MIC_RATE_HZ <= len(speech) <= SAMPLE_BYTES * MIC_RATE_HZ * LONGEST_SECONDS:
+            continue
+        for place in range(PLACES):
+            pcm = bytes(SAMPLE_BYTES * SHIFT * place) + speech
+            truth = len(pcm) // SAMPLE_BYTES * RATE_HZ / MIC_RATE_HZ
+            heard = np.frombuffer(pcm, dtype="<i2") + chance.normal(0, options.noise * 32767, len(pcm) // SAMPLE_BYTES)
+            sound = received(np.clip(heard, -32768, 32767).astype("<i2").tobytes())
+            turn = ended(sound, SileroVad(session))
+            if turn is None or abs(turn.speech_end_sample - truth) > ELSEWHERE_SECONDS * RATE_HZ:
+                elsewhere += 1
+            else:
+                detected = turn.speech_end_sample
+                by_detector.append((detected - truth) / RATE_HZ * 1000)
+                by_loudness.append((sharpened(sound, detected) - truth) / RATE_HZ * 1000)
+    tell("detector", by_detector)
+    tell("loudness", by_loudness)
+    print(f"{elsewhere} turns ended elsewhere, or were none")
+
+
+if __name__ == "__main__":
+    main()
