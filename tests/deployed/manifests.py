@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 import shutil
@@ -31,6 +32,17 @@ EXAMPLES: Final = {
 BUILT: Final = (*OVERLAYS, *EXAMPLES)
 
 Resource = dict[str, Any]
+Place = tuple[str | int, ...]
+
+
+def changed(resource: Resource, place: Place, value: object) -> Resource:
+    """A copy with one field set."""
+    copied = copy.deepcopy(resource)
+    around: Any = copied
+    for step in place[:-1]:
+        around = around[step]
+    around[place[-1]] = value
+    return copied
 
 
 @dataclass(frozen=True, slots=True)

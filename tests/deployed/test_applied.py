@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.deployed.cluster import APPLY, NAMESPACE
-from tests.deployed.manifests import EXAMPLES, K8S, build
+from tests.deployed.manifests import EXAMPLES, K8S, Place, build, changed
 from tests.deployed.nodes import GPUS, PROCESSORS
 
 if TYPE_CHECKING:
@@ -17,17 +16,6 @@ if TYPE_CHECKING:
 
 # The first test of all starts the control plane.
 pytestmark = pytest.mark.timeout(900)
-Path = tuple[str | int, ...]
-
-
-def changed(resource: Resource, path: Path, value: object) -> Resource:
-    """A copy with one field set."""
-    copied = copy.deepcopy(resource)
-    place: Any = copied
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    return copied
 
 
 def wants_gpu(pod: Resource) -> bool:
@@ -115,7 +103,7 @@ def test_models_have_a_volume_and_their_job_is_done_once(applied: Applied) -> No
 
 
 # What no restricted pod may.
-_LOOSER: list[tuple[str, Path, object]] = [
+_LOOSER: list[tuple[str, Place, object]] = [
     ("privileged", ("spec", "containers", 0, "securityContext"), {"privileged": True}),
     ("hostNetwork", ("spec", "hostNetwork"), True),
     ("hostPath", ("spec", "volumes", 0), {"name": "tmp", "hostPath": {"path": "/"}}),
@@ -127,7 +115,7 @@ _LOOSER: list[tuple[str, Path, object]] = [
 
 
 @pytest.mark.parametrize(("why", "path", "value"), _LOOSER, ids=[why for why, _, _ in _LOOSER])
-def test_a_pod_that_may_do_more_is_not_let_in(applied: Applied, why: str, path: Path, value: object) -> None:
+def test_a_pod_that_may_do_more_is_not_let_in(applied: Applied, why: str, path: Place, value: object) -> None:
     template = applied.cluster.item("deployment", "gateway")["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {"name": "other", "namespace": NAMESPACE}}
     create = ("create", "--dry-run=server", "-f", "-")
@@ -158,7 +146,7 @@ def name_of(resource: Resource) -> str:
     return str(resource["metadata"]["name"])
 
 
-_BROKEN: list[tuple[str, Path, object]] = [
+_BROKEN: list[tuple[str, Place, object]] = [
     ("Deployment", ("spec", "template", "spec", "termintionGracePeriodSeconds"), 30),
     ("Deployment", ("spec", "template", "spec", "containers", 0, "livenessProbe", "periodSeconds"), "often"),
     ("Deployment", ("spec", "template", "spec", "serviceAccount_name"), "asr"),
@@ -179,7 +167,7 @@ _BROKEN: list[tuple[str, Path, object]] = [
 
 @pytest.mark.parametrize("applied", ["production-gpu"], indirect=True)
 @pytest.mark.parametrize(("kind", "path", "value"), _BROKEN, ids=[f"{kind}/{path[-1]}" for kind, path, _ in _BROKEN])
-def test_a_field_that_is_wrong_or_misspelt_is_refused(applied: Applied, kind: str, path: Path, value: object) -> None:
+def test_a_field_that_is_wrong_or_misspelt_is_refused(applied: Applied, kind: str, path: Place, value: object) -> None:
     sound = next(each for each in build(applied.overlay) if each["kind"] == kind)
     dry = (*APPLY, "--dry-run=server", "-f", "-")
     applied.cluster.do(*dry, given=sound)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import re
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import kubernetes_validate
@@ -28,6 +26,7 @@ from tests.deployed.manifests import (
     Pod,
     Resource,
     build,
+    changed,
     flows,
     of_kind,
     pods,
@@ -91,16 +90,6 @@ def test_a_wrong_field_of_a_resource_that_others_define_is_seen(
     kind: str, path: tuple[str | int, ...], value: object
 ) -> None:
     assert errors(changed(of_kind("production-gpu", kind)[0], path, value))
-
-
-def changed(resource: Resource, path: tuple[str | int, ...], value: object) -> Resource:
-    """A copy with one field set."""
-    copied = copy.deepcopy(resource)
-    place: Any = copied
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    return copied
 
 
 @pytest.mark.parametrize(
