@@ -67,7 +67,7 @@ for language, written in texts:
     began = time.perf_counter()
     try:
         said[language + written] = say(written, language)
-    except Exception as error:
+    except Exception as error:  # whatever a library raises is what it says
         said[language + written] = repr(error)
     times.append(time.perf_counter() - began)
 times.sort()

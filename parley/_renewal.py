@@ -78,7 +78,7 @@ class RenewedChannel(grpc.aio.Channel):
         """As that of any channel."""
         return self._callable("stream_stream", method, rest, named)
 
-    def _callable(self, kind: str, method: str, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _callable(self, kind: str, method: str, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
         key = object()
 
         def call(*arguments: Any, **settings: Any) -> grpc.aio.Call:  # noqa: ANN401 - as the stub's user gives them

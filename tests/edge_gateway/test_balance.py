@@ -194,7 +194,7 @@ async def test_a_server_that_is_full_sends_nobody_away_while_another_is_not() ->
     class OnePlace(AsrServicer):
         def __init__(self, engine: object, scheduler: object, telemetry: object, limit: int) -> None:
             del limit
-            super().__init__(engine, scheduler, telemetry, 1)  # type: ignore[arg-type]
+            super().__init__(engine, scheduler, telemetry, 1)  # type: ignore[arg-type]  # they are handed on
 
     async with AsyncExitStack() as stack:
         small = await serve_asr(stack, Script(host="127.0.0.2"), make_servicer=OnePlace)

@@ -181,7 +181,7 @@ class Looking(Holding):
         super().__init__()
         self.callers: list[int] = []
 
-    async def Chat(  # type: ignore[override]  # noqa: N802
+    async def Chat(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self,
         request_iterator: AsyncIterable[llm_pb2.ChatRequest],
         context: grpc.aio.ServicerContext[llm_pb2.ChatRequest, llm_pb2.ChatResponse],

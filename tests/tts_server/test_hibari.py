@@ -337,7 +337,7 @@ def test_sound_that_is_made_piece_by_piece_is_that_of_the_package() -> None:
     from hibari import dsp  # noqa: PLC0415 - as the engine does
 
     class Still(np.random.Generator):
-        def standard_normal(self, size: tuple[int, int], dtype: type = np.float32) -> Sound:  # type: ignore[override]
+        def standard_normal(self, size: tuple[int, int], dtype: type = np.float32) -> Sound:  # type: ignore[override]  # one of many
             return np.zeros(size, dtype=dtype)
 
     frames = open_network().run("abcdefghijklmn" * 4, 1.0, threading.Event())
