@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from parley._variables import unknown
 from parley.errors import not_installed
-from parley_cli.arguments import one_or_more, seconds, share
+from parley_cli.arguments import cores, one_or_more, seconds, share
 from parley_cli.processes import ASR, LLM, TTS, page_url, server_address
 from parley_cli.terminal import guarded
 
@@ -122,7 +122,14 @@ def _bench(options: argparse.Namespace) -> int:
     from parley_cli.bench import Plan, bench
 
     plan = Plan(
-        options.url or page_url(os.environ), options.sessions, options.seconds, options.silence_ms, options.head_start
+        options.url or page_url(os.environ),
+        options.sessions,
+        options.seconds,
+        options.silence_ms,
+        options.head_start,
+        interrupts=options.interrupt,
+        processes=options.processes,
+        cores=options.cores,
     )
     return asyncio.run(bench(plan, as_json=options.json))
 
@@ -240,6 +247,11 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )
     bench.add_argument("--silence-ms", type=one_or_more, default=300, help="silence that is to end every turn (300)")
+    bench.add_argument("--interrupt", type=share, default=0.0, help="part of the replies to speak into, up to 1 (none)")
+    bench.add_argument(
+        "--processes", type=one_or_more, default=0, help="processes that hold the sessions (as many as they need)"
+    )
+    bench.add_argument("--cores", type=cores, default=(), metavar="N[,N]", help="cores that these keep to (any)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -71,6 +71,20 @@ def one_or_more(text: str) -> int:
     return int(text)
 
 
+def cores(text: str) -> tuple[int, ...]:
+    """Numbers of cores that this process may use, for argparse."""
+    if not hasattr(os, "sched_getaffinity"):
+        raise argparse.ArgumentTypeError("this system does not keep a process to a core")
+    ours = os.sched_getaffinity(0)
+    names = [each.strip() for each in text.split(",")]
+    strange = next((each for each in names if not each.isdecimal() or int(each) not in ours), None)
+    if strange is not None:
+        raise argparse.ArgumentTypeError(
+            f"{strange or 'nothing'} is none of the cores {', '.join(map(str, sorted(ours)))}"
+        )
+    return tuple(map(int, names))
+
+
 def seconds(text: str) -> float:
     """A length of time, for argparse."""
     value = _number(text)

@@ -29,6 +29,7 @@ from serving.failures import Ending, note_failure
 from serving.log_export import open_log_queues
 from serving.log_lines import configure_logging
 from serving.resource import resource_of
+from serving.switches import SwitchesCollector
 from serving.telemetry_export import open_queues
 
 if TYPE_CHECKING:
@@ -263,6 +264,7 @@ def open_telemetry(service: str, level: str = "INFO") -> Iterator[Telemetry]:
     logs = open_log_queues(registry, provider.resource)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+    registry.register(SwitchesCollector())
     configure_logging(service, level, logs)
     try:
         yield Telemetry(provider, registry)

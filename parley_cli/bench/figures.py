@@ -56,8 +56,20 @@ class Result:
     """The same, 99th percentile."""
     late_p99_ms: float | None
     """How late reply packets were, 99th percentile."""
+    late_packets: int
+    """Reply packets that came after their time."""
     underruns: int
     """Replies in which a buffer ran dry."""
+    interruptions: int
+    """Replies that were spoken into."""
+    duck_p50_ms: float | None
+    """From the packet that completes the first voiced window over a reply to the event that ducks it, median."""
+    duck_p99_ms: float | None
+    """The same, 99th percentile."""
+    stop_p50_ms: float | None
+    """From the same packet to the last packet of the reply, median."""
+    stop_p99_ms: float | None
+    """The same, 99th percentile."""
     cpu_percent: float | None
     """Processor time of the four processes, as a share of one core."""
     cpu_per_session_minute: float | None
@@ -66,6 +78,8 @@ class Result:
     """Memory a session took before it spoke."""
     talking_kb: float | None
     """Memory a session took in the end."""
+    processes: dict[str, dict[str, float]]
+    """Of each process: processor time, context switches, and how late its event loop came to timers."""
     client_cpu_percent: float
     """Processor time of the bench itself, as a share of one core."""
     client_late_p99_ms: float | None
@@ -151,7 +165,12 @@ def table(result: Result) -> str:
             "",
         ),
         ("one core", _shown(result.cpu_percent, " %"), "", ""),
-        ("replies that ran dry", f"{result.underruns}", "", ""),
+        ("reply packets late", f"{result.late_packets}", f"replies that ran dry: {result.underruns}", ""),
+        *_interruptions(result),
+        *(
+            (f"  {name}", f"{each['cpu_percent']:.1f} %", _of_process(each), "")
+            for name, each in result.processes.items()
+        ),
         ("errors", f"{result.errors}", "", ""),
         ("the bench's own CPU", f"{result.client_cpu_percent:.0f} %", "of one core", ""),
         ("the bench's packets late p99", _shown(result.client_late_p99_ms, " ms"), "its own fault", ""),
@@ -167,6 +186,20 @@ def table(result: Result) -> str:
     if result.usage_missing:
         notes.append(f"CPU and memory are not known: {result.usage_missing} does not tell them.")
     return "\n".join([f"{'':<30}{'measured':>12}   {'budget':<36}verdict", *lines, *notes])
+
+
+def _interruptions(result: Result) -> tuple[tuple[str, str, str, str], ...]:
+    if not result.interruptions:
+        return ()
+    return (
+        ("voice to duck p50", _shown(result.duck_p50_ms, " ms"), f"p99 {_shown(result.duck_p99_ms, ' ms')}", ""),
+        ("voice to last packet p50", _shown(result.stop_p50_ms, " ms"), f"p99 {_shown(result.stop_p99_ms, ' ms')}", ""),
+    )
+
+
+def _of_process(used: dict[str, float]) -> str:
+    lag = f"loop late p50 {used['lag_p50_ms']:.1f}, p99 {used['lag_p99_ms']:.1f} ms"
+    return f"{lag}; {used['switches_per_session_second']:.0f} switches/s"
 
 
 def _silence(result: Result) -> str:

@@ -1,7 +1,7 @@
 """Accounts for every turn of a bench: measured, or the reason why not.
 
-A `Ledger` follows one session by what its listener sent and got, and when; what it finds goes into a `Tally` that all
-sessions share. Times are seconds on one clock that the caller reads. Knows nothing of sockets.
+A `Ledger` follows one session by what its listener sent and got, and when; what it finds goes into a `Tally` that the
+sessions of a process share. Times are seconds on one clock that the caller reads. Knows nothing of sockets.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from parley.conversation import ErrorEvent, Outcome
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from parley.conversation import TurnReport
 
 # The session's audio clock, as conversation.proto defines it, counts what the microphone sent at 16 kHz.
@@ -29,7 +31,7 @@ class Reason(enum.Enum):
     NO_REPLY = "no reply"
     """It ended without a packet of a reply."""
     INTERRUPTED = "interrupted"
-    """Its reply was interrupted or cancelled."""
+    """Its reply was interrupted or cancelled, though its listener said nothing."""
     TIMED_OUT = "timed out"
     """Its end was not reported in time."""
     ERROR = "error"
@@ -61,6 +63,12 @@ class Tally:
     """Replies in which a listener's buffer ran dry."""
     send_late_ms: list[float] = field(default_factory=list)
     """How much later than its time each packet of a microphone was sent: the fault of the bench itself."""
+    interruptions: int = 0
+    """Replies that a listener spoke into."""
+    duck_ms: list[float] = field(default_factory=list)
+    """From the packet that completes the first voiced window over a reply to the event that ducks the reply."""
+    stop_ms: list[float] = field(default_factory=list)
+    """From the same packet to the last packet of the reply that was interrupted."""
 
     @property
     def turns_ms(self) -> list[float]:
@@ -73,16 +81,41 @@ class Tally:
         return len(self.delays_ms) + self.unmeasured.total()
 
 
+def joined(tallies: Iterable[Tally]) -> Tally:
+    """What the listeners of several processes have seen."""
+    whole = Tally()
+    for each in tallies:
+        whole.delays_ms += each.delays_ms
+        whole.silences_ms += each.silences_ms
+        whole.unmeasured += each.unmeasured
+        whole.errors += each.errors
+        whole.late_ms += each.late_ms
+        whole.underruns += each.underruns
+        whole.send_late_ms += each.send_late_ms
+        whole.interruptions += each.interruptions
+        whole.duck_ms += each.duck_ms
+        whole.stop_ms += each.stop_ms
+    return whole
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Something that was said, and has not been reported on."""
+
+    first_sample: int
+    fell_silent: int
+    failed: bool = False
+    interrupted: bool = False
+
+
 class Ledger:
-    """The turns of one session, one after the other."""
+    """The turns of one session, one after the other; the next may begin while the reply to the last is heard."""
 
     def __init__(self, tally: Tally) -> None:
         """Begin before the first packet; `tally` takes what is found."""
         self._tally = tally
         self._sent_at: list[float] = []
-        self._open = False
-        self._failed = False
-        self._first_sample = self._fell_silent = 0
+        self._turns: list[_Turn] = []
         self._arrivals: dict[int, float] = {}
 
     @property
@@ -93,18 +126,25 @@ class Ledger:
     @property
     def open(self) -> bool:
         """True while a turn waits to be accounted for."""
-        return self._open
+        return bool(self._turns)
 
     def begin(self, end_sample: int) -> None:
-        """Something will be said from the next packet on, up to `end_sample` (48 kHz, counted from there)."""
-        self._open, self._failed = True, False
-        self._first_sample = self.packets * _CLOCK_SAMPLES
-        self._fell_silent = self._first_sample + end_sample // _MICROPHONE_SAMPLES
-        self._arrivals.clear()
+        """Something will be said from the next packet on, up to `end_sample` (48 kHz, counted from there).
+
+        A turn that is open is interrupted by it.
+        """
+        for turn in self._turns:
+            turn.interrupted = True
+        first = self.packets * _CLOCK_SAMPLES
+        self._turns.append(_Turn(first, first + end_sample // _MICROPHONE_SAMPLES))
 
     def sent(self, at: float) -> None:
         """A packet is about to be sent."""
         self._sent_at.append(at)
+
+    def sent_at(self, packet: int) -> float | None:
+        """When packet `packet` was sent; None: it was not yet."""
+        return self._sent_at[packet] if packet < len(self._sent_at) else None
 
     def arrived(self, reply: int, at: float) -> None:
         """A packet of a reply has come."""
@@ -112,45 +152,52 @@ class Ledger:
 
     def failed(self, error: ErrorEvent) -> None:
         """Something went wrong; the turn may be answered all the same."""
-        self._failed = True
+        for turn in self._turns:
+            turn.failed = True
         self._tally.errors[f"{error.hop}: {error.message}" if error.hop else error.message] += 1
 
     def discarded(self) -> None:
         """What was said is taken for noise; before the end of speech that may be only a part of it."""
-        if self._open and self.packets * _CLOCK_SAMPLES > self._fell_silent:
-            self._close(Reason.DISCARDED)
+        if self._turns and self.packets * _CLOCK_SAMPLES > self._turns[-1].fell_silent:
+            self._close(self._turns[-1], Reason.DISCARDED)
 
     def reported(self, report: TurnReport) -> None:
         """A turn is over."""
-        of_another = report.decided_sample is not None and report.decided_sample <= self._first_sample
-        if not self._open or of_another:
+        turn = self._turn_of(report.decided_sample)
+        if turn is None:
             self._tally.unmeasured[Reason.UNMATCHED] += 1
             return
         arrival = self._arrivals.get(report.reply)
-        if report.outcome in (Outcome.INTERRUPTED, Outcome.CANCELLED):
-            self._close(Reason.INTERRUPTED)
-        elif arrival is None or report.outcome is not Outcome.COMPLETED:
-            self._close(Reason.ERROR if self._failed else Reason.NO_REPLY)
+        broken_off = report.outcome in (Outcome.INTERRUPTED, Outcome.CANCELLED)
+        if broken_off and not turn.interrupted:
+            self._close(turn, Reason.INTERRUPTED)
+        elif arrival is None or not (broken_off or report.outcome is Outcome.COMPLETED):
+            self._close(turn, Reason.ERROR if turn.failed else Reason.NO_REPLY)
         else:
-            self._measure(report.decided_sample, arrival)
+            self._measure(turn, report.decided_sample, arrival)
 
     def give_up(self, reason: Reason) -> None:
         """Nothing more is waited for; a turn in which an error was told counts as that."""
-        if self._open:
-            self._close(Reason.ERROR if self._failed and reason is Reason.TIMED_OUT else reason)
+        for turn in tuple(self._turns):
+            self._close(turn, Reason.ERROR if turn.failed and reason is Reason.TIMED_OUT else reason)
 
-    def _measure(self, decided_sample: int | None, arrival: float) -> None:
-        if decided_sample is None or not self._fell_silent < decided_sample <= self.packets * _CLOCK_SAMPLES:
-            self._close(Reason.UNMATCHED)
+    def _turn_of(self, decided_sample: int | None) -> _Turn | None:
+        """The last of the open turns that had begun; the oldest where nobody knows."""
+        begun = [turn for turn in self._turns if decided_sample is not None and turn.first_sample < decided_sample]
+        return begun[-1] if begun else self._turns[0] if self._turns and decided_sample is None else None
+
+    def _measure(self, turn: _Turn, decided_sample: int | None, arrival: float) -> None:
+        if decided_sample is None or not turn.fell_silent < decided_sample <= self.packets * _CLOCK_SAMPLES:
+            self._close(turn, Reason.UNMATCHED)
             return
         delay = arrival - self._sent_at[(decided_sample - 1) // _CLOCK_SAMPLES]
         if delay < 0:
-            self._close(Reason.UNMATCHED)
+            self._close(turn, Reason.UNMATCHED)
             return
-        self._open = False
+        self._turns.remove(turn)
         self._tally.delays_ms.append(delay * 1000)
-        self._tally.silences_ms.append((decided_sample - self._fell_silent) * 1000 / LISTENING_RATE_HZ)
+        self._tally.silences_ms.append((decided_sample - turn.fell_silent) * 1000 / LISTENING_RATE_HZ)
 
-    def _close(self, reason: Reason) -> None:
-        self._open = False
+    def _close(self, turn: _Turn, reason: Reason) -> None:
+        self._turns.remove(turn)
         self._tally.unmeasured[reason] += 1

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
+import os
 import time
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import Final
 
-from parley._duplex import first_of
+from parley_cli.bench.crew import Part, Seen, crew, seen
 from parley_cli.bench.figures import Result, rounded, table
-from parley_cli.bench.ledger import Tally
-from parley_cli.bench.session import Manner, Session
-from parley_cli.bench.usage import Usage, usage
-from parley_cli.bench.utterances import make_utterances, silence
-from parley_cli.client import converse, open_http
+from parley_cli.bench.usage import Usage, shares, usage
+from parley_cli.client import open_http
 from parley_cli.percentiles import percentile
 from parley_cli.terminal import to_json
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
-
-    import aiohttp
-
-    from parley.conversation import Conversation
-
-_UTTERANCES: Final = 32
-# Many connect at once, and the gateway takes them one after the other.
-_CONNECT_SECONDS: Final = 30.0
+# What a listener costs is a few percent of a core; more than this, and the bench would measure itself.
+_SESSIONS_A_PROCESS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +24,7 @@ class _Course:
 
     open_seconds: float
     talk_seconds: float
-    own_cpu_seconds: float
-    used: tuple[Usage | str, Usage | str, Usage | str]
+    used: tuple[dict[str, Usage] | str, ...]
     """By the processes before the sessions, before they spoke, and in the end."""
 
 
@@ -58,6 +44,12 @@ class Plan:
     """Replies may begin before a turn is certain to be over."""
     patience_seconds: float = 30.0
     """How long the end of a turn is waited for, from the end of speech."""
+    interrupts: float = 0.0
+    """Share of the replies that are spoken into, 0 to 1."""
+    processes: int = 0
+    """Processes that hold the sessions; 0: as many as they need."""
+    cores: tuple[int, ...] = ()
+    """The cores that these keep to; empty: any."""
 
 
 async def bench(plan: Plan, *, as_json: bool) -> int:
@@ -66,67 +58,60 @@ async def bench(plan: Plan, *, as_json: bool) -> int:
     Raises:
         ParleyError: there is no gateway, or it does not let all sessions in.
     """
-    try:
-        result = await measure(plan)
-    except BaseExceptionGroup as group:
-        raise first_of(group) from None
+    result = await measure(plan)
     print(to_json(result.as_object()) if as_json else table(result))
     return 0 if result.measured else 1
 
 
 async def measure(plan: Plan) -> Result:
-    """Hold the conversations; gives the figures."""
-    url, tally, chance = plan.url.rstrip("/"), Tally(), random.Random()  # noqa: S311 - no secret
-    manner = Manner(
-        make_utterances(_UTTERANCES, chance), silence(), plan.silence_ms, plan.head_start, plan.patience_seconds
-    )
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(open_http(_CONNECT_SECONDS))
+    """Hold the conversations; gives the figures.
+
+    Raises:
+        ParleyError: there is no gateway, or it does not let all sessions in.
+    """
+    url = plan.url.rstrip("/")
+    async with open_http() as http, crew(_parts(plan)) as listeners:
         empty = await usage(http, url)
         opening = time.monotonic()
-        sessions = await _opened(stack, http, plan, lambda conversation: Session(conversation, manner, tally, chance))
+        await listeners.step()
         opened = time.monotonic() - opening
         idle = await usage(http, url)
-        began, own = time.monotonic(), time.process_time()
-        await _all(session.talk(plan.seconds) for session in sessions)
-        talked, own = time.monotonic() - began, time.process_time() - own
+        began = time.monotonic()
+        found = seen(await listeners.step())
+        talked = time.monotonic() - began
         after = await usage(http, url)
-    return _result(plan, tally, _Course(opened, talked, own, (empty, idle, after)))
+    return _result(plan, found, _Course(opened, talked, (empty, idle, after)))
 
 
-async def _opened(
-    stack: AsyncExitStack,
-    http: aiohttp.ClientSession,
-    plan: Plan,
-    new: Callable[[Conversation], Session],
-) -> list[Session]:
-    """All sessions, opened side by side and ready."""
-    sessions: list[Session] = []
-
-    async def open_one() -> None:
-        conversation = await stack.enter_async_context(converse(plan.url, http))
-        session = new(conversation)
-        await session.open()
-        sessions.append(session)
-
-    await _all(open_one() for _ in range(plan.sessions))
-    return sessions
-
-
-async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        for each in work:
-            tasks.create_task(each)
+def _parts(plan: Plan) -> list[Part]:
+    """The sessions, dealt out to the processes."""
+    processes = min(plan.sessions, plan.processes or min(os.cpu_count() or 1, -(-plan.sessions // _SESSIONS_A_PROCESS)))
+    whole, more = divmod(plan.sessions, processes)
+    return [
+        Part(
+            url=plan.url.rstrip("/"),
+            sessions=whole + (number < more),
+            seconds=plan.seconds,
+            silence_ms=plan.silence_ms,
+            head_start=plan.head_start,
+            patience_seconds=plan.patience_seconds,
+            interrupts=plan.interrupts,
+            core=plan.cores[number % len(plan.cores)] if plan.cores else None,
+        )
+        for number in range(processes)
+    ]
 
 
-def _result(plan: Plan, tally: Tally, course: _Course) -> Result:
+def _result(plan: Plan, found: Seen, course: _Course) -> Result:
     empty, idle, after = course.used
-    talked = course.talk_seconds
+    tally, talked = found.tally, course.talk_seconds
     cpu = idle_kb = talking_kb = None
-    if isinstance(empty, Usage) and isinstance(idle, Usage) and isinstance(after, Usage):
-        cpu = after.cpu_seconds - idle.cpu_seconds
-        idle_kb = (idle.memory_bytes - empty.memory_bytes) / plan.sessions / 1024
-        talking_kb = (after.memory_bytes - empty.memory_bytes) / plan.sessions / 1024
+    by_process = {}
+    if isinstance(empty, dict) and isinstance(idle, dict) and isinstance(after, dict):
+        cpu = sum(after[name].cpu_seconds - idle[name].cpu_seconds for name in after)
+        idle_kb = (_memory(idle) - _memory(empty)) / plan.sessions / 1024
+        talking_kb = (_memory(after) - _memory(empty)) / plan.sessions / 1024
+        by_process = {name: asdict(each) for name, each in shares(idle, after, talked, plan.sessions).items()}
     return Result(
         sessions=plan.sessions,
         seconds=round(talked, 1),
@@ -145,12 +130,23 @@ def _result(plan: Plan, tally: Tally, course: _Course) -> Result:
         silence_p50_ms=rounded(percentile(tally.silences_ms, 0.5), 1),
         silence_p99_ms=rounded(percentile(tally.silences_ms, 0.99), 1),
         late_p99_ms=rounded(percentile(tally.late_ms, 0.99), 2),
+        late_packets=sum(late > 0 for late in tally.late_ms),
         underruns=tally.underruns,
+        interruptions=tally.interruptions,
+        duck_p50_ms=rounded(percentile(tally.duck_ms, 0.5), 2),
+        duck_p99_ms=rounded(percentile(tally.duck_ms, 0.99), 2),
+        stop_p50_ms=rounded(percentile(tally.stop_ms, 0.5), 1),
+        stop_p99_ms=rounded(percentile(tally.stop_ms, 0.99), 1),
         cpu_percent=None if cpu is None else round(100 * cpu / talked, 1),
         cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
         idle_kb=None if idle_kb is None else round(idle_kb, 1),
         talking_kb=None if talking_kb is None else round(talking_kb, 1),
-        client_cpu_percent=round(100 * course.own_cpu_seconds / talked, 1),
+        processes=by_process,
+        client_cpu_percent=round(100 * found.cpu_seconds / talked, 1),
         client_late_p99_ms=rounded(percentile(tally.send_late_ms, 0.99), 2),
         usage_missing=next((page for page in course.used if isinstance(page, str)), ""),
     )
+
+
+def _memory(used: dict[str, Usage]) -> float:
+    return sum(each.memory_bytes for each in used.values())

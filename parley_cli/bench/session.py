@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,10 @@ from parley.conversation import (
     PACKET_SECONDS,
     AudioPacket,
     Conversation,
+    Duck,
     ErrorEvent,
     Event,
+    FlushPlayback,
     ReplyAudioEnd,
     SessionConfig,
     TurnReport,
@@ -20,6 +23,7 @@ from parley.conversation import (
     UserDiscarded,
 )
 from parley.errors import ParleyError, Unavailable
+from parley_cli.bench.barge_in import ALIGNED_PACKETS, BargeIn
 from parley_cli.bench.ledger import Ledger, Reason, Tally
 from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener
 
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 _START_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = (0.3, 0.9)
 _READY_SECONDS: Final = 30.0
+# How much of a reply is heard before somebody speaks into it.
+_HEARD_SECONDS: Final = (0.2, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,10 @@ class Manner:
     """Replies may begin before a turn is certain to be over."""
     patience_seconds: float
     """How long the end of a turn is waited for, from the end of speech."""
+    interruption: Utterance
+    """What is said into replies."""
+    interrupts: float = 0.0
+    """Share of the replies that are spoken into, 0 to 1."""
 
 
 def session_config(config: Manner) -> SessionConfig:
@@ -77,6 +87,7 @@ class Session:
         self._tally = tally
         self._chance = chance
         self._ledger = Ledger(tally)
+        self._barge_in = BargeIn(self._ledger, tally)
         self._silence = manner.silence
         self._said = self._speak()
         self._until = 0.0
@@ -125,14 +136,35 @@ class Session:
             yield self._silence
 
     def _turn(self) -> Iterator[bytes]:
-        utterance, ledger = self._chance.choice(self._manner.utterances), self._ledger
-        ledger.begin(utterance.end_sample)
-        yield from utterance.packets
-        self._silence = utterance.packets[-1]
+        yield from self._said_aloud(self._chance.choice(self._manner.utterances))
+        ledger, heard = self._ledger, self._listener.loudspeaker.reply
+        interrupts_after = self._interrupts_after()
         give_up_at = self._listener.now() + self._manner.patience_seconds
         while ledger.open and self._listener.now() < give_up_at:
-            yield self._silence
+            if self._hears_a_reply_since(heard, interrupts_after) and ledger.packets % ALIGNED_PACKETS == 0:
+                heard, interrupts_after = self._listener.loudspeaker.reply, math.inf
+                self._barge_in.begin(heard)
+                yield from self._said_aloud(self._manner.interruption)
+            else:
+                yield self._silence
         ledger.give_up(Reason.TIMED_OUT)
+
+    def _said_aloud(self, utterance: Utterance) -> Iterator[bytes]:
+        self._ledger.begin(utterance.end_sample)
+        yield from utterance.packets
+        self._silence = utterance.packets[-1]
+
+    def _interrupts_after(self) -> float:
+        """How much of the reply is heard before it is spoken into, in seconds; infinite: all of it."""
+        interrupts = self._chance.random() < self._manner.interrupts
+        return self._chance.uniform(*_HEARD_SECONDS) if interrupts else math.inf
+
+    def _hears_a_reply_since(self, reply: int, seconds: float) -> bool:
+        """Whether the reply after `reply` has been coming for so long."""
+        speaker = self._listener.loudspeaker
+        if speaker.reply == reply or speaker.first_packet_seconds is None:
+            return False
+        return self._listener.now() - speaker.first_packet_seconds >= seconds and not speaker.finished
 
     def _pause(self) -> Iterator[bytes]:
         for _ in range(round(self._chance.uniform(*_PAUSE_SECONDS) / PACKET_SECONDS)):
@@ -142,9 +174,14 @@ class Session:
         match event:
             case AudioPacket():
                 self._ledger.arrived(self._listener.loudspeaker.reply, now)
+                self._barge_in.arrived(self._listener.loudspeaker.reply, now)
                 self._tally.late_ms.append(self._late_seconds(event.first_sample, now) * 1000)
             case ReplyAudioEnd():
                 self._tally.underruns += self._listener.loudspeaker.underruns > 0
+            case Duck():
+                self._barge_in.ducked(event.reply, event.gain_db, now)
+            case FlushPlayback():
+                self._barge_in.flushed(event.reply)
             case UserDiscarded():
                 self._ledger.discarded()
             case ErrorEvent():

@@ -3,58 +3,106 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from parley._binding import joined
+from parley._histogram import quantile
 from parley._variables import LOOPBACK
-from parley_cli.processes import PROCESSES
+from parley_cli.processes import GATEWAY, PROCESSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _METRICS_SUFFIX: Final = "_METRICS_PORT"
+_CPU: Final = "process_cpu_seconds_total"
+_MEMORY: Final = "process_resident_memory_bytes"
+_SWITCHES: Final = "process_context_switches_total"
+_LAG: Final = "parley_loop_lag_seconds_bucket"
+# What follows a "#" within a line leads to a trace.
+_LINE: Final = re.compile(r"^(\w+)(?:\{(.*?)\})? (\S+)", re.MULTILINE)
+_BOUND: Final = re.compile(r'\ble="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What all processes together have used."""
+    """What one process has used since it began."""
 
     cpu_seconds: float
     """Processor time."""
     memory_bytes: float
     """Resident memory."""
+    switches: float
+    """Context switches of all its threads."""
+    lag_buckets: Mapping[float, float] = field(default_factory=dict)
+    """How late its event loop came to timers: how many each bound, in seconds, covers."""
 
 
-async def usage(http: aiohttp.ClientSession, url: str) -> Usage | str:
-    """What gateway and servers have used since they began; the page that does not say, if there is one."""
-    cpu = memory = 0.0
-    for page in _pages(url):
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process used between two looks."""
+
+    cpu_percent: float
+    """Processor time, as a share of one core."""
+    switches_per_session_second: float
+    """Context switches."""
+    lag_p50_ms: float
+    """How late its event loop came to timers, median."""
+    lag_p99_ms: float
+    """The same, 99th percentile."""
+
+
+async def usage(http: aiohttp.ClientSession, url: str) -> dict[str, Usage] | str:
+    """What gateway and servers have used, by their modules; the page that does not say, if there is one."""
+    found = {}
+    for module, page in _pages(url):
         try:
             async with http.get(page) as response:
-                values = _values(await response.text())
-        except aiohttp.ClientError:
+                values, lag = _read(await response.text())
+        except (aiohttp.ClientError, ValueError):
             return page
-        if not {"process_cpu_seconds_total", "process_resident_memory_bytes"} <= values.keys():
+        if not {_CPU, _MEMORY} <= values.keys():
             return page
-        cpu += values["process_cpu_seconds_total"]
-        memory += values["process_resident_memory_bytes"]
-    return Usage(cpu, memory)
+        found[module] = Usage(values[_CPU], values[_MEMORY], values.get(_SWITCHES, 0.0), lag)
+    return found
 
 
-def _pages(url: str) -> Iterator[str]:
+def shares(before: Mapping[str, Usage], after: Mapping[str, Usage], seconds: float, sessions: int) -> dict[str, Share]:
+    """What each process used in `seconds`, in which so many `sessions` talked."""
+    found = {}
+    for module, last in after.items():
+        first = before[module]
+        lag = {bound: count - first.lag_buckets.get(bound, 0.0) for bound, count in last.lag_buckets.items()}
+        found[module] = Share(
+            round(100 * (last.cpu_seconds - first.cpu_seconds) / seconds, 1),
+            round((last.switches - first.switches) / seconds / sessions, 1),
+            round(1000 * quantile(lag, 0.5), 2),
+            round(1000 * quantile(lag, 0.99), 2),
+        )
+    return found
+
+
+def _pages(url: str) -> Iterator[tuple[str, str]]:
     """The gateway has its metrics beside its page, each server on a port of its own."""
-    yield f"{url}/metrics"
+    yield GATEWAY.module, f"{url}/metrics"
     for process in PROCESSES:
         for name, port in process.ports(os.environ):
             if name.endswith(_METRICS_SUFFIX):
-                yield f"http://{joined(urlsplit(url).hostname or LOOPBACK, port)}/metrics"
+                yield process.module, f"http://{joined(urlsplit(url).hostname or LOOPBACK, port)}/metrics"
 
 
-def _values(page: str) -> dict[str, float]:
-    """The metrics that have no labels."""
-    lines = (line.split() for line in page.splitlines() if not line.startswith("#"))
-    return {line[0]: float(line[1]) for line in lines if len(line) == 2 and "{" not in line[0]}  # noqa: PLR2004 - a name and a number
+def _read(page: str) -> tuple[dict[str, float], dict[float, float]]:
+    """The sums of the metrics, and the buckets of the event loop's lag."""
+    values: defaultdict[str, float] = defaultdict(float)
+    lag: dict[float, float] = {}
+    for name, labels, value in _LINE.findall(page):
+        if name == _LAG and (bound := _BOUND.search(labels)):
+            lag[float(bound[1])] = float(value)
+        else:
+            values[name] += float(value)
+    return values, lag

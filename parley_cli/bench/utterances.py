@@ -34,6 +34,11 @@ def make_utterances(count: int, chance: random.Random) -> tuple[Utterance, ...]:
     return tuple(_utterance(chance) for _ in range(count))
 
 
+def make_interruption(seconds: float, onset_sample: int) -> Utterance:
+    """An utterance that begins at `onset_sample` of its first packet."""
+    return _tone(onset_sample, onset_sample + round(seconds * MIC_RATE_HZ))
+
+
 def silence() -> bytes:
     """A packet of silence, to begin with."""
     return PacketEncoder().encode(bytes(2 * PACKET_SAMPLES))
@@ -41,7 +46,10 @@ def silence() -> bytes:
 
 def _utterance(chance: random.Random) -> Utterance:
     first = chance.randrange(PACKET_SAMPLES)
-    end = first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ)
+    return _tone(first, first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ))
+
+
+def _tone(first: int, end: int) -> Utterance:
     packets = -(-end // PACKET_SAMPLES) + _SILENT_PACKETS
     pcm = np.zeros(packets * PACKET_SAMPLES, dtype="<i2")
     seconds = np.arange(end - first) / MIC_RATE_HZ

@@ -83,6 +83,17 @@ async def test_a_reply_that_was_begun_in_the_silence_does_not_wait_for_the_model
     assert 0 <= result.own_delay_least_ms <= ROOM_MS
 
 
+async def test_who_speaks_into_replies_sees_them_duck_and_stop_whichever_process_holds_them() -> None:
+    long = Writer("It is late, and it will be later still when all of this has been said. " * 4)
+    async with house(Script(writer=long, max_sessions=100)) as parley:
+        result = await measure(Plan(parley.url, 3, 1.0, interrupts=1.0, processes=2))
+    assert result.measured == result.turns >= 6
+    assert result.interruptions >= 3
+    assert result.duck_p50_ms is not None
+    assert result.duck_p50_ms >= 0
+    assert result.stop_p50_ms is not None
+
+
 async def test_when_nothing_could_be_measured_it_says_why_and_the_status_is_not_zero(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

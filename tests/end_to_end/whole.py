@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from parley_cli.processes import PROCESSES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
 # Large models take their time; the others are ready after one second or two.
 START_SECONDS = 200
@@ -43,13 +45,24 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
+def open_house(profile: str = "embedded", **settings: str) -> AbstractAsyncContextManager[House]:
+    """`parley up` with a profile and further variables."""
+    return open_checkout((sys.executable,), None, profile, settings)
+
+
 @asynccontextmanager
-async def open_house(profile: str = "embedded", **settings: str) -> AsyncIterator[House]:
+async def open_checkout(
+    python: tuple[str, ...], folder: Path | None, profile: str, settings: Mapping[str, str]
+) -> AsyncIterator[House]:
+    """`parley up` of the checkout in `folder`, this one where there is none; `python` may have a command before it."""
     variables = [name for process in PROCESSES for name, _ in process.port_variables]
     ports = dict(zip(variables, free_ports(len(variables)), strict=True))
     environment = {**os.environ, **{name: str(port) for name, port in ports.items()}, **settings}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "parley_cli", "up", "--profile", profile, env=environment, stdout=asyncio.subprocess.PIPE
+        *(*python, "-m", "parley_cli", "up", "--profile", profile),
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:

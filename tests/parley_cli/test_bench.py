@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
+from parley_cli.bench.barge_in import ALIGNED_PACKETS, ONSET_SAMPLE, BargeIn
 from parley_cli.bench.figures import Result, budgets, table
-from parley_cli.bench.ledger import Ledger, Reason, Tally
-from parley_cli.bench.utterances import make_utterances
+from parley_cli.bench.ledger import Ledger, Reason, Tally, joined
+from parley_cli.bench.usage import Usage, shares
+from parley_cli.bench.utterances import make_interruption, make_utterances
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
 from parley_cli.percentiles import percentile
 
@@ -114,6 +116,85 @@ def test_a_turn_in_which_an_error_was_told_failed_unless_it_was_answered() -> No
     assert tally.errors == {"asr: the asr server is away": 3}
 
 
+def test_a_reply_that_is_spoken_into_is_measured_and_so_is_what_is_said_into_it() -> None:
+    tally = Tally()
+    ledger = spoken(tally)
+    ledger.arrived(7, 31)
+    ledger.begin(end_sample=10 * PACKET_SAMPLES)
+    for number in range(40, 70):
+        ledger.sent(number)
+    ledger.reported(replace(REPORT, outcome=Outcome.INTERRUPTED, decided_sample=30 * 320))
+    assert ledger.open
+    ledger.arrived(8, 66)
+    ledger.reported(replace(REPORT, reply=8, decided_sample=66 * 320))
+    assert (tally.delays_ms, tally.unmeasured) == ([2_000, 1_000], {})
+    assert not ledger.open
+
+
+def interrupted(tally: Tally) -> BargeIn:
+    """A session in which packet n was sent at n seconds, and reply 7 is spoken into from packet 16 on."""
+    ledger = Ledger(tally)
+    for number in range(16):
+        ledger.sent(number)
+    barge_in = BargeIn(ledger, tally)
+    barge_in.begin(7)
+    # The window of 512 samples at 16 kHz that begins with packet 16 ends within packet 17.
+    for number in range(16, 30):
+        ledger.sent(number)
+    return barge_in
+
+
+def test_a_duck_and_the_end_count_from_the_packet_that_completes_the_first_voiced_window() -> None:
+    tally = Tally()
+    barge_in = interrupted(tally)
+    barge_in.arrived(7, 17.5)
+    barge_in.ducked(6, -18.0, 17.6)
+    barge_in.ducked(7, -18.0, 18.0)
+    barge_in.arrived(7, 19.5)
+    barge_in.ducked(7, 0.0, 20.0)
+    barge_in.ducked(7, -18.0, 21.0)
+    barge_in.arrived(8, 24.0)
+    barge_in.flushed(7)
+    barge_in.flushed(7)
+    assert (tally.interruptions, tally.duck_ms, tally.stop_ms) == (1, [1_000], [2_500])
+
+
+def test_a_reply_that_had_been_sent_whole_stops_at_once() -> None:
+    tally = Tally()
+    barge_in = interrupted(tally)
+    barge_in.arrived(7, 16.0)
+    barge_in.flushed(7)
+    assert tally.stop_ms == [0]
+
+
+def test_an_interruption_begins_a_window_and_a_packet_at_once() -> None:
+    assert ALIGNED_PACKETS * PACKET_SAMPLES % (512 * 3) == 0
+    utterance = make_interruption(0.5, ONSET_SAMPLE)
+    decoder = PacketDecoder(MIC_RATE_HZ)
+    pcm = np.frombuffer(b"".join(decoder.decode(packet) for packet in utterance.packets), dtype="<i2")
+    # The server's decoder keeps the delay of the codec, 312 samples, within which there is room for it.
+    assert np.flatnonzero(np.abs(pcm) > 2_000)[0] + 312 < 512 * 3
+
+
+def test_what_several_processes_saw_is_told_as_one() -> None:
+    first, second = Tally([1.0], [2.0], underruns=1, duck_ms=[3.0]), Tally([4.0], [5.0], interruptions=2, stop_ms=[6.0])
+    first.unmeasured[Reason.ERROR] += 1
+    second.unmeasured[Reason.ERROR] += 2
+    second.errors["away"] += 1
+    whole = joined([first, second])
+    assert (whole.delays_ms, whole.silences_ms, whole.underruns, whole.interruptions) == ([1.0, 4.0], [2.0, 5.0], 1, 2)
+    assert (whole.duck_ms, whole.stop_ms, whole.turns) == ([3.0], [6.0], 5)
+    assert (whole.unmeasured, whole.errors) == ({Reason.ERROR: 3}, {"away": 1})
+
+
+def test_what_a_process_used_is_that_between_two_looks() -> None:
+    before = Usage(10.0, 1e6, 1_000.0, {0.001: 100.0, 0.01: 100.0, math.inf: 100.0})
+    after = Usage(11.0, 3e6, 1_800.0, {0.001: 150.0, 0.01: 199.0, math.inf: 200.0})
+    found = shares({"edge_gateway": before}, {"edge_gateway": after}, seconds=4.0, sessions=10)["edge_gateway"]
+    assert (found.cpu_percent, found.switches_per_session_second) == (25.0, 20.0)
+    assert (found.lag_p50_ms, found.lag_p99_ms) == (1.0, 10.0)
+
+
 def test_speech_that_is_taken_for_noise_is_counted_once_it_is_over() -> None:
     tally = Tally()
     ledger = Ledger(tally)
@@ -159,11 +240,18 @@ RESULT = Result(
     silence_p50_ms=310,
     silence_p99_ms=320,
     late_p99_ms=0,
+    late_packets=0,
     underruns=0,
+    interruptions=0,
+    duck_p50_ms=None,
+    duck_p99_ms=None,
+    stop_p50_ms=None,
+    stop_p99_ms=None,
     cpu_percent=1.0,
     cpu_per_session_minute=0.6,
     idle_kb=None,
     talking_kb=299,
+    processes={},
     client_cpu_percent=2,
     client_late_p99_ms=1,
     usage_missing="",

@@ -7,7 +7,8 @@ import math
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from serving.measured import Measured, quantile
+from parley._histogram import quantile
+from serving.measured import Measured
 
 NAMES = ("parley_queue_depth", "parley_batch_size")
 

@@ -1,0 +1,123 @@
+"""Two checkouts, or two settings, side by side: `parley bench` of each in turn, A B B A, in one run.
+
+    PYTHONPATH=. python benchmarks/compare.py A B [--sessions 20] [--seconds 20] [--pairs 4] [--servers 0] [--clients 1]
+
+A and B are FOLDER or FOLDER:NAME=VALUE[,NAME=VALUE], with the variables that its processes get; the folder's own .venv
+runs it, where there is one, and this bench asks both. Each run starts all processes anew, of the scripted profile. With
+--servers they keep to one core, and the bench to --clients. Told are the median of each figure, and that of B over A,
+pair by pair, which is what the noise of a machine leaves of the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.end_to_end.whole import House, open_checkout
+
+FIGURES: Final = (
+    *("own_delay_p50_ms", "own_delay_p99_ms", "late_packets", "cpu_per_session_minute", "ready_per_second"),
+    *("idle_kb", "talking_kb", "duck_p50_ms", "duck_p99_ms", "stop_p50_ms", "stop_p99_ms"),
+)
+Figures = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two."""
+
+    name: str
+    folder: Path
+    settings: dict[str, str]
+
+    @property
+    def python(self) -> str:
+        own = self.folder / ".venv" / "bin" / "python"
+        return str(own) if own.exists() else sys.executable
+
+
+def side(text: str) -> Side:
+    """FOLDER[:NAME=VALUE[,NAME=VALUE]], for argparse."""
+    folder, _, settings = text.partition(":")
+    pairs = [each.partition("=") for each in settings.split(",") if each]
+    if not (Path(folder) / "parley_cli").is_dir() or not all(sign for _, sign, _ in pairs):
+        raise argparse.ArgumentTypeError(f"{text}: no checkout of Parley, or something that is no NAME=VALUE")
+    return Side(text, Path(folder).resolve(), {name: value for name, _, value in pairs})
+
+
+async def bench(house: House, given: argparse.Namespace) -> Figures:
+    """The figures of one run."""
+    more = [*(("--cores", given.clients) if given.clients else ())]
+    more += ("--interrupt", str(given.interrupt)) if given.interrupt else ()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "parley_cli", "bench", "--json", "--url", house.url, *more),
+        *("--sessions", str(given.sessions), "--seconds", str(given.seconds)),
+        env={**os.environ, **{name: str(port) for name, port in house.ports.items()}},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit(f"parley bench ended with {process.returncode}: {out.decode()}")
+    found: dict[str, object] = json.loads(out)
+    if found["measured"] != found["turns"] or found["errors"]:
+        print(f"  {found['unmeasured']} not measured, {found['error_messages']}", flush=True)
+    return {name: value if isinstance(value := found[name], int | float) else None for name in FIGURES}
+
+
+async def run(which: Side, given: argparse.Namespace) -> Figures:
+    """Start it, and hold the sessions."""
+    pinned = ("taskset", "-c", given.servers) if given.servers else ()
+    python = (*pinned, which.python)
+    async with open_checkout(python, which.folder, "scripted", which.settings) as house:
+        return await bench(house, given)
+
+
+def row(name: str, a: list[Figures], b: list[Figures]) -> str:
+    """A figure of both, and their ratio."""
+    pairs = [
+        (x, y)
+        for first, second in zip(a, b, strict=True)
+        if (x := first[name]) is not None and (y := second[name]) is not None
+    ]
+    if not pairs:
+        return f"{name:<24}{'-':>12}{'-':>12}"
+    ours, theirs = (statistics.median(values) for values in zip(*pairs, strict=True))
+    ratios = sorted(y / x for x, y in pairs if x)
+    spread = f"{statistics.median(ratios):>10.3f}   {ratios[0]:.3f} to {ratios[-1]:.3f}" if ratios else f"{'-':>10}"
+    return f"{name:<24}{ours:>12.3f}{theirs:>12.3f}{spread}"
+
+
+async def main() -> None:
+    """Read the arguments, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("a", type=side, metavar="A")
+    parser.add_argument("b", type=side, metavar="B")
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--interrupt", type=float, default=0.0, help="share of the replies that are spoken into")
+    parser.add_argument(
+        "--servers", default="", metavar="CORE", help="where gateway and servers are kept; empty: anywhere"
+    )
+    parser.add_argument("--clients", default="", metavar="CORE", help="where the bench is kept; empty: anywhere")
+    given = parser.parse_args()
+    found: dict[str, list[Figures]] = {"A": [], "B": []}
+    for number in range(given.pairs):
+        for name in "AB" if number % 2 == 0 else "BA":
+            figures = await run(given.a if name == "A" else given.b, given)
+            found[name].append(figures)
+            print(name, {key: value for key, value in figures.items() if value is not None}, flush=True)
+    print(f"\nA: {given.a.name}\nB: {given.b.name}\n{'median':<24}{'A':>12}{'B':>12}{'B / A':>10}   least to most")
+    for name in FIGURES:
+        print(row(name, found["A"], found["B"]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

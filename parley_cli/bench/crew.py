@@ -1,0 +1,219 @@
+"""The processes that hold a bench's sessions: listeners cost more than what they measure, and one process has one core.
+
+Each opens its sessions when it is told to, lets them talk when all are open, and then says what they saw. What is
+said between it and the bench goes over a pipe; when that ends, so does the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from parley._duplex import first_of
+from parley.errors import ParleyError, Unavailable
+from parley_cli.bench.barge_in import ONSET_SAMPLE
+from parley_cli.bench.ledger import Tally, joined
+from parley_cli.bench.session import Manner, Session
+from parley_cli.bench.utterances import make_interruption, make_utterances, silence
+from parley_cli.client import converse, open_http
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from multiprocessing.connection import Connection
+
+    import aiohttp
+
+    from parley.conversation import Conversation
+
+_UTTERANCES: Final = 32
+# Longer than words need to take the floor.
+_INTERRUPTION_SECONDS: Final = 1.2
+# Many connect at once, and the gateway takes them one after the other.
+_CONNECT_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one process is to do."""
+
+    url: str
+    """Address of the gateway's page."""
+    sessions: int
+    """Listeners at once."""
+    seconds: float
+    """For how long they begin turns."""
+    silence_ms: int
+    """The silence that is to end every turn."""
+    head_start: bool
+    """Replies may begin before a turn is certain to be over."""
+    patience_seconds: float
+    """How long the end of a turn is waited for, from the end of speech."""
+    interrupts: float
+    """Share of the replies that are spoken into."""
+    core: int | None
+    """The core that it keeps to; None: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the listeners of one process saw."""
+
+    tally: Tally
+    """All of them together."""
+    cpu_seconds: float
+    """Processor time that it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why a process cannot go on."""
+
+    message: str
+
+
+class Crew:
+    """All the processes of a bench."""
+
+    def __init__(self, pipes: Sequence[Connection]) -> None:
+        """Speak to them over `pipes`."""
+        self._pipes = pipes
+
+    async def step(self) -> list[object]:
+        """Have all of them take their next step; gives what each says of it.
+
+        Raises:
+            Unavailable: one of them cannot go on.
+        """
+        for pipe in self._pipes:
+            pipe.send(None)
+        return await self.answers()
+
+    async def answers(self) -> list[object]:
+        """What each says of the step that it takes.
+
+        Raises:
+            Unavailable: one of them cannot go on.
+        """
+        said = [await _received(pipe) for pipe in self._pipes]
+        for each in said:
+            if isinstance(each, _Failed):
+                raise Unavailable(each.message)
+        return said
+
+
+@asynccontextmanager
+async def crew(parts: Sequence[Part]) -> AsyncIterator[Crew]:
+    """A process for each part, all of them ready to begin."""
+    start = multiprocessing.get_context("spawn")
+    pipes, workers = [], []
+    try:
+        for part in parts:
+            ours, theirs = start.Pipe()
+            worker = start.Process(target=_work, args=(theirs, part), daemon=True)
+            worker.start()
+            theirs.close()
+            pipes.append(ours)
+            workers.append(worker)
+        whole = Crew(pipes)
+        await whole.answers()
+        yield whole
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for worker in workers:
+            await asyncio.to_thread(worker.join)
+
+
+def seen(answers: Iterable[object]) -> Seen:
+    """What all listeners saw, of what their processes said last."""
+    parts = [each for each in answers if isinstance(each, Seen)]
+    return Seen(joined(each.tally for each in parts), sum(each.cpu_seconds for each in parts))
+
+
+async def _received(pipe: Connection) -> object:
+    """What comes next over `pipe`; no thread waits for it, since none could be called off."""
+    loop = asyncio.get_running_loop()
+    come = asyncio.Event()
+    loop.add_reader(pipe.fileno(), come.set)
+    try:
+        await come.wait()
+    finally:
+        loop.remove_reader(pipe.fileno())
+    try:
+        return pipe.recv()
+    except (EOFError, ConnectionError):
+        return _Failed("a process of the bench ended in the middle of its work")
+
+
+def _work(pipe: Connection, part: Part) -> None:
+    """What a process does."""
+    if part.core is not None:
+        os.sched_setaffinity(0, (part.core,))
+    try:
+        asyncio.run(_hold(pipe, part))
+    except (OSError, KeyboardInterrupt):
+        # Nobody wants to know any more.
+        return
+
+
+async def _hold(pipe: Connection, part: Part) -> None:
+    tally, chance = Tally(), random.Random()  # noqa: S311 - no secret
+    manner = Manner(
+        make_utterances(_UTTERANCES, chance),
+        silence(),
+        part.silence_ms,
+        part.head_start,
+        part.patience_seconds,
+        make_interruption(_INTERRUPTION_SECONDS, ONSET_SAMPLE),
+        part.interrupts,
+    )
+    try:
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(open_http(_CONNECT_SECONDS))
+            await _next(pipe)
+            sessions = await _opened(stack, http, part, lambda talk: Session(talk, manner, tally, chance))
+            await _next(pipe)
+            began = time.process_time()
+            await _all(session.talk(part.seconds) for session in sessions)
+            pipe.send(Seen(tally, time.process_time() - began))
+            # Sessions stay until all is known of them.
+            await _received(pipe)
+    except ParleyError as error:
+        pipe.send(_Failed(str(error)))
+
+
+async def _next(pipe: Connection) -> None:
+    """Say that a step was taken, and wait until the next is wanted."""
+    pipe.send(None)
+    if await _received(pipe) is not None:
+        raise BrokenPipeError
+
+
+async def _opened(
+    stack: AsyncExitStack, http: aiohttp.ClientSession, part: Part, new: Callable[[Conversation], Session]
+) -> list[Session]:
+    """All sessions, opened side by side and ready."""
+    sessions: list[Session] = []
+
+    async def open_one() -> None:
+        session = new(await stack.enter_async_context(converse(part.url, http)))
+        await session.open()
+        sessions.append(session)
+
+    await _all(open_one() for _ in range(part.sessions))
+    return sessions
+
+
+async def _all(work: Iterable[Coroutine[object, object, None]]) -> None:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for each in work:
+                tasks.create_task(each)
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
