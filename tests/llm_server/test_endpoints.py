@@ -72,9 +72,9 @@ async def test_sampling_is_passed_on_and_an_interrupted_reply_is_marked() -> Non
         Message(Role.USER, "go on"),
     )
     async with serving(writes("Yes.")) as (engine, [asked]):
-        await whole(engine, Conversation(messages, max_tokens=5, temperature=0.2, seed=7))
+        await whole(engine, Conversation(messages, max_tokens=5, temperature=0.2, top_p=0.5, seed=7))
     body = asked.bodies[0]
-    assert (body["temperature"], body["seed"]) == (0.2, 7)
+    assert (body["temperature"], body["top_p"], body["seed"]) == (0.2, 0.5, 7)
     assert isinstance(body["messages"], list)
     assert body["messages"][1]["content"] == "Once upon [interrupted by the user; not heard: a time]"
 
