@@ -52,7 +52,7 @@ def main(model: str, context_tokens: int) -> None:
     params.hostnames, params.port = ["127.0.0.1"], 0
     params.n_ctx, params.n_parallel, params.ctx_shift = context_tokens, SLOTS, False
     params.endpoint_slots = params.endpoint_metrics = True
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.warmup, params.n_gpu_layers = False, 0
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)  # noqa: T201 - who started it reads that

@@ -65,34 +65,43 @@ async def test_a_reply_comes_piece_by_piece_with_its_usage_and_who_wrote_it() ->
     }
 
 
-@pytest.mark.parametrize("forgets", [True, False])
-async def test_a_kept_connection_that_is_closed_meanwhile_costs_no_reply(*, forgets: bool) -> None:
-    """llama.cpp's server closes its side after a reply, and aiohttp finds out when it writes the next request."""
-    asked = 0
+class Forgetful:
+    """Closes a connection instead of answering the second request: a kept one, or, from the first on, every one."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
+    def __init__(self, *, keeps: bool) -> None:
+        self.keeps = keeps
+        self.asked = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         body = event("Hello.") + event(reason="stop") + b"data: [DONE]\n\n"
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
-        while forgets or not asked:
-            try:
-                request = await reader.readuntil(b"\r\n\r\n")
-            except asyncio.IncompleteReadError:
+        while (self.keeps or not self.asked) and (request := await self.request(reader)):
+            self.asked += 1
+            if self.asked == 2:
                 break
-            length = next(line for line in request.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(int(length.partition(b":")[2]))
-            asked += 1
-            if asked == 2:
-                break
+            assert b"hello" in request
             writer.write(head.encode() + body)
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        engine = EndpointsEngine((Endpoint(f"http://127.0.0.1:{port}/v1", "a"),), warm_up=False)
+    async def request(self, reader: asyncio.StreamReader) -> bytes:
+        """The body of the next one; empty: there is none."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return b""
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        return await reader.readexactly(int(length.partition(b":")[2]))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_kept_connection_that_is_closed_meanwhile_costs_no_reply(*, keeps: bool) -> None:
+    """llama.cpp's server closes its side after a reply, and aiohttp finds out when it writes the next request."""
+    async with await asyncio.start_server(Forgetful(keeps=keeps), "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        engine = EndpointsEngine((Endpoint(address, "a"),), warm_up=False)
         try:
             assert (await whole(engine))[0] == "Hello."
-            if forgets:
+            if keeps:
                 assert (await whole(engine))[0] == "Hello."
             else:
                 # A new connection that is closed at once is no such thing.
