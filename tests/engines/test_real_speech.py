@@ -106,6 +106,7 @@ async def test_whispers_partials_grow_into_the_turn_and_its_words_have_their_pla
 async def test_whisper_makes_up_nothing_where_nobody_speaks(
     whisper: WhisperEngine, speech_dir: Path, name: str
 ) -> None:
+    # By itself it hears "Woohoo!" in leopard-empty.
     pcm = decode_file(speech_dir / f"{name}.flac", RATE_HZ) if name else bytes(2 * 3 * RATE_HZ)
     assert turns(await events_of(whisper, pcm)) == []
 
