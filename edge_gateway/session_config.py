@@ -12,6 +12,7 @@ from edge_gateway.turn_taking.events import TurnPolicy
 from parley.conversation import AudioFormat, Encoding, SessionConfig
 from parley.errors import InvalidInput, TooLarge, WrongState
 from parley.llm import read_tools
+from parley.tts import check_lexicon
 
 if TYPE_CHECKING:
     from parley.tts import Voice
@@ -58,7 +59,8 @@ def agree(given: SessionConfig, before: SessionConfig | None) -> SessionConfig:
         if len(text) > _MOST_CHARACTERS:
             raise TooLarge(f"{name} of {len(text)} characters: at most {_MOST_CHARACTERS}", field=f"configure.{name}")
     read_tools(given.tools, "configure.tools")
-    return replace(given, input=audio_in, output=audio_out, language=language)
+    lexicon = check_lexicon(given.lexicon, "configure.lexicon")
+    return replace(given, input=audio_in, output=audio_out, language=language, lexicon=lexicon)
 
 
 def spoken(language: str) -> str:

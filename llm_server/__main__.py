@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_server.builtin_tools import builtin_tools
 from llm_server.config import LlmConfig
+from llm_server.engine import Sampling
 from llm_server.engines import open_engine
 from llm_server.service import SERVICE, LlmServicer
 from parley._duplex import first_of
@@ -25,7 +26,13 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
     engine = open_engine(config)
     worker = Worker("llm-engine")
-    servicer = LlmServicer(engine, telemetry, config.max_calls, builtin_tools(config.tools))
+    servicer = LlmServicer(
+        engine,
+        telemetry,
+        config.max_calls,
+        builtin_tools(config.tools),
+        sampling=Sampling(config.temperature, config.top_p, config.seed),
+    )
     status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
     listen = Listen(
         config.host,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from parley._variables import LOOPBACK
 from parley.llm import SERVICE
-from serving.config import port_setting, setting
+from serving.config import optional_setting, port_setting, setting
 from serving.probes import GrpcProbe
 from serving.tls import TlsSettings
 
@@ -49,6 +49,28 @@ class LlmConfig(TlsSettings):
         20.0,
         help="openai, ctranslate2, vllm: silence after which a model is given up that nobody stands in for.",
         minimum=0.1,
+    )
+    temperature: float | None = optional_setting(
+        "PARLEY_LLM_TEMPERATURE",
+        float,
+        help="Randomness of replies, 0 to 2, where a request does not say; empty: the endpoint's own, 0.7 elsewhere.",
+        minimum=0,
+        maximum=2,
+    )
+    top_p: float | None = optional_setting(
+        "PARLEY_LLM_TOP_P",
+        float,
+        help="Share of the likely words that one is drawn from, up to 1; empty: the endpoint's own, 0.9 (ctranslate2), "
+        "1 (vllm).",
+        minimum=0.01,
+        maximum=1,
+    )
+    seed: int | None = optional_setting(
+        "PARLEY_LLM_SEED",
+        int,
+        help="Makes replies repeatable where the engine can; ctranslate2: from its start on, one after the other.",
+        minimum=0,
+        maximum=2**31 - 1,
     )
     warm_up: bool = setting(
         "PARLEY_LLM_WARM_UP", default=True, help="openai: have models loaded at start, by asking each for one token."

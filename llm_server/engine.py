@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -65,6 +65,22 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn where a request does not say."""
+
+    temperature: float | None = None
+    """Randomness, 0 to 2; None: the engine's default."""
+    top_p: float | None = None
+    """Share of the probability that tokens are drawn from, above 0, at most 1; None: the engine's default."""
+    seed: int | None = None
+    """Makes sampling repeatable; None: not repeatable."""
+
+
+ENGINES_OWN: Final = Sampling()
+"""As each engine does by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """What is to be answered, and how."""
 
@@ -74,6 +90,8 @@ class Conversation:
     """Longest reply."""
     temperature: float | None = None
     """Randomness, 0 to 2; None: the engine's default."""
+    top_p: float | None = None
+    """Share of the probability that tokens are drawn from, above 0, at most 1; None: the engine's default."""
     seed: int | None = None
     """Makes sampling repeatable; None: not repeatable."""
     session_id: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from llm_server.engine import Conversation, Message, Role, Tool, ToolCall
+from llm_server.engine import ENGINES_OWN, Conversation, Message, Role, Sampling, Tool, ToolCall
 from llm_server.history import with_results
 from llm_server.tool_results import ToolResult
 from parley.errors import InvalidInput, TooLarge, WrongState
@@ -42,8 +42,10 @@ def config_of(request: llm_pb2.ChatRequest | None) -> llm_pb2.ChatConfig:
     return request.config
 
 
-def conversation_of(config: llm_pb2.ChatConfig) -> Conversation:
+def conversation_of(config: llm_pb2.ChatConfig, sampling: Sampling = ENGINES_OWN) -> Conversation:
     """What is asked, with one result for each call of a function (see `llm_server.history`).
+
+    `sampling` holds where the caller does not say.
 
     Raises:
         InvalidInput: a value cannot be used.
@@ -58,14 +60,13 @@ def conversation_of(config: llm_pb2.ChatConfig) -> Conversation:
     calls = sum(len(message.tool_calls) for message in config.messages)
     if calls > _MOST_CALLS:
         raise TooLarge(f"a conversation with {calls} calls: at most {_MOST_CALLS}", field="config.messages")
-    temperature = config.temperature if config.HasField("temperature") else None
-    if temperature is not None and not 0 <= temperature <= 2:  # noqa: PLR2004 - the bound in the proto
-        raise InvalidInput(f"temperature {temperature:g}: from 0 to 2", field="config.temperature")
+    drawn = _sampling(config, sampling)
     return Conversation(
         messages=with_results(tuple(_message(message, place) for place, message in enumerate(config.messages))),
         max_tokens=config.max_tokens or _DEFAULT_MAX_TOKENS,
-        temperature=temperature,
-        seed=config.seed if config.HasField("seed") else None,
+        temperature=drawn.temperature,
+        top_p=drawn.top_p,
+        seed=drawn.seed,
         session_id=config.session_id,
         tools=_tools(config),
     )
@@ -88,6 +89,16 @@ async def read_results(requests: AsyncIterator[llm_pb2.ChatRequest], results: Pe
             case _:
                 pass
     results.close()
+
+
+def _sampling(config: llm_pb2.ChatConfig, otherwise: Sampling) -> Sampling:
+    temperature = config.temperature if config.HasField("temperature") else otherwise.temperature
+    if temperature is not None and not 0 <= temperature <= 2:  # noqa: PLR2004 - the bound in the proto
+        raise InvalidInput(f"temperature {temperature:g}: from 0 to 2", field="config.temperature")
+    top_p = config.top_p if config.HasField("top_p") else otherwise.top_p
+    if top_p is not None and not 0 < top_p <= 1:
+        raise InvalidInput(f"top_p {top_p:g}: above 0, at most 1", field="config.top_p")
+    return Sampling(temperature, top_p, config.seed if config.HasField("seed") else otherwise.seed)
 
 
 def _message(message: llm_pb2.ChatMessage, place: int) -> Message:

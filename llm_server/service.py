@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from llm_server import responses
-from llm_server.engine import Remote
+from llm_server.engine import ENGINES_OWN, Remote
 from llm_server.metrics import LlmMetrics, follow
 from llm_server.requests import config_of, conversation_of, read_results
 from llm_server.responses import ResponseWriter
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from llm_server.builtin_tools import BuiltinTool
-    from llm_server.engine import Conversation, Engine, Finish, GaveUp, Progress, ToolCall
+    from llm_server.engine import Conversation, Engine, Finish, GaveUp, Progress, Sampling, ToolCall
     from llm_server.spans import ChatSpan
     from llm_server.tool_results import ToolUse
     from serving.metrics import Place
@@ -83,20 +83,24 @@ class _Reply:
 class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     """Writes replies."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is named where there are many
         self,
         engine: Engine,
         telemetry: Telemetry,
         max_calls: int,
         builtin_tools: tuple[BuiltinTool, ...] = (),
         progress_seconds: float = _PROGRESS_SECONDS,
+        *,
+        sampling: Sampling = ENGINES_OWN,
     ) -> None:
         """Share `engine` among at most `max_calls` calls; its model may use `builtin_tools` in each.
 
+        Tokens are drawn as `sampling` says where a call does not.
         After each `progress_seconds` in which nothing is said a caller is told what is waited for.
         """
         self._progress_seconds = progress_seconds
         self._engine = engine
+        self._sampling = sampling
         self._telemetry = telemetry
         self._metrics = LlmMetrics(telemetry)
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
@@ -117,7 +121,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                 with self._slots.take():
                     peer = Peer(request_iterator, context)
                     config = config_of(await anext(peer, None))
-                    conversation, results = self._loop.offer(conversation_of(config)), PendingResults()
+                    conversation, results = self._loop.offer(conversation_of(config, self._sampling)), PendingResults()
                     # Before there is a task that could cut it short: see `statuses`.
                     await peer.write(responses.ready(self._engine))
                     async with asyncio.TaskGroup() as tasks:

@@ -117,6 +117,7 @@ def chat_span(
         "parley.batch_size": calls,
         **({"gen_ai.conversation.id": conversation.session_id} if conversation.session_id else {}),
         **({"gen_ai.request.seed": conversation.seed} if conversation.seed is not None else {}),
+        **({"gen_ai.request.top_p": conversation.top_p} if conversation.top_p is not None else {}),
         **({"gen_ai.request.temperature": conversation.temperature} if conversation.temperature is not None else {}),
         **content("prompt", conversation.messages[-1].text),
     }

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         WrongState,
     )
     from parley.llm import LlmClient, Tool, ToolCall, ToolResult
-    from parley.tts import TtsClient
+    from parley.tts import Pronunciation, TtsClient
 
 __all__ = [
     "AsrClient",
@@ -78,6 +78,7 @@ __all__ = [
     "Outcome",
     "Overloaded",
     "ParleyError",
+    "Pronunciation",
     "ReplyFinished",
     "ReplyStarted",
     "ReplyText",
@@ -122,6 +123,7 @@ _HOMES = {
     "Outcome": "parley.conversation",
     "Overloaded": "parley.errors",
     "ParleyError": "parley.errors",
+    "Pronunciation": "parley.tts",
     "ReplyFinished": "parley.conversation",
     "ReplyStarted": "parley.conversation",
     "ReplyText": "parley.conversation",

@@ -6,8 +6,9 @@ Knows nothing of what the settings mean.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Final, TypeVar, cast, get_args, get_type_hints
 
 from parley._variables import LOG_LEVELS, PORTS
 
@@ -41,8 +42,8 @@ class Setting:
 
     variable: str
     """Name in the environment."""
-    default: Value
-    """Value when the variable is unset or empty."""
+    default: Value | None
+    """Value when the variable is unset or empty; None: that is a value of its own."""
     help: str
     """A sentence for people."""
     choices: tuple[str, ...] = ()
@@ -67,6 +68,20 @@ def setting(  # noqa: PLR0913 - keywords of a declaration, not steps of a call
     return dataclasses.field(default=default, metadata={_SETTING: known})
 
 
+def optional_setting(
+    variable: str,
+    kind: type[V],
+    *,
+    help: str,  # noqa: A002 - as above
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> V | None:
+    """Declare a field that is read from `variable` as a `kind`, and is None when that is unset."""
+    del kind  # The field's own type says it; this is for whoever checks that.
+    known = Setting(variable, None, help, minimum=minimum, maximum=maximum)
+    return dataclasses.field(default=None, metadata={_SETTING: known})
+
+
 def port_setting(variable: str, *, help: str) -> int:  # noqa: A002 - as above
     """Declare a field that holds a port, with the default that every process knows for it."""
     return setting(variable, PORTS[variable], help=help, minimum=0, maximum=65535)
@@ -85,11 +100,13 @@ def read(config_class: type[C], environment: Mapping[str, str]) -> C:
         ConfigError: a value is no number, out of bounds, or not among the choices.
     """
     hints = get_type_hints(config_class)
-    values: dict[str, Value] = {}
+    values: dict[str, Value | None] = {}
     for field in dataclasses.fields(config_class):  # type: ignore[arg-type]  # as above
         known = cast("Setting", field.metadata[_SETTING])
         text = environment.get(known.variable, "").strip()
-        values[field.name] = _parse(known, text, hints[field.name]) if text else known.default
+        # Of `float | None` the first.
+        kind = next(iter(get_args(hints[field.name])), hints[field.name])
+        values[field.name] = _parse(known, text, kind) if text else known.default
     return config_class(**values)
 
 
@@ -117,6 +134,8 @@ def _parse(known: Setting, text: str, kind: type[Value]) -> Value:
     except ValueError as error:
         wanted = "a whole number" if kind is int else "a number"
         raise ConfigError(f"{known.variable}={text}: not {wanted}") from error
+    if math.isnan(float(number)):
+        raise ConfigError(f"{known.variable}={text}: not a number")
     if known.minimum is not None and float(number) < known.minimum:
         raise ConfigError(f"{known.variable}={text}: less than {known.minimum:g}")
     if known.maximum is not None and float(number) > known.maximum:

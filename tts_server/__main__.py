@@ -16,6 +16,7 @@ from serving.threads import Worker
 from tts_server.cache.store import MemoryStore
 from tts_server.config import TtsConfig
 from tts_server.engines import default_voice, open_engine
+from tts_server.lexicons import read_lexicons
 from tts_server.service import SERVICE, TtsServicer
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _MB = 1_000_000
 
 async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
+    lexicons = read_lexicons(config.lexicon)
     engine = open_engine(config)
     worker = Worker("tts-engine", engine.parallel)
     listen = Listen(
@@ -44,7 +46,7 @@ async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     )
     try:
         async with open_store(config, telemetry) as store:
-            servicer = TtsServicer(engine, worker, telemetry, config.max_calls, store)
+            servicer = TtsServicer(engine, worker, telemetry, config.max_calls, store, lexicons=lexicons)
             status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
             await serve(
                 SERVICE,

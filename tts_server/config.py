@@ -27,6 +27,9 @@ class TtsConfig(TlsSettings):
         "",
         help="piper: folder of NAME.onnx and NAME.onnx.json; empty: parley/voices in $XDG_DATA_HOME or ~/.local/share.",
     )
+    lexicon: str = setting(
+        "PARLEY_TTS_LEXICON", "", help="Pronunciation lexicon, a TOML file; empty: words are read as they are written."
+    )
     device: str = setting("PARLEY_TTS_DEVICE", "cpu", choices=("cpu", "cuda"), help="piper: where it computes.")
     cache_mb: int = setting(
         "PARLEY_TTS_CACHE_MB", 64, help="Megabytes of speech kept to be said again; 0: none, nor in Redis.", minimum=0

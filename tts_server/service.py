@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from parley._duplex import first_of
 from parley.errors import InvalidInput, WrongState
 from parley.tts import SERVICE as TTS_SERVICE
+from parley.tts import Pronunciation, check_lexicon
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.admission import Slots
 from serving.calls import Peer
@@ -16,6 +17,7 @@ from serving.metrics import exemplar
 from serving.status import EngineFacts
 from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
+from tts_server.lexicons import NO_WORDS, Lexicons
 from tts_server.metrics import TtsMetrics
 from tts_server.spans import SentenceSpans
 from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
@@ -47,13 +49,21 @@ _SPEEDS: Final = (0.5, 2.0)
 class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
     """Speaks replies."""
 
-    def __init__(
-        self, engine: Engine, worker: Worker, telemetry: Telemetry, max_calls: int, store: Store | None = None
+    def __init__(  # noqa: PLR0913 - each is named where there are many
+        self,
+        engine: Engine,
+        worker: Worker,
+        telemetry: Telemetry,
+        max_calls: int,
+        store: Store | None = None,
+        *,
+        lexicons: Lexicons = NO_WORDS,
     ) -> None:
         """Share `engine`, on `worker`, among at most `max_calls` calls; `load` comes before the first.
 
-        What was spoken is put into `store`.
+        What was spoken is put into `store`. Words are pronounced as a call says, and otherwise as `lexicons` does.
         """
+        self._lexicons = lexicons
         self._engine = engine
         self._worker = worker
         self._metrics = TtsMetrics(telemetry)
@@ -112,12 +122,14 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
 
     async def _reply(self, peer: Peer[tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeResponse]) -> None:
         config = _config(await anext(peer, None))
+        words = [Pronunciation(entry.written, entry.spoken) for entry in config.lexicon]
+        own = check_lexicon(words, "config.lexicon")
         voice = choose(self._voices, config.voice, config.language)
         rate = config.sample_rate_hz or _DEFAULT_RATE_HZ
         speed = config.speed if config.HasField("speed") else 1.0
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await peer.write(tts_pb2.SynthesizeResponse(ready=ready))
-        speaker = Speaker(self._synthesizer, voice, rate, speed)
+        speaker = Speaker(self._synthesizer, voice, rate, speed, self._lexicons.lexicon(voice.language, own))
         parent = config.trace.traceparent or peer.traceparent
         leads = exemplar(parent)
         spans = SentenceSpans(self._telemetry, parent, config.session_id, self._engine.name)

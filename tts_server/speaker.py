@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tts_server.engine import Voice
     from tts_server.synthesizer import Synthesizer
+    from tts_server.text.lexicon import Lexicon
 
 # A writer who stalls for so long has what there is spoken.
 _STALL_SECONDS: Final = 0.3
@@ -111,12 +112,20 @@ class _End(enum.Enum):
 class Speaker:
     """One reply."""
 
-    def __init__(self, synthesizer: Synthesizer, voice: Voice, sample_rate_hz: int, speed: float) -> None:
-        """Speak with `voice` at `sample_rate_hz`."""
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        voice: Voice,
+        sample_rate_hz: int,
+        speed: float,
+        lexicon: Lexicon | None = None,
+    ) -> None:
+        """Speak with `voice` at `sample_rate_hz`, and pronounce words as `lexicon` says."""
         self._synthesizer = synthesizer
         self._voice = voice
         self._rate_hz = sample_rate_hz
         self._speed = speed
+        self._lexicon = lexicon
         self._sentences = 0
         self._fence = ""
         self._chunks = 0
@@ -167,7 +176,13 @@ class Speaker:
         await pieces.put(_End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
-        said = normalize(piece.text, fence=self._fence, language=self._voice.language, begins_line=not piece.start_char)
+        said = normalize(
+            piece.text,
+            fence=self._fence,
+            language=self._voice.language,
+            begins_line=not piece.start_char,
+            lexicon=self._lexicon,
+        )
         self._fence = said.fence
         if not said.text:
             return

@@ -66,6 +66,7 @@ class Briefs:
             language=self.language,
             sample_rate_hz=self.output.sample_rate_hz,
             speed=self.config.speed,
+            lexicon=self.config.lexicon,
             traceparent=turn.identity.traceparent,
             session_id=self._session_id,
         )

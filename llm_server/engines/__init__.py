@@ -59,6 +59,12 @@ def _ctranslate2(config: LlmConfig) -> Engine:
     from llm_server.engines.ctranslate2 import CTranslate2Engine, ModelConfig
 
     model = ModelConfig(
-        config.model, config.device, config.compute_type, config.threads, config.parallel, config.context_tokens
+        config.model,
+        config.device,
+        config.compute_type,
+        config.threads,
+        config.parallel,
+        config.context_tokens,
+        config.seed,
     )
     return CTranslate2Engine(model, config.patience_seconds)

@@ -65,6 +65,8 @@ class ModelConfig:
     """Replies written at once."""
     context_tokens: int = 0
     """Longest conversation with its reply; 0: what the model's files say."""
+    seed: int | None = None
+    """Where chance begins on each of the model's threads, once for all of its replies; None: anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,9 @@ class CTranslate2Engine:
         import ctranslate2
 
         config = self._config
+        if config.seed is not None:
+            # A thread takes it up with its first token, and a reply cannot have one of its own.
+            ctranslate2.set_random_seed(config.seed)
         threads = config.threads or max(1, (os.cpu_count() or 1) // config.parallel)
         try:
             return ctranslate2.Generator(
@@ -209,13 +214,14 @@ class CTranslate2Engine:
         """The tokens of a reply as they are chosen, without the one that ends it; blocks."""
         assert self._loaded is not None  # noqa: S101 - the server loads before it serves
         temperature = _TEMPERATURE if conversation.temperature is None else conversation.temperature
+        top_p = _TOP_P if conversation.top_p is None else conversation.top_p
         for step in self._loaded.generator.generate_tokens(
             prompt.rest,
             max_length=conversation.max_tokens,
             end_token=sorted(self._loaded.ends),
             # The best token, or any: what is left of them is cut by their probability.
             sampling_topk=0 if temperature else 1,
-            sampling_topp=_TOP_P if temperature else 1,
+            sampling_topp=top_p if temperature else 1,
             sampling_temperature=temperature or 1,
             static_prompt=prompt.beginning or None,
             cache_static_prompt=bool(prompt.beginning),

@@ -206,6 +206,7 @@ def _sampling(conversation: Conversation) -> SamplingParams:
     return SamplingParams(
         max_tokens=conversation.max_tokens,
         temperature=_TEMPERATURE if conversation.temperature is None else conversation.temperature,
+        top_p=1.0 if conversation.top_p is None else conversation.top_p,
         seed=conversation.seed,
         output_kind=RequestOutputKind.DELTA,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from parley.asr.requests import Endpointing  # noqa: TC001 - read at run time, by parley._convert
 from parley.conversation.audio import AudioFormat, AudioPacket
 from parley.llm.tools import Tool, ToolResult
+from parley.tts.lexicon import Pronunciation  # noqa: TC001 - read at run time, by parley._convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class SessionConfig:
     """Token of an earlier session to go on with."""
     reports_playback: bool = False
     """The client reports what it plays."""
+    lexicon: tuple[Pronunciation, ...] = ()
+    """How the assistant pronounces words."""
 
 
 @dataclass(frozen=True, slots=True)

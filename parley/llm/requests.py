@@ -47,13 +47,17 @@ class Config:
     max_tokens: int = 0
     """Longest reply; 0: the server's default."""
     temperature: float | None = None
-    """Randomness, 0 to 2; None: the engine's default."""
+    """Randomness, 0 to 2; None: the server's default."""
     traceparent: str = ""
     """Parent of the server's spans."""
     session_id: str = ""
     """Name for the server's logs."""
     tools: tuple[Tool, ...] = ()
     """Functions that the model may call; `chat` must then be given their results."""
+    top_p: float | None = None
+    """Share of the probability that tokens are drawn from, above 0, at most 1; None: the server's default."""
+    seed: int | None = None
+    """Makes sampling repeatable where the engine can; None: the server's default."""
 
 
 Request = Config | ToolResult

@@ -42,6 +42,8 @@ def _config_to_proto(config: Config) -> llm_pb2.ChatConfig:
         messages=[fill(llm_pb2.ChatMessage(), message) for message in config.messages],
         max_tokens=config.max_tokens,
         temperature=config.temperature,
+        top_p=config.top_p,
+        seed=config.seed,
         trace=audio_pb2.TraceContext(traceparent=config.traceparent),
         session_id=config.session_id,
         tools=[fill(llm_pb2.ToolDefinition(), tool) for tool in config.tools],

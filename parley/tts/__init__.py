@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from parley._lazy import lazily
 from parley.tts.events import Audio, Event, Finished, Ready, SentenceEnd, Voice, Voices, WordMark
+from parley.tts.lexicon import MAX_PRONUNCIATIONS, Pronunciation, check_lexicon
 from parley.tts.requests import Config, Request, SpeakNow
 from parley.tts.wire import SERVICE, event_from_proto, request_to_proto, voices_from_proto
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from parley.tts.client import TtsClient
 
 __all__ = [
+    "MAX_PRONUNCIATIONS",
     "SERVICE",
     "Audio",
     "Config",
     "Event",
     "Finished",
+    "Pronunciation",
     "Ready",
     "Request",
     "SentenceEnd",
@@ -29,6 +32,7 @@ __all__ = [
     "Voice",
     "Voices",
     "WordMark",
+    "check_lexicon",
     "event_from_proto",
     "request_to_proto",
     "voices_from_proto",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parley.tts.lexicon import Pronunciation  # noqa: TC001 - read at run time, by parley._convert
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -24,6 +26,8 @@ class Config:
     """Parent of the server's spans."""
     session_id: str = ""
     """Name for the server's logs."""
+    lexicon: tuple[Pronunciation, ...] = ()
+    """How words are pronounced; they come before the server's own."""
 
 
 @dataclass(frozen=True, slots=True)

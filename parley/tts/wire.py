@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from parley._convert import extract
+from parley._convert import extract, fill
 from parley.tts.events import Audio, Event, Finished, Ready, SentenceEnd, Voice, Voices, WordMark
 from parley.tts.requests import Config, Request, SpeakNow
 from parley.v1 import audio_pb2, tts_pb2
@@ -55,6 +55,7 @@ def _config_to_proto(config: Config) -> tts_pb2.SynthesizeConfig:
         speed=config.speed,
         trace=audio_pb2.TraceContext(traceparent=config.traceparent),
         session_id=config.session_id,
+        lexicon=[fill(tts_pb2.Pronunciation(), entry) for entry in config.lexicon],
     )
 
 

@@ -23,6 +23,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from parley.v1 import asr_pb2 as _asr_pb2
 from parley.v1 import audio_pb2 as _audio_pb2
 from parley.v1 import llm_pb2 as _llm_pb2
+from parley.v1 import tts_pb2 as _tts_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -261,6 +262,7 @@ class SessionConfig(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     REPORTS_PLAYBACK_FIELD_NUMBER: _builtins.int
+    LEXICON_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """Language of the conversation, BCP 47. Default "en"."""
     voice: _builtins.str
@@ -299,6 +301,10 @@ class SessionConfig(_message.Message):
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[_llm_pb2.ToolDefinition]:
         """Functions that the client offers."""
 
+    @_builtins.property
+    def lexicon(self) -> _containers.RepeatedCompositeFieldContainer[_tts_pb2.Pronunciation]:
+        """How the assistant pronounces words, at most 100; they come before the deployment's own."""
+
     def __init__(
         self,
         *,
@@ -315,10 +321,11 @@ class SessionConfig(_message.Message):
         tools: _abc.Iterable[_llm_pb2.ToolDefinition] | None = ...,
         resume_token: _builtins.str = ...,
         reports_playback: _builtins.bool = ...,
+        lexicon: _abc.Iterable[_tts_pb2.Pronunciation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "endpointing", b"endpointing", "input", b"input", "output", b"output", "speed", b"speed", "turn_taking", b"turn_taking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "endpointing", b"endpointing", "greeting", b"greeting", "hints", b"hints", "input", b"input", "instructions", b"instructions", "language", b"language", "output", b"output", "reports_playback", b"reports_playback", "resume_token", b"resume_token", "speed", b"speed", "tools", b"tools", "turn_taking", b"turn_taking", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "endpointing", b"endpointing", "greeting", b"greeting", "hints", b"hints", "input", b"input", "instructions", b"instructions", "language", b"language", "lexicon", b"lexicon", "output", b"output", "reports_playback", b"reports_playback", "resume_token", b"resume_token", "speed", b"speed", "tools", b"tools", "turn_taking", b"turn_taking", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
     _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015

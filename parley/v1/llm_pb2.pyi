@@ -153,14 +153,19 @@ class ChatConfig(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    TOP_P_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Longest reply in tokens. 0: the server's default (512)."""
     temperature: _builtins.float
-    """Randomness, 0 to 2. Absent: the engine's default."""
+    """Randomness, 0 to 2. Absent: the server's setting, or else the engine's default."""
     seed: _builtins.int
-    """Makes sampling repeatable where the engine can. Absent: not repeatable."""
+    """Makes sampling repeatable where the engine can. Absent: the server's setting, or else not repeatable."""
     session_id: _builtins.str
     """Name of the session for the server's logs; never a name of a person."""
+    top_p: _builtins.float
+    """Share of the probability that tokens are drawn from, above 0, at most 1. Absent: the server's setting, or else the
+    engine's default.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]:
         """The conversation, oldest first; at least one message, and at most 256 KiB in all."""
@@ -183,19 +188,24 @@ class ChatConfig(_message.Message):
         tools: _abc.Iterable[Global___ToolDefinition] | None = ...,
         trace: _audio_pb2.TraceContext | None = ...,
         session_id: _builtins.str = ...,
+        top_p: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "seed", b"seed", "temperature", b"temperature", "trace", b"trace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "max_tokens", b"max_tokens", "messages", b"messages", "seed", b"seed", "session_id", b"session_id", "temperature", b"temperature", "tools", b"tools", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "max_tokens", b"max_tokens", "messages", b"messages", "seed", b"seed", "session_id", b"session_id", "temperature", b"temperature", "tools", b"tools", "top_p", b"top_p", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
+    _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
 
 Global___ChatConfig: _TypeAlias = ChatConfig  # noqa: Y015
 

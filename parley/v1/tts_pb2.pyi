@@ -75,6 +75,7 @@ class SynthesizeConfig(_message.Message):
     SPEED_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    LEXICON_FIELD_NUMBER: _builtins.int
     voice: _builtins.str
     """A name from ListVoices. Empty: the first voice of the language. An unknown one is INVALID_ARGUMENT."""
     language: _builtins.str
@@ -89,6 +90,10 @@ class SynthesizeConfig(_message.Message):
     def trace(self) -> _audio_pb2.TraceContext:
         """Parent of the server's spans."""
 
+    @_builtins.property
+    def lexicon(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pronunciation]:
+        """How words are pronounced, at most 100; they come before the deployment's own."""
+
     def __init__(
         self,
         *,
@@ -98,16 +103,47 @@ class SynthesizeConfig(_message.Message):
         speed: _builtins.float | None = ...,
         trace: _audio_pb2.TraceContext | None = ...,
         session_id: _builtins.str = ...,
+        lexicon: _abc.Iterable[Global___Pronunciation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "speed", b"speed", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "language", b"language", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "speed", b"speed", "trace", b"trace", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "language", b"language", "lexicon", b"lexicon", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "speed", b"speed", "trace", b"trace", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
     _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
 
 Global___SynthesizeConfig: _TypeAlias = SynthesizeConfig  # noqa: Y015
+
+@_typing.final
+class Pronunciation(_message.Message):
+    """How a word sounds. Whole words are meant, and the longest that stands there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    SPOKEN_FIELD_NUMBER: _builtins.int
+    written: _builtins.str
+    """The word, or several, at most 60 characters. With a capital letter in it, it is meant as it is written; without one,
+    in upper and lower case. Each word may stand in a lexicon once.
+    """
+    spoken: _builtins.str
+    """What is read instead, in the ordinary letters of the language that is spoken: letters, digits, spaces and - ' . , ,
+    at most 100 characters. Words of the text (WordMark) are still those that were written.
+    """
+    def __init__(
+        self,
+        *,
+        written: _builtins.str = ...,
+        spoken: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spoken", b"spoken", "written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pronunciation: _TypeAlias = Pronunciation  # noqa: Y015
 
 @_typing.final
 class SynthesizeText(_message.Message):

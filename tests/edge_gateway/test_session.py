@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -41,6 +42,7 @@ from parley.conversation import (
     UserText,
     UserUtterance,
 )
+from parley.tts import Pronunciation
 from tests.edge_gateway.rig import (
     SILENCE,
     Gateway,
@@ -55,6 +57,13 @@ from tests.edge_gateway.rig import (
     serve_llm,
     serve_tts,
 )
+from tts_server.engines.scripted import ScriptedEngine as ScriptedTts
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    from tts_server.engine import Audio, SpeechRequest, WordMark
 
 LONG = "Once upon a time there was a very long story. It went on and on. And then it went on some more until the end."
 
@@ -165,6 +174,30 @@ async def test_the_assistant_may_speak_first() -> None:
         Role.ASSISTANT,
         Role.USER,
     ]
+
+
+class Told(ScriptedTts):
+    """Keeps what it is given to say."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.01)
+        self.texts: list[str] = []
+
+    def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
+        self.texts.append(request.text)
+        return super().speak(request, stop)
+
+
+async def test_words_are_pronounced_as_the_session_says_and_shown_as_they_were_written() -> None:
+    voice = Told()
+    words = (Pronunciation(" Worcester", "wooster"),)
+    config = SessionConfig(greeting="Welcome to Worcester.", lexicon=words)
+    async with house(Script(speaking=voice)) as parley, listening(parley, config) as listener:
+        report = await listener.until(TurnReport)
+    assert voice.texts == ["Welcome to wooster."]
+    assert report.heard == "Welcome to Worcester."
+    marked = [event for event in listener.events if isinstance(event, ReplyWord)]
+    assert [report.heard[word.first_character : word.end_character] for word in marked] == report.heard.split()
 
 
 async def test_a_reply_may_come_as_plain_pcm() -> None:
@@ -333,6 +366,7 @@ async def test_audio_before_the_configuration_is_refused_and_the_session_lives_o
         (SessionConfig(input=AudioFormat(Encoding.PCM_S16LE, 44_100)), "configure.input.sample_rate_hz"),
         (SessionConfig(output=AudioFormat(Encoding.OPUS, 16_000)), "configure.output.sample_rate_hz"),
         (SessionConfig(hints=("x",) * 101), "configure.hints"),
+        (SessionConfig(lexicon=(Pronunciation("gif", "[[jif]]"),)), "configure.lexicon[0].spoken"),
         (SessionConfig(resume_token="abc"), "configure.resume_token"),
     ],
 )

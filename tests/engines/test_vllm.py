@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,6 +86,16 @@ async def test_a_reply_comes_in_pieces_and_is_counted(engine: VllmEngine) -> Non
     assert finish.reason is StopReason.LENGTH
     assert finish.prompt_tokens > 100
     assert engine.context_tokens == 1024
+
+
+async def test_words_are_drawn_as_the_conversation_says(engine: VllmEngine) -> None:
+    likeliest, drawn = asks("Hello."), replace(asks("Hello."), temperature=2, seed=7)
+    texts = [
+        "".join((await said(engine, each))[0])
+        for each in (likeliest, replace(drawn, top_p=0.01), drawn, drawn, replace(drawn, seed=8))
+    ]
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[2] == texts[3] != texts[4]
 
 
 async def test_a_conversation_that_goes_on_is_not_computed_anew(engine: VllmEngine) -> None:

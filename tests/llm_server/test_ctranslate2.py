@@ -109,6 +109,20 @@ async def test_who_waits_for_a_place_is_told_so_and_is_not_kept_for_ever(model: 
     assert text.startswith("Hello!")
 
 
+async def test_a_seed_makes_the_replies_after_a_start_the_same(model: Path) -> None:
+    async def first(seed: int | None) -> str:
+        async with loaded(ModelConfig(str(model), parallel=1, seed=seed)) as engine:
+            return (await said(engine, Conversation(HELLO, max_tokens=40, temperature=2, top_p=1)))[0]
+
+    assert await first(7) == await first(7) != await first(8)
+
+
+async def test_of_what_is_likely_only_the_wanted_share_is_drawn_from(model: Path) -> None:
+    narrow = Conversation(HELLO, max_tokens=40, temperature=2, top_p=0.01)
+    async with loaded(ModelConfig(str(model))) as engine:
+        assert (await said(engine, narrow))[0] == (await said(engine, replace(narrow, temperature=0)))[0]
+
+
 class Stuck(CTranslate2Engine):
     """Its model stops in the middle of a token until it is let go."""
 

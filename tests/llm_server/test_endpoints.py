@@ -65,6 +65,52 @@ async def test_a_reply_comes_piece_by_piece_with_its_usage_and_who_wrote_it() ->
     }
 
 
+class Forgetful:
+    """Closes a connection instead of answering the second request: a kept one, or, from the first on, every one."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        self.keeps = keeps
+        self.asked = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = event("Hello.") + event(reason="stop") + b"data: [DONE]\n\n"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+        while (self.keeps or not self.asked) and (request := await self.request(reader)):
+            self.asked += 1
+            if self.asked == 2:
+                break
+            assert b"hello" in request
+            writer.write(head.encode() + body)
+        writer.close()
+
+    async def request(self, reader: asyncio.StreamReader) -> bytes:
+        """The body of the next one; empty: there is none."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return b""
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        return await reader.readexactly(int(length.partition(b":")[2]))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_kept_connection_that_is_closed_meanwhile_costs_no_reply(*, keeps: bool) -> None:
+    """llama.cpp's server closes its side after a reply, and aiohttp finds out when it writes the next request."""
+    async with await asyncio.start_server(Forgetful(keeps=keeps), "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        engine = EndpointsEngine((Endpoint(address, "a"),), warm_up=False)
+        try:
+            assert (await whole(engine))[0] == "Hello."
+            if keeps:
+                assert (await whole(engine))[0] == "Hello."
+            else:
+                # A new connection that is closed at once is no such thing.
+                with pytest.raises(Unavailable, match="cannot be reached"):
+                    await whole(engine)
+        finally:
+            await engine.close()
+
+
 async def test_sampling_is_passed_on_and_an_interrupted_reply_is_marked() -> None:
     messages = (
         Message(Role.USER, "tell me a story"),
@@ -72,9 +118,9 @@ async def test_sampling_is_passed_on_and_an_interrupted_reply_is_marked() -> Non
         Message(Role.USER, "go on"),
     )
     async with serving(writes("Yes.")) as (engine, [asked]):
-        await whole(engine, Conversation(messages, max_tokens=5, temperature=0.2, seed=7))
+        await whole(engine, Conversation(messages, max_tokens=5, temperature=0.2, top_p=0.5, seed=7))
     body = asked.bodies[0]
-    assert (body["temperature"], body["seed"]) == (0.2, 7)
+    assert (body["temperature"], body["top_p"], body["seed"]) == (0.2, 0.5, 7)
     assert isinstance(body["messages"], list)
     assert body["messages"][1]["content"] == "Once upon [interrupted by the user; not heard: a time]"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.llm_server.endpoint_rig import Answer
 
-SAMPLED = Conversation((Message(Role.USER, "hello"),), max_tokens=50, temperature=0.2, seed=7)
+SAMPLED = Conversation((Message(Role.USER, "hello"),), max_tokens=50, temperature=0.2, top_p=0.5, seed=7)
 
 
 def openai(parameter: str, text: str) -> dict[str, object]:
@@ -72,6 +72,7 @@ def refuses(parameter: str, body: object, status: int = 400) -> Answer:
             400,
             id="temperature",
         ),
+        pytest.param("top_p", None, openai("top_p", "Unsupported parameter: 'top_p'"), 400, id="top p"),
         pytest.param("seed", None, {"message": "seed is not supported"}, 400, id="seed"),
         pytest.param(
             "stream_options",

@@ -15,7 +15,17 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from llm_server.engine import Conversation, Delta, Finish, Progress, ProgressKind, StopReason, ToolCall
+from llm_server.engine import (
+    ENGINES_OWN,
+    Conversation,
+    Delta,
+    Finish,
+    Progress,
+    ProgressKind,
+    Sampling,
+    StopReason,
+    ToolCall,
+)
 from llm_server.engines.scripted import ScriptedEngine
 from llm_server.requests import conversation_of
 from llm_server.service import SERVICE, LlmServicer
@@ -69,13 +79,14 @@ async def serving(
     max_calls: int = 10,
     builtin_tools: tuple[BuiltinTool, ...] = (),
     progress_seconds: float | None = 60.0,
+    sampling: Sampling = ENGINES_OWN,
 ) -> AsyncIterator[Serving]:
     spans = InMemorySpanExporter()
     provider = new_provider("llm")
     provider.add_span_processor(SimpleSpanProcessor(spans))
     telemetry = Telemetry(provider, CollectorRegistry())
     more = {} if progress_seconds is None else {"progress_seconds": progress_seconds}
-    servicer = LlmServicer(engine, telemetry, max_calls, builtin_tools, **more)
+    servicer = LlmServicer(engine, telemetry, max_calls, builtin_tools, sampling=sampling, **more)
     listen = Listen("127.0.0.1", 0, "PARLEY_LLM_PORT", 0, 0.0, 512 * 1024)
     async with started(SERVICE, lambda server: add_LlmServiceServicer_to_server(servicer, server), listen) as (
         port,
@@ -221,7 +232,7 @@ class Counting(ScriptedEngine):
 
 
 async def test_the_span_speaks_the_current_names_of_generative_ai() -> None:
-    config = llm.Config(HELLO, session_id="s-1", max_tokens=40, temperature=0.5)
+    config = llm.Config(HELLO, session_id="s-1", max_tokens=40, temperature=0.5, top_p=0.25, seed=7)
     async with serving(Counting("One two.", 0, 0)) as server:
         await asked(server.client, config)
         (span,) = server.spans.get_finished_spans()
@@ -238,6 +249,8 @@ async def test_the_span_speaks_the_current_names_of_generative_ai() -> None:
         "gen_ai.request.max_tokens": 40,
         "gen_ai.request.stream": True,
         "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.top_p": 0.25,
+        "gen_ai.request.seed": 7,
         "gen_ai.response.model": "tiny",
         "gen_ai.response.finish_reasons": ("length",),
         "gen_ai.usage.input_tokens": 12,
@@ -267,11 +280,41 @@ async def test_words_are_traced_only_where_the_operator_says_so(monkeypatch: pyt
     assert all(name.startswith("parley.pii.") for event in span.events for name in event.attributes or {})
 
 
+class Listening(ScriptedEngine):
+    """Keeps what it is asked."""
+
+    heard: Conversation
+
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[ReplyEvent, None]:
+        self.heard = conversation
+        async for event in super().reply(conversation):
+            yield event
+
+
+@pytest.mark.parametrize(
+    ("config", "drawn"),
+    [
+        (llm.Config(HELLO), Sampling(0.5, 0.25, 7)),
+        (llm.Config(HELLO, temperature=0.0, top_p=1.0, seed=0), Sampling(0.0, 1.0, 0)),
+        (llm.Config(HELLO, top_p=0.75), Sampling(0.5, 0.75, 7)),
+    ],
+)
+async def test_a_call_is_drawn_as_it_says_and_otherwise_as_the_server_is_set(
+    config: llm.Config, drawn: Sampling
+) -> None:
+    engine = Listening("Hi.", 0, 0)
+    async with serving(engine, sampling=Sampling(0.5, 0.25, 7)) as server:
+        await asked(server.client, config)
+    assert Sampling(engine.heard.temperature, engine.heard.top_p, engine.heard.seed) == drawn
+
+
 @pytest.mark.parametrize(
     ("config", "error", "field"),
     [
         (llm.Config(()), InvalidInput, "config.messages"),
         (llm.Config(HELLO, temperature=7.0), InvalidInput, "config.temperature"),
+        (llm.Config(HELLO, top_p=0.0), InvalidInput, "config.top_p"),
+        (llm.Config(HELLO, top_p=1.5), InvalidInput, "config.top_p"),
         (llm.Config((llm.Message(llm.Role.USER, "x" * 300_000),)), TooLarge, "config.messages"),
     ],
 )

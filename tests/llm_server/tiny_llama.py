@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,24 +24,13 @@ def convert(source: Path, target: Path) -> None:
     In float32, since the tests judge its words: in int8 another processor may compute others.
     """
     config = json.loads((source / "config.json").read_text())
-    weights = read_weights(source / "model.safetensors")
-    spec = transformer_spec.TransformerDecoderModelSpec.from_config(
+    shape = Shape(
         config["num_hidden_layers"],
         config["num_attention_heads"],
-        activation=common_spec.Activation.SWISH,
-        pre_norm=True,
-        ffn_glu=True,
-        rms_norm=True,
-        rotary_dim=0,
-        rotary_interleave=False,
-        rotary_base=config["rope_parameters"]["rope_theta"],
+        config["num_attention_heads"],
+        config["rope_parameters"]["rope_theta"],
     )
-    decoder = spec.decoder
-    decoder.scale_embeddings = False
-    decoder.embeddings.weight = decoder.projection.weight = weights["model.embed_tokens.weight"]
-    decoder.layer_norm.gamma = weights["model.norm.weight"]
-    for number, layer in enumerate(decoder.layer):
-        fill(layer, {name.removeprefix(f"model.layers.{number}."): value for name, value in weights.items()})
+    spec = make_spec(shape, read_weights(source / "model.safetensors"))
     spec.register_vocabulary(vocabulary(source / "tokenizer.json", config["vocab_size"]))
     tokens = json.loads((source / "tokenizer_config.json").read_text())
     spec.config.bos_token, spec.config.eos_token, spec.config.unk_token = tokens["bos_token"], tokens["eos_token"], ""
@@ -51,6 +41,41 @@ def convert(source: Path, target: Path) -> None:
     spec.save(str(target))
     for name in COPIED:
         shutil.copy(source / name, target / name)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a Llama is made up."""
+
+    layers: int
+    heads: int
+    heads_kv: int
+    rotary_base: float
+    rotary_interleave: bool = False
+    """Queries and keys are in llama.cpp's order."""
+
+
+def make_spec(shape: Shape, weights: dict[str, NDArray[np.float32]]) -> transformer_spec.TransformerDecoderModelSpec:
+    """The model of these weights, by the names that they have in Transformers; its embeddings are tied."""
+    spec = transformer_spec.TransformerDecoderModelSpec.from_config(
+        shape.layers,
+        shape.heads,
+        activation=common_spec.Activation.SWISH,
+        pre_norm=True,
+        ffn_glu=True,
+        rms_norm=True,
+        rotary_dim=0,
+        rotary_interleave=shape.rotary_interleave,
+        rotary_base=shape.rotary_base,
+        num_heads_kv=shape.heads_kv if shape.heads_kv != shape.heads else None,
+    )
+    decoder = spec.decoder
+    decoder.scale_embeddings = False
+    decoder.embeddings.weight = decoder.projection.weight = weights["model.embed_tokens.weight"]
+    decoder.layer_norm.gamma = weights["model.norm.weight"]
+    for number, layer in enumerate(decoder.layer):
+        fill(layer, {name.removeprefix(f"model.layers.{number}."): value for name, value in weights.items()})
+    return spec
 
 
 def fill(layer: transformer_spec.TransformerDecoderLayerSpec, weights: dict[str, NDArray[np.float32]]) -> None:

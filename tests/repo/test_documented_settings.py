@@ -43,4 +43,5 @@ def test_every_setting_is_in_the_readme_with_its_default_and_no_other(root: Path
     for name, setting in known.items():
         default = f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
         default = default.lower() if isinstance(setting.default, bool) else default
+        default = "" if setting.default is None else default
         assert documented[name] == (default if len(default) <= 40 else "")

@@ -26,6 +26,7 @@ from tts_server.cache.store import MemoryStore
 from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.scripted import ScriptedEngine
+from tts_server.lexicons import NO_WORDS, Lexicons
 from tts_server.service import SERVICE, TtsServicer
 from tts_server.text import spoken as spoken_rules
 from tts_server.text.normalize import normalize
@@ -65,12 +66,14 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(engine: Engine, voice: str = "", store: Store | None = None) -> AsyncIterator[Serving]:
+async def serving(
+    engine: Engine, voice: str = "", store: Store | None = None, lexicons: Lexicons = NO_WORDS
+) -> AsyncIterator[Serving]:
     worker = Worker("test", engine.parallel)
     provider, spans = new_provider("tts"), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     telemetry = Telemetry(provider, CollectorRegistry())
-    servicer = TtsServicer(engine, worker, telemetry, 10, store)
+    servicer = TtsServicer(engine, worker, telemetry, 10, store, lexicons=lexicons)
     await servicer.load(voice)
     listen = Listen("127.0.0.1", 0, "PARLEY_TTS_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_TtsServiceServicer_to_server(servicer, server), listen) as (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tts_server.engine import WordMark
+    from tts_server.text.lexicon import Lexicon
 
 _SILENT_CATEGORIES: Final = frozenset(("So", "Sk", "Cs", "Co", "Cn", "Cc"))
 # Signs that have a name in every language; an engine says "&", "%" and "×" in its own.
@@ -36,7 +37,8 @@ class NormalizedText:
     mapped: Mapped
     """The same with its places in the text as written."""
     fence: str = ""
-    """What follows it is still within the block of code that this fence opened; empty: it is not."""
+    """What follows it is still within the block of code that this fence opened, or, with a question mark, comes after
+    one that was not closed; empty: neither."""
 
     def source(self, start: int, end: int) -> tuple[int, int]:
         """What the characters from `start` to `end` of `text` stand for in the text as written."""
@@ -61,17 +63,26 @@ class WrittenMarks:
             yield replace(mark, start_char=self._first_char + start, end_char=self._first_char + end)
 
 
-def normalize(written: str, *, fence: str = "", language: str = "", begins_line: bool = True) -> NormalizedText:
+def normalize(
+    written: str,
+    *,
+    fence: str = "",
+    language: str = "",
+    begins_line: bool = True,
+    lexicon: Lexicon | None = None,
+) -> NormalizedText:
     """`written` as it is to be said; empty where there is nothing to say.
 
     With `fence` it begins within a block of code that this opened, none of which is said. `language` is a BCP 47 tag;
     for one without rules numbers and signs stay as they are, for the engine to read. `begins_line`: it begins a line,
-    so that a mark at its beginning may open a block of code.
+    so that a mark at its beginning may open a block of code. Words of `lexicon` are read as it says.
     """
     prose = outside_code(written, fence, begins_line=begins_line)
     text = _joined(Mapped.of(written), prose.runs)
     rules = language_of(language)
     text = without_markup(plain_formulas(text), None if rules is None else rules.words)
+    if lexicon is not None:
+        text = lexicon.respell(text)
     text = _plain(say(text, language))
     if not any(character.isalnum() for character in text.text):
         return NormalizedText("", Mapped.of(""), prose.fence)

@@ -10,18 +10,19 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from llm_server.engine import GaveUp, Progress, ProgressKind
 from llm_server.engines.endpoints.answering import answer
 from llm_server.engines.endpoints.failure import EndpointFailed
 from llm_server.engines.endpoints.health import Health
 from llm_server.engines.endpoints.patience import Patience
+from llm_server.engines.endpoints.transport import open_session
 from llm_server.engines.endpoints.warm_up import WarmUp
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    import aiohttp
 
     from llm_server.engine import Conversation, ReplyEvent
     from llm_server.engines.endpoints.endpoint import Endpoint
@@ -130,6 +131,5 @@ class EndpointsEngine:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # The server has a limit of its own; a queue here would look like an endpoint that is silent.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            self._session = open_session()
         return self._session

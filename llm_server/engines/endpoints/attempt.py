@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llm_server.engines.endpoints.refusal import Refusal
 
 _OTHER_NAME: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_OPTIONAL: Final = ("stream_options", "seed", "temperature")
+_OPTIONAL: Final = ("stream_options", "seed", "temperature", "top_p")
 _MOST_ATTEMPTS: Final = 8
 # From here on large steps are made: who speaks waits.
 _LAST_SHORTENINGS: Final = 6
@@ -82,6 +82,8 @@ class Attempt:
             body["tools"] = [tool_as_dict(tool) for tool in asked.tools]
         if asked.temperature is not None:
             body["temperature"] = asked.temperature
+        if asked.top_p is not None:
+            body["top_p"] = asked.top_p
         if asked.seed is not None:
             body["seed"] = asked.seed
         return {name: value for name, value in body.items() if name not in self.unwanted}

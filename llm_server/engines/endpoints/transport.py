@@ -15,6 +15,7 @@ from llm_server.engines.endpoints.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from types import SimpleNamespace
 
     from llm_server.engines.endpoints.attempt import Attempt
     from llm_server.engines.endpoints.endpoint import Endpoint
@@ -29,6 +30,14 @@ TOO_MUCH: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 
 _MOST_OF_A_REFUSAL: Final = 16_384
 
 
+def open_session() -> aiohttp.ClientSession:
+    """What keeps connections to endpoints."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_reused)
+    # The server has a limit of its own; a queue here would look like an endpoint that is silent.
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trace_configs=[trace])
+
+
 async def post(
     http: aiohttp.ClientSession, endpoint: Endpoint, attempt: Attempt, watch: Watch
 ) -> aiohttp.ClientResponse:
@@ -37,11 +46,9 @@ async def post(
     Raises:
         EndpointFailed: it cannot be reached, refuses, or is silent for too long.
     """
-    body, timeout = attempt.body(endpoint.model), aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-    proxy = proxy_for(endpoint.chat)
     try:
         async with asyncio.timeout_at(watch.until):
-            response = await http.post(endpoint.chat, json=body, headers=endpoint.headers, timeout=timeout, proxy=proxy)
+            response = await _sent(http, endpoint, attempt.body(endpoint.model))
             if response.ok:
                 return response
             try:
@@ -56,6 +63,32 @@ async def post(
         raise EndpointFailed(f"{endpoint.name} {watch.why}", is_silent=True) from None
     except BROKEN as error:
         raise EndpointFailed(f"{endpoint.name} cannot be reached", said=why(endpoint, error)) from error
+
+
+async def _sent(http: aiohttp.ClientSession, endpoint: Endpoint, body: dict[str, object]) -> aiohttp.ClientResponse:
+    timeout, proxy = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS), proxy_for(endpoint.chat)
+    while True:
+        known = {"reused": False}
+        try:
+            return await http.post(
+                endpoint.chat,
+                json=body,
+                headers=endpoint.headers,
+                timeout=timeout,
+                proxy=proxy,
+                trace_request_ctx=known,
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # Whoever serves may close a kept connection at any time, as llama.cpp does after each reply.
+            if not known["reused"]:
+                raise
+
+
+async def _reused(
+    _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx["reused"] = True
 
 
 async def refused(endpoint: Endpoint, response: aiohttp.ClientResponse) -> EndpointFailed:

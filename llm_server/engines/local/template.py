@@ -77,7 +77,8 @@ def read_template(folder: Path) -> ChatTemplate:
     if not isinstance(source, str):
         raise Unavailable(
             f"{folder} has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): "
-            "use a model that was made for conversations, often called Instruct or Chat"
+            "copy the chat_template.jinja of the model that was converted into it; where there is none, use a model "
+            "that was made for conversations, often called Instruct or Chat"
         )
     return ChatTemplate(source, {name: text for name, value in settings.items() if (text := _special(name, value))})
 

@@ -81,7 +81,7 @@ class Grammar:
         )
         self.lines: tuple[Callable[[], Written], ...] = (
             *([self.sentence] * 4),
-            *(self.bullet, self.heading, self.numbered, self.quote, self.table, self.task),
+            *(self.bullet, self.heading, self.numbered, self.quote, self.table, self.task, self.block),
         )
 
     def word(self) -> Written:
@@ -109,7 +109,12 @@ class Grammar:
     def comparison(self) -> Written:
         first, second = self.chance.randrange(100), self.chance.randrange(100)
         sign, words = self.chance.choice(
-            (("<", "is less than"), (">=", "is greater than or equal to"), ("=", "equals"))
+            (
+                ("<", "is less than"),
+                (">", "is greater than"),
+                (">=", "is greater than or equal to"),
+                ("=", "equals"),
+            )
         )
         space = self.chance.choice(("", " "))
         return Written(f"{first}{space}{sign}{space}{second}", (spell("en", first), words, spell("en", second)))
@@ -168,6 +173,13 @@ class Grammar:
         lines = [f"| {row.text} |" for row in rows]
         lines.insert(1, "|" + "---|" * columns)
         return Written("\n".join(lines), tuple(word for row in rows for word in row.heard))
+
+    def block(self) -> Written:
+        """Code, which nobody wants to hear, and a sentence after it; the fence that ends it may have been forgotten."""
+        fence, (first, *words) = self.chance.choice(("```", "~~~")), [self.word().text for _ in range(5)]
+        end = self.chance.choice((f"\n{fence}\n", "\n\n"))
+        heard = (first.capitalize(), *words)
+        return Written(f"{fence}python\nprint(1){end}{' '.join(heard)}.", heard)
 
     def line(self) -> Written:
         return self.chance.choice(self.lines)()

@@ -65,6 +65,33 @@ def test_code_that_comes_in_several_pieces_is_left_out_whole() -> None:
     assert not fence
 
 
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["Here:\n```\nprint(1)\n\nThat is all there is. Good luck."], "Here: That is all there is. Good luck."),
+        (
+            [
+                "Run:\n```bash\nls\n\nAfter that it is ready.",
+                " Open it.\n```\nIt goes on.",
+                "\n```py\nx = 1\n```\nEnd.",
+            ],
+            "Run: After that it is ready. Open it. It goes on. End.",
+        ),
+        # What is closed is code, whatever is in it, and so are sentences within a line.
+        (["```\nfoo\n\nThis is a sentence of four words.\n```\nDone."], "Done."),
+        (['```python\n\nprint("This is it, I think.")', "\n\n    This is indented text."], ""),
+        (['```py title="a b"\nx = 1\n```\nDone.'], "Done."),
+        (["``` is a fence.", " It opens code."], "is a fence. It opens code."),
+    ],
+)
+def test_a_block_of_code_that_nobody_closed_silences_no_sentence_after_it(pieces: list[str], said: str) -> None:
+    spoken, fence = "", ""
+    for place, piece in enumerate(pieces):
+        part = normalize(piece, fence=fence, language="en", begins_line=place == 0)
+        spoken, fence = f"{spoken} {part.text}", part.fence
+    assert " ".join(spoken.split()) == said
+
+
 def test_a_mark_of_code_in_the_middle_of_a_line_hides_nothing() -> None:
     pieces = ["The mark is", " ``` and it begins code.", " This must be heard."]
     said = [normalize(piece, language="en", begins_line=place == 0) for place, piece in enumerate(pieces)]
@@ -80,8 +107,8 @@ def test_a_mark_of_code_in_the_middle_of_a_line_hides_nothing() -> None:
 @given(st.text(alphabet="ab *_`#[]()&<>🎉\n.:/https$|~-1290,%^=", max_size=60))
 def test_every_spoken_character_knows_a_place_that_never_goes_back(written: str) -> None:
     for language in ("", "en", "de", "fr", "es"):
-        for said in (normalize(written, language=language), normalize(written, fence="```", language=language)):
-            check_places(written, said)
+        for fence in ("", "```", "```?"):
+            check_places(written, normalize(written, fence=fence, language=language))
 
 
 def check_places(written: str, said: NormalizedText) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from tts_server.text.mapped import Said
@@ -28,6 +29,19 @@ _DIFFERENCE: Final = (
     r"|(?<=\d)−(?=\d)"
     r"|(?<=\d)-(?=\d{1,15}\s?=)"
 )
+
+
+# What a question may begin with that a sign says too: "is 17 > 12?".
+_VERBS: Final = frozenset(("is", "ist", "est", "es"))
+_BEFORE: Final = 80
+
+
+@cache
+def _asked(verb: str) -> re.Pattern[str]:
+    """The beginning of a question with `verb`, up to a sign."""
+    return re.compile(
+        rf"(?i)(?:\A|[.!?:;,>(\"'“¿\n])\s*(?:(?:so|and|but|or|then|und|oder|et|ou|y|o)\s+)?{verb}\s+[^.!?;\n]{{1,60}}\Z"
+    )
 
 
 class Signs:
@@ -89,7 +103,11 @@ class Signs:
             return None
         if sign == "*" and not self._multiplies(before, after):
             return None
-        return [Said(f" {self._language.vocabulary.signs[sign]} ", match.start(), match.end())]
+        said = self._language.vocabulary.signs[sign]
+        verb, _, rest = said.partition(" ")
+        if rest and verb in _VERBS and _asked(verb).search(before[-_BEFORE:]):
+            said = rest
+        return [Said(f" {said} ", match.start(), match.end())]
 
     def _multiplies(self, before: str, after: str) -> bool:
         return bool(re.search(r"(?:\d|\)|(?<!\w)[^\W\d_])$", before[-3:]) and re.match(r"[\d(]|[^\W\d_](?!\w)", after))
