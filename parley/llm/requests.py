@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from parley.llm.tools import Tool, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from parley.llm.session import SessionState
 
 
 class Role(enum.Enum):
@@ -54,6 +58,8 @@ class Config:
     """Name for the server's logs."""
     tools: tuple[Tool, ...] = ()
     """Functions that the model may call; `chat` must then be given their results."""
+    session: SessionState | None = None
+    """What the session is like, for a caller that carries out each `SessionAction`; None: it carries out none."""
 
 
 Request = Config | ToolResult
