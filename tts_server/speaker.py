@@ -181,7 +181,9 @@ class Speaker:
                 ready = await _add(chunker, delta) if isinstance(delta, str) else chunker.flush()
             now = clock_ns()
             for piece in ready:
-                await pieces.put(_Ready(piece, now, self._course.at(piece.start_char)))
+                # The space before a sentence may have come long before the sentence.
+                begins = piece.end_char - len(piece.text.lstrip())
+                await pieces.put(_Ready(piece, now, self._course.at(begins)))
         await pieces.put(_End.END)
 
     async def _sentence(self, item: _Ready, emit: Callable[[Event], Awaitable[None]]) -> None:
