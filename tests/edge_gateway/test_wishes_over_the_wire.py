@@ -30,7 +30,7 @@ async def test_a_timer_that_was_asked_for_is_said() -> None:
         said = await listener.until(ReplyFinished)
         own = await listener.until(TurnReport)
     assert (told.state, told.label, told.turn) == (ReminderState.SET, "one second timer", 1)
-    assert report.reply_text == "One second, starting now, as long as this conversation stays open."
+    assert report.reply_text == "One second, starting now."
     assert (due.state, due.id, due.turn) == (ReminderState.DUE, told.id, 2)
     assert (said.heard, said.outcome) == ("Your one second timer is done.", Outcome.COMPLETED)
     assert (own.turn, own.mic_to_speaker_ms) == (2, None)

@@ -14,7 +14,7 @@ from parley.llm import CancelReminders, Reminder, SessionAction, SessionState, S
 
 EVENING = datetime(2026, 11, 20, 19, 5, tzinfo=UTC)
 PASTA = Reminder("1", "ten minute timer", "Your ten minute timer is done.", 185_000)
-ALARM = Reminder("2", "alarm", "It is 7 30 in the morning. This is your alarm.", 40_000_000)
+ALARM = Reminder("2", "alarm", "It is 7:30 in the morning. This is your alarm.", 40_000_000)
 BREAD = Reminder("3", "take out the bread", "This is your reminder to take out the bread.", 600_000)
 RUNNING = SessionState(reminders=(PASTA, BREAD, ALARM))
 LIST = (
@@ -63,7 +63,7 @@ def reminder(found: Answer) -> SetReminder:
 def test_a_timer_is_set_and_confirmed(said: str, seconds: float, confirmed: str, label: str | None) -> None:
     found = told(said)
     action = reminder(found)
-    assert found.text == confirmed + KNOWN
+    assert found.text == confirmed + (KNOWN if seconds >= 300 else ".")
     assert action.after_ms == seconds * 1000
     assert label is None or action.label == label
     assert action.text == f"Your {action.label} is done."
@@ -72,21 +72,21 @@ def test_a_timer_is_set_and_confirmed(said: str, seconds: float, confirmed: str,
 @pytest.mark.parametrize(
     ("said", "at", "confirmed"),
     [
-        ("wake me at half past seven", "2026-11-21 07:30", "at 7 30 in the morning"),
+        ("wake me at half past seven", "2026-11-21 07:30", "at 7:30 in the morning"),
         ("Wake me up at seven.", "2026-11-21 07:00", "at 7 o'clock in the morning"),
-        ("alarm at 7:30 pm", "2026-11-20 19:30", "at 7 30 in the evening"),
-        ("set an alarm for 7:30 p.m.", "2026-11-20 19:30", "at 7 30 in the evening"),
-        ("Set an alarm for seven thirty in the morning.", "2026-11-21 07:30", "at 7 30 in the morning"),
-        ("set the alarm for quarter to eight tomorrow", "2026-11-21 07:45", "at 7 45 in the morning"),
+        ("alarm at 7:30 pm", "2026-11-20 19:30", "at 7:30 in the evening"),
+        ("set an alarm for 7:30 p.m.", "2026-11-20 19:30", "at 7:30 in the evening"),
+        ("Set an alarm for seven thirty in the morning.", "2026-11-21 07:30", "at 7:30 in the morning"),
+        ("set the alarm for quarter to eight tomorrow", "2026-11-21 07:45", "at 7:45 in the morning"),
         ("wake me tomorrow at 6", "2026-11-21 06:00", "at 6 o'clock in the morning"),
         ("wake me at noon", "2026-11-21 12:00", "at 12 o'clock in the afternoon"),
-        ("wake me up at ten past six", "2026-11-21 06:10", "at 6 10 in the morning"),
-        ("set an alarm for 21:15", "2026-11-20 21:15", "at 9 15 in the evening"),
+        ("wake me up at ten past six", "2026-11-21 06:10", "at 6:10 in the morning"),
+        ("set an alarm for 21:15", "2026-11-20 21:15", "at 9:15 in the evening"),
         ("wake me at 6 am", "2026-11-21 06:00", "at 6 o'clock in the morning"),
         ("set a 7 am alarm", "2026-11-21 07:00", "at 7 o'clock in the morning"),
         ("set an alarm for midnight", "2026-11-21 00:00", "at 12 o'clock in the morning"),
-        ("wake me at half past nine tonight", "2026-11-20 21:30", "at 9 30 in the evening"),
-        ("set an alarm for twenty to nine", "2026-11-20 20:40", "at 8 40 in the evening"),
+        ("wake me at half past nine tonight", "2026-11-20 21:30", "at 9:30 in the evening"),
+        ("set an alarm for twenty to nine", "2026-11-20 20:40", "at 8:40 in the evening"),
     ],
 )
 def test_an_alarm_is_set_for_the_next_such_time(said: str, at: str, confirmed: str) -> None:
@@ -99,7 +99,7 @@ def test_an_alarm_is_set_for_the_next_such_time(said: str, at: str, confirmed: s
 
 def test_who_naps_is_woken_in_the_afternoon() -> None:
     noon = EVENING.replace(hour=13)
-    assert told("wake me at half past seven", now=noon).text == f"I will wake you at 7 30 in the morning{KNOWN}"
+    assert told("wake me at half past seven", now=noon).text == f"I will wake you at 7:30 in the morning{KNOWN}"
     assert told("wake me at three", now=noon).text == f"I will wake you at 3 o'clock in the afternoon{KNOWN}"
     assert told("wake me up in 20 minutes", now=noon).text == f"I will wake you in twenty minutes{KNOWN}"
 
@@ -128,7 +128,7 @@ def test_who_naps_is_woken_in_the_afternoon() -> None:
         (
             "Set a reminder for half past nine to lock the door",
             timedelta(hours=2, minutes=25),
-            "I will remind you at 9 30 in the evening to lock the door",
+            "I will remind you at 9:30 in the evening to lock the door",
             "This is your reminder to lock the door.",
         ),
         (
@@ -183,9 +183,11 @@ def test_the_answer_to_a_question_back_completes_it() -> None:
     assert not told("set a timer", "A timer, gladly. For how long?", "what is seven times eight").actions
 
 
-def test_that_it_ends_with_the_conversation_is_said_once() -> None:
-    first = told("timer for one minute").text
-    assert told("timer for one minute", first, "timer for two minutes").text == "Two minutes, starting now."
+def test_that_it_ends_with_the_conversation_is_said_once_and_where_it_matters() -> None:
+    first = told("timer for one hour").text
+    assert first == "One hour, starting now" + KNOWN
+    assert told("timer for one hour", first, "timer for two hours").text == "Two hours, starting now."
+    assert told("timer for four minutes").text == "Four minutes, starting now."
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ _CAN: Final = "I can set timers, alarms and reminders. Say, for example: set a t
 _HOW_LONG: Final = "For how long?"
 _WHEN: Final = "When?"
 _OPEN: Final = "as long as this conversation stays open"
+_SOON_SECONDS: Final = 300
 _LONGEST_SAID: Final = 200
 
 
@@ -113,20 +114,21 @@ def _set(asked: Asked, said: str, folded: str) -> str | Answer:
     time = moment(when, asked.now, wakes="wake" in folded) if when else None
     if time is None:
         return f"I will gladly {'wake' if wakes else 'remind'} you{what and f' {how} {what}'}. {_WHEN}"
-    if time.after.total_seconds() > LONGEST_REMINDER_SECONDS:
+    after_seconds = time.after.total_seconds()
+    if after_seconds > LONGEST_REMINDER_SECONDS:
         raise Unclear("That is too far away: I can remind you within the next twenty-four hours.")
     at = asked.now + time.after
-    said_when = f"at {clock(at)}" if time.at else f"in {say_duration(time.after.total_seconds())}"
+    said_when = f"at {clock(at)}" if time.at else f"in {say_duration(after_seconds)}"
     if wakes:
         text = f"It is {clock(at)}. This is your alarm."
-        return _answer(asked, f"I will wake you {said_when}", SetReminder(text, "alarm", **_due(time)))
+        return _answer(asked, f"I will wake you {said_when}", SetReminder(text, "alarm", **_due(time)), after_seconds)
     text = (
         f"This is your reminder {how} {what}."
         if what and how != "that"
         else f"This is your reminder{what and f': {what}'}."
     )
     told = f"I will remind you {said_when}{what and f' {how} {what}'}"
-    return _answer(asked, told, SetReminder(text, what or "reminder", **_due(time)))
+    return _answer(asked, told, SetReminder(text, what or "reminder", **_due(time)), after_seconds)
 
 
 def _timer(asked: Asked, folded: str) -> str | Answer:
@@ -139,7 +141,7 @@ def _timer(asked: Asked, folded: str) -> str | Answer:
     name = named["name"] if named and named["name"] not in _NO_NAME else say_duration(seconds, each=True)
     said = say_duration(seconds)
     action = SetReminder(f"Your {name} timer is done.", f"{name} timer", after_ms=round(seconds * 1000))
-    return _answer(asked, f"{said[:1].upper()}{said[1:]}, starting now", action)
+    return _answer(asked, f"{said[:1].upper()}{said[1:]}, starting now", action, seconds)
 
 
 def _parts(asked: Asked, said: str) -> tuple[str, str, str]:
@@ -169,9 +171,9 @@ def _due(time: Moment) -> dict[str, int]:
     return {"after_ms": round(time.after.total_seconds() * 1000)}
 
 
-def _answer(asked: Asked, told: str, action: SetReminder) -> Answer:
-    """The confirmation; that it ends with the conversation is said once."""
-    known = any(_OPEN in reply for reply in asked.replies)
+def _answer(asked: Asked, told: str, action: SetReminder, after_seconds: float) -> Answer:
+    """The confirmation; that it ends with the conversation is said once, where it may end before."""
+    known = after_seconds < _SOON_SECONDS or any(_OPEN in reply for reply in asked.replies)
     return Answer(f"{told}." if known else f"{told}, {_OPEN}.", (action,))
 
 
