@@ -135,6 +135,8 @@ class ToolLoop:
         """
         if conversation.tools and not self._engine.calls_tools:
             raise InvalidInput(f"the engine {self._engine.name} cannot call functions", field="config.tools")
+        if not self._engine.calls_tools:
+            return conversation
         theirs = {tool.name for tool in conversation.tools}
         builtin = tuple(
             each.tool

@@ -85,6 +85,9 @@ class SessionActions:
         Raises:
             ParleyError: a reminder cannot be set.
         """
+        if wished.turn.outcome is Outcome.MERGED:
+            # The user went on as its first packet went: the reply to both halves will wish it again.
+            return
         turn, wish, reply = wished.turn, wished.wish, wished.reply.brief.number
         action = wish.action
         self._write_down(wished)

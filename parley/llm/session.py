@@ -91,5 +91,5 @@ SessionAction = SetSpeed | SetGain | SetReminder | CancelReminders
 
 
 def within(value: float, ends: tuple[float, float]) -> float:
-    """`value`, or the nearer of `ends`."""
-    return min(max(value, ends[0]), ends[1])
+    """`value`, or the nearer of `ends`; what is no number is the first of them."""
+    return max(ends[0], min(value, ends[1]))

@@ -7,8 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+import pytest
+
+from edge_gateway.audio.codecs import PcmEncoder
+from edge_gateway.reply.chat_history import ChatHistory
+from edge_gateway.reply.reply import Brief, Reply
+from edge_gateway.reply.session_actions import SessionActions, Wished
+from edge_gateway.reply.tool_calls import CallLedger
+from edge_gateway.reply.wishes import Wish
 from edge_gateway.session import Session
-from parley import llm
+from edge_gateway.turn import Turn
+from parley import llm, tts
 from parley.conversation import (
     CancelReply,
     ErrorEvent,
@@ -342,3 +351,21 @@ async def test_the_function_by_which_a_model_did_it_is_written_down() -> None:
     assert asked.text == "slower"
     assert [(each.name, each.arguments_json) for each in call.tool_calls] == [("set_speaking_rate", '{"rate": 0.8}')]
     assert (result.role, result.text) == (llm.Role.TOOL, "The speaking rate is 0.8.")
+
+
+@on_virtual_time
+async def test_a_reply_that_was_merged_as_its_first_packet_went_has_changed_nothing() -> None:
+    talk = Talk()
+    metrics, client = talk.house.metrics, talk.client
+    actions = SessionActions("session", client, metrics.actions, ChatHistory())
+    turn = Turn.written(1, "slower")
+    brief = Brief(1, 1, None, tts.Config())
+    reply = Reply(brief, talk.house.backends().servers, client, PcmEncoder, CallLedger())
+    turn.end(Outcome.MERGED)
+    await actions.carry_out(Wished(turn, reply, Wish(llm.SetSpeed(0.8), 0.0)))
+    assert (actions.speed, client.events) == (None, [])
+
+
+@pytest.mark.parametrize(("wanted", "speed"), [(float("nan"), 0.5), (float("inf"), 2.0), (-1.0, 0.5)])
+def test_no_number_makes_speech_impossible(wanted: float, speed: float) -> None:
+    assert llm.within(wanted, llm.SPEEDS) == speed

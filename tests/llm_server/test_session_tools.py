@@ -24,6 +24,12 @@ BREAD = Reminder("8", "", "Take out the bread.", 600_000)
 SESSION = SessionState(1.25, -6.0, (EGGS, BREAD))
 
 
+class Deaf(Caller):
+    """A model to which functions mean nothing."""
+
+    calls_tools = False
+
+
 def at(hours: float) -> int:
     return round((NOON + timedelta(hours=hours)).timestamp() * 1000)
 
@@ -166,6 +172,13 @@ async def test_a_caller_that_carries_nothing_out_is_offered_nothing() -> None:
     async with serving(engine, builtin_tools=builtin_tools("session,time")) as house:
         await asked(house.client, llm.Config(HELLO))
     assert [tool.name for tool in engine.asked[0].tools] == ["time"]
+
+
+async def test_an_engine_that_calls_no_functions_is_offered_none() -> None:
+    engine = Deaf((Delta("Hello."),))
+    async with serving(engine, builtin_tools=builtin_tools("session")) as house:
+        await asked(house.client, llm.Config(HELLO, session=SessionState()))
+    assert engine.asked[0].tools == ()
 
 
 async def test_the_callers_own_function_goes_before_one_of_the_same_name() -> None:
