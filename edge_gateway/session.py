@@ -17,6 +17,7 @@ from edge_gateway.input.recognition import Heard, HopFailed, HopRecovered, Recog
 from edge_gateway.latency.client_clock import ClientClock
 from edge_gateway.latency.pings import Pings
 from edge_gateway.reply.manager import Audible, Over, ReplyManager
+from edge_gateway.reply.session_actions import Wished
 from edge_gateway.session_config import check_text
 from edge_gateway.setup import Setup
 from edge_gateway.spoken_turns import SpokenTurns
@@ -48,7 +49,7 @@ _log = logging.getLogger("parley.gateway")
 # News that wait for a decision; more hold up those who bring them.
 _INBOX: Final = 1_000
 
-_News = RecognitionEvent | Request | Audible | Over
+_News = RecognitionEvent | Request | Audible | Over | Wished
 
 
 class Session:
@@ -88,6 +89,7 @@ class Session:
                             await end(task)
         finally:
             self._replies.listener_left(self._spoken.turn)
+            self._replies.actions.forget()
             _log.info("session ends", extra={"session": self.id})
 
     async def _read(self) -> None:
@@ -116,9 +118,10 @@ class Session:
         if self._setup.is_configured:
             await self._setup.recognition.finish()
         await self._inbox.join()
-        while not (self._turns.idle):
+        while not self._turns.idle:
             await self._next_handled()
             await self._inbox.join()
+        await self._replies.actions.session_ends()
 
     async def _next_handled(self) -> None:
         self._handled.clear()
@@ -166,6 +169,8 @@ class Session:
                 await self._connection.send(Recovered("asr", news.engine))
             case Audible() | Over():
                 await self._turns.reply_changed(news)
+            case Wished():
+                await self._replies.actions.carry_out(news)
             case _ if not self._setup.ready.is_set():
                 self._setup.check()
                 self._early.append(news)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.latency.client_clock import ClientClock
     from edge_gateway.latency.turn_metrics import TurnMetrics
+    from edge_gateway.reply.reminders import Scheduled
 
 
 class SpokenTurns:
@@ -42,6 +43,11 @@ class SpokenTurns:
         """A turn that was typed."""
         self._count += 1
         return Turn.written(self._count, text)
+
+    def reminding(self, reminder: Scheduled) -> Turn:
+        """A turn in which nobody asks, and the assistant reminds of something."""
+        self._count += 1
+        return Turn.reminding(self._count, reminder)
 
     async def follow(self, event: asr.Event, packet: HeardPacket | None) -> None:
         """Take what is heard of the turn under way."""

@@ -13,6 +13,7 @@ from serving.telemetry import SpanIdentity, clock_ns
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
+    from edge_gateway.reply.reminders import Scheduled
     from edge_gateway.reply.reply import Reply
     from parley.errors import ParleyError
 
@@ -29,6 +30,7 @@ class TurnKind(enum.StrEnum):
     SPOKEN = "spoken"
     TYPED = "typed"
     GREETING = "greeting"
+    REMINDER = "reminder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,17 @@ class Turn:
     """A speculative reply to it was dropped unheard."""
     lost_ways: list[LostWay] = field(default_factory=list)
     """What kept it from being heard, if only for a while."""
+    actions: list[str] = field(default_factory=list)
+    """What its reply has changed or begun in the session, as in `parley_session_actions_total`."""
+    reminder: Scheduled | None = None
+    """What its reply reminds of, where nobody has asked."""
+
+    @classmethod
+    def reminding(cls, number: int, reminder: Scheduled) -> Turn:
+        """A turn that begins with a reminder's being due: nobody has spoken, so nobody waits for a reply."""
+        turn = cls(number, TurnKind.REMINDER, reminder=reminder)
+        turn.timeline.utterance.began_ns = clock_ns()
+        return turn
 
     @classmethod
     def written(cls, number: int, text: str = "") -> Turn:

@@ -13,6 +13,7 @@ from edge_gateway.turn import GREETING, Turn
 from edge_gateway.turn_taking import events as floor
 from edge_gateway.turn_taking.echo import DUCK_DB
 from edge_gateway.turn_taking.floor import Floor, Free, Speaking, Thinking
+from edge_gateway.turn_taking.voice import UserVoice
 from parley import asr
 from parley.conversation import AssistantActivity, CancelReply, UserText
 from parley.errors import EngineFailed
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from edge_gateway.connection import ClientConnection
     from edge_gateway.input.recognition import Heard
     from edge_gateway.reply.manager import Over, ReplyManager
+    from edge_gateway.reply.reminders import Scheduled
     from edge_gateway.setup import Setup
     from edge_gateway.spoken_turns import SpokenTurns
 
@@ -44,22 +46,31 @@ class TurnController:
         self._spoken = spoken
         self._setup = setup
         self._floor = Floor(floor.TurnPolicy(), setup.levels)
+        self._voice = UserVoice()
         self._activity = asr.Assistant.IDLE
 
     @property
     def wake_at(self) -> float | None:
         """When time that has passed is to be looked at, loop time; None: no need."""
-        return min((at for at in (self._floor.wake_at, self._replies.settle_at) if at is not None), default=None)
+        remind_at = self._replies.actions.reminders.next_at if self._is_quiet else None
+        times = (self._floor.wake_at, self._replies.settle_at, remind_at)
+        return min((at for at in times if at is not None), default=None)
 
     @property
     def idle(self) -> bool:
-        """True when nobody replies, and nothing is left to be told of a reply."""
-        return isinstance(self._floor.state, Free) and self._replies.idle
+        """True when nobody replies, nothing is left to be told of a reply, and no reminder waits to be said."""
+        waits = self._replies.actions.reminders.due(asyncio.get_running_loop().time()) is not None
+        return isinstance(self._floor.state, Free) and self._replies.idle and not waits
+
+    @property
+    def _is_quiet(self) -> bool:
+        """True when something can be said that nobody has asked for, and talks over nobody."""
+        return isinstance(self._floor.state, Free) and self._replies.idle and not self._voice.heard
 
     async def greet(self, greeting: str) -> None:
         """Speak first."""
-        self._floor.begin_greeting()
-        self._replies.greet(self._tasks, Turn.written(GREETING, greeting), greeting)
+        self._floor.begin_unasked()
+        self._replies.say(self._tasks, Turn.written(GREETING, greeting), greeting)
         await self._show_activity()
 
     async def heard(self, heard: Heard) -> None:
@@ -99,10 +110,20 @@ class TurnController:
 
     async def time_has_passed(self) -> None:
         """Look at what was to be looked at by now."""
-        settle_at = self._replies.settle_at
-        if settle_at is not None and settle_at <= asyncio.get_running_loop().time():
+        now, settle_at = asyncio.get_running_loop().time(), self._replies.settle_at
+        if settle_at is not None and settle_at <= now:
             await self._replies.settle()
         await self.decide(floor.Tick())
+        reminder = self._replies.actions.reminders.due(now)
+        if reminder is not None and self._is_quiet:
+            await self._remind(reminder)
+
+    async def _remind(self, reminder: Scheduled) -> None:
+        self._floor.begin_unasked()
+        turn = self._spoken.reminding(reminder)
+        self._replies.say(self._tasks, turn, reminder.text)
+        await self._replies.actions.due(reminder, turn)
+        await self._show_activity()
 
     async def turn_lost(self) -> None:
         """The turn under way went with the ASR server; what is kept of it will be heard again."""
@@ -116,6 +137,7 @@ class TurnController:
 
     async def decide(self, event: floor.Event, turn: Turn | None = None) -> tuple[floor.Action, ...]:
         """Have the floor decide on an event that is about `turn`, and do what it says."""
+        self._voice.follow(event)
         overlap = self._floor.overlap
         said = self._replies.said_since(overlap.began_seconds) if overlap is not None else ""
         actions = self._floor.on(event, asyncio.get_running_loop().time(), said)

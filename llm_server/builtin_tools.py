@@ -1,4 +1,4 @@
-"""Functions that this server brings for its model: the time, and sums, as examples that can do no harm.
+"""Functions that this server brings for its model: the time, sums, and what a reply may do to its session.
 
 A function that fails does not end the reply: the model is told what went wrong, and may say it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 
 from llm_server import exact
 from llm_server.engine import Tool, ToolCall
+from llm_server.session_tools import SessionDesk, ToolFailed
 from llm_server.tool_results import ToolResult
 from parley._json import read_json
 from parley.errors import Unavailable
+from parley.llm import GAINS_DB, SPEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,24 +35,22 @@ _OPERATIONS: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fr
 }
 
 
-class ToolFailed(Exception):
-    """A function has no result; the message is for the model."""
-
-
 @dataclass(frozen=True, slots=True)
 class BuiltinTool:
     """A function that this server answers."""
 
     tool: Tool
     """What the model is told of it."""
-    call: Callable[[Mapping[str, object]], str]
+    call: Callable[[Mapping[str, object], SessionDesk], str]
     """Answers with text; raises ToolFailed."""
+    needs_session: bool = False
+    """It is for callers that carry out session actions."""
 
 
-def answer(builtin: BuiltinTool, call: ToolCall) -> ToolResult:
-    """The result of a built-in function."""
+def answer(builtin: BuiltinTool, call: ToolCall, desk: SessionDesk) -> ToolResult:
+    """The result of a built-in function; what it does to the session is left on `desk`."""
     try:
-        return ToolResult(builtin.call(arguments(call)))
+        return ToolResult(builtin.call(arguments(call), desk))
     except ToolFailed as error:
         return ToolResult(str(error), failed=True)
 
@@ -76,11 +76,14 @@ def builtin_tools(names: str) -> tuple[BuiltinTool, ...]:
     Raises:
         Unavailable: there is no such function.
     """
-    found = []
+    found: list[BuiltinTool] = []
     for name in (each.strip() for each in names.split(",") if each.strip()):
+        if name == NONE:
+            continue
         if name not in _BUILTIN:
-            raise Unavailable(f"PARLEY_LLM_TOOLS has {name!r}: there are {' and '.join(_BUILTIN)}")
-        found.append(_BUILTIN[name])
+            known = ", ".join((*_BUILTIN, NONE))
+            raise Unavailable(f"PARLEY_LLM_TOOLS has {name!r}: there are {known}")
+        found += _BUILTIN[name]
     return tuple(found)
 
 
@@ -139,11 +142,73 @@ def _tool(name: str, description: str, properties: Mapping[str, object], require
     return Tool(name, description, {"type": "object", "properties": properties, "required": list(required)})
 
 
+def _of_session(
+    call: Callable[[SessionDesk, Mapping[str, object]], str],
+    description: str,
+    properties: Mapping[str, object],
+    required: Sequence[str] = (),
+) -> BuiltinTool:
+    """A function of the desk, under its own name."""
+    tool = replace(_tool(call.__name__, description, properties, required), optional=True)
+    return BuiltinTool(tool, lambda given, desk: call(desk, given), needs_session=True)
+
+
 _ZONE: Final = {"type": "string", "description": "IANA time zone such as Europe/Berlin; the server's own if left out"}
 _EXPRESSION: Final = {"type": "string", "description": "for example (3 + 4) * 2.5"}
-_BUILTIN: Final = {
-    "time": BuiltinTool(_tool("time", "Tells the date and the time of day.", {"time_zone": _ZONE}), tell_time),
-    "arithmetic": BuiltinTool(
-        _tool("arithmetic", "Works out a calculation.", {"expression": _EXPRESSION}, ["expression"]), calculate
+_SESSION: Final = (
+    _of_session(
+        SessionDesk.set_speaking_rate,
+        "Speak faster or slower from now on.",
+        {"rate": {"type": "number", "minimum": SPEEDS[0], "maximum": SPEEDS[1], "description": "1 is usual"}},
+        ["rate"],
+    ),
+    _of_session(
+        SessionDesk.set_volume,
+        "Speak louder or softer from now on.",
+        {
+            "gain_db": {
+                "type": "number",
+                "minimum": GAINS_DB[0],
+                "maximum": GAINS_DB[1],
+                "description": "decibels: 0 is usual, 6 clearly louder, -6 clearly softer",
+            }
+        },
+        ["gain_db"],
+    ),
+    _of_session(
+        SessionDesk.set_reminder,
+        "Set a timer, an alarm or a reminder: the text is spoken to the user then, while this conversation lasts.",
+        {
+            "text": {"type": "string", "description": "what to say then, as a sentence to the user"},
+            "label": {"type": "string", "description": "what the user calls it, such as ten minute timer"},
+            "in_seconds": {"type": "number", "description": "seconds from now, at most a day"},
+            "at": {"type": "string", "description": "instead of in_seconds: a time of day such as 19:30"},
+            "time_zone": _ZONE,
+        },
+        ["text"],
+    ),
+    _of_session(
+        SessionDesk.cancel_reminder,
+        "Cancel a timer, an alarm or a reminder.",
+        {"id": {"type": "string", "description": "as in list_reminders, or all"}},
+        ["id"],
+    ),
+    _of_session(SessionDesk.list_reminders, "List timers, alarms and reminders, with the time left.", {}),
+)
+NONE: Final = "none"
+"""Stands for no function at all."""
+_BUILTIN: Final[Mapping[str, tuple[BuiltinTool, ...]]] = {
+    "session": _SESSION,
+    "time": (
+        BuiltinTool(
+            _tool("time", "Tells the date and the time of day.", {"time_zone": _ZONE}),
+            lambda given, _: tell_time(given),
+        ),
+    ),
+    "arithmetic": (
+        BuiltinTool(
+            _tool("arithmetic", "Works out a calculation.", {"expression": _EXPRESSION}, ["expression"]),
+            lambda given, _: calculate(given),
+        ),
     ),
 }

@@ -99,7 +99,10 @@ class LlmConfig(TlsSettings):
         help='vllm: further arguments of its engine, a JSON object such as {"gpu_memory_utilization": 0.8}.',
     )
     tools: str = setting(
-        "PARLEY_LLM_TOOLS", "", help="Functions of the server's own that the model may call: time, arithmetic."
+        "PARLEY_LLM_TOOLS",
+        "session",
+        help="Functions of the server's own that the model may call: session (speed, volume, reminders), time, "
+        "arithmetic; none for none.",
     )
     max_calls: int = setting("PARLEY_LLM_MAX_CALLS", 1000, help="Replies written at once.", minimum=1)
     drain_seconds: float = setting(

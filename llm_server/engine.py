@@ -9,8 +9,12 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from parley.llm import SessionAction
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+
+    from parley.llm import SessionState
 
 
 class Role(enum.Enum):
@@ -32,6 +36,8 @@ class Tool:
     """What it does, for the model."""
     parameters: Mapping[str, object]
     """JSON Schema of its arguments."""
+    optional: bool = False
+    """A reply can do without it: where functions cannot be called it is left out, and nobody told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ class Conversation:
     """Name of the session."""
     tools: tuple[Tool, ...] = ()
     """Functions that may be called."""
+    session: SessionState | None = None
+    """What the session is like, where session actions are carried out; None: they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +175,8 @@ class Finish:
     """Who answered, where the engine has several; empty: the engine's model."""
 
 
-ReplyEvent = Delta | ToolCall | Progress | GaveUp | Finish
-"""What comes of a reply; `Finish` is the last."""
+ReplyEvent = Delta | ToolCall | SessionAction | Progress | GaveUp | Finish
+"""What comes of a reply; `Finish` is the last. Session actions come only where the conversation has a `session`."""
 
 
 class Engine(Protocol):

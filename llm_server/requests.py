@@ -8,7 +8,7 @@ from llm_server.engine import ENGINES_OWN, Conversation, Message, Role, Sampling
 from llm_server.history import with_results
 from llm_server.tool_results import ToolResult
 from parley.errors import InvalidInput, TooLarge, WrongState
-from parley.llm import MAX_TOOLS, read_tools
+from parley.llm import MAX_TOOLS, MOST_REMINDERS, Reminder, SessionState, read_tools
 from parley.llm import Tool as LlmTool
 from parley.v1 import llm_pb2
 
@@ -69,6 +69,7 @@ def conversation_of(config: llm_pb2.ChatConfig, sampling: Sampling = ENGINES_OWN
         seed=drawn.seed,
         session_id=config.session_id,
         tools=_tools(config),
+        session=_session(config),
     )
 
 
@@ -123,6 +124,17 @@ def _message(message: llm_pb2.ChatMessage, place: int) -> Message:
         ids.add(call.id)
     calls = tuple(ToolCall(call.id, call.name, call.arguments_json) for call in message.tool_calls)
     return Message(role, message.text, message.interrupted, message.unheard, calls, message.tool_call_id)
+
+
+def _session(config: llm_pb2.ChatConfig) -> SessionState | None:
+    """What the session is like; None: its caller carries out no session actions."""
+    if not config.HasField("session"):
+        return None
+    given = config.session
+    if len(given.reminders) > MOST_REMINDERS:
+        raise TooLarge(f"{len(given.reminders)} reminders: at most {MOST_REMINDERS}", field="config.session.reminders")
+    reminders = tuple(Reminder(each.id, each.label, each.text, each.due_in_ms) for each in given.reminders)
+    return SessionState(given.speed or 1.0, given.gain_db, reminders)
 
 
 def _tools(config: llm_pb2.ChatConfig) -> tuple[Tool, ...]:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Finish, Progress, ProgressKind, StopReason, ToolCall
 from llm_server.tool_results import ToolUse
+from parley._convert import fill
+from parley.llm import CancelReminders, SetGain, SetReminder, SetSpeed
 from parley.v1 import llm_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llm_server.engine import Engine
+    from parley.llm import SessionAction
 
+    Item = str | ToolCall | ToolUse | SessionAction
     Write = Callable[[llm_pb2.ChatResponse], Awaitable[None]]
 
 _REASONS: Final = {
@@ -38,12 +42,12 @@ class ResponseWriter:
         self._write = write
         self._progress_seconds = progress_seconds
         self._began = self._silent_since = time.monotonic()
-        self._waiting: deque[str | ToolCall | ToolUse] = deque()
+        self._waiting: deque[Item] = deque()
         self._progress: Progress | None = None
         self._news = asyncio.Event()
         self._closed = False
 
-    def put(self, item: str | ToolCall | ToolUse) -> None:
+    def put(self, item: Item) -> None:
         """Send this next."""
         self._waiting.append(item)
         self._news.set()
@@ -95,6 +99,8 @@ class ResponseWriter:
             return llm_pb2.ChatResponse(tool_call=call)
         if isinstance(first, ToolUse):
             return llm_pb2.ChatResponse(tool_use=_tool_use(first))
+        if not isinstance(first, str):
+            return llm_pb2.ChatResponse(session_action=_session_action(first))
         texts = [first]
         while self._waiting and isinstance(more := self._waiting[0], str):
             texts.append(more)
@@ -129,3 +135,15 @@ def _tool_use(use: ToolUse) -> llm_pb2.ToolUse:
     return llm_pb2.ToolUse(
         name=call.name, arguments_json=call.arguments_json, content=result.content, failed=result.failed
     )
+
+
+def _session_action(action: SessionAction) -> llm_pb2.SessionAction:
+    match action:
+        case SetSpeed():
+            return llm_pb2.SessionAction(speed=action.speed)
+        case SetGain():
+            return llm_pb2.SessionAction(gain_db=action.gain_db)
+        case SetReminder():
+            return llm_pb2.SessionAction(set_reminder=fill(llm_pb2.SetReminder(), action))
+        case CancelReminders():
+            return llm_pb2.SessionAction(cancel_reminders=llm_pb2.CancelReminders(ids=action.ids))

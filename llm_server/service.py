@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llm_server.engine import Conversation, Engine, Finish, GaveUp, Progress, Sampling, ToolCall
     from llm_server.spans import ChatSpan
     from llm_server.tool_results import ToolUse
+    from parley.llm import SessionAction
     from serving.metrics import Place
     from serving.telemetry import Telemetry
 
@@ -70,6 +71,9 @@ class _Reply:
 
     def tool_use(self, use: ToolUse) -> None:
         self.writer.put(use)
+
+    def session_action(self, action: SessionAction) -> None:
+        self.writer.put(action)
 
     def progress(self, progress: Progress | None) -> None:
         follow(self.place, progress)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from llm_server.builtin_tools import answer
 from llm_server.engine import Delta, Finish, GaveUp, Message, Progress, ProgressKind, Role, ToolCall
+from llm_server.session_tools import SessionDesk
 from llm_server.spans import note_result, tool_span
 from llm_server.tool_results import ToolResult, ToolUse
 from parley.errors import EngineFailed, InvalidInput
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from llm_server.builtin_tools import BuiltinTool
     from llm_server.engine import Conversation, Engine, ReplyEvent, Tool
     from llm_server.tool_results import PendingResults
+    from parley.llm import SessionAction
     from serving.telemetry import Telemetry
 
 # How often a model may ask for functions in one reply; after that it has to speak.
@@ -44,6 +46,10 @@ class Output(Protocol):
 
     def tool_use(self, use: ToolUse) -> None:
         """One of the server's own functions was called."""
+        ...
+
+    def session_action(self, action: SessionAction) -> None:
+        """The session is to be changed, or something begun in it."""
         ...
 
     def progress(self, progress: Progress | None) -> None:
@@ -85,8 +91,24 @@ class _Round:
                 # Whatever it did before, now it writes.
                 self._progress = replace(self._progress, kind=ProgressKind.WAITING)
                 output.progress(self._progress)
-            case _:
+            case Delta():
                 pass
+            case _:
+                output.session_action(event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """What functions of one reply are called with."""
+
+    offers: tuple[Tool, ...]
+    """Those that may be."""
+    output: Output
+    """Where those of the caller go out."""
+    results: PendingResults
+    """Where what they gave comes in."""
+    desk: SessionDesk
+    """What those of the server's own do to the session."""
 
 
 class ToolLoop:
@@ -113,8 +135,14 @@ class ToolLoop:
         """
         if conversation.tools and not self._engine.calls_tools:
             raise InvalidInput(f"the engine {self._engine.name} cannot call functions", field="config.tools")
+        if not self._engine.calls_tools:
+            return conversation
         theirs = {tool.name for tool in conversation.tools}
-        builtin = tuple(each.tool for name, each in self._builtin_tools.items() if name not in theirs)
+        builtin = tuple(
+            each.tool
+            for name, each in self._builtin_tools.items()
+            if name not in theirs and (conversation.session is not None or not each.needs_session)
+        )
         return replace(conversation, tools=(*conversation.tools, *builtin))
 
     async def run(self, conversation: Conversation, output: Output, results: PendingResults) -> Finish:
@@ -124,6 +152,7 @@ class ToolLoop:
             ParleyError: the engine failed, or the caller has closed its half before any result.
         """
         said, tokens = "", 0
+        exchange = _Exchange(conversation.tools, output, results, SessionDesk(conversation.session))
         ids = {call.id for message in conversation.messages for call in message.tool_calls}
         for rounds_left in reversed(range(_MOST_ROUNDS + 1)):
             asked = replace(conversation, tools=conversation.tools if rounds_left else ())
@@ -136,7 +165,7 @@ class ToolLoop:
                 return replace(finish, completion_tokens=tokens)
             said += written.text
             calls = tuple(_with_own_id(call, ids) for call in written.calls)
-            answers = await self._call_tools(calls, conversation.tools, output, results)
+            answers = await self._call_tools(calls, exchange)
             calling = Message(Role.ASSISTANT, written.text, tool_calls=calls)
             conversation = replace(conversation, messages=(*conversation.messages, calling, *answers))
         raise EngineFailed(f"the engine {self._engine.name} ended a reply without saying so")
@@ -160,36 +189,32 @@ class ToolLoop:
                 self._stopped(time.monotonic() - left)
         return written
 
-    async def _call_tools(
-        self, calls: tuple[ToolCall, ...], offers: tuple[Tool, ...], output: Output, results: PendingResults
-    ) -> list[Message]:
+    async def _call_tools(self, calls: tuple[ToolCall, ...], exchange: _Exchange) -> list[Message]:
         """The results of functions, those of the caller all at once."""
-        output.progress(None)
+        exchange.output.progress(None)
         async with asyncio.TaskGroup() as tasks:
-            answers = [
-                tasks.create_task(self._call_tool(each, offers, output, results), name=each.name) for each in calls
-            ]
+            answers = [tasks.create_task(self._call_tool(each, exchange), name=each.name) for each in calls]
         return [
             Message(Role.TOOL, task.result().content, tool_call_id=each.id)
             for each, task in zip(calls, answers, strict=True)
         ]
 
-    async def _call_tool(
-        self, wanted: ToolCall, offers: tuple[Tool, ...], output: Output, results: PendingResults
-    ) -> ToolResult:
-        is_offered = wanted.name in {tool.name for tool in offers}
+    async def _call_tool(self, wanted: ToolCall, exchange: _Exchange) -> ToolResult:
+        is_offered = wanted.name in {tool.name for tool in exchange.offers}
         with tool_span(self._telemetry, wanted, is_offered=is_offered) as span:
             builtin = self._builtin_tools.get(wanted.name)
             if not is_offered:
                 result = ToolResult(f"there is no function {wanted.name}", failed=True)
-            elif builtin is not None and builtin.tool in offers:
-                result = answer(builtin, wanted)
-                output.tool_use(ToolUse(wanted, result))
+            elif builtin is not None and builtin.tool in exchange.offers:
+                result = answer(builtin, wanted, exchange.desk)
+                exchange.output.tool_use(ToolUse(wanted, result))
+                for action in exchange.desk.actions():
+                    exchange.output.session_action(action)
             else:
-                results.expect(wanted)
-                if not results.closed:
-                    output.tool_call(wanted)
-                result = await results.result(wanted)
+                exchange.results.expect(wanted)
+                if not exchange.results.closed:
+                    exchange.output.tool_call(wanted)
+                result = await exchange.results.result(wanted)
             note_result(span, result)
         return ToolResult(f"Error: {result.content}", failed=True) if result.failed else result
 

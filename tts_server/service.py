@@ -19,8 +19,9 @@ from tts_server.cache.synthesizer import CachedSynthesizer
 from tts_server.engine import choose, speaking
 from tts_server.lexicons import NO_WORDS, Lexicons
 from tts_server.metrics import TtsMetrics
+from tts_server.prosody import Adjust, Prosody
 from tts_server.spans import SentenceSpans
-from tts_server.speaker import Chunk, Event, Mark, Sentence, Speaker
+from tts_server.speaker import Chunk, Delta, Event, Mark, Sentence, Speaker
 from tts_server.synthesizer import EngineSynthesizer
 from tts_server.text.spoken import prepare
 
@@ -44,6 +45,7 @@ SERVICE: Final = TTS_SERVICE
 _RATES: Final = (16_000, 24_000, 48_000)
 _DEFAULT_RATE_HZ: Final = 24_000
 _SPEEDS: Final = (0.5, 2.0)
+_GAINS_DB: Final = (-20.0, 12.0)
 
 
 class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
@@ -126,10 +128,10 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         own = check_lexicon(words, "config.lexicon")
         voice = choose(self._voices, config.voice, config.language)
         rate = config.sample_rate_hz or _DEFAULT_RATE_HZ
-        speed = config.speed if config.HasField("speed") else 1.0
+        prosody = Prosody(config.speed if config.HasField("speed") else 1.0, config.gain_db)
         ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
         await peer.write(tts_pb2.SynthesizeResponse(ready=ready))
-        speaker = Speaker(self._synthesizer, voice, rate, speed, self._lexicons.lexicon(voice.language, own))
+        speaker = Speaker(self._synthesizer, voice, rate, prosody, self._lexicons.lexicon(voice.language, own))
         parent = config.trace.traceparent or peer.traceparent
         leads = exemplar(parent)
         spans = SentenceSpans(self._telemetry, parent, config.session_id, self._engine.name)
@@ -151,7 +153,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         await peer.write(tts_pb2.SynthesizeResponse(finished=finished))
 
 
-async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[str | None]:
+async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[Delta]:
     """Text as it comes; None where what there is shall be spoken now."""
     async for request in requests:
         match request.WhichOneof("request"):
@@ -159,6 +161,10 @@ async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIt
                 yield request.text.text
             case "speak_now":
                 yield None
+            case "adjust":
+                _check(request.adjust, "adjust")
+                speed = request.adjust.speed if request.adjust.HasField("speed") else None
+                yield Adjust(speed, request.adjust.gain_db if request.adjust.HasField("gain_db") else None)
             case "config":
                 raise WrongState("a second configuration in one call", field="config")
             case _:
@@ -173,9 +179,17 @@ def _config(request: tts_pb2.SynthesizeRequest | None) -> tts_pb2.SynthesizeConf
     if config.sample_rate_hz and config.sample_rate_hz not in _RATES:
         wanted = ", ".join(str(rate) for rate in _RATES)
         raise InvalidInput(f"sample_rate_hz {config.sample_rate_hz}: one of {wanted}", field="config.sample_rate_hz")
-    if config.HasField("speed") and not _SPEEDS[0] <= config.speed <= _SPEEDS[1]:
-        raise InvalidInput(f"speed {config.speed:g}: from {_SPEEDS[0]} to {_SPEEDS[1]}", field="config.speed")
+    _check(config, "config")
     return config
+
+
+def _check(given: tts_pb2.SynthesizeConfig | tts_pb2.SynthesizeAdjust, where: str) -> None:
+    """See whether speech can be so fast and so loud."""
+    if given.HasField("speed") and not _SPEEDS[0] <= given.speed <= _SPEEDS[1]:
+        raise InvalidInput(f"speed {given.speed:g}: from {_SPEEDS[0]} to {_SPEEDS[1]}", field=f"{where}.speed")
+    if not _GAINS_DB[0] <= given.gain_db <= _GAINS_DB[1]:
+        message = f"gain_db {given.gain_db:g}: from {_GAINS_DB[0]:g} to {_GAINS_DB[1]:g}"
+        raise InvalidInput(message, field=f"{where}.gain_db")
 
 
 def _to_proto(event: Event) -> tts_pb2.SynthesizeResponse:

@@ -11,10 +11,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from parley.audio import SAMPLE_BYTES, Resampler
+from parley.audio import SAMPLE_BYTES
 from serving.telemetry import clock_ns
 from tts_server.engine import Audio, SpeechRequest, WordMark
+from tts_server.loudness import Converted
 from tts_server.onset import from_first_sound
+from tts_server.prosody import Adjust, Prosody, ProsodyCourse
 from tts_server.synthesizer import Begun
 from tts_server.text.chunker import Chunker, Piece
 from tts_server.text.normalize import WrittenMarks, normalize
@@ -101,12 +103,23 @@ class UnderWay:
 
 
 Event = Mark | Chunk | Sentence
+Delta = str | Adjust | None
+"""A piece of the text, another prosody for what begins after it, or the wish to hear what there is."""
 
 
 class _End(enum.Enum):
     """The text is complete."""
 
     END = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A piece whose turn it will be."""
+
+    piece: Piece
+    ready_ns: int
+    prosody: Prosody
 
 
 class Speaker:
@@ -117,14 +130,17 @@ class Speaker:
         synthesizer: Synthesizer,
         voice: Voice,
         sample_rate_hz: int,
-        speed: float,
+        prosody: Prosody,
         lexicon: Lexicon | None = None,
     ) -> None:
-        """Speak with `voice` at `sample_rate_hz`, and pronounce words as `lexicon` says."""
+        """Speak with `voice` at `sample_rate_hz`, with `prosody` until the text says otherwise.
+
+        Words are pronounced as `lexicon` says.
+        """
         self._synthesizer = synthesizer
         self._voice = voice
         self._rate_hz = sample_rate_hz
-        self._speed = speed
+        self._course = ProsodyCourse(prosody)
         self._lexicon = lexicon
         self._sentences = 0
         self._fence = ""
@@ -139,27 +155,32 @@ class Speaker:
         self.left_seconds = 0.0
         """When the caller left, on the monotonic clock; 0: they stayed to the end."""
 
-    async def speak(self, text: AsyncIterator[str | None], emit: Callable[[Event], Awaitable[None]]) -> None:
+    async def speak(self, text: AsyncIterator[Delta], emit: Callable[[Event], Awaitable[None]]) -> None:
         """Speak the reply whose text comes in pieces; None among them has everything so far spoken."""
-        deltas: asyncio.Queue[str | _End | None] = asyncio.Queue(_DELTAS)
-        pieces: asyncio.Queue[tuple[Piece, int] | _End] = asyncio.Queue(_PIECES)
+        deltas: asyncio.Queue[Delta | _End] = asyncio.Queue(_DELTAS)
+        pieces: asyncio.Queue[_Ready | _End] = asyncio.Queue(_PIECES)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(text, deltas), name="read")
             tasks.create_task(self._cut(deltas, pieces), name="cut")
             while not isinstance(item := await pieces.get(), _End):
-                self.under_way = UnderWay(self._sentences, item[1])
-                await self._sentence(*item, emit)
+                self.under_way = UnderWay(self._sentences, item.ready_ns)
+                await self._sentence(item, emit)
                 self.under_way = None
 
-    async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | _End | None]) -> None:
+    async def _read(self, text: AsyncIterator[Delta], deltas: asyncio.Queue[Delta | _End]) -> None:
         async for delta in text:
-            self.characters += len(delta or "")
+            match delta:
+                case str():
+                    self.characters += len(delta)
+                case Adjust():
+                    self._course.change(self.characters, delta)
+                    continue
+                case None:
+                    pass
             await deltas.put(delta)
         await deltas.put(_End.END)
 
-    async def _cut(
-        self, deltas: asyncio.Queue[str | _End | None], pieces: asyncio.Queue[tuple[Piece, int] | _End]
-    ) -> None:
+    async def _cut(self, deltas: asyncio.Queue[Delta | _End], pieces: asyncio.Queue[_Ready | _End]) -> None:
         chunker, ended = Chunker(), False
         while not ended:
             try:
@@ -172,10 +193,13 @@ class Speaker:
                 ready = await _add(chunker, delta) if isinstance(delta, str) else chunker.flush()
             now = clock_ns()
             for piece in ready:
-                await pieces.put((piece, now))
+                # The space before a sentence may have come long before the sentence.
+                begins = piece.end_char - len(piece.text.lstrip())
+                await pieces.put(_Ready(piece, now, self._course.at(begins)))
         await pieces.put(_End.END)
 
-    async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
+    async def _sentence(self, item: _Ready, emit: Callable[[Event], Awaitable[None]]) -> None:
+        piece, ready_ns = item.piece, item.ready_ns
         said = normalize(
             piece.text,
             fence=self._fence,
@@ -187,10 +211,10 @@ class Speaker:
         if not said.text:
             return
         begun, first, marks = Begun(ready_ns, cached=False), 0, WrittenMarks(said, piece.start_char)
-        resampler = Resampler(self._voice.sample_rate_hz, self._rate_hz)
+        sound = Converted(self._voice.sample_rate_hz, self._rate_hz, item.prosody.gain_db)
         waiting = bytearray(self._pause())
         base = self.samples + len(waiting) // SAMPLE_BYTES
-        async with self._synthesizer.synthesize(SpeechRequest(said.text, self._voice, self._speed)) as events:
+        async with self._synthesizer.synthesize(SpeechRequest(said.text, self._voice, item.prosody.speed)) as events:
             # The silence between sentences is meant; before the first it would be waited for.
             heard = events if self.samples else from_first_sound(events, self._voice.sample_rate_hz)
             try:
@@ -204,12 +228,12 @@ class Speaker:
                                 await emit(Mark(mark.start_char, mark.end_char, sample, mark.estimated))
                         case Audio():
                             first = first or clock_ns()
-                            waiting += resampler.push(event.pcm)
+                            waiting += sound.push(event.pcm)
                             await self._send(waiting, emit, whole=False)
             except asyncio.CancelledError:
                 self.left_seconds = time.monotonic()
                 raise
-        waiting += resampler.finish()
+        waiting += sound.finish()
         await self._send(waiting, emit, whole=True)
         end = clock_ns()
         where, times = (piece.start_char, piece.end_char, self.samples), (ready_ns, begun.unix_ns, first or end, end)

@@ -92,6 +92,14 @@ class ReplyTimes:
     sentences: list[Sentence] = field(default_factory=list)
     """The sentences whose audio has come."""
 
+    def sentence_spoken(self, now_ns: int, first_audio_ms: float, total_ms: float) -> None:
+        """Note a sentence whose last audio came at `now_ns`; it had its first, and its last, so long after its text."""
+        if self.sentences or not self.first_audio_ns:
+            ready = now_ns - round(total_ms * _NS_PER_MS)
+        else:
+            ready = self.first_audio_ns - round(first_audio_ms * _NS_PER_MS)
+        self.sentences.append(Sentence(ready, max(ready, now_ns if self.sentences else self.first_audio_ns)))
+
     def played_by(self, marks_ns: tuple[int, int, int], now_ns: int, uncertainty_ns: int) -> None:
         """Take when the client says that the first packet arrived, was rendered, and could be heard; 0: not said.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from edge_gateway.latency.action_metrics import ActionMetrics
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
 from edge_gateway.latency.turn_trace import Around, record_turn, record_unanswered
 from parley.asr import DiscardReason
@@ -39,8 +40,8 @@ class TurnMetrics:
 
     def __init__(self, telemetry: Telemetry, max_sessions: int, log: TurnLog | None = None) -> None:
         """Register the metrics; turns that are over are put into `log` too."""
-        self._telemetry = telemetry
-        self._turn_log = log
+        self._telemetry, self._turn_log = telemetry, log
+        self.actions = ActionMetrics(telemetry)
         registry = telemetry.registry
         self._mic_to_speaker = telemetry.histogram(
             "parley_turn_mic_to_speaker_seconds", "From the end of the user's speech to the first audible sample."

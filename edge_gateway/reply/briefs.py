@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_gateway.reply.chat_history import ChatHistory
 from edge_gateway.reply.reply import Brief
 from edge_gateway.session_config import DEFAULT_OUTPUT, spoken
 from parley import llm, tts
@@ -12,6 +11,8 @@ from parley.conversation import AudioFormat, SessionConfig
 
 if TYPE_CHECKING:
     from edge_gateway.backends import Backends
+    from edge_gateway.reply.chat_history import ChatHistory
+    from edge_gateway.reply.session_actions import SessionActions
     from edge_gateway.reply.tool_calls import CallRecord
     from edge_gateway.turn import Turn
 
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 class Briefs:
     """The briefs of one session's replies."""
 
-    def __init__(self, session_id: str, backends: Backends) -> None:
-        """Begin with an empty history, and with the gateway's own defaults."""
-        self.history = ChatHistory()
+    def __init__(self, session_id: str, backends: Backends, history: ChatHistory, actions: SessionActions) -> None:
+        """Begin with the gateway's own defaults; `actions` know how it is spoken by now."""
+        self.history = history
         """What the model is told."""
         self.language = ""
         """What replies are spoken in; empty: what the voice speaks."""
         self.config = SessionConfig()
         self._session_id = session_id
         self._backends = backends
+        self._actions = actions
         self._count = 0
 
     @property
@@ -38,6 +40,7 @@ class Briefs:
     def configure(self, config: SessionConfig) -> None:
         """Make the replies from now on as `config` says."""
         self.config = config
+        self._actions.configure(config)
         self.language = spoken(config.language) or self.language
         self.history.instructions = config.instructions or self._backends.instructions
 
@@ -52,11 +55,12 @@ class Briefs:
             traceparent=turn.identity.traceparent,
             session_id=self._session_id,
             tools=self.config.tools,
+            session=self._actions.state,
         )
         return self._brief(turn, chat, "", carried)
 
-    def greeting(self, turn: Turn, text: str) -> Brief:
-        """A text that is known already."""
+    def known(self, turn: Turn, text: str) -> Brief:
+        """A text that is known already: a greeting, or a reminder."""
         return self._brief(turn, None, text, ())
 
     def _brief(self, turn: Turn, chat: llm.Config | None, text: str, carried: tuple[CallRecord, ...]) -> Brief:
@@ -65,7 +69,8 @@ class Briefs:
             voice=self.config.voice,
             language=self.language,
             sample_rate_hz=self.output.sample_rate_hz,
-            speed=self.config.speed,
+            speed=self._actions.speed,
+            gain_db=self._actions.gain_db or None,
             lexicon=self.config.lexicon,
             traceparent=turn.identity.traceparent,
             session_id=self._session_id,

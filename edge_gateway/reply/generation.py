@@ -33,7 +33,7 @@ _SLOW_TOOL_AFTER_WORDS_SECONDS: Final = 3.0
 # How often to look whether the reply may be heard by now, so that a filler makes sense.
 _LOOK_SECONDS: Final = 0.25
 
-Piece = llm.Ready | llm.Delta | llm.ToolUse | tts.SpeakNow | llm.Finished
+Piece = llm.Ready | llm.Delta | llm.ToolUse | llm.SessionAction | tts.SpeakNow | llm.Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class Generation:
                     # What was said before a function is called is heard while it runs.
                     return tts.SpeakNow()
                 case llm.Ready() | llm.ToolUse() | llm.Finished():
+                    return event
+                case llm.SetSpeed() | llm.SetGain() | llm.SetReminder() | llm.CancelReminders():
                     return event
                 case ParleyError():
                     raise event

@@ -9,10 +9,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.latency.client_marks import ClientMarks
 from edge_gateway.reply.briefs import Briefs
+from edge_gateway.reply.chat_history import ChatHistory
 from edge_gateway.reply.conclusion import Conclusions
 from edge_gateway.reply.reply import Brief, Reply
+from edge_gateway.reply.session_actions import SessionActions, Wished
+from edge_gateway.reply.shown_times import ShownTimes
 from edge_gateway.reply.tool_calls import CallLedger, CallRecord
 from edge_gateway.tasks import end
 from parley.conversation import Duck, FlushPlayback, Outcome, UserUtterance
@@ -78,18 +80,21 @@ class ReplyManager:
         connection: ClientConnection,
         backends: Backends,
         clock: ClientClock,
-        notify: Callable[[Audible | Over], Awaitable[None]],
+        notify: Callable[[Audible | Over | Wished], Awaitable[None]],
     ) -> None:
-        """Prepare; `notify` is told when a reply becomes audible or ends by itself."""
-        self.briefs = Briefs(session_id, backends)
+        """Prepare; `notify` is told when a reply becomes audible, wishes something or ends by itself."""
+        history = ChatHistory()
+        self.actions = SessionActions(session_id, connection, backends.metrics.actions, history)
+        """What replies have changed or begun."""
+        self.briefs = Briefs(session_id, backends, history, self.actions)
         """What replies are made of."""
         self._connection = connection
         self._backends = backends
         self._clock = clock
         self._notify = notify
-        self.conclusions = Conclusions(session_id, connection, backends.metrics, clock, self.briefs.history)
+        self.conclusions = Conclusions(session_id, connection, backends.metrics, clock, history)
         """How turns end, those that get no reply among them."""
-        self._marks = ClientMarks(clock)
+        self._times = ShownTimes(connection, backends.metrics, clock)
         self._ledger = CallLedger()
         self._carried: tuple[CallRecord, ...] = ()
         self._current: _Replying | None = None
@@ -128,10 +133,10 @@ class ReplyManager:
         brief = self.briefs.answer(turn, text if speculative else "", self._carried)
         self._begin(tasks, turn, brief, speculative=speculative)
 
-    def greet(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
-        """Say `text` before anybody has asked."""
+    def say(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
+        """Say `text`, for which nobody has asked."""
         self.conclusions.expect(turn)
-        self._begin(tasks, turn, self.briefs.greeting(turn, text), speculative=False)
+        self._begin(tasks, turn, self.briefs.known(turn, text), speculative=False)
 
     async def release(self, text: str) -> None:
         """Let the speculative reply be heard: the user has said `text`."""
@@ -218,19 +223,14 @@ class ReplyManager:
     async def mark(self, mark: ClientMark) -> Turn | None:
         """Take a moment on the listener's clock, of this turn; the last of them lets the listener see the waterfall."""
         replying = self._with_reply(mark.reply)
-        if replying is not None and self._marks.take(replying.turn, mark):
-            await self._show_times(replying.turn)
+        if replying is not None:
+            await self._times.take(replying.turn, mark)
         return None if replying is None else replying.turn
 
     async def clock_is_known(self) -> None:
         """The listener's clock can be read from now on: so can what was reported before."""
-        if self._current is not None and self._marks.settle(self._current.turn):
-            await self._show_times(self._current.turn)
-
-    async def _show_times(self, turn: Turn) -> None:
-        times = self._backends.metrics.times(turn, self._clock)
-        if times is not None:
-            await self._connection.send(times)
+        if self._current is not None:
+            await self._times.settle(self._current.turn)
 
     def _with_reply(self, number: int) -> _Replying | None:
         known = (replying for replying in (self._settling, self._current) if replying is not None)
@@ -247,7 +247,9 @@ class ReplyManager:
 
     async def _run(self, turn: Turn, reply: Reply) -> None:
         enter_trace(turn.identity)
-        await reply.run(lambda heard: self._notify(Audible(heard)))
+        await reply.run(
+            lambda heard: self._notify(Audible(heard)), lambda wish: self._notify(Wished(turn, reply, wish))
+        )
         if reply.failure is not None:
             self._backends.directory.doubt()
         await self._notify(Over(reply))
@@ -274,6 +276,7 @@ class ReplyManager:
     async def _conclude(self, replying: _Replying, outcome: Outcome) -> None:
         # What was called for words that are answered together with the next need not be called for those again.
         self._carried = replying.reply.tools.asked if outcome is Outcome.MERGED else ()
+        self.actions.concluded(replying.turn, outcome)
         await self.conclusions.tell(replying.turn, outcome)
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from edge_gateway.latency.timeline import ReplyTimes, Sentence
+from edge_gateway.latency.timeline import ReplyTimes
 from edge_gateway.reply.audience import Audience
 from edge_gateway.reply.generation import FixedText, Generation, Waiting, generation
 from edge_gateway.reply.playout import PacketEncoder, Playout, pacing
 from edge_gateway.reply.sound_deadline import SoundDeadline
 from edge_gateway.reply.spoken_text import SpokenText
 from edge_gateway.reply.tool_calls import CallLedger, CallRecord, ToolCalls
+from edge_gateway.reply.wishes import Wishes
 from parley import llm, tts
 from parley.conversation import (
     Outcome,
@@ -31,11 +32,14 @@ from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from typing import TypeVar
 
     from edge_gateway.connection import ClientConnection
+    from edge_gateway.reply.wishes import Wish
     from edge_gateway.servers.hops import Speaks, Writes
 
-_NS_PER_MS: Final = 1_000_000
+    T = TypeVar("T")
+    Tell = Callable[[T], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,12 @@ class Reply:
         """Let nothing of it be heard until `release`; one that has begun is not stopped by this."""
         self.audience.released.clear()
 
-    async def run(self, audible: Callable[[Reply], Awaitable[None]]) -> None:
+    async def run(self, audible: Callable[[Reply], Awaitable[None]], wish: Callable[[Wish], Awaitable[None]]) -> None:
         """Make the reply; returns when it has been heard, or has failed as `failure` says.
 
-        `audible` is told when the first packet has gone.
+        `audible` is told when the first packet has gone, and `wish` what is to be done to the session from then on.
         """
-        self._audible = audible
+        self._audible, self._wishes = audible, Wishes(wish)
         try:
             async with self._text() as text:
                 await self._speak_or_write(text)
@@ -175,6 +179,7 @@ class Reply:
         await self.audience.open()
         self.text_only = True
         await self.audience.catch_up()
+        await self._wishes.allow()
         async for _ in self._pieces(text):
             pass
 
@@ -188,8 +193,7 @@ class Reply:
 
     async def _pieces(self, text: Generation | FixedText) -> AsyncIterator[tts.Request]:
         """The text for the TTS server, told to the listener as it comes."""
-        times = self.times
-        while not times.text_end_ns:
+        while not self.times.text_end_ns:
             try:
                 piece = await text.next()
             except ParleyError as error:
@@ -201,18 +205,27 @@ class Reply:
                     yield piece.text
                 case tts.SpeakNow():
                     yield piece
-                case llm.ToolUse():
-                    await self.audience.tell(ToolUsed(self.brief.number, piece))
-                case llm.Ready():
-                    self._at_work.add("llm")
-                case llm.Finished():
-                    self.model = piece.model
-                    times.text_end_ns = clock_ns()
-                    self._deadline.text_is_complete()
-        if not times.first_token_ns:
+                case llm.Ready() | llm.ToolUse() | llm.Finished():
+                    await self._note(piece)
+                case _:
+                    if (adjust := await self._wishes.take(piece)) is not None:
+                        yield adjust
+        if not self.times.first_token_ns:
             empty = EngineFailed("the llm server gave an empty reply")
             self._failed("llm", empty, anew=True)
             raise empty
+
+    async def _note(self, event: llm.Ready | llm.ToolUse | llm.Finished) -> None:
+        """Take what the LLM server tells of its own work."""
+        match event:
+            case llm.Ready():
+                self._at_work.add("llm")
+            case llm.ToolUse():
+                self._wishes.function(event)
+                await self.audience.tell(ToolUsed(self.brief.number, event))
+            case llm.Finished():
+                self.model, self.times.text_end_ns = event.model, clock_ns()
+                self._deadline.text_is_complete()
 
     async def _say(self, text: str) -> None:
         """Note a piece of text and tell it to the listener, once the reply may be heard."""
@@ -231,27 +244,18 @@ class Reply:
                     self._deadline.sound_has_begun()
                 await self.playout.send(event.pcm)
             case tts.WordMark():
-                self.words.mark(event.first_character, event.end_character, event.first_sample)
-                await self.audience.tell(
-                    ReplyWord(number, event.first_character, event.end_character, event.first_sample)
-                )
+                place = (event.first_character, event.end_character, event.first_sample)
+                self.words.mark(*place)
+                await self.audience.tell(ReplyWord(number, *place))
             case tts.SentenceEnd():
                 self.words.sentence_end(event.end_character, event.end_sample)
-                self._note_sentence(event)
+                self.times.sentence_spoken(clock_ns(), event.first_audio_ms, event.total_ms)
             case tts.Finished():
                 await self.playout.finish()
                 if self.playout.started:
                     await self.audience.tell(ReplyAudioEnd(number, self.playout.sent_samples))
             case tts.Ready():
                 self._at_work.add("tts")
-
-    def _note_sentence(self, event: tts.SentenceEnd) -> None:
-        times, now = self.times, clock_ns()
-        if times.sentences or not times.first_audio_ns:
-            ready = now - round(event.total_ms * _NS_PER_MS)
-        else:
-            ready = times.first_audio_ns - round(event.first_audio_ms * _NS_PER_MS)
-        times.sentences.append(Sentence(ready, max(ready, now if times.sentences else times.first_audio_ns)))
 
     def _failed(self, hop: str, error: ParleyError, *, anew: bool = False) -> None:
         """Note what has failed; unless `anew`, an error after another one is its consequence."""
@@ -267,6 +271,7 @@ class Reply:
         self.times.first_sent_ns = clock_ns()
         await self._audible(self)
         await self.audience.catch_up()
+        await self._wishes.allow()
 
     async def _admit(self, failure: Failure) -> None:
         """Tell the listener what failed, so that it is never just silent."""

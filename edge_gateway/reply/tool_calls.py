@@ -9,12 +9,11 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from parley import llm
 from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from parley import llm
 
 # A client that answers later than this many calls is not known any more.
 _REMEMBERED: Final = 1_000
@@ -112,6 +111,13 @@ class ToolCalls:
         await self._certain()
         record.asked = True
         await self._ask(record.call)
+
+    def note(self, use: llm.ToolUse) -> CallRecord:
+        """Keep what a function of the LLM server's own has done to the session, like a call of the client's."""
+        record = self._ledger.enter(llm.ToolCall("", use.name, use.arguments_json), self._reply)
+        record.asked, record.result = True, llm.ToolResult(record.call.id, use.content)
+        self._records.append(record)
+        return record
 
     def deliver(self, record: CallRecord) -> None:
         """Hand the result of a call on, if it is there and the model waits for it."""

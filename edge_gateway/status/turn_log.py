@@ -46,7 +46,7 @@ class LoggedTurn:
     ended_unix_ms: int
     """When it was over, milliseconds since the Unix epoch."""
     kind: str
-    """spoken, typed or greeting."""
+    """spoken, typed, greeting or reminder."""
     outcome: str
     """How it ended, as in `parley_turns_total`."""
     failed_hop: str

@@ -84,8 +84,8 @@ class Floor:
         self._had_echo = False
         """The duck has shown an echo at some time in this session: this listener's echo is not cancelled."""
 
-    def begin_greeting(self) -> None:
-        """The assistant speaks first; asked before anybody has the floor."""
+    def begin_unasked(self) -> None:
+        """The assistant speaks first, to greet or to remind; asked while nobody has the floor."""
         self.state = Thinking()
 
     @property

@@ -19,6 +19,7 @@ import { askWhetherHere } from "./view/elsewhere.js";
 import { EnginesView } from "./view/engines.js";
 import { ExamplesView } from "./view/examples.js";
 import { Notice } from "./view/notice.js";
+import { RemindersView } from "./view/reminders.js";
 import { SettingsView } from "./view/settings.js";
 import { TimingView } from "./view/timing.js";
 import { TranscriptView } from "./view/transcript.js";
@@ -49,6 +50,7 @@ export class Page {
     this.listener = new OneListener(() => this.taken());
     this.watch = new EngineWatch(() => this.learn(), () => awayOf(this.engines).length > 0);
     this.notice = new Notice();
+    this.reminders = new RemindersView();
     this.wakeLock = new ScreenWakeLock();
     this.timing = new TimingView();
     this.announcer = new Announcer();
@@ -195,6 +197,7 @@ export class Page {
     this.conversation = null;
     this.rewrite(closeOpenLines(this.transcript));
     this.timing.waits(false);
+    this.reminders.over();
     this.controls.orb.hear(0, 0);
     this.update({ ...INITIAL_STATE, connection, pushToTalk: this.settings.pushToTalk });
     void this.wakeLock.keep(false);
@@ -207,6 +210,7 @@ export class Page {
     this.rewrite(reduceTranscript(this.transcript, kind, event));
     this.update(reduceState(this.state, kind, event));
     this.enginesAre(reduceEngines(this.engines, kind, event));
+    this.reminders.told(kind, event);
     if (kind === "flush_playback") setTimeout(() => this.update({ interrupted: false }), INTERRUPTED_MS);
     if (kind === "ready") this.panel.about(about(event));
     if (kind === "reply_started") this.timing.waits(true);

@@ -118,7 +118,7 @@ class ReplyStarted:
     reply: int
     """Number of the reply."""
     turn: int
-    """The turn that it answers; 0: a greeting."""
+    """The turn that it answers; 0: a greeting. A reminder is said in a turn without a `UserUtterance`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +340,59 @@ class Recovered:
     """Its engine, as in `SessionReady`."""
 
 
+class SpeechSetting(enum.Enum):
+    """What of the assistant's speech can change."""
+
+    UNSPECIFIED = 0
+    SPEED = 1
+    GAIN_DB = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChanged:
+    """How the assistant speaks has changed, for the rest of the session."""
+
+    turn: int
+    """The turn in which it was wished."""
+    reply: int
+    """The reply that tells of it."""
+    setting: SpeechSetting
+    """What has changed."""
+    before: float
+    """What it was: a factor, or decibels."""
+    now: float
+    """What it is now."""
+
+
+class ReminderState(enum.Enum):
+    """What has become of a reminder."""
+
+    UNSPECIFIED = 0
+    SET = 1
+    DUE = 2
+    CANCELLED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderChanged:
+    """A reminder was set, is said in a turn of its own, or was cancelled."""
+
+    id: str
+    """Name of the reminder in its session."""
+    state: ReminderState
+    """What has become of it."""
+    label: str
+    """What it is called, in the user's words."""
+    due_unix_ms: int
+    """When it is due, on the gateway's clock."""
+    due_in_ms: int
+    """Milliseconds from now until then; 0: it is due."""
+    turn: int
+    """The turn: in which it was set or cancelled, or its own; 0: the session ends."""
+    reply: int
+    """The reply: that tells of it, or says it; 0: none does."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolUsed:
     """A function of the LLM server's own was called for a reply."""
@@ -373,4 +426,6 @@ Event = (
     | ReplyDelayed
     | Recovered
     | ToolUsed
+    | SpeechChanged
+    | ReminderChanged
 )

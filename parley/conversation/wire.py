@@ -20,6 +20,7 @@ from parley.conversation.events import (
     FlushPlayback,
     Ping,
     Recovered,
+    ReminderChanged,
     ReplyAudioEnd,
     ReplyDelayed,
     ReplyFinished,
@@ -27,6 +28,7 @@ from parley.conversation.events import (
     ReplyText,
     ReplyWord,
     SessionReady,
+    SpeechChanged,
     ToolRequest,
     ToolUsed,
     TurnReport,
@@ -95,6 +97,8 @@ _EVENTS: Final[dict[str, type[Event]]] = {
     "reply_delayed": ReplyDelayed,
     "recovered": Recovered,
     "tool_used": ToolUsed,
+    "speech_changed": SpeechChanged,
+    "reminder_changed": ReminderChanged,
 }
 _EVENT_FIELDS: Final = {kind: name for name, kind in _EVENTS.items()}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from parley.llm.session import SessionAction
 from parley.llm.tools import ToolCall
 
 
@@ -95,7 +96,7 @@ class Finished:
     """Who answered, where the engine has several; empty: the model of `Ready`."""
 
 
-Event = Ready | Delta | ToolCall | ToolUse | Progress | Finished
+Event = Ready | Delta | ToolCall | ToolUse | SessionAction | Progress | Finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from parley.llm.tools import Tool, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from parley.llm.session import SessionState
 
 
 class Role(enum.Enum):
@@ -58,6 +62,8 @@ class Config:
     """Share of the probability that tokens are drawn from, above 0, at most 1; None: the server's default."""
     seed: int | None = None
     """Makes sampling repeatable where the engine can; None: the server's default."""
+    session: SessionState | None = None
+    """What the session is like, for a caller that carries out each `SessionAction`; None: it carries out none."""
 
 
 Request = Config | ToolResult

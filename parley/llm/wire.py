@@ -7,6 +7,7 @@ from typing import Final
 from parley._convert import extract, fill, member
 from parley.llm.events import Delta, Event, Finished, FinishReason, Progress, Ready, ToolUse
 from parley.llm.requests import Config, Request
+from parley.llm.session import CancelReminders, SessionAction, SessionState, SetGain, SetReminder, SetSpeed
 from parley.llm.tools import ToolCall
 from parley.v1 import audio_pb2, llm_pb2
 
@@ -34,6 +35,8 @@ def event_from_proto(response: llm_pb2.ChatResponse) -> Event | None:
     name = response.WhichOneof("response")
     if name == "finished":
         return _finished_from_proto(response.finished)
+    if name == "session_action":
+        return _action_from_proto(response.session_action)
     return None if name is None or name not in _EVENTS else extract(_EVENTS[name], getattr(response, name))
 
 
@@ -47,7 +50,26 @@ def _config_to_proto(config: Config) -> llm_pb2.ChatConfig:
         trace=audio_pb2.TraceContext(traceparent=config.traceparent),
         session_id=config.session_id,
         tools=[fill(llm_pb2.ToolDefinition(), tool) for tool in config.tools],
+        session=_session_to_proto(config.session),
     )
+
+
+def _session_to_proto(session: SessionState | None) -> llm_pb2.SessionState | None:
+    return None if session is None else fill(llm_pb2.SessionState(), session)
+
+
+def _action_from_proto(action: llm_pb2.SessionAction) -> SessionAction | None:
+    match action.WhichOneof("action"):
+        case "speed":
+            return SetSpeed(action.speed)
+        case "gain_db":
+            return SetGain(action.gain_db)
+        case "set_reminder":
+            return extract(SetReminder, action.set_reminder)
+        case "cancel_reminders":
+            return extract(CancelReminders, action.cancel_reminders)
+        case _:
+            return None
 
 
 def _finished_from_proto(end: llm_pb2.ChatFinished) -> Finished:

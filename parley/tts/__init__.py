@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from parley._lazy import lazily
 from parley.tts.events import Audio, Event, Finished, Ready, SentenceEnd, Voice, Voices, WordMark
 from parley.tts.lexicon import MAX_PRONUNCIATIONS, Pronunciation, check_lexicon
-from parley.tts.requests import Config, Request, SpeakNow
+from parley.tts.requests import Adjust, Config, Request, SpeakNow
 from parley.tts.wire import SERVICE, event_from_proto, request_to_proto, voices_from_proto
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PRONUNCIATIONS",
     "SERVICE",
+    "Adjust",
     "Audio",
     "Config",
     "Event",

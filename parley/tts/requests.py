@@ -28,6 +28,8 @@ class Config:
     """Name for the server's logs."""
     lexicon: tuple[Pronunciation, ...] = ()
     """How words are pronounced; they come before the server's own."""
+    gain_db: float | None = None
+    """How much louder than usual, -20 to 12 decibels; None: 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +37,15 @@ class SpeakNow:
     """Speak what has come so far, without waiting for the end of the sentence."""
 
 
-Request = str | SpeakNow
-"""A piece of text, or the wish to hear what there is."""
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """Speak otherwise from the next sentence on: the first that begins after the text that came before this."""
+
+    speed: float | None = None
+    """0.5 to 2; None: as before."""
+    gain_db: float | None = None
+    """How much louder than usual, -20 to 12 decibels; None: as before."""
+
+
+Request = str | SpeakNow | Adjust
+"""A piece of text, the wish to hear what there is, or to hear what follows otherwise."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from parley._convert import extract, fill
 from parley.tts.events import Audio, Event, Finished, Ready, SentenceEnd, Voice, Voices, WordMark
-from parley.tts.requests import Config, Request, SpeakNow
+from parley.tts.requests import Adjust, Config, Request, SpeakNow
 from parley.v1 import audio_pb2, tts_pb2
 
 SERVICE: Final = "parley.v1.TtsService"
@@ -20,6 +20,8 @@ def request_to_proto(request: Config | Request) -> tts_pb2.SynthesizeRequest:
             return tts_pb2.SynthesizeRequest(config=_config_to_proto(request))
         case SpeakNow():
             return tts_pb2.SynthesizeRequest(speak_now=tts_pb2.SpeakNow())
+        case Adjust():
+            return tts_pb2.SynthesizeRequest(adjust=fill(tts_pb2.SynthesizeAdjust(), request))
         case str():
             return tts_pb2.SynthesizeRequest(text=tts_pb2.SynthesizeText(text=request))
 
@@ -56,6 +58,7 @@ def _config_to_proto(config: Config) -> tts_pb2.SynthesizeConfig:
         trace=audio_pb2.TraceContext(traceparent=config.traceparent),
         session_id=config.session_id,
         lexicon=[fill(tts_pb2.Pronunciation(), entry) for entry in config.lexicon],
+        gain_db=config.gain_db,
     )
 
 

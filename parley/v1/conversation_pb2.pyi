@@ -111,6 +111,58 @@ REPLY_OUTCOME_LISTENER_LEFT: ReplyOutcome.ValueType  # 6
 """The listener left while it was being made or heard. In traces and metrics only."""
 Global___ReplyOutcome: _TypeAlias = ReplyOutcome  # noqa: Y015
 
+class _SpeechSetting:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SpeechSettingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SpeechSetting.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPEECH_SETTING_UNSPECIFIED: _SpeechSetting.ValueType  # 0
+    """Not said: ignored."""
+    SPEECH_SETTING_SPEED: _SpeechSetting.ValueType  # 1
+    """How fast it speaks; 1 is usual, 2 twice as fast."""
+    SPEECH_SETTING_GAIN_DB: _SpeechSetting.ValueType  # 2
+    """How loud it speaks, in decibels; 0 is usual."""
+
+class SpeechSetting(_SpeechSetting, metaclass=_SpeechSettingEnumTypeWrapper):
+    """What of the assistant's speech can change."""
+
+SPEECH_SETTING_UNSPECIFIED: SpeechSetting.ValueType  # 0
+"""Not said: ignored."""
+SPEECH_SETTING_SPEED: SpeechSetting.ValueType  # 1
+"""How fast it speaks; 1 is usual, 2 twice as fast."""
+SPEECH_SETTING_GAIN_DB: SpeechSetting.ValueType  # 2
+"""How loud it speaks, in decibels; 0 is usual."""
+Global___SpeechSetting: _TypeAlias = SpeechSetting  # noqa: Y015
+
+class _ReminderState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReminderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReminderState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMINDER_STATE_UNSPECIFIED: _ReminderState.ValueType  # 0
+    """Not said: ignored."""
+    REMINDER_STATE_SET: _ReminderState.ValueType  # 1
+    """It was set."""
+    REMINDER_STATE_DUE: _ReminderState.ValueType  # 2
+    """It is due, and can now be heard."""
+    REMINDER_STATE_CANCELLED: _ReminderState.ValueType  # 3
+    """It will not be said: the user wished so, or the session ends."""
+
+class ReminderState(_ReminderState, metaclass=_ReminderStateEnumTypeWrapper):
+    """What has become of a reminder."""
+
+REMINDER_STATE_UNSPECIFIED: ReminderState.ValueType  # 0
+"""Not said: ignored."""
+REMINDER_STATE_SET: ReminderState.ValueType  # 1
+"""It was set."""
+REMINDER_STATE_DUE: ReminderState.ValueType  # 2
+"""It is due, and can now be heard."""
+REMINDER_STATE_CANCELLED: ReminderState.ValueType  # 3
+"""It will not be said: the user wished so, or the session ends."""
+Global___ReminderState: _TypeAlias = ReminderState  # noqa: Y015
+
 class _ErrorCode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -618,6 +670,8 @@ class ConverseResponse(_message.Message):
     REPLY_DELAYED_FIELD_NUMBER: _builtins.int
     RECOVERED_FIELD_NUMBER: _builtins.int
     TOOL_USED_FIELD_NUMBER: _builtins.int
+    SPEECH_CHANGED_FIELD_NUMBER: _builtins.int
+    REMINDER_CHANGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___SessionReady:
         """First message: the session is admitted and the models are warm."""
@@ -706,6 +760,14 @@ class ConverseResponse(_message.Message):
     def tool_used(self) -> Global___ToolUsed:
         """A function of the LLM server's own was called for a reply."""
 
+    @_builtins.property
+    def speech_changed(self) -> Global___SpeechChanged:
+        """How the assistant speaks has changed, since the user wished it."""
+
+    @_builtins.property
+    def reminder_changed(self) -> Global___ReminderChanged:
+        """A reminder was set, is said, or was cancelled."""
+
     def __init__(
         self,
         *,
@@ -731,12 +793,14 @@ class ConverseResponse(_message.Message):
         reply_delayed: Global___ReplyDelayed | None = ...,
         recovered: Global___Recovered | None = ...,
         tool_used: Global___ToolUsed | None = ...,
+        speech_changed: Global___SpeechChanged | None = ...,
+        reminder_changed: Global___ReminderChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reminder_changed", b"reminder_changed", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "speech_changed", b"speech_changed", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reminder_changed", b"reminder_changed", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "speech_changed", b"speech_changed", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed", "recovered", "tool_used"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed", "recovered", "tool_used", "speech_changed", "reminder_changed"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -925,7 +989,7 @@ class ReplyStarted(_message.Message):
     reply: _builtins.int
     """Number of the reply, from 1."""
     turn: _builtins.int
-    """The turn that it answers. 0: a greeting."""
+    """The turn that it answers. 0: a greeting. A reminder is said in a turn of its own, of which there is no UserUtterance."""
     def __init__(
         self,
         *,
@@ -1199,6 +1263,92 @@ class ToolUsed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ToolUsed: _TypeAlias = ToolUsed  # noqa: Y015
+
+@_typing.final
+class SpeechChanged(_message.Message):
+    """How the assistant speaks has changed, for the rest of the session: by a SessionAction of the reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    turn: _builtins.int
+    """The turn in which it was wished."""
+    reply: _builtins.int
+    """The reply that tells of it."""
+    setting: Global___SpeechSetting.ValueType
+    """What has changed."""
+    before: _builtins.float
+    """What it was."""
+    now: _builtins.float
+    """What it is now."""
+    def __init__(
+        self,
+        *,
+        turn: _builtins.int = ...,
+        reply: _builtins.int = ...,
+        setting: Global___SpeechSetting.ValueType = ...,
+        before: _builtins.float = ...,
+        now: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "now", b"now", "reply", b"reply", "setting", b"setting", "turn", b"turn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechChanged: _TypeAlias = SpeechChanged  # noqa: Y015
+
+@_typing.final
+class ReminderChanged(_message.Message):
+    """A reminder was set, is said, or was cancelled. It is said in a reply of its own, as soon as nobody else speaks; that has
+    a turn of its own too, which begins without words of the user.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    DUE_UNIX_MS_FIELD_NUMBER: _builtins.int
+    DUE_IN_MS_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Name of the reminder in its session."""
+    state: Global___ReminderState.ValueType
+    """What has become of it."""
+    label: _builtins.str
+    """What it is called, in the user's words."""
+    due_unix_ms: _builtins.int
+    """When it is due, milliseconds since the Unix epoch on the gateway's clock."""
+    due_in_ms: _builtins.int
+    """Milliseconds from now until then, for clients whose clock is another one; 0: it is due."""
+    turn: _builtins.int
+    """The turn: in which it was set or cancelled, or its own. 0: the session ends."""
+    reply: _builtins.int
+    """The reply: that tells of it, or says it. 0: none does."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        state: Global___ReminderState.ValueType = ...,
+        label: _builtins.str = ...,
+        due_unix_ms: _builtins.int = ...,
+        due_in_ms: _builtins.int = ...,
+        turn: _builtins.int = ...,
+        reply: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_in_ms", b"due_in_ms", "due_unix_ms", b"due_unix_ms", "id", b"id", "label", b"label", "reply", b"reply", "state", b"state", "turn", b"turn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReminderChanged: _TypeAlias = ReminderChanged  # noqa: Y015
 
 @_typing.final
 class TurnTimes(_message.Message):

@@ -154,6 +154,7 @@ class ChatConfig(_message.Message):
     TRACE_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     TOP_P_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Longest reply in tokens. 0: the server's default (512)."""
     temperature: _builtins.float
@@ -178,6 +179,12 @@ class ChatConfig(_message.Message):
     def trace(self) -> _audio_pb2.TraceContext:
         """Parent of the server's spans."""
 
+    @_builtins.property
+    def session(self) -> Global___SessionState:
+        """What the session is like, for a caller that carries out each SessionAction. Absent: it carries out none, so none is
+        sent, and the server says that it cannot do what would need one.
+        """
+
     def __init__(
         self,
         *,
@@ -189,10 +196,11 @@ class ChatConfig(_message.Message):
         trace: _audio_pb2.TraceContext | None = ...,
         session_id: _builtins.str = ...,
         top_p: _builtins.float | None = ...,
+        session: Global___SessionState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p", "trace", b"trace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "seed", b"seed", "session", b"session", "temperature", b"temperature", "top_p", b"top_p", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "max_tokens", b"max_tokens", "messages", b"messages", "seed", b"seed", "session_id", b"session_id", "temperature", b"temperature", "tools", b"tools", "top_p", b"top_p", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "max_tokens", b"max_tokens", "messages", b"messages", "seed", b"seed", "session", b"session", "session_id", b"session_id", "temperature", b"temperature", "tools", b"tools", "top_p", b"top_p", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
@@ -208,6 +216,72 @@ class ChatConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
 
 Global___ChatConfig: _TypeAlias = ChatConfig  # noqa: Y015
+
+@_typing.final
+class SessionState(_message.Message):
+    """What a session is like while a reply is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEED_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    REMINDERS_FIELD_NUMBER: _builtins.int
+    speed: _builtins.float
+    """How fast the assistant speaks, as in SynthesizeConfig. 0: 1."""
+    gain_db: _builtins.float
+    """How loud it speaks, as in SynthesizeConfig, in decibels."""
+    @_builtins.property
+    def reminders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reminder]:
+        """What it is to be reminded of, the next one first; at most 32."""
+
+    def __init__(
+        self,
+        *,
+        speed: _builtins.float = ...,
+        gain_db: _builtins.float = ...,
+        reminders: _abc.Iterable[Global___Reminder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gain_db", b"gain_db", "reminders", b"reminders", "speed", b"speed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionState: _TypeAlias = SessionState  # noqa: Y015
+
+@_typing.final
+class Reminder(_message.Message):
+    """Something that the assistant will say at a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    DUE_IN_MS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Name of the reminder, for CancelReminders."""
+    label: _builtins.str
+    """What it is called, in the user's words, such as "ten minute timer"."""
+    text: _builtins.str
+    """What will be said."""
+    due_in_ms: _builtins.int
+    """Milliseconds until then; 0 or less: it waits for a pause in the conversation."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        label: _builtins.str = ...,
+        text: _builtins.str = ...,
+        due_in_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_in_ms", b"due_in_ms", "id", b"id", "label", b"label", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reminder: _TypeAlias = Reminder  # noqa: Y015
 
 @_typing.final
 class ChatMessage(_message.Message):
@@ -327,6 +401,7 @@ class ChatResponse(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     TOOL_USE_FIELD_NUMBER: _builtins.int
+    SESSION_ACTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___ChatReady:
         """First message: the call is admitted and the model is warm."""
@@ -351,6 +426,10 @@ class ChatResponse(_message.Message):
     def tool_use(self) -> Global___ToolUse:
         """One of the server's own functions was called, and this is what it gave: for people to see."""
 
+    @_builtins.property
+    def session_action(self) -> Global___SessionAction:
+        """The session is to be changed, or something begun in it. Comes only where ChatConfig has `session`."""
+
     def __init__(
         self,
         *,
@@ -360,16 +439,122 @@ class ChatResponse(_message.Message):
         finished: Global___ChatFinished | None = ...,
         progress: Global___ChatProgress | None = ...,
         tool_use: Global___ToolUse | None = ...,
+        session_action: Global___SessionAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call", "tool_use", b"tool_use"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "session_action", b"session_action", "tool_call", b"tool_call", "tool_use", b"tool_use"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "tool_call", b"tool_call", "tool_use", b"tool_use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "finished", b"finished", "progress", b"progress", "ready", b"ready", "response", b"response", "session_action", b"session_action", "tool_call", b"tool_call", "tool_use", b"tool_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "delta", "tool_call", "finished", "progress", "tool_use"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "delta", "tool_call", "finished", "progress", "tool_use", "session_action"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
 Global___ChatResponse: _TypeAlias = ChatResponse  # noqa: Y015
+
+@_typing.final
+class SessionAction(_message.Message):
+    """A change of the session, which the caller carries out once the user can hear something of the reply; a reply that is
+    dropped before has changed nothing. Speed and gain hold for the text that follows in the same reply, from its next
+    sentence on, and for all replies after it. With none of these set it is ignored.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEED_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    SET_REMINDER_FIELD_NUMBER: _builtins.int
+    CANCEL_REMINDERS_FIELD_NUMBER: _builtins.int
+    speed: _builtins.float
+    """Speak at this speed, as in SynthesizeConfig: 0.5 to 2; what is beyond is brought to the nearer end."""
+    gain_db: _builtins.float
+    """Speak this loud, as in SynthesizeConfig: -20 to 12 decibels; what is beyond is brought to the nearer end."""
+    @_builtins.property
+    def set_reminder(self) -> Global___SetReminder:
+        """Say something later."""
+
+    @_builtins.property
+    def cancel_reminders(self) -> Global___CancelReminders:
+        """Do not say it after all."""
+
+    def __init__(
+        self,
+        *,
+        speed: _builtins.float = ...,
+        gain_db: _builtins.float = ...,
+        set_reminder: Global___SetReminder | None = ...,
+        cancel_reminders: Global___CancelReminders | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "cancel_reminders", b"cancel_reminders", "gain_db", b"gain_db", "set_reminder", b"set_reminder", "speed", b"speed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "cancel_reminders", b"cancel_reminders", "gain_db", b"gain_db", "set_reminder", b"set_reminder", "speed", b"speed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["speed", "gain_db", "set_reminder", "cancel_reminders"]  # noqa: Y015
+    _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
+
+Global___SessionAction: _TypeAlias = SessionAction  # noqa: Y015
+
+@_typing.final
+class SetReminder(_message.Message):
+    """Say something later, in a reply of its own, as soon as nobody else speaks. The session has at most 32 reminders, and
+    forgets them when it ends; one more is refused.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_MS_FIELD_NUMBER: _builtins.int
+    AT_UNIX_MS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    after_ms: _builtins.int
+    """Milliseconds after the caller has received this."""
+    at_unix_ms: _builtins.int
+    """Time in milliseconds since the Unix epoch: time of day and zone are resolved by the server."""
+    text: _builtins.str
+    """What is to be said, 1 to 500 characters."""
+    label: _builtins.str
+    """What it is called, in the user's words, such as "ten minute timer"; at most 100 characters."""
+    def __init__(
+        self,
+        *,
+        after_ms: _builtins.int = ...,
+        at_unix_ms: _builtins.int = ...,
+        text: _builtins.str = ...,
+        label: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after_ms", b"after_ms", "at_unix_ms", b"at_unix_ms", "due", b"due"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_ms", b"after_ms", "at_unix_ms", b"at_unix_ms", "due", b"due", "label", b"label", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_due: _TypeAlias = _typing.Literal["after_ms", "at_unix_ms"]  # noqa: Y015
+    _WhichOneofArgType_due: _TypeAlias = _typing.Literal["due", b"due"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_due) -> _WhichOneofReturnType_due | None: ...
+
+Global___SetReminder: _TypeAlias = SetReminder  # noqa: Y015
+
+@_typing.final
+class CancelReminders(_message.Message):
+    """Forget reminders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their names, as in SessionState. One that is not known, as it has been said meanwhile, is ignored."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelReminders: _TypeAlias = CancelReminders  # noqa: Y015
 
 @_typing.final
 class ChatReady(_message.Message):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from parley.v1 import audio_pb2 as parley_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/tts.proto\x12\tparley.v1\x1a\x15parley/v1/audio.proto\"\xd1\x01\n\x11SynthesizeRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.parley.v1.SynthesizeConfigH\x00\x12)\n\x04text\x18\x02 \x01(\x0b\x32\x19.parley.v1.SynthesizeTextH\x00\x12(\n\tspeak_now\x18\x03 \x01(\x0b\x32\x13.parley.v1.SpeakNowH\x00\x12-\n\x06\x63redit\x18\x04 \x01(\x0b\x32\x1b.parley.v1.SynthesizeCreditH\x00\x42\t\n\x07request\"\xd0\x01\n\x10SynthesizeConfig\x12\r\n\x05voice\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\x12\x12\n\x05speed\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12&\n\x05trace\x18\x05 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12)\n\x07lexicon\x18\x07 \x03(\x0b\x32\x18.parley.v1.PronunciationB\x08\n\x06_speed\"0\n\rPronunciation\x12\x0f\n\x07written\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\"\x1e\n\x0eSynthesizeText\x12\x0c\n\x04text\x18\x01 \x01(\t\"\n\n\x08SpeakNow\"#\n\x10SynthesizeCredit\x12\x0f\n\x07samples\x18\x01 \x01(\r\"\xfd\x01\n\x12SynthesizeResponse\x12+\n\x05ready\x18\x01 \x01(\x0b\x32\x1a.parley.v1.SynthesizeReadyH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.parley.v1.AudioChunkH\x00\x12#\n\x04word\x18\x03 \x01(\x0b\x32\x13.parley.v1.WordMarkH\x00\x12.\n\x0csentence_end\x18\x04 \x01(\x0b\x32\x16.parley.v1.SentenceEndH\x00\x12\x31\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x1d.parley.v1.SynthesizeFinishedH\x00\x42\n\n\x08response\"H\n\x0fSynthesizeReady\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\"c\n\x08WordMark\x12\x17\n\x0f\x66irst_character\x18\x01 \x01(\r\x12\x15\n\rend_character\x18\x02 \x01(\r\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\x03\x12\x11\n\testimated\x18\x04 \x01(\x08\"r\n\x0bSentenceEnd\x12\x10\n\x08sentence\x18\x01 \x01(\r\x12\x15\n\rend_character\x18\x02 \x01(\r\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12&\n\x07timings\x18\x04 \x01(\x0b\x32\x15.parley.v1.TtsTimings\"X\n\nTtsTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x02\x12\x16\n\x0e\x66irst_audio_ms\x18\x02 \x01(\x02\x12\x10\n\x08total_ms\x18\x03 \x01(\x02\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\"9\n\x12SynthesizeFinished\x12\x0f\n\x07samples\x18\x01 \x01(\x03\x12\x12\n\ncharacters\x18\x02 \x01(\r\"%\n\x11ListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"F\n\x12ListVoicesResponse\x12 \n\x06voices\x18\x01 \x03(\x0b\x32\x10.parley.v1.Voice\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\"T\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\r2\xa6\x01\n\nTtsService\x12M\n\nSynthesize\x12\x1c.parley.v1.SynthesizeRequest\x1a\x1d.parley.v1.SynthesizeResponse(\x01\x30\x01\x12I\n\nListVoices\x12\x1c.parley.v1.ListVoicesRequest\x1a\x1d.parley.v1.ListVoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/tts.proto\x12\tparley.v1\x1a\x15parley/v1/audio.proto\"\x80\x02\n\x11SynthesizeRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.parley.v1.SynthesizeConfigH\x00\x12)\n\x04text\x18\x02 \x01(\x0b\x32\x19.parley.v1.SynthesizeTextH\x00\x12(\n\tspeak_now\x18\x03 \x01(\x0b\x32\x13.parley.v1.SpeakNowH\x00\x12-\n\x06\x63redit\x18\x04 \x01(\x0b\x32\x1b.parley.v1.SynthesizeCreditH\x00\x12-\n\x06\x61\x64just\x18\x05 \x01(\x0b\x32\x1b.parley.v1.SynthesizeAdjustH\x00\x42\t\n\x07request\"\xf2\x01\n\x10SynthesizeConfig\x12\r\n\x05voice\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\x12\x12\n\x05speed\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12&\n\x05trace\x18\x05 \x01(\x0b\x32\x17.parley.v1.TraceContext\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12)\n\x07lexicon\x18\x07 \x03(\x0b\x32\x18.parley.v1.Pronunciation\x12\x14\n\x07gain_db\x18\x08 \x01(\x02H\x01\x88\x01\x01\x42\x08\n\x06_speedB\n\n\x08_gain_db\"0\n\rPronunciation\x12\x0f\n\x07written\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\"R\n\x10SynthesizeAdjust\x12\x12\n\x05speed\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x14\n\x07gain_db\x18\x02 \x01(\x02H\x01\x88\x01\x01\x42\x08\n\x06_speedB\n\n\x08_gain_db\"\x1e\n\x0eSynthesizeText\x12\x0c\n\x04text\x18\x01 \x01(\t\"\n\n\x08SpeakNow\"#\n\x10SynthesizeCredit\x12\x0f\n\x07samples\x18\x01 \x01(\r\"\xfd\x01\n\x12SynthesizeResponse\x12+\n\x05ready\x18\x01 \x01(\x0b\x32\x1a.parley.v1.SynthesizeReadyH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.parley.v1.AudioChunkH\x00\x12#\n\x04word\x18\x03 \x01(\x0b\x32\x13.parley.v1.WordMarkH\x00\x12.\n\x0csentence_end\x18\x04 \x01(\x0b\x32\x16.parley.v1.SentenceEndH\x00\x12\x31\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x1d.parley.v1.SynthesizeFinishedH\x00\x42\n\n\x08response\"H\n\x0fSynthesizeReady\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\"c\n\x08WordMark\x12\x17\n\x0f\x66irst_character\x18\x01 \x01(\r\x12\x15\n\rend_character\x18\x02 \x01(\r\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\x03\x12\x11\n\testimated\x18\x04 \x01(\x08\"r\n\x0bSentenceEnd\x12\x10\n\x08sentence\x18\x01 \x01(\r\x12\x15\n\rend_character\x18\x02 \x01(\r\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12&\n\x07timings\x18\x04 \x01(\x0b\x32\x15.parley.v1.TtsTimings\"X\n\nTtsTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x02\x12\x16\n\x0e\x66irst_audio_ms\x18\x02 \x01(\x02\x12\x10\n\x08total_ms\x18\x03 \x01(\x02\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\"9\n\x12SynthesizeFinished\x12\x0f\n\x07samples\x18\x01 \x01(\x03\x12\x12\n\ncharacters\x18\x02 \x01(\r\"%\n\x11ListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"F\n\x12ListVoicesResponse\x12 \n\x06voices\x18\x01 \x03(\x0b\x32\x10.parley.v1.Voice\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\"T\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\r2\xa6\x01\n\nTtsService\x12M\n\nSynthesize\x12\x1c.parley.v1.SynthesizeRequest\x1a\x1d.parley.v1.SynthesizeResponse(\x01\x30\x01\x12I\n\nListVoices\x12\x1c.parley.v1.ListVoicesRequest\x1a\x1d.parley.v1.ListVoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,35 +33,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.v1.tts_pb2', _global
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SYNTHESIZEREQUEST']._serialized_start=58
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=267
-  _globals['_SYNTHESIZECONFIG']._serialized_start=270
-  _globals['_SYNTHESIZECONFIG']._serialized_end=478
-  _globals['_PRONUNCIATION']._serialized_start=480
-  _globals['_PRONUNCIATION']._serialized_end=528
-  _globals['_SYNTHESIZETEXT']._serialized_start=530
-  _globals['_SYNTHESIZETEXT']._serialized_end=560
-  _globals['_SPEAKNOW']._serialized_start=562
-  _globals['_SPEAKNOW']._serialized_end=572
-  _globals['_SYNTHESIZECREDIT']._serialized_start=574
-  _globals['_SYNTHESIZECREDIT']._serialized_end=609
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=612
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=865
-  _globals['_SYNTHESIZEREADY']._serialized_start=867
-  _globals['_SYNTHESIZEREADY']._serialized_end=939
-  _globals['_WORDMARK']._serialized_start=941
-  _globals['_WORDMARK']._serialized_end=1040
-  _globals['_SENTENCEEND']._serialized_start=1042
-  _globals['_SENTENCEEND']._serialized_end=1156
-  _globals['_TTSTIMINGS']._serialized_start=1158
-  _globals['_TTSTIMINGS']._serialized_end=1246
-  _globals['_SYNTHESIZEFINISHED']._serialized_start=1248
-  _globals['_SYNTHESIZEFINISHED']._serialized_end=1305
-  _globals['_LISTVOICESREQUEST']._serialized_start=1307
-  _globals['_LISTVOICESREQUEST']._serialized_end=1344
-  _globals['_LISTVOICESRESPONSE']._serialized_start=1346
-  _globals['_LISTVOICESRESPONSE']._serialized_end=1416
-  _globals['_VOICE']._serialized_start=1418
-  _globals['_VOICE']._serialized_end=1502
-  _globals['_TTSSERVICE']._serialized_start=1505
-  _globals['_TTSSERVICE']._serialized_end=1671
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=314
+  _globals['_SYNTHESIZECONFIG']._serialized_start=317
+  _globals['_SYNTHESIZECONFIG']._serialized_end=559
+  _globals['_PRONUNCIATION']._serialized_start=561
+  _globals['_PRONUNCIATION']._serialized_end=609
+  _globals['_SYNTHESIZEADJUST']._serialized_start=611
+  _globals['_SYNTHESIZEADJUST']._serialized_end=693
+  _globals['_SYNTHESIZETEXT']._serialized_start=695
+  _globals['_SYNTHESIZETEXT']._serialized_end=725
+  _globals['_SPEAKNOW']._serialized_start=727
+  _globals['_SPEAKNOW']._serialized_end=737
+  _globals['_SYNTHESIZECREDIT']._serialized_start=739
+  _globals['_SYNTHESIZECREDIT']._serialized_end=774
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=777
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=1030
+  _globals['_SYNTHESIZEREADY']._serialized_start=1032
+  _globals['_SYNTHESIZEREADY']._serialized_end=1104
+  _globals['_WORDMARK']._serialized_start=1106
+  _globals['_WORDMARK']._serialized_end=1205
+  _globals['_SENTENCEEND']._serialized_start=1207
+  _globals['_SENTENCEEND']._serialized_end=1321
+  _globals['_TTSTIMINGS']._serialized_start=1323
+  _globals['_TTSTIMINGS']._serialized_end=1411
+  _globals['_SYNTHESIZEFINISHED']._serialized_start=1413
+  _globals['_SYNTHESIZEFINISHED']._serialized_end=1470
+  _globals['_LISTVOICESREQUEST']._serialized_start=1472
+  _globals['_LISTVOICESREQUEST']._serialized_end=1509
+  _globals['_LISTVOICESRESPONSE']._serialized_start=1511
+  _globals['_LISTVOICESRESPONSE']._serialized_end=1581
+  _globals['_VOICE']._serialized_start=1583
+  _globals['_VOICE']._serialized_end=1667
+  _globals['_TTSSERVICE']._serialized_start=1670
+  _globals['_TTSSERVICE']._serialized_end=1836
 # @@protoc_insertion_point(module_scope)

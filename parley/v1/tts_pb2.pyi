@@ -29,6 +29,7 @@ class SynthesizeRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     SPEAK_NOW_FIELD_NUMBER: _builtins.int
     CREDIT_FIELD_NUMBER: _builtins.int
+    ADJUST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___SynthesizeConfig:
         """First message. A second one is FAILED_PRECONDITION."""
@@ -45,6 +46,10 @@ class SynthesizeRequest(_message.Message):
     def credit(self) -> Global___SynthesizeCredit:
         """The caller can take more audio. Without any Credit, the stream's own flow control is the only bound."""
 
+    @_builtins.property
+    def adjust(self) -> Global___SynthesizeAdjust:
+        """Speak otherwise from here on."""
+
     def __init__(
         self,
         *,
@@ -52,12 +57,13 @@ class SynthesizeRequest(_message.Message):
         text: Global___SynthesizeText | None = ...,
         speak_now: Global___SpeakNow | None = ...,
         credit: Global___SynthesizeCredit | None = ...,
+        adjust: Global___SynthesizeAdjust | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "credit", b"credit", "request", b"request", "speak_now", b"speak_now", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "config", b"config", "credit", b"credit", "request", b"request", "speak_now", b"speak_now", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "credit", b"credit", "request", b"request", "speak_now", b"speak_now", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "config", b"config", "credit", b"credit", "request", b"request", "speak_now", b"speak_now", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "text", "speak_now", "credit"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "text", "speak_now", "credit", "adjust"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -76,6 +82,7 @@ class SynthesizeConfig(_message.Message):
     TRACE_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     LEXICON_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
     voice: _builtins.str
     """A name from ListVoices. Empty: the first voice of the language. An unknown one is INVALID_ARGUMENT."""
     language: _builtins.str
@@ -86,6 +93,8 @@ class SynthesizeConfig(_message.Message):
     """Speed, 0.5 to 2. Default 1."""
     session_id: _builtins.str
     """Name of the session for the server's logs; never a name of a person."""
+    gain_db: _builtins.float
+    """How much louder than usual, -20 to 12 decibels; a limiter keeps what is loud from clipping. Default 0."""
     @_builtins.property
     def trace(self) -> _audio_pb2.TraceContext:
         """Parent of the server's spans."""
@@ -104,13 +113,19 @@ class SynthesizeConfig(_message.Message):
         trace: _audio_pb2.TraceContext | None = ...,
         session_id: _builtins.str = ...,
         lexicon: _abc.Iterable[Global___Pronunciation] | None = ...,
+        gain_db: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "speed", b"speed", "trace", b"trace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_speed", b"_speed", "gain_db", b"gain_db", "speed", b"speed", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "language", b"language", "lexicon", b"lexicon", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "speed", b"speed", "trace", b"trace", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_speed", b"_speed", "gain_db", b"gain_db", "language", b"language", "lexicon", b"lexicon", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "speed", b"speed", "trace", b"trace", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gain_db: _TypeAlias = _typing.Literal["gain_db"]  # noqa: Y015
+    _WhichOneofArgType__gain_db: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db"]  # noqa: Y015
     _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
     _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_db) -> _WhichOneofReturnType__gain_db | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
 
 Global___SynthesizeConfig: _TypeAlias = SynthesizeConfig  # noqa: Y015
@@ -144,6 +159,39 @@ class Pronunciation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Pronunciation: _TypeAlias = Pronunciation  # noqa: Y015
+
+@_typing.final
+class SynthesizeAdjust(_message.Message):
+    """How to speak from the next sentence on: the first that begins after the text that came before this."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEED_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    speed: _builtins.float
+    """Speed, 0.5 to 2. Absent: as before."""
+    gain_db: _builtins.float
+    """How much louder than usual, -20 to 12 decibels. Absent: as before."""
+    def __init__(
+        self,
+        *,
+        speed: _builtins.float | None = ...,
+        gain_db: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_speed", b"_speed", "gain_db", b"gain_db", "speed", b"speed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_speed", b"_speed", "gain_db", b"gain_db", "speed", b"speed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gain_db: _TypeAlias = _typing.Literal["gain_db"]  # noqa: Y015
+    _WhichOneofArgType__gain_db: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db"]  # noqa: Y015
+    _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
+    _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_db) -> _WhichOneofReturnType__gain_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
+
+Global___SynthesizeAdjust: _TypeAlias = SynthesizeAdjust  # noqa: Y015
 
 @_typing.final
 class SynthesizeText(_message.Message):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Longer than the longest silence that a turn may need, so that nothing said at the end of the file goes unanswered.
 _LISTEN_ON_SECONDS: Final = 2.6
+_GREETING: Final = 0
 
 
 class Talker:
@@ -36,7 +37,7 @@ class Talker:
         self._packets = -(-len(pcm) // PACKET_BYTES)
         self._observe: Observer = _ignore
         self._speaking = False
-        self._awaited = 0
+        self._awaited: set[int] = set()
         self.turns = 0
         """Turns that were answered."""
 
@@ -76,12 +77,13 @@ class Talker:
                 self._speaking = True
             case UserUtterance():
                 self._speaking = False
-                self._awaited += 1
+                self._awaited.add(event.turn)
             case UserDiscarded():
                 self._speaking = False
-            case TurnReport():
+            case TurnReport() if event.turn in self._awaited or event.turn == _GREETING:
+                # A reminder is said in a turn that nobody waits for.
                 self.turns += 1
-                self._awaited = max(0, self._awaited - 1)
+                self._awaited.discard(event.turn)
             case _:
                 pass
         self._observe(now, event)

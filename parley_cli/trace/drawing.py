@@ -18,6 +18,8 @@ _WIDTH: Final = 44
 _NAME_WIDTH: Final = 26
 _SERVICE_WIDTH: Final = 8
 _LONGEST_LINE: Final = 118
+# From where the time to the first sound is counted, in turns that nobody has spoken.
+_BEGINS: Final = {"typed": "the end of the text", "greeting": "the end of the text", "reminder": "its time"}
 # Less is written as nothing.
 _LEAST_MS: Final = 0.05
 
@@ -64,8 +66,8 @@ def _head(turn: Turn) -> Iterator[str]:
     elif turn.total_ms is None:
         yield "  no reply was heard"
     else:
-        begin = "the text" if turn.kind in {"typed", "greeting"} else "your speech"
-        yield f"  {turn.total_ms:.0f} ms from the end of {begin} to the first sound"
+        begin = _BEGINS.get(turn.kind, "the end of your speech")
+        yield f"  {turn.total_ms:.0f} ms from {begin} to the first sound"
 
 
 def _rows(turn: Turn, path: Sequence[Step], block: str) -> Iterator[str]:

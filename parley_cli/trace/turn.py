@@ -27,7 +27,7 @@ class Turn:
     session: str = ""
     """Name of the session."""
     kind: str = ""
-    """spoken, typed or greeting."""
+    """spoken, typed, greeting or reminder."""
     outcome: str = ""
     """How it ended."""
     failed_hop: str = ""

@@ -153,7 +153,7 @@ async def speaks(pieces: asyncio.Queue[tts.Request | None]) -> AsyncGenerator[tt
     yield tts.Ready("scripted", "voice", RATE_HZ)
     sentence = characters = 0
     while (piece := await pieces.get()) is not None:
-        if isinstance(piece, tts.SpeakNow):
+        if not isinstance(piece, str):
             continue
         start, characters = characters * CHARACTER_SAMPLES, characters + len(piece)
         yield tts.Audio(b"\1\0" * (len(piece) * CHARACTER_SAMPLES), start)

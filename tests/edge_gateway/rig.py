@@ -38,6 +38,7 @@ from edge_gateway.transports.page_facts import add_facts
 from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import new_app
+from llm_server.builtin_tools import builtin_tools
 from llm_server.engine import Delta, Finish, StopReason, ToolCall
 from llm_server.engines.pieces import pieces
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
@@ -164,6 +165,8 @@ class Script:
     writer: Writer = field(default_factory=lambda: Writer("It is late. Good night."))
     model: LlmEngine | None = None
     """Writes in place of the one above."""
+    tools: str = ""
+    """Functions of the LLM server's own that its model may call."""
     speaking: ScriptedTts | None = None
     """Speaks, in place of one with the times below."""
     # Of the LLM server while it waits for its model; one that hangs gives none.
@@ -238,7 +241,8 @@ async def serve_asr(
 
 async def serve_llm(stack: AsyncExitStack, script: Script, port: int = 0) -> str:
     telemetry = script.recorded.telemetry("llm")
-    servicer = LlmServicer(script.model or script.writer, telemetry, 100, progress_seconds=script.progress_seconds)
+    model, tools = script.model or script.writer, builtin_tools(script.tools)
+    servicer = LlmServicer(model, telemetry, 100, tools, progress_seconds=script.progress_seconds)
     status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
 
     def register(server: grpc.aio.Server) -> None:

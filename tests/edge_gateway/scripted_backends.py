@@ -18,6 +18,7 @@ from edge_gateway.backends import Backends
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
+from edge_gateway.turn import TurnKind
 from parley import asr, llm, tts
 from parley._duplex import first_of
 from parley.conversation import (
@@ -188,8 +189,10 @@ class Mood:
     """The model wants a function called first."""
     silent: bool = False
     """What is written cannot be spoken."""
+    actions: tuple[llm.SessionAction, ...] = ()
+    """What a reply brings before its words."""
 
-    def be(self, **changed: float | bool) -> None:
+    def be(self, **changed: float | bool | tuple[llm.SessionAction, ...]) -> None:
         """Be like this from now on."""
         for name, value in changed.items():
             setattr(self, name, value)
@@ -201,6 +204,8 @@ class ScriptedWriter:
     def __init__(self, mood: Mood) -> None:
         self.mood = mood
         self.asked: list[llm.Config] = []
+        self.uses: tuple[llm.ToolUse, ...] = ()
+        """Functions of its own that a reply calls, before the actions that come of them."""
 
     @asynccontextmanager
     async def chat(
@@ -221,6 +226,8 @@ class ScriptedWriter:
         if mood.calls and results is not None:
             yield llm.ToolCall("call-1", "light", f'{{"of": "{config.messages[-1].text[-8:]}"}}')
             await anext(aiter(results))
+        for event in (*self.uses, *mood.actions):
+            yield event
         for piece in (f"This is answer {number}. ", "It has a second sentence, and is not short."):
             yield llm.Delta(piece)
             await passed(mood.seconds / 4)
@@ -243,6 +250,8 @@ class ScriptedSpeaker:
 
     def __init__(self, mood: Mood) -> None:
         self.mood = mood
+        self.spoken: list[tuple[str, float | None, float | None]] = []
+        """Each piece of text, how fast and how loud."""
 
     @asynccontextmanager
     async def synthesize(
@@ -260,9 +269,13 @@ class ScriptedSpeaker:
     async def _events(self, config: tts.Config, pieces: asyncio.Queue[tts.Request | None]) -> AsyncIterator[tts.Event]:
         yield tts.Ready("scripted", "tone", config.sample_rate_hz)
         at = place = sentence = 0
+        speed, gain_db = config.speed, config.gain_db
         while (piece := await pieces.get()) is not None:
+            if isinstance(piece, tts.Adjust):
+                speed, gain_db = piece.speed or speed, gain_db if piece.gain_db is None else piece.gain_db
             if not isinstance(piece, str):
                 continue
+            self.spoken.append((piece.strip(), speed, gain_db))
             await passed(self.mood.seconds / 4)
             if self.mood.tts_fails:
                 raise EngineFailed("the script cannot speak")
@@ -296,13 +309,23 @@ class RecordingMetrics(TurnMetrics):
     """Keeps how each turn ended."""
 
     def __init__(self) -> None:
-        super().__init__(Telemetry(new_provider("test"), CollectorRegistry()), 10)
+        self.registry = CollectorRegistry()
+        super().__init__(Telemetry(new_provider("test"), self.registry), 10)
         self.ended: list[tuple[int, Outcome]] = []
+        self.reminded: set[int] = set()
+        """Turns in which the assistant was to remind of something."""
+
+    def count(self, name: str, value: str) -> float:
+        """What a counter with one label shows for `value`."""
+        samples = (sample for metric in self.registry.collect() for sample in metric.samples if sample.name == name)
+        return next(sample.value for sample in samples if value in sample.labels.values())
 
     def turn(
         self, session_id: str, turn: Turn, heard: str, clock: ClientClock, previous: SpanIdentity | None
     ) -> TurnReport:
         self.ended.append((turn.number, turn.outcome))
+        if turn.kind is TurnKind.REMINDER:
+            self.reminded.add(turn.number)
         return super().turn(session_id, turn, heard, clock, previous)
 
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from edge_gateway.session import Session
 from edge_gateway.turn_taking.events import Ignore
-from edge_gateway.turn_taking.floor import Floor
+from edge_gateway.turn_taking.floor import Floor, Free
 from parley import asr, llm
 from parley.conversation import (
     CancelReply,
     EndUtterance,
     Outcome,
+    ReminderChanged,
+    ReminderState,
     ReplyFinished,
     ReplyStarted,
     Request,
@@ -48,8 +50,23 @@ CLIENT_STEPS = st.tuples(
     st.sampled_from(["type", "cancel", "flush", "report", "final", "tool", "configure", "loud", "quiet", "absent"]),
     WORDS,
 )
-MOODS: dict[str, dict[str, float | bool]] = {
-    "fast": {"seconds": 0.01, "llm_fails": False, "tts_fails": False, "calls": False, "silent": False},
+MOODS: dict[str, dict[str, float | bool | tuple[llm.SessionAction, ...]]] = {
+    "fast": {
+        "seconds": 0.01,
+        "llm_fails": False,
+        "tts_fails": False,
+        "calls": False,
+        "silent": False,
+        "actions": (),
+    },
+    "sets reminders": {
+        "actions": (
+            llm.SetReminder("Your timer is done.", "timer", after_ms=700),
+            llm.SetReminder("Your other timer is done.", "other timer", after_ms=3_000),
+        )
+    },
+    "cancels reminders": {"actions": (llm.CancelReminders(("1", "3", "4")),)},
+    "speaks otherwise": {"actions": (llm.SetSpeed(0.8), llm.SetGain(6.0))},
     "slow": {"seconds": 0.4},
     "frozen": {"seconds": 5.0},
     "llm fails": {"llm_fails": True},
@@ -58,6 +75,7 @@ MOODS: dict[str, dict[str, float | bool]] = {
     "silent": {"silent": True},
 }
 MOOD_STEPS = st.tuples(st.sampled_from([*MOODS, "break"]), WORDS)
+ENDS_OF_REMINDERS = ("said", "cancelled", "lost")
 PAUSES = st.sampled_from([0.0, 0.005, 0.02, 0.1, 0.3, 0.5, 1.2, 4.0])
 STEP = st.tuples(st.one_of(ASR_STEPS, ASR_STEPS, CLIENT_STEPS, MOOD_STEPS), PAUSES)
 
@@ -124,6 +142,7 @@ class Run:
     def check(self, *, half_closed: bool) -> None:
         self.check_turns()
         self.check_replies(half_closed=half_closed)
+        self.check_reminders()
         for config in self.house.writer.asked:
             check_messages(config.messages)
         assert isinstance(self.client.events[0], SessionReady)
@@ -136,8 +155,20 @@ class Run:
         assert max(ends.values(), default=1) == 1
         assert set(numbers) <= set(ends)
         left = {number for number, outcome in self.house.metrics.ended if outcome is Outcome.LISTENER_LEFT}
-        assert set(ends) - set(numbers) <= left
+        assert set(ends) - set(numbers) <= left | self.house.metrics.reminded
+        assert not self.house.metrics.reminded & set(numbers), "nobody has asked at the time of a reminder"
         assert Outcome.UNSPECIFIED not in {outcome for _, outcome in self.house.metrics.ended}
+
+    def check_reminders(self) -> None:
+        """Every reminder that was set is said once, cancelled, or lost with the session."""
+        changes = [event for event in self.client.events if isinstance(event, ReminderChanged)]
+        states = {state: Counter(each.id for each in changes if each.state is state) for state in ReminderState}
+        known = states[ReminderState.SET]
+        assert all(max(counted.values(), default=1) == 1 for counted in states.values())
+        assert not states[ReminderState.DUE].keys() - known.keys()
+        assert not states[ReminderState.CANCELLED].keys() - known.keys()
+        ended = sum(self.house.metrics.count("parley_reminders_total", outcome) for outcome in ENDS_OF_REMINDERS)
+        assert ended == len(known)
 
     def check_replies(self, *, half_closed: bool) -> None:
         """A reply that began is heard of once more, at its end."""
@@ -173,7 +204,13 @@ def watch_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
             assert self.overlap is None, "a verdict outlives its overlap"
         return actions
 
+    def begin_unasked(self: Floor) -> None:
+        assert self.state == Free(), "something unasked is said over somebody"
+        begin(self)
+
+    begin = Floor.begin_unasked
     monkeypatch.setattr(Floor, "on", on)
+    monkeypatch.setattr(Floor, "begin_unasked", begin_unasked)
 
 
 @settings(

@@ -186,6 +186,8 @@ def _send(events: Iterable[ReplyEvent]) -> None:
                 finished(event, 0, 0).SerializeToString()
             case Progress():
                 pass
+            case _:
+                raise AssertionError("only functions and rules change a session")
 
 
 def _reads_to_an_end(chance: Random) -> None:

@@ -11,14 +11,15 @@ import pytest
 
 from asr_server.endpointing.completeness import completeness
 from edge_gateway.turn_taking import echo, phrases
-from llm_server.builtin_tools import ToolFailed, arguments, calculate, tell_time
+from llm_server.builtin_tools import arguments, calculate, tell_time
 from llm_server.engine import Message, Role, ToolCall
 from llm_server.engines.rules import arithmetic
 from llm_server.engines.rules.skills import answer
+from llm_server.session_tools import ToolFailed
 from parley._json import read_json
 from parley._masking import masked, secrets_in
 from parley.errors import InvalidInput
-from parley.llm import Tool, read_tools
+from parley.llm import SessionState, Tool, read_tools
 from tests.fuzz.common import FUZZER, fuzz, texts
 from tts_server.cache.entry import decode
 from tts_server.text.chunker import Chunker, without_short_stops
@@ -81,7 +82,7 @@ def _place(text: str) -> None:
 
 READERS: dict[str, Callable[[str], object]] = {
     "sums": _work_out,
-    "skills": lambda text: answer((Message(Role.USER, text), Message(Role.USER, text)), _NOON, _CHANCE),
+    "skills": lambda text: answer((Message(Role.USER, text), Message(Role.USER, text)), _NOON, _CHANCE, SessionState()),
     "tools": _use_tools,
     "JSON": _read,
     "chunker": _speak,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_server.builtin_tools import ToolFailed, answer, arguments, builtin_tools, calculate, tell_time
+from llm_server.builtin_tools import answer, arguments, builtin_tools, calculate, tell_time
 from llm_server.engine import ToolCall
+from llm_server.session_tools import SessionDesk, ToolFailed
 from parley import llm
 from parley.errors import InvalidInput, Unavailable
 
@@ -75,7 +76,7 @@ def test_a_place_that_has_no_time_is_named(zone: str) -> None:
 
 def test_a_failure_is_told_to_the_model() -> None:
     (arithmetic,) = builtin_tools("arithmetic")
-    result = answer(arithmetic, ToolCall("1", "arithmetic", "{]"))
+    result = answer(arithmetic, ToolCall("1", "arithmetic", "{]"), SessionDesk(None))
     assert result.failed
     assert "no JSON" in result.content
 
@@ -85,7 +86,7 @@ def test_arguments_may_be_left_out() -> None:
 
 
 def test_a_function_that_there_is_not_is_named_at_the_start() -> None:
-    with pytest.raises(Unavailable, match="there are time and arithmetic"):
+    with pytest.raises(Unavailable, match="there are session, time, arithmetic, none"):
         builtin_tools("time, weather")
 
 
@@ -131,7 +132,7 @@ def test_numbers_too_fine_to_be_worked_with_are_refused(expression: str) -> None
 )
 def test_arguments_that_go_over_a_bound_are_told_to_the_model(written: str, why: str) -> None:
     (arithmetic,) = builtin_tools("arithmetic")
-    result = answer(arithmetic, ToolCall("1", "arithmetic", written))
+    result = answer(arithmetic, ToolCall("1", "arithmetic", written), SessionDesk(None))
     assert result.failed
     assert why in result.content
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from llm_server.engine import Conversation, Message, Role, ToolCall
+from llm_server.engine import Conversation, Message, Role, Tool, ToolCall
 from llm_server.engines.endpoints import EndpointsEngine
 from llm_server.engines.endpoints.endpoint import Endpoint
 from llm_server.engines.endpoints.refusal import Refusal
@@ -92,6 +93,37 @@ async def test_a_parameter_that_is_refused_is_renamed_or_left_out_from_then_on(
     refused, taken, again = asked.bodies
     expected = {name: value for name, value in refused.items() if name != parameter}
     assert taken == again == expected | ({instead: 50} if instead else {})
+
+
+OPTIONAL = Tool("set_volume", "Speaks louder.", {"type": "object"}, optional=True)
+LIGHT = Tool("light", "Switches a light.", {"type": "object"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": {"message": "registry.ollama.ai/library/gemma:2b does not support tools"}}, 400),
+        ({"error": {"message": "tools param requires --jinja flag", "type": "server_error", "code": 500}}, 500),
+        (
+            {
+                "message": '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+                "type": "BadRequestError",
+            },
+            400,
+        ),
+        ({"error": {"message": "Unrecognized request argument supplied: tools"}}, 400),
+    ],
+    ids=["Ollama", "llama.cpp", "vLLM", "an older server"],
+)
+async def test_who_calls_no_functions_is_asked_without_those_that_a_reply_can_do_without(
+    body: object, status: int
+) -> None:
+    async with serving(refuses("tools", body, status), warm_up=False) as (engine, [asked]):
+        for _ in range(2):
+            assert (await whole(engine, replace(SAMPLED, tools=(OPTIONAL,))))[0] == "Hello there."
+        with pytest.raises(Unavailable):
+            await whole(engine, replace(SAMPLED, tools=(LIGHT, OPTIONAL)))
+    assert ["tools" in body for body in asked.bodies] == [True, False, False, True]
 
 
 async def test_a_model_that_wants_the_other_name_again_gets_it() -> None:

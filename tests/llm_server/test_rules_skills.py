@@ -14,14 +14,16 @@ from llm_server.engines.rules.chance import JOKES
 from llm_server.engines.rules.heard import as_meant
 from llm_server.engines.rules.numbers import digits
 from llm_server.engines.rules.skills import answer
+from parley.llm import SessionState
 
+SESSION = SessionState()
 EVENING = datetime(2026, 11, 20, 19, 5, tzinfo=UTC)
 
 
 def reply(*said: str, now: datetime = EVENING, seed: int = 1) -> str:
     """The reply to the last of `said`, which alternate between the user and the assistant."""
     messages = tuple(Message(Role.ASSISTANT if place % 2 else Role.USER, each) for place, each in enumerate(said))
-    return answer(messages, now, Random(seed))  # noqa: S311 - a choice of words
+    return answer(messages, now, Random(seed), SESSION).text  # noqa: S311 - a choice of words
 
 
 def converse(*asked: str) -> list[str]:
@@ -195,9 +197,8 @@ def test_the_users_own_name_is_spelt() -> None:
     ("said", "part"),
     [
         ("Will it rain tomorrow?", "cannot know the weather"),
-        ("Set a timer for five minutes", "cannot remind you"),
-        ("wake me up at seven", "cannot remind you"),
-        ("speak slower please", "cannot change how I speak"),
+        ("start the stopwatch", "no stopwatch"),
+        ("change your voice", "cannot change my voice"),
         ("turn on the lights", "no devices"),
         ("call my mom", "cannot call"),
         ("Are you recording me?", "Nothing that you say is kept for longer"),

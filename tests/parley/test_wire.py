@@ -28,6 +28,8 @@ WIRE_ENUMS: dict[type[enum.Enum], object] = {
     conversation.ErrorCode: conversation_pb2.ErrorCode,
     conversation.MarkKind: conversation_pb2.ClientMarkKind,
     conversation.Outcome: conversation_pb2.ReplyOutcome,
+    conversation.ReminderState: conversation_pb2.ReminderState,
+    conversation.SpeechSetting: conversation_pb2.SpeechSetting,
     llm.FinishReason: llm_pb2.FinishReason,
     llm.ProgressKind: llm_pb2.ProgressKind,
     llm.Role: llm_pb2.ChatRole,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tts_server.engines.limiter import Limiter
+from tts_server.limiter import Limiter
 
 RATE_HZ = 24_000
 CEILING = 0.9

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tts_server.engine import Audio, SpeechRequest, Voice
+from tts_server.prosody import Prosody
 from tts_server.speaker import Sentence, Speaker
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ async def all_at_once(text: str) -> AsyncIterator[str]:
 async def test_a_message_that_is_full_of_text_lets_others_have_their_turn_while_it_is_cut() -> None:
     text = "a.b,c;\u0301 " * 7_000
     turns, ends = [0], list[Sentence]()
-    speaker = Speaker(Clicks(), Voice("tone", "en", "A tone", 24_000, "1"), 24_000, 1.0)
+    speaker = Speaker(Clicks(), Voice("tone", "en", "A tone", 24_000, "1"), 24_000, Prosody())
 
     async def emit(event: Event) -> None:
         if isinstance(event, Sentence):

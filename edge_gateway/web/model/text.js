@@ -60,6 +60,11 @@ export function milliseconds(ms) {
   return number(ms, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+/** A time of day. @param {number} unixMs milliseconds since the Unix epoch */
+export function clock(unixMs) {
+  return new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(unixMs);
+}
+
 /** How long ago something was: "2 min ago". @param {number} seconds */
 export function ago(seconds) {
   const [value, unit] = largest(Math.max(0, seconds));

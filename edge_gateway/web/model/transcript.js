@@ -3,6 +3,7 @@
  * which words are sure, heard, still to come, or were never heard. Pure: knows nothing of the page.
  */
 
+import { changeNote } from "./reminders.js";
 import { text } from "./text.js";
 
 /** Where a word of a reply sounds; characters are code points of the reply's text. @typedef {{first: number, end: number, sample: number}} Word */
@@ -25,7 +26,7 @@ import { text } from "./text.js";
  * @property {boolean} typed
  * @property {number} latencyMs mic to speaker; NaN while it is not known
  * @property {boolean} sounded of a reply: something of it was spoken
- * @property {boolean} called of a note: it tells of a function that was called
+ * @property {boolean} called of a note: it tells of a function that was called, or of what was changed in the session
  * @property {boolean} earlier it belongs to a conversation that the model does not remember
  */
 
@@ -74,6 +75,9 @@ export function reduceTranscript(transcript, kind, event) {
       return called(transcript, event.reply, event.call, "");
     case "tool_used":
       return called(transcript, event.reply, event.use, event.use.content);
+    case "speech_changed":
+    case "reminder_changed":
+      return changed(transcript, event.reply, changeNote(kind, event));
     case "reply_finished":
       return finished(transcript, event);
     case "turn_report":
@@ -187,7 +191,18 @@ export function markEarlier(transcript) {
  */
 function called(transcript, reply, { name, arguments_json: given }, gave) {
   const values = { name, given: !given || given === "{}" ? "" : given, gave };
-  const added = add(transcript, { text: text(gave ? "transcript.calledGave" : "transcript.called", values), called: true, reply });
+  return changed(transcript, reply, text(gave ? "transcript.calledGave" : "transcript.called", values));
+}
+
+/**
+ * Something was done for a reply: a note before the words that came of it.
+ * @param {Transcript} transcript
+ * @param {number} reply
+ * @param {string} words empty: nothing to tell
+ */
+function changed(transcript, reply, words) {
+  if (!words) return transcript;
+  const added = add(transcript, { text: words, called: true, reply });
   const note = /** @type {Line} */ (added.lines.at(-1));
   const place = transcript.lines.findIndex((line) => line.who === "assistant" && line.reply === reply && line.state === "coming" && !line.text);
   return place < 0 ? added : { ...added, lines: transcript.lines.toSpliced(place, 0, note) };

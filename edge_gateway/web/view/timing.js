@@ -110,7 +110,7 @@ export class TimingView {
     const ms = report.mic_to_speaker_ms ?? 0;
     const picture = draw("svg", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
     picture.append(draw("rect", { width: (100 * ms) / mostMs, height: 4, rx: 1 }));
-    const said = make("span", "said", report.transcript || text("timing.greeting"));
+    const said = make("span", "said", report.transcript || text(report.turn ? "timing.reminder" : "timing.greeting"));
     const button = make("button", "", said, make("span", "ms", text("timing.ms", { ms: Math.round(ms) })), picture);
     button.type = "button";
     button.setAttribute("aria-pressed", String(report === this.selected));

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _OTHER_NAME: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _OPTIONAL: Final = ("stream_options", "seed", "temperature", "top_p")
+_TOOLS: Final = "tools"
 _MOST_ATTEMPTS: Final = 8
 # From here on large steps are made: who speaks waits.
 _LAST_SHORTENINGS: Final = 6
@@ -66,7 +67,13 @@ class Attempt:
         """As the endpoint has taken it before."""
         if habits.most_bytes is not None:
             conversation = _shortened(conversation, habits.most_bytes)
-        return cls(conversation, habits.length_name, habits.unwanted, habits.most_bytes)
+        attempt = cls(conversation, habits.length_name, habits.unwanted, habits.most_bytes)
+        # Functions that the caller needs are asked for all the same: their refusal is an answer.
+        return attempt if attempt._can_do_without_functions else replace(attempt, unwanted=habits.unwanted - {_TOOLS})
+
+    @property
+    def _can_do_without_functions(self) -> bool:
+        return all(tool.optional for tool in self.conversation.tools)
 
     def body(self, model: str, *, streams: bool = True) -> dict[str, object]:
         """The request's JSON."""
@@ -96,6 +103,8 @@ class Attempt:
         if refusal.names(self.length_name) and not self.is_renamed:
             return replace(self, length_name=_OTHER_NAME[self.length_name], number=number, is_renamed=True)
         named = frozenset(each for each in _OPTIONAL if each not in self.unwanted and refusal.names(each))
+        if refusal.is_for_functions and self._can_do_without_functions:
+            named |= {_TOOLS}
         if named & self.body("").keys():
             return replace(self, unwanted=self.unwanted | named, number=number)
         if not refusal.is_too_long:

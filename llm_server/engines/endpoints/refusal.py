@@ -24,6 +24,11 @@ _UNWANTED: Final = re.compile(
 )
 
 
+_FUNCTIONS: Final = re.compile(r"\b(tools?|tool[ _]choice|functions?|function[ _]call(s|ing)?)\b", re.IGNORECASE)
+# As llama.cpp and vLLM say where they were started without: "tools param requires --jinja flag".
+_MISSING: Final = re.compile(r"\brequires?\b|\bnot enabled\b|\bdisabled\b|\bunavailable\b", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The words of one."""
@@ -37,6 +42,12 @@ class Refusal:
     def is_too_long(self) -> bool:
         """The conversation has more tokens than the model reads."""
         return self.is_for_size or _TOO_LONG.search(self.text) is not None
+
+    @property
+    def is_for_functions(self) -> bool:
+        """The model, or its server, calls no functions."""
+        unwanted = _UNWANTED.search(self.text) or _MISSING.search(self.text)
+        return unwanted is not None and _FUNCTIONS.search(self.text) is not None
 
     def names(self, parameter: str) -> bool:
         """It may be this parameter that is not wanted."""

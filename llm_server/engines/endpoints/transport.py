@@ -96,13 +96,14 @@ async def refused(endpoint: Endpoint, response: aiohttp.ClientResponse) -> Endpo
     text, status = await read_some(response, _MOST_OF_A_REFUSAL), response.status
     is_well = status in TOO_MUCH
     refusal = Refusal(text, is_for_size=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    # Servers of llama.cpp and LM Studio say with any of these that a conversation is too long.
-    may_be_too_long = status in {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_ACCEPTABLE} and refusal.is_too_long
+    # Servers of llama.cpp and LM Studio say with any of these that a conversation is too long, or functions unknown.
+    is_other = status in {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_ACCEPTABLE}
+    is_told = is_other and (refusal.is_too_long or refusal.is_for_functions)
     return EndpointFailed(
         f"{endpoint.name} answers {status}",
         _seconds(response.headers.get("Retry-After")),
-        is_well=is_well or may_be_too_long,
-        refusal=refusal if is_well or may_be_too_long else None,
+        is_well=is_well or is_told,
+        refusal=refusal if is_well or is_told else None,
         said=endpoint.quoted(text),
         http_status=status,
     )

@@ -55,8 +55,10 @@ class RulesEngine:
         messages = tuple(m for m in conversation.messages if m.role is not Role.TOOL and (m.text or not m.tool_calls))
         seed = conversation.seed
         chance = self._chance if seed is None else random.Random(seed)  # noqa: S311 - a choice of words
-        text = answer(messages, self._now(), chance)
-        words = pieces(text)
+        found = answer(messages, self._now(), chance, conversation.session)
+        for action in found.actions:
+            yield action
+        words = pieces(found.text)
         for piece in words[: conversation.max_tokens]:
             yield Delta(piece)
         reason = StopReason.STOP if len(words) <= conversation.max_tokens else StopReason.LENGTH

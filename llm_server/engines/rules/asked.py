@@ -1,4 +1,4 @@
-"""What a skill is given."""
+"""What a skill is given, and what it gives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,21 @@ if TYPE_CHECKING:
     from random import Random
 
     from llm_server.engine import Message
+    from parley.llm import SessionAction, SessionState
 
 LONGEST: Final = 1_000
 """Characters of a message that are looked at: as many as anybody says at once. Skills look for phrases, and the longer
 a text is, the less it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a skill says, and does."""
+
+    text: str
+    """The words."""
+    actions: tuple[SessionAction, ...] = ()
+    """What is changed or begun in the session; with its first word at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class Asked:
     """The time, with its zone."""
     chance: Random
     """Where a skill has a choice."""
+    session: SessionState | None = None
+    """What the session is like; None: nothing can be done to it."""
 
     @property
     def folded(self) -> str:

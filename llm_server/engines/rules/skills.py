@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Message, Role
 from llm_server.engines.rules import arithmetic
-from llm_server.engines.rules.asked import LONGEST, Asked
+from llm_server.engines.rules.asked import LONGEST, Answer, Asked
 from llm_server.engines.rules.calendar import days_until, tell_date
 from llm_server.engines.rules.chance import draw, joke
 from llm_server.engines.rules.clock import tell_time
 from llm_server.engines.rules.heard import as_meant
 from llm_server.engines.rules.names import introduction, whoami
 from llm_server.engines.rules.phrases import phrase
+from llm_server.engines.rules.reminders import reminders
+from llm_server.engines.rules.speech import speech
 from llm_server.engines.rules.units import convert
 from llm_server.engines.rules.unknown import unknown
 from llm_server.engines.rules.words import again, count, go_on, spell
@@ -25,18 +27,24 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
+    from parley.llm import SessionState
+
 _MOST_MESSAGES: Final = 200
 
 
-def answer(messages: tuple[Message, ...], now: datetime, chance: Random) -> str:
-    """The answer of the first skill that fits the last thing the user said, or that there is none."""
+def answer(messages: tuple[Message, ...], now: datetime, chance: Random, session: SessionState | None = None) -> Answer:
+    """The answer of the first skill that fits the last thing the user said, or that there is none.
+
+    `session` is what the session is like; None: skills that would change it are left out.
+    """
     # What was said long ago is remembered by nobody.
     messages = messages[-_MOST_MESSAGES:]
     whole = next((message.text for message in reversed(messages) if message.role is Role.USER), None)
     if whole is None:
-        return "Hello. What can I do for you?"
-    asked = Asked(as_meant(" ".join(whole[:LONGEST].split())), len(whole) > LONGEST, messages, now, chance)
-    return next((found for skill in _SKILLS if (found := skill(asked)) is not None), None) or unknown(asked)
+        return Answer("Hello. What can I do for you?")
+    asked = Asked(as_meant(" ".join(whole[:LONGEST].split())), len(whole) > LONGEST, messages, now, chance, session)
+    found = next((found for skill in _SKILLS if (found := skill(asked)) is not None), None) or unknown(asked)
+    return found if isinstance(found, Answer) else Answer(found)
 
 
 def _sum(asked: Asked) -> str | None:
@@ -50,9 +58,11 @@ def _sum(asked: Asked) -> str | None:
         return str(error)
 
 
-_SKILLS: Final[tuple[Callable[[Asked], str | None], ...]] = (
+_SKILLS: Final[tuple[Callable[[Asked], str | Answer | None], ...]] = (
     go_on,
     again,
+    reminders,
+    speech,
     spell,
     count,
     days_until,

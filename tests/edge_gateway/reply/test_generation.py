@@ -92,6 +92,8 @@ async def read(text: Generation) -> list[Line]:
                 pass
             case llm.Finished():
                 return lines
+            case _:
+                lines.append((round(now(), 2), f"<{piece}>"))
 
 
 async def lines_of(script: LlmScript, listener: Listener | None = None) -> list[Line]:

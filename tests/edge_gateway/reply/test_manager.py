@@ -60,6 +60,7 @@ from tests.virtual_time import now, on_virtual_time, passed, run, settled
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from edge_gateway.reply.session_actions import Wished
     from tests.edge_gateway.in_memory import LlmScript, TtsScript
 
     Results = asyncio.Queue[llm.ToolResult]
@@ -86,7 +87,7 @@ class Rig:
         )
         self.replies = ReplyManager("session", self.connection, backends, self.clock, self._notify)
         self.replies.briefs.configure(config)
-        self.news: list[Audible | Over] = []
+        self.news: list[Audible | Over | Wished] = []
         self._count = 0
         self.tasks = asyncio.TaskGroup()
 
@@ -98,7 +99,7 @@ class Rig:
             if self.replies.task is not None:
                 self.replies.task.cancel()
 
-    async def _notify(self, news: Audible | Over) -> None:
+    async def _notify(self, news: Audible | Over | Wished) -> None:
         self.news.append(news)
         if isinstance(news, Over):
             await self.replies.over(news.reply)
@@ -190,7 +191,7 @@ async def test_the_model_is_told_what_was_said_and_heard_before() -> None:
 async def test_a_greeting_is_said_without_a_word_of_a_user() -> None:
     rig = Rig(never)
     async with rig.session():
-        rig.replies.greet(rig.tasks, Turn.written(GREETING, "Hello there."), "Hello there.")
+        rig.replies.say(rig.tasks, Turn.written(GREETING, "Hello there."), "Hello there.")
         await passed(5)
         assert rig.story == [ReplyStarted, ReplyAudioEnd, ReplyFinished, TurnReport]
         await rig.asks("hello")

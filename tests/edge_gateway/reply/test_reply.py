@@ -44,6 +44,7 @@ from tests.virtual_time import now, on_virtual_time, passed, run, settled
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from edge_gateway.reply.wishes import Wish
     from tests.edge_gateway.in_memory import LlmScript, TtsScript
 
     Results = asyncio.Queue[llm.ToolResult]
@@ -64,22 +65,26 @@ class Rig:
         self.ledger = CallLedger()
         self.reply = Reply(brief, Servers(self.llm, self.tts), self.connection, PcmEncoder, self.ledger)
         self.audible_at: float | None = None
+        self.wishes: list[tuple[float, Wish]] = []
 
     async def run(self) -> None:
         """Release it, and see it to its end."""
         self.reply.release()
-        await self.reply.run(self.audible)
+        await self.reply.run(self.audible, self.wished)
         assert (self.llm.calls, self.tts.calls) == (0, 0), "both servers' work is ended"
 
     async def audible(self, reply: Reply) -> None:
         assert reply is self.reply
         self.audible_at = now()
 
+    async def wished(self, wish: Wish) -> None:
+        self.wishes.append((now(), wish))
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
         """Run it beside the test; what is not over by the end of the block is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self.reply.run(self.audible))
+            task = tasks.create_task(self.reply.run(self.audible, self.wished))
             yield task
             task.cancel()
         assert (self.llm.calls, self.tts.calls) == (0, 0), "both servers' work is ended"

@@ -79,7 +79,7 @@ def test_a_finished_turn_is_answered() -> None:
 
 def test_a_greeting_is_a_reply_to_nobody() -> None:
     floor = quiet_floor()
-    floor.begin_greeting()
+    floor.begin_unasked()
     floor.on(ReplyAudible(), 0.1)
     assert state_of(floor) == Speaking(0.1)
 

@@ -75,7 +75,7 @@ class AnyOrder(RuleBasedStateMachine):
     @initialize(greeting=st.booleans())
     def begin(self, greeting: bool) -> None:  # noqa: FBT001 - hypothesis calls it
         if greeting:
-            self.floor.begin_greeting()
+            self.floor.begin_unasked()
             self.reply = "open"
 
     # What actions make of a reply.

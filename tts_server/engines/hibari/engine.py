@@ -30,7 +30,7 @@ from tts_server.engines.hibari.phrases import OTHER, phrases_of
 from tts_server.engines.hibari.pronunciation import pronounce
 from tts_server.engines.hibari.sound import Trimmed, loudness_db
 from tts_server.engines.hibari.vocoder import render
-from tts_server.engines.limiter import Limiter
+from tts_server.limiter import Limiter
 from tts_server.text.marks import mark_words
 
 if TYPE_CHECKING:

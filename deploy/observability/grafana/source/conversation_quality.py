@@ -20,6 +20,7 @@ def dashboard() -> Dashboard:
     made = _shares(made.with_row(Row("Turns")))
     made = _ends(made.with_row(Row("Where turns end")))
     made = _floor(made.with_row(Row("Who has the floor")))
+    made = _actions(made.with_row(Row("What replies do to their sessions")))
     return _turns(made.with_row(Row("Turns to look at")))
 
 
@@ -128,6 +129,24 @@ def _floor(made: Dashboard) -> Dashboard:
             {"{{outcome}}": rate("parley_head_starts_total", "outcome")},
             "none",
             stacked=True,
+        )
+    )
+
+
+def _actions(made: Dashboard) -> Dashboard:
+    return made.with_panel(
+        lines(
+            "Session actions",
+            "Changes of speed and loudness, and reminders that were set or cancelled, a second.",
+            {"{{action}}": rate("parley_session_actions_total", "action")},
+            "none",
+        )
+    ).with_panel(
+        lines(
+            "Reminders",
+            "Reminders a second, by what became of them. Lost: their session ended first.",
+            {"{{outcome}}": rate("parley_reminders_total", "outcome")},
+            "none",
         )
     )
 
