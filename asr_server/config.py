@@ -59,6 +59,10 @@ class AsrConfig(TlsSettings):
         minimum=0,
         maximum=100,
     )
+    highpass: bool = setting(
+        "PARLEY_ASR_HIGHPASS", default=True, help="Take away what is under 80 Hz of the sound: a DC offset, rumble."
+    )
+    agc: bool = setting("PARLEY_ASR_AGC", default=True, help="Automatic gain control: make soft speakers louder.")
     turn_model: str = setting(
         "PARLEY_ASR_TURN_MODEL",
         "",
