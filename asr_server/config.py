@@ -45,6 +45,20 @@ class AsrConfig(TlsSettings):
     download: bool = setting(
         "PARLEY_ASR_DOWNLOAD", default=False, help="faster-whisper: fetch a model that is not on this machine."
     )
+    threads: int = setting(
+        "PARLEY_ASR_THREADS",
+        0,
+        help="faster-whisper on a CPU: threads; 0: one for each core, at most 8.",
+        minimum=0,
+        maximum=256,
+    )
+    partial_context_seconds: float = setting(
+        "PARLEY_ASR_PARTIAL_CONTEXT_SECONDS",
+        0.0,
+        help="faster-whisper: audio context of partials, up to the 30 s of finals; 0: 10 on a CPU, 30 on a GPU.",
+        minimum=0,
+        maximum=30,
+    )
     batch: int = setting(
         "PARLEY_ASR_BATCH",
         0,

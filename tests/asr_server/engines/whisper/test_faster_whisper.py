@@ -121,6 +121,7 @@ def two_minutes(spoken: dict[str, NDArray[np.float32]], pause_seconds: float) ->
     return " ".join(said), np.concatenate([np.pad(spoken[text], (0, pause)) for text in said])
 
 
+@pytest.mark.timeout(300)
 def test_two_minutes_are_heard_to_the_last_word_and_no_look_is_long(
     counting: Counting, spoken: dict[str, NDArray[np.float32]]
 ) -> None:
@@ -141,6 +142,7 @@ def test_two_minutes_are_heard_to_the_last_word_and_no_look_is_long(
     assert words(heard.text).count(SAID[2]) == said.count(SAID[2])
 
 
+@pytest.mark.timeout(300)
 def test_looks_at_two_minutes_that_are_still_being_said_stay_short(
     counting: Counting, spoken: dict[str, NDArray[np.float32]]
 ) -> None:
