@@ -96,6 +96,13 @@ def test_a_partial_has_words_and_no_times(engine: WhisperEngine, spoken: dict[st
     assert heard.words == ()
 
 
+def test_partials_have_the_words_though_their_encoder_is_given_a_third(
+    engine: WhisperEngine, spoken: dict[str, NDArray[np.float32]]
+) -> None:
+    heard = {text: engine.recognizer("en", ()).transcribe(audio, final=False).text for text, audio in spoken.items()}
+    assert sum(words(partial) == text for text, partial in heard.items()) >= len(SAID) - 1
+
+
 class Counting(WhisperNetwork):
     """The network, and how much it was given."""
 
