@@ -8,8 +8,10 @@ from asr_server.config import AsrConfig
 from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engine import Batching
 from asr_server.engines import open_engine, open_turn_model
+from asr_server.front_end.front_end import FrontEndConfig
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
+from asr_server.transcriber import Models
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.status import EngineFacts, StatusServicer
@@ -29,7 +31,8 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     turn_worker = Worker("turn-model")
     detector = TurnDetector(turn_model, config.turn_threshold, turn_worker)
     scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None, config.batch_wait_ms / 1000)
-    servicer = AsrServicer(engine, scheduler, telemetry, config.max_streams, detector)
+    front_end = FrontEndConfig(config.highpass, config.agc)
+    servicer = AsrServicer(Models(engine, scheduler, detector, front_end), telemetry, config.max_streams)
 
     status = StatusServicer(
         "asr", telemetry.registry, lambda: EngineFacts(engine.name, engine.model), "parley_asr_streams_active"

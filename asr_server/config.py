@@ -45,6 +45,20 @@ class AsrConfig(TlsSettings):
     download: bool = setting(
         "PARLEY_ASR_DOWNLOAD", default=False, help="faster-whisper: fetch a model that is not on this machine."
     )
+    threads: int = setting(
+        "PARLEY_ASR_THREADS",
+        0,
+        help="faster-whisper on a CPU: threads; 0: one for each core, at most 8.",
+        minimum=0,
+        maximum=256,
+    )
+    partial_context_seconds: float = setting(
+        "PARLEY_ASR_PARTIAL_CONTEXT_SECONDS",
+        0.0,
+        help="faster-whisper: audio context of partials, up to the 30 s of finals; 0: 10 on a CPU, 30 on a GPU.",
+        minimum=0,
+        maximum=30,
+    )
     batch: int = setting(
         "PARLEY_ASR_BATCH",
         0,
@@ -59,6 +73,10 @@ class AsrConfig(TlsSettings):
         minimum=0,
         maximum=100,
     )
+    highpass: bool = setting(
+        "PARLEY_ASR_HIGHPASS", default=True, help="Take away what is under 80 Hz of the sound: a DC offset, rumble."
+    )
+    agc: bool = setting("PARLEY_ASR_AGC", default=True, help="Automatic gain control: make soft speakers louder.")
     turn_model: str = setting(
         "PARLEY_ASR_TURN_MODEL",
         "",

@@ -10,14 +10,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from asr_server.audio_buffer import AudioBuffer
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
 from asr_server.endpointing.completeness import Completeness
 from asr_server.endpointing.config import EndpointingConfig
-from asr_server.endpointing.endpointer import HOLD_OVER_SAMPLES, WINDOW_SAMPLES, Ended, Endpointer, Event, Paused
+from asr_server.endpointing.endpointer import HOLD_OVER_SAMPLES, Ended, Endpointer, Event, Paused
 from asr_server.endpointing.speech_end import sharpened
 from asr_server.engine import RATE_HZ
 from asr_server.finals import Finals
+from asr_server.front_end.front_end import FrontEnd
 from asr_server.hallucination_filter import Evidence, is_credible
 from asr_server.partials import TurnPartials
 from asr_server.pauses import Pauses
@@ -78,7 +78,7 @@ class Recognition:
         endpointing = EndpointingConfig.of(config.endpointing)
         self._endpointer = Endpointer(endpointing, config.first_sample, config.first_turn)
         self._adaptive = AdaptiveEndpointing(endpointing, config.first_sample)
-        self._sound = AudioBuffer(config.first_sample)
+        self._front_end = FrontEnd(models.front_end, config.first_sample)
         self._turn: _Turn | None = None
         # Words come from other tasks than sound.
         self._lock = asyncio.Lock()
@@ -107,9 +107,9 @@ class Recognition:
             InvalidInput: an odd number of bytes, or a gap that is too long.
         """
         async with self._lock:
-            self._sound.append(audio.pcm, audio.first_sample)
-            while (end := self._endpointer.position + WINDOW_SAMPLES) <= self._sound.end_sample:
-                await self._step(self._sound.between(self._endpointer.position, end))
+            self._front_end.append(audio.pcm, audio.first_sample)
+            for window in self._front_end.windows():
+                await self._step(window)
             if self._turn is not None:
                 self._begin_partial(self._turn)
             self._account()
@@ -132,6 +132,7 @@ class Recognition:
             self._turn.evidence.add(probability, self._endpointer.config.release_threshold)
         for event in self._endpointer.step(probability):
             await self._on(event)
+        self._front_end.learn(probability, self._endpointer, in_turn=self._turn is not None)
 
     async def _on(self, event: Event) -> None:
         match event:
@@ -218,7 +219,7 @@ class Recognition:
         audio = self._utterance(ended.first_sample, ended.speech_end_sample)
         pause = self._pauses.end(ended.speech_end_sample)
         number, probability = self._endpointer.turn, turn.evidence.mean
-        told = replace(ended, speech_end_sample=sharpened(self._sound, ended.speech_end_sample))
+        told = replace(ended, speech_end_sample=sharpened(self._front_end.sound, ended.speech_end_sample))
         with self._client.engine_works():
             answer = await self._finals.answer(number, told, audio, pause, probability)
         if isinstance(answer, asr.TurnDiscarded):
@@ -230,10 +231,10 @@ class Recognition:
 
     def _utterance(self, first: int, speech_end: int) -> NDArray[np.float32]:
         """Sound from `first` to a little after the last voice."""
-        return self._sound.between(first, speech_end + HOLD_OVER_SAMPLES + _TAIL_SAMPLES)
+        return self._front_end.utterance(first, speech_end + HOLD_OVER_SAMPLES + _TAIL_SAMPLES)
 
     def _account(self) -> None:
         """Forget the sound of which everything has been told."""
         self.accounted = self._endpointer.accounted
-        self._sound.forget(self.accounted)
+        self._front_end.forget(self.accounted)
         self._telemetry.forget(self.accounted)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.metrics import AsrMetrics
 from asr_server.stream import ACK_SAMPLES, Stream
 from asr_server.stream_config import agreed
-from asr_server.transcriber import Models
 from asr_server.turn_telemetry import TurnTelemetry
 from parley import asr
 from parley._duplex import first_of
@@ -23,8 +21,7 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
-    from asr_server.engine import Engine
-    from asr_server.scheduler import Scheduler
+    from asr_server.transcriber import Models
     from serving.telemetry import Telemetry
 
     Requests = AsyncIterable[asr_pb2.TranscribeRequest]
@@ -37,21 +34,11 @@ SERVICE: Final = asr.SERVICE
 class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     """Transcribes streams."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        scheduler: Scheduler,
-        telemetry: Telemetry,
-        max_streams: int,
-        turn_detector: TurnDetector | None = None,
-    ) -> None:
-        """Share `engine` among at most `max_streams` streams, through `scheduler`.
-
-        Without a `turn_detector` the words alone say how finished a turn looks.
-        """
-        self._models = Models(engine, scheduler, turn_detector or TurnDetector())
+    def __init__(self, models: Models, telemetry: Telemetry, max_streams: int) -> None:
+        """Share `models` among at most `max_streams` streams."""
+        self._models = models
         self._telemetry = telemetry
-        self._metrics = AsrMetrics(telemetry, scheduler)
+        self._metrics = AsrMetrics(telemetry, models.scheduler)
         self._slots = Slots(max_streams, self._metrics.streams, "streams", retry_after_ms=1_000)
 
     async def Transcribe(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes

@@ -5,10 +5,12 @@ What the engine fails on is counted and logged, and is no words; it ends no stre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from asr_server.endpointing.completeness import completeness
+from asr_server.endpointing.turn_model import TurnDetector
+from asr_server.front_end.front_end import FrontEndConfig
 from parley.errors import ParleyError
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asr_server.endpointing.completeness import Completeness
-    from asr_server.endpointing.turn_model import TurnDetector
     from asr_server.engine import Engine, Transcript
     from asr_server.scheduler import Result, Scheduler
     from asr_server.turn_telemetry import TurnTelemetry
@@ -30,8 +31,10 @@ class Models:
     """Tells voice from silence, and transcribes."""
     scheduler: Scheduler
     """The queue before it."""
-    turn_detector: TurnDetector
+    turn_detector: TurnDetector = field(default_factory=TurnDetector)
     """Knows how finished a turn looks."""
+    front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
+    """What is done to the sound before."""
 
 
 class Transcriber:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asr_server.audio_buffer import AudioBuffer
 from asr_server.endpointing.config import EndpointingConfig
-from asr_server.endpointing.endpointer import WINDOW_SAMPLES, Ended, Endpointer
+from asr_server.endpointing.endpointer import Ended, Endpointer
 from asr_server.endpointing.speech_end import sharpened
 from asr_server.engine import RATE_HZ
 from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
 from benchmarks.heard import ALLOWED_MS, SHIFT, cut
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.audio.opus import Decoder
@@ -33,26 +33,29 @@ LONGEST_SECONDS = 15
 ELSEWHERE_SECONDS = 0.2
 
 
-def received(pcm: bytes) -> AudioBuffer:
+def received(pcm: bytes) -> FrontEnd:
     """What the ASR server gets of a recording and the silence after it."""
     whole = pcm + bytes(SAMPLE_BYTES * MIC_RATE_HZ * SILENCE_SECONDS)
     microphone, decoder = encoded(partial(packet_of, whole)), Decoder(Libopus(find_libopus()), RATE_HZ)
     packet_samples = MIC_RATE_HZ // 50
-    sound = AudioBuffer(0)
+    sound = FrontEnd(FrontEndConfig(), 0)
     for number in range(len(whole) // SAMPLE_BYTES // packet_samples):
-        sound.append(decoder.decode(microphone(number)), sound.end_sample)
+        sound.append(decoder.decode(microphone(number)), number * RATE_HZ // 50)
     decoder.close()
     return sound
 
 
-def ended(sound: AudioBuffer, vad: SileroVad) -> Ended | None:
+def ended(sound: FrontEnd, vad: SileroVad) -> Ended | None:
     """The first turn's end."""
-    endpointer = Endpointer(EndpointingConfig.of(asr.Endpointing()))
-    while (end := endpointer.position + WINDOW_SAMPLES) <= sound.end_sample:
-        for event in endpointer.step(vad.probability(sound.between(endpointer.position, end))):
-            if isinstance(event, Ended):
-                return event
-    return None
+    endpointer, in_turn, found = Endpointer(EndpointingConfig.of(asr.Endpointing())), False, None
+    for window in sound.windows():
+        probability = vad.probability(window)
+        for event in endpointer.step(probability):
+            in_turn = isinstance(event, asr.VoiceOnset) or (in_turn and not isinstance(event, asr.TurnDiscarded))
+            if isinstance(event, Ended) and found is None:
+                found = event
+        sound.learn(probability, endpointer, in_turn=in_turn)
+    return found
 
 
 def tell(name: str, off_ms: list[float]) -> None:
@@ -86,7 +89,7 @@ def main() -> None:
             else:
                 detected = turn.speech_end_sample
                 by_detector.append((detected - truth) / RATE_HZ * 1000)
-                by_loudness.append((sharpened(sound, detected) - truth) / RATE_HZ * 1000)
+                by_loudness.append((sharpened(sound.sound, detected) - truth) / RATE_HZ * 1000)
     tell("detector", by_detector)
     tell("loudness", by_loudness)
     print(f"{elsewhere} turns ended elsewhere, or were none")

@@ -37,6 +37,8 @@ def open_engine(config: AsrConfig) -> Engine:
                     context=config.context,
                     words=config.words,
                     download=config.download,
+                    threads=config.threads,
+                    partial_context_seconds=config.partial_context_seconds,
                     batch=config.batch,
                 )
             )

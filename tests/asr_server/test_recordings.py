@@ -12,8 +12,8 @@ import jiwer
 import pytest
 from prometheus_client import CollectorRegistry
 
-from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engines.moonshine.engine import MoonshineEngine, cut
+from asr_server.front_end.front_end import FrontEndConfig
 from asr_server.metrics import AsrMetrics
 from asr_server.scheduler import Scheduler
 from asr_server.stream import Stream
@@ -58,7 +58,9 @@ def worker() -> Iterator[Worker]:
     made.close()
 
 
-async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.Event]:
+async def hear(
+    engine: MoonshineEngine, worker: Worker, pcm: bytes, front_end: FrontEndConfig | None = None
+) -> list[asr.Event]:
     """Everything that is heard in `pcm` and two seconds of silence after it."""
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
     events: list[asr.Event] = []
@@ -66,7 +68,7 @@ async def hear(engine: MoonshineEngine, worker: Worker, pcm: bytes) -> list[asr.
     async def write(event: asr.Event) -> None:
         events.append(event)
 
-    models = Models(engine, Scheduler(worker), TurnDetector())
+    models = Models(engine, Scheduler(worker), front_end=front_end or FrontEndConfig())
     sound = pcm + SILENCE
     async with asyncio.TaskGroup() as tasks:
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")

@@ -14,10 +14,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from asr_server.endpointing.endpointer import HOLD_OVER_SAMPLES, WINDOW_SAMPLES
+from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engine import AUTO, Batching, Transcript
 from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
+from asr_server.front_end.front_end import FrontEndConfig
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
+from asr_server.transcriber import Models
 from parley import asr
 from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from asr_server.endpointing.turn_model import TurnDetector
     from asr_server.engine import Engine
 
 LOUD = (np.sin(np.arange(640) * 0.3) * 8000).astype("<i2").tobytes()
@@ -46,12 +48,14 @@ async def serving(  # noqa: PLR0913 - a test names what it changes
     *,
     turn_detector: TurnDetector | None = None,
     registry: CollectorRegistry | None = None,
+    front_end: FrontEndConfig | None = None,
 ) -> AsyncIterator[asr.AsrClient]:
     worker = Worker("test")
     telemetry = Telemetry(new_provider("asr"), registry or CollectorRegistry())
     engine = engine or ScriptedEngine(texts, delay_seconds)
     scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None)
-    servicer = AsrServicer(engine, scheduler, telemetry, max_streams, turn_detector)
+    models = Models(engine, scheduler, turn_detector or TurnDetector(), front_end or FrontEndConfig())
+    servicer = AsrServicer(models, telemetry, max_streams)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (
         port,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
+from asr_server.front_end.front_end import FrontEndConfig
 from parley import asr
 from parley.audio import to_float32
 from tests.asr_server.test_service import LOUD, QUIET, chunks, heard, names, serving
@@ -28,6 +29,8 @@ RATE_HZ = 16_000
 CHUNK_SAMPLES = 640
 # Silence after which a word could still belong to a turn.
 PRE_ROLL_SAMPLES = 4_800
+# So that what the engine gets can be compared with what was sent.
+RAW = FrontEndConfig(highpass=False, agc=False)
 WINDOW_SAMPLES = 512
 
 
@@ -78,7 +81,7 @@ class Waiting(ScriptedRecognizer):
 async def streaming(engine: Slow) -> AsyncIterator[tuple[asr.AsrClient, Sending, AsyncIterator[asr.Event]]]:
     """A server with this engine, and a stream to it. The engine answers at last, so that a test that fails ends."""
     sending = Sending()
-    async with asyncio.timeout(10), serving(engine=engine) as client:
+    async with asyncio.timeout(10), serving(engine=engine, front_end=RAW) as client:
         try:
             async with client.transcribe(sending.requests()) as events:
                 yield client, sending, events

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
 from asr_server.scheduler import Scheduler
 from asr_server.service import AsrServicer
+from asr_server.transcriber import Models
 from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
@@ -229,7 +230,7 @@ async def serve_asr(
     stack.callback(worker.close)
     telemetry = script.recorded.telemetry("asr")
     engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
-    servicer = make_servicer(engine, Scheduler(worker), telemetry, 500)
+    servicer = make_servicer(Models(engine, Scheduler(worker)), telemetry, 500)
     facts = EngineFacts(engine.name, engine.model)
     status = StatusServicer("asr", telemetry.registry, lambda: facts, "parley_asr_streams_active")
 

@@ -31,7 +31,9 @@ from tests.edge_gateway.rig import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
 
+    from asr_server.transcriber import Models
     from llm_server.engine import Conversation, ReplyEvent
+    from serving.telemetry import Telemetry
 
 COUNTS = {"asr": 3, "llm": 2, "tts": 2}
 # Long enough for everything that a test lets finish.
@@ -192,9 +194,9 @@ async def test_a_reply_whose_llm_server_is_killed_before_its_first_word_is_writt
 
 async def test_a_server_that_is_full_sends_nobody_away_while_another_is_not() -> None:
     class OnePlace(AsrServicer):
-        def __init__(self, engine: object, scheduler: object, telemetry: object, limit: int) -> None:
-            del limit
-            super().__init__(engine, scheduler, telemetry, 1)  # type: ignore[arg-type]  # they are handed on
+        def __init__(self, models: Models, telemetry: Telemetry, max_streams: int) -> None:
+            del max_streams
+            super().__init__(models, telemetry, 1)
 
     async with AsyncExitStack() as stack:
         small = await serve_asr(stack, Script(host="127.0.0.2"), make_servicer=OnePlace)

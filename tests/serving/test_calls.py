@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
 from asr_server.scheduler import Scheduler
 from asr_server.service import AsrServicer
+from asr_server.transcriber import Models
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from llm_server.engines.scripted import ScriptedEngine as ScriptedLlm
 from llm_server.service import LlmServicer
@@ -130,7 +131,7 @@ def telemetry(service: str) -> Telemetry:
 async def add_asr(stack: AsyncExitStack, server: grpc.aio.Server) -> None:
     worker = Worker("asr")
     stack.callback(worker.close)
-    servicer = AsrServicer(ScriptedAsr(("hello",), 0.0), Scheduler(worker), telemetry("asr"), 100)
+    servicer = AsrServicer(Models(ScriptedAsr(("hello",), 0.0), Scheduler(worker)), telemetry("asr"), 100)
     add_AsrServiceServicer_to_server(servicer, server)
 
 

@@ -8,6 +8,7 @@ silence, or repeats itself, is dropped.
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 # A GPU has room for that many; on a CPU a call takes longer than its windows one by one.
 _MOST_ON_A_GPU: Final = 16
+# A CPU spends most of a partial on encoding silence; a GPU has no need to do without.
+_CONTEXT_ON_A_CPU_SECONDS: Final = 10.0
+_WHOLE_CONTEXT_SECONDS: Final = 30.0
 
 
 class WhisperEngine:
@@ -63,6 +67,9 @@ class WhisperEngine:
         self.model = Path(self._options.model).name
         self.languages = languages_of(model, self._options.language)
         self._network = WhisperNetwork(model)
+        if not self._options.partial_context_seconds:
+            seconds = _CONTEXT_ON_A_CPU_SECONDS if self._device == "cpu" else _WHOLE_CONTEXT_SECONDS
+            self._options = replace(self._options, partial_context_seconds=seconds)
         self.recognizer(self.languages[0], ()).transcribe(np.zeros(RATE_HZ, dtype=np.float32), final=True)
 
     def recognizer(self, language: str, hints: tuple[str, ...]) -> WhisperRecognizer:

@@ -37,6 +37,8 @@ class Sound:
     """Words to expect."""
     thorough: bool = True
     """Search for the best of several texts."""
+    context_seconds: float = 30.0
+    """Sound that the encoder is given at least, silence after it included; the model was trained on 30 s."""
     timed: bool = False
     """Say where each word sounds."""
 

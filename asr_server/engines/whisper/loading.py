@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from asr_server.engines.whisper.options import WhisperOptions
 
 _FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+# More of them wait for each other longer than they help.
+_MOST_THREADS: Final = 8
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -52,13 +54,12 @@ def load_model(options: WhisperOptions, device: str, compute_type: str) -> Whisp
 
     if Path(options.model).is_dir():
         _check(Path(options.model))
-    threads = max(1, (os.cpu_count() or 1) // 2)
     try:
         return WhisperModel(
             options.model,
             device=device,
             compute_type=compute_type,
-            cpu_threads=threads,
+            cpu_threads=threads(options, os.cpu_count() or 1),
             local_files_only=not options.download,
         )
     except (OSError, ValueError) as error:
@@ -66,6 +67,11 @@ def load_model(options: WhisperOptions, device: str, compute_type: str) -> Whisp
         raise Unavailable(f"PARLEY_ASR_MODEL={options.model} {_absence(options)}") from error
     except RuntimeError as error:
         raise Unavailable(f"PARLEY_ASR_MODEL={options.model} cannot be loaded: {error}") from error
+
+
+def threads(options: WhisperOptions, cores: int) -> int:
+    """How many threads compute on a CPU with so many cores."""
+    return options.threads or min(_MOST_THREADS, cores)
 
 
 def _check(folder: Path) -> None:

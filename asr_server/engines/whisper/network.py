@@ -7,6 +7,7 @@ Knows nothing of streams.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from asr_server.engines.whisper.heard import Sound
 
 _FRAMES: Final = 3_000
+_FRAMES_A_SECOND: Final = 100
+# With less silence after the last word the model goes on with words of its own.
+_LEAST_SILENCE_FRAMES: Final = 500
 _HOP_SAMPLES: Final = 160
 # The spectrum of less cannot be taken.
 _LEAST_SAMPLES: Final = 1_600
@@ -84,7 +88,8 @@ class WhisperNetwork:
         return prompt
 
     def _hear_alike(self, sounds: Sequence[Sound]) -> list[Heard]:
-        encoded = self._model.encode(np.stack([self._features(sound.audio) for sound in sounds]))
+        frames = max(_frames(sound) for sound in sounds)
+        encoded = self._model.encode(np.stack([self._features(sound.audio, frames) for sound in sounds]))
         languages = self._languages(sounds, encoded)
         prompts = [self._prompt(sound, language) for sound, (language, _) in zip(sounds, languages, strict=True)]
         seconds = max(len(sound.audio) for sound in sounds) / RATE_HZ
@@ -118,10 +123,10 @@ class WhisperNetwork:
             for sound, ranked in zip(sounds, found, strict=True)
         ]
 
-    def _features(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _features(self, audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
         padded = np.pad(audio, (0, max(0, _LEAST_SAMPLES - len(audio))))
         features: NDArray[np.float32] = self._model.feature_extractor(padded)[:, :-1][:, :_FRAMES]
-        return np.pad(features, ((0, 0), (0, _FRAMES - features.shape[1])))
+        return np.pad(features, ((0, 0), (0, frames - features.shape[1])))
 
     def _heard(self, result: WhisperGenerationResult, language: str, confidence: float | None) -> Heard:
         tokens = result.sequences_ids[0]
@@ -151,6 +156,12 @@ class WhisperNetwork:
                 )
             )
         return found
+
+
+def _frames(sound: Sound) -> int:
+    """Frames that the encoder is given for a sound, in whole seconds; what it is not given costs nothing."""
+    wanted = max(len(sound.audio) // _HOP_SAMPLES + _LEAST_SILENCE_FRAMES, sound.context_seconds * _FRAMES_A_SECOND)
+    return min(_FRAMES, math.ceil(wanted / _FRAMES_A_SECOND) * _FRAMES_A_SECOND)
 
 
 def _language(sound: Sound, probabilities: dict[str, float]) -> tuple[str, float]:

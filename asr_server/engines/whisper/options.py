@@ -30,6 +30,10 @@ class WhisperOptions:
     """Say where each word sounds; takes the model a little longer."""
     download: bool = False
     """A model that is not on this machine may be fetched."""
+    threads: int = 0
+    """On a CPU; 0: one for each core, at most 8."""
+    partial_context_seconds: float = 0.0
+    """`Sound.context_seconds` of partials; 0: an engine decides by its device."""
     batch: int = 0
     """Streams transcribed in one call, at most; 0: by the device."""
     limits: Limits = field(default_factory=Limits)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # So many words before the open part of an utterance lead into it.
 _WORDS_BEFORE: Final = 30
+# What the model was trained on.
+_WHOLE_SECONDS: Final = 30.0
 # What a speaker has spoken with so much certainty is what they are taken to speak where it cannot be told.
 _SURE: Final = 0.5
 
@@ -51,6 +53,7 @@ class WhisperRecognizer:
         self._likely = ""
         self._found = _Found()
         self._hints = ", ".join(hints)
+        self._brief_seconds = options.partial_context_seconds or _WHOLE_SECONDS
         self._window = Window(options.limits)
         self._audio: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
@@ -92,7 +95,9 @@ class WhisperRecognizer:
         """The words of what is open of `audio` up to `end`; those whose places are not needed are one long word."""
         window, first = self._window, self._window.first_sample
         slides = end - first > self._options.limits.slide_seconds * RATE_HZ
-        timed = self._options.words or bool(window.kept) or slides or end < len(audio)
+        # What is heard now may stay until the end.
+        stays = bool(window.kept) or slides or end < len(audio)
+        timed = self._options.words or stays
         led = "".join(word.text for word in window.kept[-_WORDS_BEFORE:]) if self._options.context else ""
         sound = Sound(
             audio[first:end],
@@ -102,9 +107,12 @@ class WhisperRecognizer:
             before=f"{self._options.prompt} {led}".strip(),
             hints=self._hints,
             thorough=thorough,
+            context_seconds=_WHOLE_SECONDS if thorough or stays else self._brief_seconds,
             timed=timed,
         )
         heard = yield sound
+        if not heard.is_trusted and sound.context_seconds < _WHOLE_SECONDS:
+            heard = yield (sound := replace(sound, context_seconds=_WHOLE_SECONDS))
         if not heard.is_trusted and sound.before:
             # Now and then it is the text before that leads into a loop.
             heard = yield replace(sound, before="")

@@ -17,6 +17,7 @@ from asr_server.engines.scripted import ScriptedEngine
 from asr_server.engines.turn_onnx import OnnxTurnModel
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
+from asr_server.transcriber import Models
 from parley import asr
 from parley.errors import InvalidInput, Unavailable
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
@@ -67,7 +68,7 @@ async def serving(name: str, text: str) -> AsyncIterator[asr.AsrClient]:
     await listener.run(model.load)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
     detector = TurnDetector(model, 0.5, listener)
-    servicer = AsrServicer(ScriptedEngine((text,), 0.0), Scheduler(worker), telemetry, 10, detector)
+    servicer = AsrServicer(Models(ScriptedEngine((text,), 0.0), Scheduler(worker), detector), telemetry, 10)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     try:
         async with started(SERVICE, lambda server: add_AsrServiceServicer_to_server(servicer, server), listen) as (

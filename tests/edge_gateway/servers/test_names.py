@@ -10,6 +10,7 @@ import pytest
 from asr_server.engines.scripted import ScriptedEngine
 from asr_server.scheduler import Scheduler
 from asr_server.service import AsrServicer
+from asr_server.transcriber import Models
 from edge_gateway.servers.connect import Addresses, open_pools
 from parley import asr
 from parley.errors import InvalidInput, Unavailable
@@ -36,7 +37,7 @@ async def serve(stack: AsyncExitStack, tls: Tls) -> int:
     worker = Worker("asr")
     stack.callback(worker.close)
     telemetry = Script().recorded.telemetry("asr")
-    servicer = AsrServicer(ScriptedEngine(("hello",), 0.0), Scheduler(worker), telemetry, 10)
+    servicer = AsrServicer(Models(ScriptedEngine(("hello",), 0.0), Scheduler(worker)), telemetry, 10)
 
     def register(server: grpc.aio.Server) -> None:
         add_AsrServiceServicer_to_server(servicer, server)

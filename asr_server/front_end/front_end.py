@@ -1,0 +1,85 @@
+"""A stream's sound on its way from the client to the voice detector and the engine, window by window.
+
+Three forms of it: as it came in, until a window of it is whole; filtered, by which positions and loudness are judged,
+and which the engine gets with one gain for a turn; and with the detector's gain. Positions are the same in all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asr_server.audio_buffer import AudioBuffer
+from asr_server.endpointing.endpointer import WINDOW_SAMPLES
+from asr_server.front_end.gain import AutomaticGain, amplified
+from asr_server.front_end.highpass import HighPass
+from parley.audio import to_s16le
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asr_server.endpointing.endpointer import Endpointer
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEndConfig:
+    """What is done to the sound."""
+
+    highpass: bool = True
+    """Take away what is under 80 Hz."""
+    agc: bool = True
+    """Make soft speakers louder."""
+
+
+class FrontEnd:
+    """The sound of one stream."""
+
+    def __init__(self, config: FrontEndConfig, first_sample: int) -> None:
+        """Begin with nothing, at `first_sample`."""
+        self._highpass = HighPass() if config.highpass else None
+        self._gain = AutomaticGain() if config.agc else None
+        self._received = AudioBuffer(first_sample)
+        self._turn_gain: float | None = None
+        self.sound = AudioBuffer(first_sample)
+        """The filtered sound that is still needed, up to the last whole window."""
+
+    def append(self, pcm: bytes, first_sample: int) -> None:
+        """Take s16le samples; those that are there already are left out, and a gap becomes silence.
+
+        Raises:
+            InvalidInput: an odd number of bytes, or a gap that is too long.
+        """
+        self._received.append(pcm, first_sample)
+
+    def windows(self) -> Iterator[NDArray[np.float32]]:
+        """The windows that are whole by now, each float32 of shape (512,), as the voice detector is to hear them."""
+        while (end := self.sound.end_sample + WINDOW_SAMPLES) <= self._received.end_sample:
+            window = self._received.between(self.sound.end_sample, end)
+            self._received.forget(end)
+            if self._highpass is not None:
+                window = self._highpass.filter(window)
+            self.sound.append(to_s16le(window), self.sound.end_sample)
+            yield window if self._gain is None else self._gain.for_detector(window)
+
+    def learn(self, probability: float, endpointer: Endpointer, *, in_turn: bool) -> None:
+        """Take what the voice detector said to the last window, and what `endpointer` made of it."""
+        if self._gain is None:
+            return
+        speaks = endpointer.assistant_speaks
+        self._gain.learn(probability, in_turn=in_turn, is_speech=endpointer.in_speech, assistant_speaks=speaks)
+        if not in_turn:
+            self._turn_gain = None
+        elif self._turn_gain is None and endpointer.may_hold_words:
+            self._turn_gain = self._gain.for_turn()
+
+    def utterance(self, first: int, end: int) -> NDArray[np.float32]:
+        """The samples from `first` to before `end`, as far as they are there, as the engine is to hear them."""
+        samples = self.sound.between(first, end)
+        return samples if self._turn_gain is None else amplified(samples, self._turn_gain)
+
+    def forget(self, before: int) -> None:
+        """Keep nothing before this sample."""
+        self.sound.forget(before)

@@ -1,0 +1,131 @@
+"""Automatic gain (AGC) for soft speakers and quiet microphones. It only ever makes louder, and only what can be voice.
+
+Two gains come of one estimate, for they serve two listeners. The voice detector hears window by window, so its gain
+moves: before a turn up to what a very soft speaker needs, down as soon as a voice is loud, and within a turn never up,
+so that no pause is filled with noise. The engine hears a whole turn with one gain (`for_turn`), chosen when it has
+shown how loud it is: nothing pumps, and a transcription can go on from an earlier one of the same sound.
+
+What bounds both: noise is not raised over a ceiling, and no gain is learnt while the assistant speaks, since what is
+heard then may be its echo. A limiter keeps peaks from clipping. All depends on the sound before, window by window,
+never on how it came in. Knows nothing of turns' ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from asr_server.engine import RATE_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_DB: Final = 36.0
+"""The most gain there is."""
+
+# Loudness of the loud windows of a voice that needs no gain; the mean of a voice is some 5 dB under it.
+_WANTED_DB: Final = -30.0
+# Silero takes steady noise for no voice at any loudness, but what is in real rooms is more than that.
+_NOISE_CEILING_DB: Final = -50.0
+_LEAST_DB: Final = -100.0
+_RISE_DB_A_SECOND: Final = 20.0
+_NOISE_RISE_DB_A_SECOND: Final = 10.0
+# Who is silent may give way to somebody softer: after a minute all of the gain is there again.
+_FORGET_DB_A_SECOND: Final = 0.5
+_VOICED: Final = 0.5
+# A voice is as loud as its vowels.
+_SHARE_OF_LOUDER: Final = 0.3
+_SHARE_OF_SOFTER: Final = 0.02
+# Up to here the limiter leaves samples alone.
+_KNEE: Final = 0.7
+
+
+class AutomaticGain:
+    """The gain of one stream."""
+
+    def __init__(self) -> None:
+        """Begin with a speaker and a room that are not known."""
+        self._gain_db = 0.0
+        self._level_db = _LEAST_DB
+        self._noise_db: float | None = None
+        self._turn_db: float | None = None
+        self._voice_db: float | None = None
+        self._assistant_speaks = False
+        self._in_turn = False
+
+    def for_detector(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next window, float32 of shape (samples,), as the voice detector is to hear it."""
+        seconds = len(window) / RATE_HZ
+        self._level_db = _decibels(float(np.dot(window, window)) / len(window))
+        if self._noise_db is None:
+            self._noise_db = self._level_db
+        before = self._gain_db
+        wanted = self._wanted()
+        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * seconds
+        self._gain_db = min(wanted, before + rise)
+        if not before and not self._gain_db:
+            return window
+        ramp = np.linspace(_factor(before), _factor(self._gain_db), len(window), dtype=np.float32)
+        return _limited(window * ramp)
+
+    def learn(self, probability: float, *, in_turn: bool, is_speech: bool, assistant_speaks: bool) -> None:
+        """Take what the detector said to the last window, and what came of it.
+
+        `in_turn`: from the first voice to the end of its turn; `is_speech`: there was voice enough to call it so.
+        """
+        seconds = 512 / RATE_HZ
+        self._in_turn, self._assistant_speaks = in_turn, assistant_speaks
+        if not in_turn:
+            self._turn_db = None
+            if self._voice_db is not None and not assistant_speaks:
+                self._voice_db -= _FORGET_DB_A_SECOND * seconds
+        if probability < _VOICED:
+            noise = self._level_db if self._noise_db is None else self._noise_db
+            self._noise_db = min(self._level_db, noise + _NOISE_RISE_DB_A_SECOND * seconds)
+        elif in_turn and not assistant_speaks:
+            self._follow()
+        if is_speech and self._turn_db is not None:
+            self._voice_db = self._turn_db
+
+    def for_turn(self) -> float:
+        """What the sound of the turn under way is multiplied by for the engine, from its beginning to its end."""
+        return _factor(self._wanted())
+
+    def _follow(self) -> None:
+        if self._turn_db is None:
+            self._turn_db = self._level_db
+            return
+        louder = self._level_db > self._turn_db
+        self._turn_db += (self._level_db - self._turn_db) * (_SHARE_OF_LOUDER if louder else _SHARE_OF_SOFTER)
+
+    def _wanted(self) -> float:
+        """The gain that fits the speaker and the room, in decibels."""
+        voice = self._turn_db if self._turn_db is not None else self._voice_db
+        if voice is None:
+            voice = _WANTED_DB if self._assistant_speaks else _WANTED_DB - MOST_DB
+        noise = self._level_db if self._noise_db is None else self._noise_db
+        return max(0.0, min(_WANTED_DB - voice, _NOISE_CEILING_DB - noise, MOST_DB))
+
+
+def amplified(samples: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
+    """`samples` times `gain`, its peaks limited; a gain of 1 leaves all as it is."""
+    return samples if gain == 1.0 else _limited(samples * np.float32(gain))
+
+
+def _limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Samples bent under full scale, sample by sample, so that nothing depends on what comes with them."""
+    size = np.abs(samples)
+    if float(size.max(initial=0.0)) <= _KNEE:
+        return samples
+    bent = _KNEE + (1 - _KNEE) * np.tanh((size - _KNEE) / (1 - _KNEE))
+    limited: NDArray[np.float32] = np.where(size > _KNEE, np.copysign(bent, samples), samples).astype(np.float32)
+    return limited
+
+
+def _decibels(power: float) -> float:
+    return max(_LEAST_DB, 10 * float(np.log10(power))) if power > 0 else _LEAST_DB
+
+
+def _factor(decibels: float) -> float:
+    return float(10 ** (decibels / 20))
