@@ -45,7 +45,15 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         # The ASR server.
         *("ASR_HOST", "ASR_ENGINE", "ASR_MODEL", "ASR_DEVICE", "ASR_COMPUTE_TYPE", "ASR_LANGUAGE", "ASR_PROMPT"),
         *("ASR_CONTEXT", "ASR_WORDS", "ASR_DOWNLOAD", "ASR_BATCH", "ASR_BATCH_WAIT_MS", "ASR_TURN_MODEL"),
-        *("ASR_TURN_THRESHOLD", "ASR_MAX_STREAMS", "SCRIPTED_ASR_TEXTS", "SCRIPTED_ASR_DELAY_MS"),
+        *(
+            "ASR_TURN_DETECTION",
+            "ASR_TURN_THRESHOLD",
+            "ASR_TURN_NOT_OVER",
+            "ASR_TURN_SILENCE_MS",
+            "ASR_MAX_STREAMS",
+            "SCRIPTED_ASR_TEXTS",
+            "SCRIPTED_ASR_DELAY_MS",
+        ),
         # The LLM server.
         *("LLM_HOST", "LLM_ENGINE", "LLM_URL", "LLM_MODEL", "LLM_API_KEY", "LLM_FALLBACKS", "LLM_FALLBACK_API_KEYS"),
         *("LLM_FIRST_TOKEN_SECONDS", "LLM_PATIENCE_SECONDS", "LLM_WARM_UP", "LLM_DEVICE", "LLM_COMPUTE_TYPE"),
