@@ -77,7 +77,7 @@ class OnnxTurnModel:
         """
         sound = audio[-self._samples :]
         sound = np.pad(sound, (self._samples - len(sound), 0))
-        fed = sound if self._extractor is None else _log_mel(self._extractor, sound)
+        fed = sound if self._extractor is None else log_mel(self._extractor, sound)
         given = np.ravel(infer(self._session, None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
         if given.size != 1 or not 0 <= float(given[0]) <= 1:
             raise InvalidInput(
@@ -94,7 +94,7 @@ def _extractor(samples: int) -> FeatureExtractor:
     return FeatureExtractor(feature_size=_MELS, chunk_length=samples // RATE_HZ)
 
 
-def _log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+def log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
     """Whisper's features of normalised sound, of shape (80, frames): those of `extractor`, by one thread."""
     normal = ((sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)).astype(np.float32)
     window, hop = extractor.n_fft, extractor.hop_length
