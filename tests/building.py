@@ -1,4 +1,4 @@
-"""Programs that others have written and tests start, built from source where no package brings them.
+"""Programs and models that others have made and tests use, fetched, and built from source where no package brings them.
 
 Each part lies in a folder of its own, named by its version, under `PARLEY_PARTS` (default `~/.cache/parley/parts`),
 outside the repository. A part is there whole or not at all; what was compiled before a build was broken off is in Go's
@@ -37,7 +37,7 @@ _compiler: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program, or several that belong together."""
+    """A program, or several files that belong together."""
 
     name: str
     key: str
@@ -49,6 +49,8 @@ class Part:
     """Brings what it is built from into the first folder; other parts may do so at the same time."""
     packaged: bool = False
     """Those of the system's package manager do, where there are any."""
+    compiled: bool = True
+    """With Go; otherwise it is only fetched and unpacked."""
 
 
 def find(name: str, parts: Sequence[Part], command: str) -> Path:
@@ -78,7 +80,7 @@ def provide(part: Part) -> Path | None:
     target = _folder(part)
     if target.exists():
         return target
-    if problem := _problem_with_go():
+    if part.compiled and (problem := _problem_with_go()):
         raise FileNotFoundError(f"{part.name} is built with Go 1.26 or newer, and {problem}: get one from go.dev/dl")
     work = target.with_name(f"{target.name}.build")
     work.mkdir(parents=True, exist_ok=True)

@@ -85,6 +85,11 @@ def test_without_go_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         provide(Part("clock", "1", ("program",), Builder()))
 
 
+def test_what_is_not_compiled_needs_no_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert provide(Part("clock", "1", ("program",), Builder(), compiled=False)) == folder / "clock-1"
+
+
 def fake_go(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
     """Let `go env` say this, and have no other `go`."""
     go = folder / "go"
