@@ -63,7 +63,7 @@ async def test_it_is_loaded_measured_and_told_of() -> None:
     turns = TurnSetup(config, open_turn_model(config))
     try:
         await turns.load()
-        assert await turns.detector.heard(np.zeros(RATE_HZ, dtype=np.float32)) in Heard
+        assert await turns.detector.heard(np.zeros(RATE_HZ, dtype=np.float32)) in list(Heard)
         assert turns.told.startswith("smart-turn-v3.2-cpu.onnx, ")
     finally:
         turns.close()
