@@ -13,6 +13,8 @@ from tests.end_to_end.whole import open_house
 if TYPE_CHECKING:
     from pathlib import Path
 
+SIDES = ("one", "other")
+
 
 @pytest.mark.timeout(240)
 async def test_a_small_evaluation_finds_what_it_should(speech_dir: Path) -> None:
@@ -29,6 +31,21 @@ async def test_a_small_evaluation_finds_what_it_should(speech_dir: Path) -> None
     assert figures["heard history within one word"]["value"] == 100
     assert figures["word error rate"]["value"] < 40
     assert figures["end-of-turn delay p50, all turns"]["of"] >= 6
+
+
+@pytest.mark.timeout(240)
+async def test_two_parleys_hold_the_same_conversations_by_turns(speech_dir: Path) -> None:
+    async with open_house() as house:
+        status, output, errors = await parley(
+            *("eval", "--clips", str(speech_dir), "--share", "0.01", "--parallel", "6", "--json"),
+            *("--url", house.url, "--compare", house.url, "--server", house.address("PARLEY_TTS_PORT")),
+        )
+    compared = json.loads(output)
+    assert status == (0 if compared["pays"] else 1), errors
+    scenes = [[(each["name"], each["of"]) for each in compared[side]["figures"][:5]] for side in SIDES]
+    assert scenes[0] == scenes[1]
+    missed = [next(each["value"] for each in compared[side]["figures"] if "missed" in each["name"]) for side in SIDES]
+    assert missed == [0, 0]
 
 
 async def test_an_evaluation_without_a_gateway_says_how_to_start_one(speech_dir: Path) -> None:
