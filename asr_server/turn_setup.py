@@ -76,7 +76,7 @@ class TurnSetup:
 
     def _is_worth_it(self, seconds: float) -> bool:
         endpointing = EndpointingConfig(heard_over_silence_seconds=self._config.turn_silence_ms / 1000)
-        return self._config.turn_detection == "on" or pays(seconds, len(os.sched_getaffinity(0)), endpointing)
+        return self._config.turn_detection == "on" or pays(seconds, os.cpu_count() or 1, endpointing)
 
 
 def _yield_to_others() -> None:

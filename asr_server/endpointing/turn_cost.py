@@ -8,13 +8,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from asr_server.endpointing.endpointer import PAUSE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asr_server.endpointing.config import EndpointingConfig
-
-PAUSE_SECONDS: Final = 0.1
-"""Silence after which the words are looked at, and the model is asked."""
 
 _TRIES: Final = 5
 
