@@ -56,12 +56,17 @@ _AFTER_SECONDS: Final = 3.0
 _TOLERANCE: Final = RATE_HZ // 20
 _CHOICES: Final = {
     "words alone": None,
+    "words, 600 ms patience": None,
     "over .9, 550 ms": Bands(0.9, -1.0, 0.55),
     "over .9, 280 ms": Bands(0.9, -1.0, 0.28),
     "not over .2": Bands(1.1, 0.2),
     "both (as it is set)": Bands(),
     "one bound, 280 ms": Bands(0.5, 0.499, 0.28),
 }
+
+
+# A session may set its own patience: what a model saves must be more than this does.
+_PATIENCE: Final = {"words, 600 ms patience": asr.Endpointing(patient_silence_ms=600)}
 
 
 class _RememberingVad:
@@ -173,13 +178,14 @@ def heard(sitting: Sitting) -> Conversation:
     return pieces
 
 
-async def hold(conversation: Conversation, models: Models, found: Found) -> None:
+async def hold(conversation: Conversation, models: Models, endpointing: asr.Endpointing, found: Found) -> None:
     """Hold one conversation."""
+    config = asr.Config(language="en", partials=False, endpointing=endpointing)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
     turns = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "")
     client, position = Ends(), 0
     async with asyncio.TaskGroup() as tasks:
-        recognition = Recognition(tasks, models, asr.Config(language="en", partials=False), turns, client)
+        recognition = Recognition(tasks, models, config, turns, client)
         for place, (kind, pcm, end) in enumerate(conversation):
             client.turns.clear()
             for start in range(0, len(pcm), 2 * _CHUNK):
@@ -199,7 +205,8 @@ async def main(options: argparse.Namespace) -> None:
     for name, bands in _CHOICES.items():
         found, detector = Found(), TurnDetector(engine if bands else None, bands, listener)
         for conversation in conversations:
-            await hold(conversation, Models(engine, Scheduler(worker), detector), found)
+            models = Models(engine, Scheduler(worker), detector)
+            await hold(conversation, models, _PATIENCE.get(name, asr.Endpointing()), found)
         print(f"{name:<24}{found.row()}", flush=True)
     worker.close()
     listener.close()
