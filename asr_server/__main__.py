@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asr_server.config import AsrConfig
-from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engine import Batching
 from asr_server.engines import open_engine, open_turn_model
 from asr_server.front_end.front_end import FrontEndConfig
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
 from asr_server.transcriber import Models
+from asr_server.turn_setup import TurnSetup
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, run, serve
 from serving.status import EngineFacts, StatusServicer
@@ -27,21 +27,19 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     """Load the engine, and serve until told to stop."""
     engine = open_engine(config)
     worker = Worker("asr-engine")
-    turn_model = open_turn_model(config)
-    turn_worker = Worker("turn-model")
-    detector = TurnDetector(turn_model, config.turn_threshold, turn_worker)
+    turns = TurnSetup(config, open_turn_model(config))
     scheduler = Scheduler(worker, engine if isinstance(engine, Batching) else None, config.batch_wait_ms / 1000)
     front_end = FrontEndConfig(config.highpass, config.agc)
-    servicer = AsrServicer(Models(engine, scheduler, detector, front_end), telemetry, config.max_streams)
+    servicer = AsrServicer(Models(engine, scheduler, turns.detector, front_end), telemetry, config.max_streams)
 
-    status = StatusServicer(
-        "asr", telemetry.registry, lambda: EngineFacts(engine.name, engine.model), "parley_asr_streams_active"
-    )
+    def facts() -> EngineFacts:
+        return EngineFacts(engine.name, engine.model, turn_detection=turns.told)
+
+    status = StatusServicer("asr", telemetry.registry, facts, "parley_asr_streams_active")
 
     async def load() -> None:
         await worker.run(engine.load)
-        if turn_model is not None:
-            await turn_worker.run(turn_model.load)
+        await turns.load()
 
     listen = Listen(
         config.host,
@@ -63,7 +61,7 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
         )
     finally:
         worker.close()
-        turn_worker.close()
+        turns.close()
 
 
 if __name__ == "__main__":

@@ -82,8 +82,32 @@ class AsrConfig(TlsSettings):
         "",
         help="ONNX model that hears whether a turn is over, a file or OWNER/REPOSITORY:FILE; empty: words decide.",
     )
+    turn_detection: str = setting(
+        "PARLEY_ASR_TURN_DETECTION",
+        "auto",
+        choices=("auto", "on", "off"),
+        help="Whether that model is asked; auto: where it saves more than it takes, measured at the start.",
+    )
     turn_threshold: float = setting(
-        "PARLEY_ASR_TURN_THRESHOLD", 0.5, help="Its probability that counts as a yes.", minimum=0, maximum=1
+        "PARLEY_ASR_TURN_THRESHOLD",
+        0.9,
+        help="Its probability from which on a turn is surely over.",
+        minimum=0,
+        maximum=1,
+    )
+    turn_not_over: float = setting(
+        "PARLEY_ASR_TURN_NOT_OVER",
+        0.2,
+        help="Its probability up to which a turn surely is not over; between the two the words decide.",
+        minimum=0,
+        maximum=1,
+    )
+    turn_silence_ms: float = setting(
+        "PARLEY_ASR_TURN_SILENCE_MS",
+        550.0,
+        help="Silence that ends a turn that is surely over; less is sooner, and cuts more people off.",
+        minimum=100,
+        maximum=2000,
     )
     max_streams: int = setting("PARLEY_ASR_MAX_STREAMS", 1000, help="Streams taken at once.", minimum=1)
     drain_seconds: float = setting(

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # Sound after the last voice that the engine gets: word ends are quiet.
 _TAIL_SAMPLES: Final = round(0.2 * RATE_HZ)
+# How a turn looks whose reply may be begun already.
+_OVER: Final = (Completeness.SURE, Completeness.OVER, Completeness.FINISHED)
 
 
 class Client(Protocol):
@@ -75,7 +77,8 @@ class Recognition:
         self._transcriber = Transcriber(models, telemetry, config.language, config.hints)
         self._pauses = Pauses(tasks, self._transcriber, self._take_pause)
         self._finals = Finals(self._transcriber, telemetry, config.language)
-        endpointing = EndpointingConfig.of(config.endpointing)
+        self._over_silence = models.turn_detector.over_silence_seconds
+        endpointing = EndpointingConfig.of(config.endpointing, self._over_silence)
         self._endpointer = Endpointer(endpointing, config.first_sample, config.first_turn)
         self._adaptive = AdaptiveEndpointing(endpointing, config.first_sample)
         self._front_end = FrontEnd(models.front_end, config.first_sample)
@@ -89,7 +92,7 @@ class Recognition:
         """Take hints and endpointing anew, from the next window on."""
         self._config = replace(self._config, hints=config.hints, endpointing=config.endpointing)
         self._transcriber.expect(config.hints)
-        self._endpointer.config = EndpointingConfig.of(config.endpointing)
+        self._endpointer.config = EndpointingConfig.of(config.endpointing, self._over_silence)
         self._adaptive.reconfigure(self._endpointer.config)
 
     def assistant(self, state: asr.Assistant) -> None:
@@ -196,19 +199,22 @@ class Recognition:
     def _begin_pause(self, speech_end: int) -> None:
         if self._turn is not None:
             self._turn.partials.drop()
-        self._pauses.begin(speech_end, self._utterance(self._endpointer.first_sample, speech_end))
+        first = self._endpointer.first_sample
+        whole = speech_end + HOLD_OVER_SAMPLES + _TAIL_SAMPLES - first
+        self._pauses.begin(speech_end, self._utterance(first, speech_end), whole)
 
-    async def _take_pause(self, pause: Pause, text: str, looks: Completeness | None) -> None:
+    async def _take_pause(self, pause: Pause, said: str | None) -> None:
+        """More is known of the pause, its words if they are `said`: wait for as long as that calls for."""
         async with self._lock:
             turn, end = self._turn, self._endpointer
             if turn is None or pause is not self._pauses.current:
                 return
-            if not is_credible(text, end.voiced_seconds, turn.evidence.mean):
-                looks = None
-            elif self._config.partials:
-                await self._show_partial(turn, text)
-            is_over = looks in (Completeness.SURE, Completeness.FINISHED)
-            for event in end.expect(self._adaptive.silence_seconds(looks), text if is_over else ""):
+            credible = pause.text is None or is_credible(pause.text, end.voiced_seconds, turn.evidence.mean)
+            if credible and said is not None and self._config.partials:
+                await self._show_partial(turn, said)
+            looks = pause.looks if credible else None
+            text = pause.text if looks in _OVER else None
+            for event in end.expect(self._adaptive.silence_seconds(looks), text or ""):
                 await self._on(event)
 
     async def _end(self, ended: Ended) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asr_server.endpointing.completeness import Completeness
+    from asr_server.endpointing.turn_model import Heard
     from asr_server.engine import Engine, Transcript
     from asr_server.scheduler import Result, Scheduler
     from asr_server.turn_telemetry import TurnTelemetry
@@ -32,7 +33,7 @@ class Models:
     scheduler: Scheduler
     """The queue before it."""
     turn_detector: TurnDetector = field(default_factory=TurnDetector)
-    """Knows how finished a turn looks."""
+    """Hears how finished a turn is, where there is a model for it."""
     front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
     """What is done to the sound before."""
 
@@ -73,14 +74,22 @@ class Transcriber:
         self.partial_seconds = result.work_seconds
         return result.transcript.text
 
-    async def completeness(self, audio: NDArray[np.float32], heard: Transcript) -> Completeness:
-        """How finished a turn looks whose sound so far is `audio`; where its model fails, the words alone decide."""
-        language = heard.language or self._language
+    def completeness(self, heard: Transcript) -> Completeness:
+        """How finished a turn looks by its words."""
+        return completeness(heard.text, heard.language or self._language)
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is a turn model to ask."""
+        return self._models.turn_detector.listens
+
+    async def heard(self, audio: NDArray[np.float32]) -> Heard | None:
+        """What the turn model makes of the turn's sound so far; None: nothing, or it failed, and the words decide."""
         try:
-            return await self._models.turn_detector.completeness(audio, heard.text, language)
+            return await self._models.turn_detector.heard(audio)
         except ParleyError as error:
             self._telemetry.failed("turn_model", error)
-            return completeness(heard.text, language)
+            return None
 
     async def _final(self, asked: str, audio: NDArray[np.float32]) -> Result | ParleyError:
         try:

@@ -135,10 +135,13 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from parley_cli.eval.run import Plan, evaluate
+    from parley_cli.eval.run import Plan, compare, evaluate
 
     plan = Plan(options.clips, options.seed, options.share, options.parallel)
-    return asyncio.run(evaluate(options.url or page_url(os.environ), _server(options, TTS), plan, as_json=options.json))
+    url, server = options.url or page_url(os.environ), _server(options, TTS)
+    if options.compare:
+        return asyncio.run(compare(url, options.compare, server, plan, as_json=options.json))
+    return asyncio.run(evaluate(url, server, plan, as_json=options.json))
 
 
 def _server(options: argparse.Namespace, process: Process) -> str:
@@ -258,6 +261,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     judged = commands.add_parser("eval", help="hold conversations of a known course, and judge the turn-taking")
     judged.add_argument("--url", help=_PAGE)
+    judged.add_argument("--compare", metavar="URL", help="another Parley's page: hold each conversation with both")
     judged.add_argument("--clips", metavar="DIR", help="recordings NAME.flac with their words in NAME.txt")
     judged.add_argument("--server", help="the TTS server, host:port (by the variables, as for the gateway)")
     judged.add_argument("--seed", type=int, default=1, help="another set of scenes (1)")

@@ -51,6 +51,8 @@ class EngineFacts:
     """Its model, the first where it has several."""
     problem: str = ""
     """Why calls may fail although they are taken; empty: nothing is known to be wrong."""
+    turn_detection: str = ""
+    """How turns are found to be over; empty: it finds none."""
 
 
 class StatusServicer(status_pb2_grpc.StatusServiceServicer):
@@ -92,6 +94,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             engine=facts.engine,
             model=facts.model,
             problem=facts.problem,
+            turn_detection=facts.turn_detection,
             calls=measured.number(self._calls),
             queue_depth=measured.number(_QUEUE),
             batch_size=_whole(measured.distribution(_BATCH)),

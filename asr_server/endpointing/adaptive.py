@@ -165,18 +165,18 @@ class AdaptiveEndpointing:
         self._profile = self._before
 
     def silence_seconds(self, completeness: Completeness | None) -> float:
-        """How much silence ends a turn whose words look so finished; None: nothing is known of them."""
-        config, statement = self._config, self._profile.statement_seconds
-        match completeness:
-            case None:
-                return config.default_silence_seconds
-            case Completeness.SURE:
-                return self._profile.question_seconds
-            case Completeness.FINISHED:
-                return statement
-            case Completeness.HESITANT:
-                return max(config.hesitant_silence_seconds, statement)
-            case Completeness.UNFINISHED:
-                return max(config.unfinished_silence_seconds, statement)
-            case Completeness.DICTATING:
-                return config.dictation_silence_seconds
+        """How much silence ends a turn that looks so finished; None: nothing is known of it."""
+        config, statement, question = self._config, self._profile.statement_seconds, self._profile.question_seconds
+        heard_over = min(statement, max(question, config.heard_over_silence_seconds))
+        silences = {
+            None: config.default_silence_seconds,
+            Completeness.SURE: question,
+            Completeness.OVER: heard_over,
+            Completeness.SOUNDS_OVER: min(heard_over, config.default_silence_seconds),
+            Completeness.SOUNDS_OPEN: max(statement, config.default_silence_seconds),
+            Completeness.FINISHED: statement,
+            Completeness.HESITANT: max(config.hesitant_silence_seconds, statement),
+            Completeness.UNFINISHED: max(config.unfinished_silence_seconds, statement),
+            Completeness.DICTATING: config.dictation_silence_seconds,
+        }
+        return silences[completeness]

@@ -31,9 +31,16 @@ class Completeness(enum.Enum):
     """How finished a turn looks."""
 
     SURE = enum.auto()
-    """A question, after which few go on, or a turn model that has heard the end."""
+    """A question, after which few go on."""
+    OVER = enum.auto()
+    """A turn model has heard the end, and the words look like it."""
+    SOUNDS_OVER = enum.auto()
+    """A turn model has heard the end; the words are not known yet."""
+    SOUNDS_OPEN = enum.auto()
+    """A turn model has heard that more is to come; the words are not known yet."""
     FINISHED = enum.auto()
     HESITANT = enum.auto()
+    """They lack a full stop, or a turn model has heard that more is to come."""
     UNFINISHED = enum.auto()
     DICTATING = enum.auto()
 

@@ -38,6 +38,8 @@ class EndpointingConfig:
     """The longest that is waited after words that look finished, whatever the speaker's pauses."""
     default_silence_seconds: float = 0.5
     """Silence that ends a turn where nothing is known of the words."""
+    heard_over_silence_seconds: float = 0.55
+    """Silence that ends a turn that a turn model hears is over; less after a question, or of who does not pause."""
     hesitant_silence_seconds: float = 0.45
     """Least silence that ends a turn whose words only lack a full stop; more of a speaker who pauses."""
     unfinished_silence_seconds: float = 1.5
@@ -52,13 +54,15 @@ class EndpointingConfig:
     """Longest speech for which a speculative reply is worth its cost."""
 
     @classmethod
-    def of(cls, given: asr.Endpointing) -> Self:
-        """The defaults, and what a session wants otherwise.
+    def of(cls, given: asr.Endpointing, heard_over_silence_seconds: float | None = None) -> Self:
+        """The defaults, and what a session wants otherwise, and what this server's turn model does.
 
         Raises:
             InvalidInput: a threshold outside 0 to 1, a release above the start, or limits that cannot be.
         """
         changes: dict[str, float] = {}
+        if heard_over_silence_seconds is not None:
+            changes["heard_over_silence_seconds"] = heard_over_silence_seconds
         for name in given.__slots__:
             value = getattr(given, name)
             if value is not None:

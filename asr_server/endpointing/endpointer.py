@@ -24,7 +24,7 @@ HOLD_OVER_SAMPLES: Final = 688
 # A gap in what is not yet speech: syllables of a word are nearer to each other than this.
 _CANDIDATE_GAP_SECONDS: Final = 0.35
 # Every short pause is transcribed, so that the words are known when a decision is due; it serves as a partial too.
-_PAUSE_SECONDS: Final = 0.1
+PAUSE_SECONDS: Final = 0.1
 # Less voice than this is not even worth a model's time when the caller asks for the end.
 _LEAST_FLUSHED_SECONDS: Final = 0.064
 
@@ -241,7 +241,7 @@ class Endpointer:
             return self._end(asr.EndReason.SILENCE) if worth_a_look else self._discard()
         if silence >= self.config.end_silence_seconds(self._speech_seconds(), self._pause.wanted_seconds):
             return self._end(asr.EndReason.SILENCE)
-        if silence >= _PAUSE_SECONDS and not self._pause.told:
+        if silence >= PAUSE_SECONDS and not self._pause.told:
             self._pause.told = True
             return (Paused(self.speech_end_sample),)
         return self._eager_end()

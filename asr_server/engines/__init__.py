@@ -52,7 +52,7 @@ def open_engine(config: AsrConfig) -> Engine:
 
 def open_turn_model(config: AsrConfig) -> OnnxTurnModel | None:
     """The turn model that `config` names, not yet loaded; None: the words alone decide."""
-    if not config.turn_model:
+    if not config.turn_model or config.turn_detection == "off":
         return None
     from asr_server.engines.turn_onnx import OnnxTurnModel
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MELS: Final = 80
 _FRAMES_A_SECOND: Final = 100
 _DEFAULT_SECONDS: Final = 8
+_PIECE_FRAMES: Final = 16
 _FEATURES_RANK: Final = 3
 _SOUND_RANK: Final = 2
 
@@ -76,7 +77,7 @@ class OnnxTurnModel:
         """
         sound = audio[-self._samples :]
         sound = np.pad(sound, (self._samples - len(sound), 0))
-        fed = sound if self._extractor is None else _log_mel(self._extractor, sound)
+        fed = sound if self._extractor is None else log_mel(self._extractor, sound)
         given = np.ravel(infer(self._session, None, {self._input: fed[np.newaxis].astype(np.float32)})[0])
         if given.size != 1 or not 0 <= float(given[0]) <= 1:
             raise InvalidInput(
@@ -93,11 +94,19 @@ def _extractor(samples: int) -> FeatureExtractor:
     return FeatureExtractor(feature_size=_MELS, chunk_length=samples // RATE_HZ)
 
 
-def _log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Whisper's features of normalised sound, of shape (80, frames)."""
-    normal = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
-    frames = len(sound) * _FRAMES_A_SECOND // RATE_HZ
-    return np.asarray(extractor(normal, padding=0)[:, :frames], dtype=np.float32)
+def log_mel(extractor: FeatureExtractor, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whisper's features of normalised sound, of shape (80, frames): those of `extractor`, by one thread."""
+    normal = ((sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)).astype(np.float32)
+    window, hop = extractor.n_fft, extractor.hop_length
+    padded = np.pad(normal, (window // 2, window // 2), mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][: len(sound) // hop]
+    hann = np.hanning(window + 1)[:-1].astype(np.float32)
+    powers = np.abs(np.fft.rfft(frames * hann, axis=-1).astype(np.complex64)) ** 2
+    # In pieces that are too small for BLAS to wake its other threads, which cost five times what they do here.
+    pieces = np.split(powers, range(_PIECE_FRAMES, len(powers), _PIECE_FRAMES))
+    mels = np.concatenate([piece @ extractor.mel_filters.T for piece in pieces]).T
+    logs = np.log10(np.maximum(mels, 1e-10))
+    return np.asarray((np.maximum(logs, logs.max() - 8) + 4) / 4, dtype=np.float32)
 
 
 def _find(name: str) -> Path:

@@ -77,7 +77,15 @@ def _server(answer: Answer) -> dict[str, object]:
     known |= {"health": answer.health, "in_flight": answer.in_flight}
     if status is None:
         figures = dict.fromkeys(("calls", "queue_depth", "batch_size", "real_time_factor", "loop_lag_ms"))
-        unknown = {"engine": "", "model": "", "problem": "", "version": "", "instance": "", "started_unix_ms": None}
+        unknown = {
+            "engine": "",
+            "model": "",
+            "problem": "",
+            "turn_detection": "",
+            "version": "",
+            "instance": "",
+            "started_unix_ms": None,
+        }
         return {**known, "state": answer.state, **unknown, **figures, "cancel_to_idle_ms": None}
     return {
         **known,
@@ -85,6 +93,7 @@ def _server(answer: Answer) -> dict[str, object]:
         "engine": status.engine,
         "model": status.model,
         "problem": status.problem,
+        "turn_detection": status.turn_detection,
         "version": status.version,
         "instance": status.instance,
         "started_unix_ms": status.started_unix_ms,

@@ -51,6 +51,8 @@ class ServerStatus:
     """Model of the engine, the first where it has several; empty: it has none to tell apart."""
     problem: str
     """Why calls may fail although they are taken; empty: nothing is known to be wrong."""
+    turn_detection: str = ""
+    """How turns are found to be over: by "words", or by which model in what time; empty: it finds none."""
     calls: int | None = None
     """Calls that run now."""
     queue_depth: int | None = None

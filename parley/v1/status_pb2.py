@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16parley/v1/status.proto\x12\tparley.v1\"\x12\n\x10GetStatusRequest\"\x9f\x04\n\x11GetStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\x17\n\x0fstarted_unix_ms\x18\x04 \x01(\x03\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.parley.v1.ServerState\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x12\n\x05\x63\x61lls\x18\t \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bqueue_depth\x18\n \x01(\rH\x01\x88\x01\x01\x12\x30\n\nbatch_size\x18\x0b \x01(\x0b\x32\x17.parley.v1.DistributionH\x02\x88\x01\x01\x12\x36\n\x10real_time_factor\x18\x0c \x01(\x0b\x32\x17.parley.v1.DistributionH\x03\x88\x01\x01\x12\x31\n\x0bloop_lag_ms\x18\r \x01(\x0b\x32\x17.parley.v1.DistributionH\x04\x88\x01\x01\x12\x37\n\x11\x63\x61ncel_to_idle_ms\x18\x0e \x01(\x0b\x32\x17.parley.v1.DistributionH\x05\x88\x01\x01\x42\x08\n\x06_callsB\x0e\n\x0c_queue_depthB\r\n\x0b_batch_sizeB\x13\n\x11_real_time_factorB\x0e\n\x0c_loop_lag_msB\x14\n\x12_cancel_to_idle_ms\"E\n\x0c\x44istribution\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0b\n\x03p50\x18\x03 \x01(\x01\x12\x0b\n\x03p95\x18\x04 \x01(\x01*`\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVER_STATE_STARTING\x10\x01\x12\x18\n\x14SERVER_STATE_SERVING\x10\x02\x32W\n\rStatusService\x12\x46\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16parley/v1/status.proto\x12\tparley.v1\"\x12\n\x10GetStatusRequest\"\xb7\x04\n\x11GetStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\x17\n\x0fstarted_unix_ms\x18\x04 \x01(\x03\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.parley.v1.ServerState\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x12\n\x05\x63\x61lls\x18\t \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bqueue_depth\x18\n \x01(\rH\x01\x88\x01\x01\x12\x30\n\nbatch_size\x18\x0b \x01(\x0b\x32\x17.parley.v1.DistributionH\x02\x88\x01\x01\x12\x36\n\x10real_time_factor\x18\x0c \x01(\x0b\x32\x17.parley.v1.DistributionH\x03\x88\x01\x01\x12\x31\n\x0bloop_lag_ms\x18\r \x01(\x0b\x32\x17.parley.v1.DistributionH\x04\x88\x01\x01\x12\x37\n\x11\x63\x61ncel_to_idle_ms\x18\x0e \x01(\x0b\x32\x17.parley.v1.DistributionH\x05\x88\x01\x01\x12\x16\n\x0eturn_detection\x18\x0f \x01(\tB\x08\n\x06_callsB\x0e\n\x0c_queue_depthB\r\n\x0b_batch_sizeB\x13\n\x11_real_time_factorB\x0e\n\x0c_loop_lag_msB\x14\n\x12_cancel_to_idle_ms\"E\n\x0c\x44istribution\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0b\n\x03p50\x18\x03 \x01(\x01\x12\x0b\n\x03p95\x18\x04 \x01(\x01*`\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVER_STATE_STARTING\x10\x01\x12\x18\n\x14SERVER_STATE_SERVING\x10\x02\x32W\n\rStatusService\x12\x46\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.v1.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERVERSTATE']._serialized_start=674
-  _globals['_SERVERSTATE']._serialized_end=770
+  _globals['_SERVERSTATE']._serialized_start=698
+  _globals['_SERVERSTATE']._serialized_end=794
   _globals['_GETSTATUSREQUEST']._serialized_start=37
   _globals['_GETSTATUSREQUEST']._serialized_end=55
   _globals['_GETSTATUSRESPONSE']._serialized_start=58
-  _globals['_GETSTATUSRESPONSE']._serialized_end=601
-  _globals['_DISTRIBUTION']._serialized_start=603
-  _globals['_DISTRIBUTION']._serialized_end=672
-  _globals['_STATUSSERVICE']._serialized_start=772
-  _globals['_STATUSSERVICE']._serialized_end=859
+  _globals['_GETSTATUSRESPONSE']._serialized_end=625
+  _globals['_DISTRIBUTION']._serialized_start=627
+  _globals['_DISTRIBUTION']._serialized_end=696
+  _globals['_STATUSSERVICE']._serialized_start=796
+  _globals['_STATUSSERVICE']._serialized_end=883
 # @@protoc_insertion_point(module_scope)

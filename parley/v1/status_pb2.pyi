@@ -78,6 +78,7 @@ class GetStatusResponse(_message.Message):
     REAL_TIME_FACTOR_FIELD_NUMBER: _builtins.int
     LOOP_LAG_MS_FIELD_NUMBER: _builtins.int
     CANCEL_TO_IDLE_MS_FIELD_NUMBER: _builtins.int
+    TURN_DETECTION_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Which server it is: "asr", "llm" or "tts"."""
     version: _builtins.str
@@ -98,6 +99,10 @@ class GetStatusResponse(_message.Message):
     """Calls that run now; the ASR server has one for each session."""
     queue_depth: _builtins.int
     """What waits for the engine now."""
+    turn_detection: _builtins.str
+    """How the ASR server finds turns to be over, for people: "words", or the turn model and the time that it takes.
+    Empty: it finds none.
+    """
     @_builtins.property
     def batch_size(self) -> Global___Distribution:
         """How many sounds or replies the engine worked on at once, each time."""
@@ -131,10 +136,11 @@ class GetStatusResponse(_message.Message):
         real_time_factor: Global___Distribution | None = ...,
         loop_lag_ms: Global___Distribution | None = ...,
         cancel_to_idle_ms: Global___Distribution | None = ...,
+        turn_detection: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_calls", b"_calls", "_cancel_to_idle_ms", b"_cancel_to_idle_ms", "_loop_lag_ms", b"_loop_lag_ms", "_queue_depth", b"_queue_depth", "_real_time_factor", b"_real_time_factor", "batch_size", b"batch_size", "calls", b"calls", "cancel_to_idle_ms", b"cancel_to_idle_ms", "loop_lag_ms", b"loop_lag_ms", "queue_depth", b"queue_depth", "real_time_factor", b"real_time_factor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_calls", b"_calls", "_cancel_to_idle_ms", b"_cancel_to_idle_ms", "_loop_lag_ms", b"_loop_lag_ms", "_queue_depth", b"_queue_depth", "_real_time_factor", b"_real_time_factor", "batch_size", b"batch_size", "calls", b"calls", "cancel_to_idle_ms", b"cancel_to_idle_ms", "engine", b"engine", "instance", b"instance", "loop_lag_ms", b"loop_lag_ms", "model", b"model", "problem", b"problem", "queue_depth", b"queue_depth", "real_time_factor", b"real_time_factor", "service", b"service", "started_unix_ms", b"started_unix_ms", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_calls", b"_calls", "_cancel_to_idle_ms", b"_cancel_to_idle_ms", "_loop_lag_ms", b"_loop_lag_ms", "_queue_depth", b"_queue_depth", "_real_time_factor", b"_real_time_factor", "batch_size", b"batch_size", "calls", b"calls", "cancel_to_idle_ms", b"cancel_to_idle_ms", "engine", b"engine", "instance", b"instance", "loop_lag_ms", b"loop_lag_ms", "model", b"model", "problem", b"problem", "queue_depth", b"queue_depth", "real_time_factor", b"real_time_factor", "service", b"service", "started_unix_ms", b"started_unix_ms", "state", b"state", "turn_detection", b"turn_detection", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
     from parley_cli.eval.stage import Observed
 
+CUT_OFFS: Final = ("cut-offs, inner pauses up to 0.6 s", "cut-offs, no pause made", "cut-offs, longer pauses")
+"""Names of the figures of people who were cut off."""
+FIRST_TURNS: Final = "  first turns of a session"
+"""Name of the figure of how long the first turns of sessions wait."""
+
 _WORD = re.compile(r"[a-z0-9']+")
 _HEARD_TOLERANCE_WORDS: Final = 1
 
@@ -96,9 +101,9 @@ def _turn_figures(asked: list[Observed], complaints: list[Complaint]) -> tuple[F
     complaints += [Complaint("a turn was not taken", _where(each)) for each in missed]
     cut_off_in_pause = sum(each.scene.kind is Kind.PAUSED for each in cut_off)
     return (
-        Figure("cut-offs, inner pauses up to 0.6 s", _share(cut_off_in_pause, len(paused)), "%", len(paused), 2),
+        Figure(CUT_OFFS[0], _share(cut_off_in_pause, len(paused)), "%", len(paused), 2),
         Figure(
-            "cut-offs, no pause made",
+            CUT_OFFS[1],
             _share(len(cut_off) - cut_off_in_pause, len(asked) - len(paused)),
             "%",
             len(asked) - len(paused),
@@ -106,7 +111,7 @@ def _turn_figures(asked: list[Observed], complaints: list[Complaint]) -> tuple[F
         Figure("missed ends of turn", _share(len(missed), len(asked)), "%", len(asked)),
         # How many turns have a pause put into them is the set's choice, and so would be a median over all of them.
         Figure("end-of-turn delay p50, no pause made", percentile(fluent_delays, 0.5), "ms", len(fluent_delays), 350),
-        Figure("  first turns of a session", percentile(first_delays, 0.5), "ms", len(first_delays)),
+        Figure(FIRST_TURNS, percentile(first_delays, 0.5), "ms", len(first_delays)),
         Figure("  from the third turn on", percentile(later_delays, 0.5), "ms", len(later_delays)),
         Figure("end-of-turn delay p50, all turns", percentile(delays, 0.5), "ms", len(delays)),
         Figure("end-of-turn delay p95, all turns", percentile(delays, 0.95), "ms", len(delays), 800),
@@ -117,7 +122,7 @@ def _turn_figures(asked: list[Observed], complaints: list[Complaint]) -> tuple[F
 
 def _long_pause_figure(asked: list[Observed]) -> Figure:
     cut_off = sum(any(at < each.ended for at, _ in each.of(ReplyStarted)) for each in asked)
-    return Figure("cut-offs, longer pauses", _share(cut_off, len(asked)), "%", len(asked))
+    return Figure(CUT_OFFS[2], _share(cut_off, len(asked)), "%", len(asked))
 
 
 def _delays_ms(asked: Iterable[Observed]) -> list[float]:

@@ -66,7 +66,7 @@ def table(verdict: Verdict) -> str:
             "" if figure.bound is None else f"{'≥' if figure.at_least else '≤'} {figure.bound:g} {figure.unit}".rstrip()
         )
         mark = "" if figure.kept else "  MISSED"
-        lines.append(f"{figure.name:<38}{_number(figure):>10}  {figure.of:>4}  {bound}{mark}".rstrip())
+        lines.append(f"{figure.name:<38}{number(figure):>10}  {figure.of:>4}  {bound}{mark}".rstrip())
     lines += ["", *(f"{each.what}: {each.where}" for each in verdict.complaints)] if verdict.complaints else []
     return "\n".join(lines)
 
@@ -91,7 +91,8 @@ def as_object(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _number(figure: Figure) -> str:
+def number(figure: Figure) -> str:
+    """The value with its unit."""
     if math.isnan(figure.value):
         return "-"
     digits = 1 if figure.unit == "%" else 0

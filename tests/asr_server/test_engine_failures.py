@@ -170,6 +170,9 @@ async def test_other_streams_hear_nothing_of_it() -> None:
 class Broken:
     """A turn model that fails."""
 
+    def load(self) -> None:
+        """Nothing is to be loaded."""
+
     def probability(self, audio: NDArray[np.float32]) -> float:
         raise EngineFailed("no")
 
@@ -186,7 +189,7 @@ async def test_where_the_turn_model_fails_the_words_decide(worker: Worker) -> No
     sound = chunks((QUIET, 0.4), (LOUD, 0.8), (QUIET, 2.4))
     async with serving(("is it late?",)) as client:
         expected = waits_ms(await heard(client, asr.Config(partials=False), *sound))
-    detector = TurnDetector(Broken(), 0.5, worker)
+    detector = TurnDetector(Broken(), worker=worker)
     async with serving(("is it late?",), turn_detector=detector, registry=registry) as client:
         waits = waits_ms(await heard(client, asr.Config(partials=False), *sound))
     assert waits == expected

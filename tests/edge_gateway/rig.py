@@ -231,7 +231,7 @@ async def serve_asr(
     telemetry = script.recorded.telemetry("asr")
     engine = script.hearing or ScriptedAsr(script.heard, script.hearing_delay_seconds)
     servicer = make_servicer(Models(engine, Scheduler(worker)), telemetry, 500)
-    facts = EngineFacts(engine.name, engine.model)
+    facts = EngineFacts(engine.name, engine.model, turn_detection="words")
     status = StatusServicer("asr", telemetry.registry, lambda: facts, "parley_asr_streams_active")
 
     def register(server: grpc.aio.Server) -> None:

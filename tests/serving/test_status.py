@@ -63,10 +63,11 @@ async def test_the_figures_are_those_of_the_metrics_and_what_is_not_measured_is_
     Gauge("parley_unrelated", "", registry=told.registry).set(9)
     lag = Histogram("parley_loop_lag_seconds", "", ["service"], buckets=(0.001, 0.01), registry=told.registry)
     lag.labels("llm").observe(0.004)
-    told.facts = EngineFacts("openai", "qwen3", "the endpoint does not answer")
+    told.facts = EngineFacts("openai", "qwen3", "the endpoint does not answer", "words")
     async with told.running() as (client, _):
         status = await client.ask()
     assert (status.calls, status.queue_depth, status.problem) == (2, 5, "the endpoint does not answer")
+    assert status.turn_detection == "words"
     assert status.loop_lag_ms is not None
     assert status.loop_lag_ms.count == 1
     assert status.loop_lag_ms.mean == pytest.approx(4.0)

@@ -1,4 +1,4 @@
-"""A model that hears whether a turn is over takes the place of the rule over words; small graphs stand for it."""
+"""A model that hears whether a turn is over helps the rule over words; small graphs stand for it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 from onnx import TensorProto, helper
 from prometheus_client import CollectorRegistry
 
-from asr_server.endpointing.completeness import Completeness
 from asr_server.endpointing.turn_model import TurnDetector
 from asr_server.engines.scripted import ScriptedEngine
-from asr_server.engines.turn_onnx import OnnxTurnModel
+from asr_server.engines.turn_onnx import OnnxTurnModel, log_mel
 from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
 from asr_server.transcriber import Models
@@ -67,7 +67,7 @@ async def serving(name: str, text: str) -> AsyncIterator[asr.AsrClient]:
     model = OnnxTurnModel(name)
     await listener.run(model.load)
     telemetry = Telemetry(new_provider("asr"), CollectorRegistry())
-    detector = TurnDetector(model, 0.5, listener)
+    detector = TurnDetector(model, worker=listener)
     servicer = AsrServicer(Models(ScriptedEngine((text,), 0.0), Scheduler(worker), detector), telemetry, 10)
     listen = Listen("127.0.0.1", 0, "PARLEY_ASR_PORT", 0, 0.0, 64 * 1024)
     try:
@@ -97,12 +97,12 @@ async def waited_ms(client: asr.AsrClient) -> float:
 @pytest.mark.parametrize("shape", [FEATURES, SOUND, ("batch", 80, 800), ("batch", "samples")])
 async def test_a_model_that_hears_the_end_ends_the_turn_early(tmp_path: Path, shape: tuple[int | str, ...]) -> None:
     async with serving(graph(tmp_path / "turn.onnx", shape, bias=5.0), "turn on the lamp") as client:
-        assert await waited_ms(client) < 400
+        assert 500 < await waited_ms(client) < 620
 
 
 async def test_a_model_that_hears_no_end_waits_longer_than_the_words_would(tmp_path: Path) -> None:
     async with serving(graph(tmp_path / "turn.onnx", FEATURES, bias=-5.0), "what time is it?") as client:
-        assert await waited_ms(client) > 1_400
+        assert await waited_ms(client) > 600
 
 
 async def test_a_model_does_not_cut_off_who_ends_on_and(tmp_path: Path) -> None:
@@ -118,13 +118,12 @@ def test_the_sound_reaches_the_model_as_it_is(tmp_path: Path) -> None:
     assert model.probability(np.tile(half, 4)) == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-6), "the end is taken"
 
 
-async def test_the_threshold_decides_what_counts_as_a_yes(tmp_path: Path) -> None:
-    model, worker = OnnxTurnModel(graph(tmp_path / "turn.onnx", FEATURES, bias=0.4)), Worker("turns")
-    await worker.run(model.load)
-    sound = np.zeros(16_000, dtype=np.float32)
-    assert await TurnDetector(model, 0.5, worker).completeness(sound, "yes.", "en") is Completeness.SURE
-    assert await TurnDetector(model, 0.7, worker).completeness(sound, "yes.", "en") is Completeness.UNFINISHED
-    worker.close()
+def test_the_features_are_those_that_whisper_is_given() -> None:
+    extractor = FeatureExtractor(feature_size=80, chunk_length=8)
+    sound = np.random.default_rng(1).normal(0, 0.05, 128_000).astype(np.float32)
+    normal = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
+    expected = extractor(normal, padding=0)[:, :800]
+    assert log_mel(extractor, sound) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(

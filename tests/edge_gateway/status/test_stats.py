@@ -59,6 +59,7 @@ async def test_before_anybody_speaks_there_are_servers_and_no_turns() -> None:
     assert [(each["name"], each["state"], each["engine"], each["reason"]) for each in found["servers"]] == [
         (name, "serving", "scripted", "") for name in ("asr", "llm", "tts")
     ]
+    assert [each["turn_detection"] for each in found["servers"]] == ["words", "", ""]
     assert found["started_unix_ms"] <= found["now_unix_ms"]
 
 
