@@ -10,7 +10,7 @@ from parley_cli.doctor.findings import Finding, State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_DEFAULTS: Final = {"ASR": "moonshine", "LLM": "rules", "TTS": "espeak"}
+_DEFAULTS: Final = {"ASR": "moonshine", "LLM": "rules", "TTS": "hibari"}
 # What each engine is made of, and the extra of Parley that brings it; the others come with their server.
 _PACKAGES: Final = {
     "moonshine": ("moonshine_voice", "asr"),
@@ -21,6 +21,8 @@ _PACKAGES: Final = {
     "hibari": ("hibari", "hibari"),
     "piper": ("piper", "piper"),
 }
+# What a server uses where an engine is not there.
+_STAND_INS: Final = {"hibari": "espeak"}
 _NEEDS_MODEL: Final = ("openai", "ctranslate2", "vllm")
 
 
@@ -33,7 +35,10 @@ def look_at_engines(environment: Mapping[str, str]) -> Iterator[Finding]:
         if package and importlib.util.find_spec(package) is None:
             whole = False
             what = f"PARLEY_{kind}_ENGINE={engine} needs {package}, which is not installed"
-            yield Finding("engines", State.WRONG, what, f"pip install '.[{extra}]' in the folder of Parley")
+            stand_in = _STAND_INS.get(engine, "")
+            state = State.NOTE if stand_in and importlib.util.find_spec(_PACKAGES[stand_in][0]) else State.WRONG
+            what += f"; {stand_in} stands in" if state is State.NOTE else ""
+            yield Finding("engines", state, what, f"pip install '.[{extra}]' in the folder of Parley")
     if engines["LLM"] in _NEEDS_MODEL and not environment.get("PARLEY_LLM_MODEL", ""):
         whole = False
         what = f"PARLEY_LLM_ENGINE={engines['LLM']} needs a model, and PARLEY_LLM_MODEL is empty"

@@ -26,11 +26,13 @@ from tests.tts_server.test_service import serving, spoken
 from tts_server.config import TtsConfig
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark, choose
 from tts_server.engines import default_voice, open_engine
+from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.hibari.engine import HibariEngine
 from tts_server.engines.hibari.network import Network, infer
 from tts_server.engines.hibari.phrases import SCRIPTS
-from tts_server.engines.hibari.sound import Trimmed, loudness_db
+from tts_server.engines.hibari.sound import Trimmed
 from tts_server.engines.hibari.vocoder import render
+from tts_server.engines.levelled import LevelledEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from tts_server.engines.hibari.network import Feed
 
 RATE_HZ = 24_000
+RATIO = 1.5
 SENTENCES = (
     "Seven times eight is fifty six.",
     "I cannot look outside.",
@@ -53,9 +56,13 @@ Sound = NDArray[np.float32]
 Hibari = tuple[HibariEngine, tuple[Voice, ...]]
 
 
+def new_engine() -> HibariEngine:
+    return HibariEngine(LevelledEngine(EspeakEngine(), RATIO), RATIO)
+
+
 @pytest.fixture(scope="module")
 def hibari() -> Hibari:
-    engine = HibariEngine()
+    engine = new_engine()
     return engine, engine.load()
 
 
@@ -120,7 +127,7 @@ def test_a_mark_stands_where_the_sound_begins_after_a_pause(hibari: Hibari, spee
     level = np.abs(sound[: len(sound) // 120 * 120]).reshape(-1, 120).max(axis=1)
     # Sound after 150 ms of silence.
     onsets = [
-        place for place in range(30, len(level)) if level[place] > 0.01 and level[place - 30 : place].max() <= 0.01
+        place for place in range(30, len(level)) if level[place] > 0.005 and level[place - 30 : place].max() <= 0.005
     ]
     assert len(onsets) == len(marks) - 1
     for mark, onset in zip(marks[1:], onsets, strict=True):
@@ -139,13 +146,6 @@ def test_marks_come_before_their_sound_which_comes_in_pieces(hibari: Hibari) -> 
             made += sizes[-1]
     assert len(sizes) > 5
     assert max(sizes) < 0.7 * RATE_HZ
-
-
-def test_it_is_as_loud_as_espeak(hibari: Hibari) -> None:
-    espeak = choose(hibari[1], "en-us", "")
-    ours = np.concatenate([say(hibari, sentence)[0] for sentence in SENTENCES])
-    theirs = np.concatenate([say(hibari, sentence, voice=espeak)[0] for sentence in SENTENCES])
-    assert abs(loudness_db(ours, RATE_HZ) - loudness_db(theirs, espeak.sample_rate_hz)) < 1.5
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
@@ -283,7 +283,7 @@ def test_nothing_reaches_for_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
 
     for name in ("create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, partial(refuse, name=name))
-    engine = HibariEngine()
+    engine = new_engine()
     sound, _ = say((engine, engine.load()), "Hello.")
     assert np.abs(sound).max() > 0.1
     assert not asked
@@ -310,7 +310,7 @@ def test_a_package_that_is_missing_is_told_with_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(Unavailable) as caught:
-        HibariEngine().load()
+        new_engine().load()
     assert str(caught.value) == f"{named} is not installed: pip install '.[hibari]' in the folder of Parley"
 
 
@@ -356,5 +356,3 @@ def test_silence_is_taken_off_around_the_sound_and_not_within_it() -> None:
     sound = np.concatenate(list(trimmed))
     assert np.array_equal(sound, np.concatenate([quiet[:600], loud, quiet, loud, quiet[:1_200]]))
     assert not list(Trimmed(iter([quiet]), RATE_HZ, 0.05))
-    assert loudness_db(quiet, RATE_HZ) == float("-inf")
-    assert loudness_db(np.concatenate([loud, quiet]), RATE_HZ) == pytest.approx(-6.02, abs=0.01)

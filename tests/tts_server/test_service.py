@@ -55,8 +55,11 @@ class Endless(ScriptedEngine):
 
 
 class Serving:
-    def __init__(self, client: tts.TtsClient, telemetry: Telemetry, spans: InMemorySpanExporter) -> None:
+    def __init__(
+        self, client: tts.TtsClient, servicer: TtsServicer, telemetry: Telemetry, spans: InMemorySpanExporter
+    ) -> None:
         self.client = client
+        self.facts = servicer.facts
         self.telemetry = telemetry
         self.spans = spans
 
@@ -79,7 +82,7 @@ async def serving(engine: Engine, voice: str = "", store: Store | None = None) -
     ):
         await ready()
         async with tts.TtsClient(f"127.0.0.1:{port}") as client:
-            yield Serving(client, telemetry, spans)
+            yield Serving(client, servicer, telemetry, spans)
     worker.close()
 
 
