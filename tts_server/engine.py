@@ -30,6 +30,8 @@ class Voice:
     """Samples per second that the engine makes."""
     fingerprint: str = field(default="", compare=False)
     """Tells it from another that goes by the same name, in another version perhaps."""
+    quick: bool = False
+    """Makes a whole sentence so soon that the first piece of a reply need not end within one."""
     natural: bool = False
     """Speaks for its whole language, before voices of its regions that sound less like people."""
     engine: str = ""

@@ -6,17 +6,16 @@ Knows nothing of gRPC or of a particular engine.
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley.audio import SAMPLE_BYTES, Resampler
 from serving.telemetry import clock_ns
+from tts_server.cutting import End, cut
 from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.onset import from_first_sound
 from tts_server.synthesizer import Begun
-from tts_server.text.chunker import Chunker, Piece
 from tts_server.text.normalize import WrittenMarks, normalize
 
 if TYPE_CHECKING:
@@ -24,17 +23,14 @@ if TYPE_CHECKING:
 
     from tts_server.engine import Voice
     from tts_server.synthesizer import Synthesizer
+    from tts_server.text.chunker import Piece
 
-# A writer who stalls for so long has what there is spoken.
-_STALL_SECONDS: Final = 0.3
 _FIRST_CHUNK_SECONDS: Final = 0.04
 _CHUNK_SECONDS: Final = 0.2
 _BETWEEN_SENTENCES_SECONDS: Final = 0.12
 # Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
 _DELTAS: Final = 256
 _PIECES: Final = 16
-# What is cut at once before others have their turn: a message may bring a hundred times as much.
-_CUT_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +98,6 @@ class UnderWay:
 Event = Mark | Chunk | Sentence
 
 
-class _End(enum.Enum):
-    """The text is complete."""
-
-    END = enum.auto()
-
-
 class Speaker:
     """One reply."""
 
@@ -132,39 +122,21 @@ class Speaker:
 
     async def speak(self, text: AsyncIterator[str | None], emit: Callable[[Event], Awaitable[None]]) -> None:
         """Speak the reply whose text comes in pieces; None among them has everything so far spoken."""
-        deltas: asyncio.Queue[str | _End | None] = asyncio.Queue(_DELTAS)
-        pieces: asyncio.Queue[tuple[Piece, int] | _End] = asyncio.Queue(_PIECES)
+        deltas: asyncio.Queue[str | End | None] = asyncio.Queue(_DELTAS)
+        pieces: asyncio.Queue[tuple[Piece, int] | End] = asyncio.Queue(_PIECES)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(text, deltas), name="read")
-            tasks.create_task(self._cut(deltas, pieces), name="cut")
-            while not isinstance(item := await pieces.get(), _End):
+            tasks.create_task(cut(deltas, pieces, whole=self._voice.quick), name="cut")
+            while not isinstance(item := await pieces.get(), End):
                 self.under_way = UnderWay(self._sentences, item[1])
                 await self._sentence(*item, emit)
                 self.under_way = None
 
-    async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | _End | None]) -> None:
+    async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | End | None]) -> None:
         async for delta in text:
             self.characters += len(delta or "")
             await deltas.put(delta)
-        await deltas.put(_End.END)
-
-    async def _cut(
-        self, deltas: asyncio.Queue[str | _End | None], pieces: asyncio.Queue[tuple[Piece, int] | _End]
-    ) -> None:
-        chunker, ended = Chunker(), False
-        while not ended:
-            try:
-                async with asyncio.timeout(_STALL_SECONDS if chunker.waiting else None):
-                    delta = await deltas.get()
-            except TimeoutError:
-                ready = chunker.pause()
-            else:
-                ended = isinstance(delta, _End)
-                ready = await _add(chunker, delta) if isinstance(delta, str) else chunker.flush()
-            now = clock_ns()
-            for piece in ready:
-                await pieces.put((piece, now))
-        await pieces.put(_End.END)
+        await deltas.put(End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
         said = normalize(piece.text, fence=self._fence, language=self._voice.language, begins_line=not piece.start_char)
@@ -223,12 +195,3 @@ class Speaker:
             self.samples += len(pcm) // SAMPLE_BYTES
             await emit(Chunk(pcm, sample, self._chunks))
             self._chunks += 1
-
-
-async def _add(chunker: Chunker, delta: str) -> list[Piece]:
-    """The pieces that are complete with `delta`; others have their turn meanwhile, however long it is."""
-    ready = chunker.add(delta[:_CUT_AT_ONCE])
-    for start in range(_CUT_AT_ONCE, len(delta), _CUT_AT_ONCE):
-        await asyncio.sleep(0)
-        ready += chunker.add(delta[start : start + _CUT_AT_ONCE])
-    return ready

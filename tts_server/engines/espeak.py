@@ -191,7 +191,7 @@ class EspeakEngine:
             file = info.identifier.decode()
             if language not in self._files and _has_dictionary(data, file, language):
                 self._files[language] = file
-                found.append(Voice(language, language, info.name.decode().strip(), self._rate_hz, made_by))
+                found.append(Voice(language, language, info.name.decode().strip(), self._rate_hz, made_by, quick=True))
             place += 1
         found.sort(key=lambda voice: voice.name != _DEFAULT_VOICE)
         default = found[0]

@@ -105,7 +105,7 @@ class HibariEngine:
             raise Unavailable(f"hibari-tts is broken, install hibari-tts 0.2.1 anew: {error!r}") from error
         self._gain = self._measured_gain()
         made_by = f"{version('hibari-tts')} {LEVEL_DB} {self._ratio} {hashlib.sha256(model).hexdigest()}"
-        heart = Voice(VOICE, _LANGUAGE, "Heart, American English, female, neural", _RATE_HZ, natural=True)
+        heart = Voice(VOICE, _LANGUAGE, "Heart, American English, female, neural", _RATE_HZ, quick=True, natural=True)
         self._others = tuple(
             replace(voice, engine=self._other.name, description=f"{voice.description}, {self._other.name}")
             for voice in self._other.load()
