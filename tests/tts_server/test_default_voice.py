@@ -27,20 +27,19 @@ from tts_server.engines.scripted import ScriptedEngine
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.tts_server.conftest import LoadedEngine
     from tts_server.engine import Engine
 
 House = tuple["Engine", tuple[Voice, ...]]
-ASSETS = ("hibari.onnx", "vocab.json", "oov.onnx", "oov.json", "lexicon_us_gold.json.gz", "tagger.json.gz")
 
 
 def open_default() -> Engine:
     return open_engine(read(TtsConfig, {}))
 
 
-@pytest.fixture(scope="module")
-def house() -> House:
-    engine = open_default()
-    return engine, engine.load()
+@pytest.fixture
+def house(default_engine: LoadedEngine) -> House:
+    return default_engine, default_engine.voices
 
 
 @pytest.mark.parametrize(
@@ -72,8 +71,8 @@ def test_a_default_voice_that_is_configured_comes_before_the_natural_one(house: 
     ]
 
 
-async def test_a_call_is_told_which_engine_speaks_and_lists_have_both() -> None:
-    async with serving(open_default()) as server:
+async def test_a_call_is_told_which_engine_speaks_and_lists_have_both(default_engine: LoadedEngine) -> None:
+    async with serving(default_engine) as server:
         english, german, british = [
             await spoken(server.client, config, text)
             for config, text in (
@@ -120,8 +119,15 @@ async def test_without_its_package_espeak_speaks_and_says_why(
     assert listed.voices[0].description == "English (America)"
 
 
-@pytest.mark.parametrize("harm", ["missing", "empty", "cut", "other"])
-@pytest.mark.parametrize("name", ASSETS)
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        *(("hibari.onnx", "missing"), ("hibari.onnx", "empty"), ("hibari.onnx", "cut"), ("hibari.onnx", "other")),
+        *(("vocab.json", "missing"), ("vocab.json", "cut"), ("tagger.json.gz", "missing")),
+        *(("lexicon_us_gold.json.gz", "empty"), ("lexicon_us_gold.json.gz", "cut"), ("tagger.json.gz", "other")),
+        *(("oov.onnx", "missing"), ("oov.onnx", "empty"), ("oov.onnx", "cut"), ("oov.json", "other")),
+    ],
+)
 def test_a_file_that_is_broken_is_told_and_espeak_speaks(
     name: str, harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,9 +170,9 @@ async def test_who_stands_in_speaks_although_the_voice_that_is_configured_is_ano
         assert events[0] == tts.Ready("espeak", speaks, 24_000)
 
 
-async def test_a_voice_that_nobody_has_is_still_refused() -> None:
+async def test_a_voice_that_nobody_has_is_still_refused(default_engine: LoadedEngine) -> None:
     with pytest.raises(InvalidInput, match="no voice emma: choose one of heart"):
-        async with serving(open_default(), "emma"):
+        async with serving(default_engine, "emma"):
             pass
 
 

@@ -21,11 +21,8 @@ from onnxruntime import RunOptions
 from parley import tts
 from parley.audio import resample, to_float32
 from parley.errors import EngineFailed, InvalidInput, Unavailable
-from serving.config import read
 from tests.tts_server.test_service import serving, spoken
-from tts_server.config import TtsConfig
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark, choose
-from tts_server.engines import default_voice, open_engine
 from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.hibari.engine import HibariEngine
 from tts_server.engines.hibari.network import Network, infer
@@ -39,6 +36,8 @@ if TYPE_CHECKING:
 
     from onnxruntime import InferenceSession
 
+    from tests.tts_server.conftest import LoadedEngine
+    from tts_server.engine import Engine
     from tts_server.engines.hibari.network import Feed
 
 RATE_HZ = 24_000
@@ -53,17 +52,16 @@ SENTENCES = (
     "It is nine o'clock. Good morning! What would you like to do today?",
 )
 Sound = NDArray[np.float32]
-Hibari = tuple[HibariEngine, tuple[Voice, ...]]
+Hibari = tuple["Engine", tuple[Voice, ...]]
 
 
 def new_engine() -> HibariEngine:
     return HibariEngine(LevelledEngine(EspeakEngine(), RATIO), RATIO)
 
 
-@pytest.fixture(scope="module")
-def hibari() -> Hibari:
-    engine = new_engine()
-    return engine, engine.load()
+@pytest.fixture
+def hibari(default_engine: LoadedEngine) -> Hibari:
+    return default_engine, default_engine.voices
 
 
 def say(hibari: Hibari, text: str, speed: float = 1.0, voice: Voice | None = None) -> tuple[Sound, list[WordMark]]:
@@ -289,10 +287,9 @@ def test_nothing_reaches_for_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not asked
 
 
-async def test_a_reply_is_spoken_over_the_wire() -> None:
-    config = read(TtsConfig, {"PARLEY_TTS_ENGINE": "hibari"})
+async def test_a_reply_is_spoken_over_the_wire(default_engine: LoadedEngine) -> None:
     text = "It costs $5, at 10:05. Isn't that cheap?"
-    async with serving(open_engine(config), default_voice(config)) as server:
+    async with serving(default_engine) as server:
         events = await spoken(server.client, tts.Config(), text)
         german = await spoken(server.client, tts.Config(language="de"), "Guten Tag.")
     assert events[0] == tts.Ready("hibari", "heart", RATE_HZ)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.tts_server.conftest import LoadedEngine
     from tts_server.engine import Engine
 
 RATE_HZ = 24_000
@@ -61,11 +62,13 @@ House = dict[str, tuple["Engine", tuple[Voice, ...]]]
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
+def house(default_engine: LoadedEngine) -> House:
     """The default engines, without compression, with it, and with much of it."""
     opened = {ratio: open_engine(read(TtsConfig, {"PARLEY_TTS_COMPRESSION_RATIO": ratio})) for ratio in ("1", "4")}
-    engines = {"default": open_engine(read(TtsConfig, {})), **opened}
-    return {name: (engine, engine.load()) for name, engine in engines.items()}
+    return {
+        "default": (default_engine, default_engine.voices),
+        **{ratio: (engine, engine.load()) for ratio, engine in opened.items()},
+    }
 
 
 def say(engine: Engine, voice: Voice, text: str) -> Sound:
