@@ -29,19 +29,27 @@ _NEEDS_MODEL: Final = ("openai", "ctranslate2", "vllm")
 def look_at_engines(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what is missing for the engines, or that nothing is."""
     engines = {kind: environment.get(f"PARLEY_{kind}_ENGINE", "") or name for kind, name in _DEFAULTS.items()}
-    whole = True
-    for kind, engine in engines.items():
-        package, extra = _PACKAGES.get(engine, ("", ""))
-        if package and importlib.util.find_spec(package) is None:
-            whole = False
-            what = f"PARLEY_{kind}_ENGINE={engine} needs {package}, which is not installed"
-            stand_in = _STAND_INS.get(engine, "")
-            state = State.NOTE if stand_in and importlib.util.find_spec(_PACKAGES[stand_in][0]) else State.WRONG
-            what += f"; {stand_in} stands in" if state is State.NOTE else ""
-            yield Finding("engines", state, what, f"pip install '.[{extra}]' in the folder of Parley")
+    missing = [finding for kind, engine in engines.items() for finding in _missing(kind, engine)]
+    yield from missing
+    whole = not missing
     if engines["LLM"] in _NEEDS_MODEL and not environment.get("PARLEY_LLM_MODEL", ""):
         whole = False
         what = f"PARLEY_LLM_ENGINE={engines['LLM']} needs a model, and PARLEY_LLM_MODEL is empty"
         yield Finding("engines", State.WRONG, what, "name the model in PARLEY_LLM_MODEL")
     if whole:
         yield Finding("engines", State.FINE, ", ".join(engines.values()))
+
+
+def _missing(kind: str, engine: str) -> Iterator[Finding]:
+    """What an engine lacks, or the one that stands in for it, and speaks beside it."""
+    stand_in = _STAND_INS.get(engine, "")
+    lacking = [
+        name for name in (engine, stand_in) if name in _PACKAGES and not importlib.util.find_spec(_PACKAGES[name][0])
+    ]
+    for name in lacking:
+        package, extra = _PACKAGES[name]
+        what = f"PARLEY_{kind}_ENGINE={engine} needs {package}, which is not installed"
+        is_stood_in_for = bool(stand_in) and lacking == [engine]
+        what += f"; {stand_in} stands in" if is_stood_in_for else ""
+        state = State.NOTE if is_stood_in_for else State.WRONG
+        yield Finding("engines", state, what, f"pip install '.[{extra}]' in the folder of Parley")

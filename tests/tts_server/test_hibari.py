@@ -232,7 +232,10 @@ def test_every_language_of_a_script_has_a_voice(hibari: Hibari, language: str) -
 
 @pytest.mark.parametrize(
     "text",
-    ["привет", "漢字", "こんにちは", "안녕하세요", "مرحبا", "नमस्ते", "γειά", "שלום", "བོད་", "½", "²x", "123456789" * 40],
+    [
+        *("привет", "漢字", "こんにちは", "안녕하세요", "مرحبا", "नमस्ते", "γειά", "שלום", "བོད་", "½", "²x"),
+        *("123456789" * 40, "a" * 300),
+    ],
 )
 def test_what_it_cannot_say_is_spoken_by_espeak_and_marked(hibari: Hibari, text: str) -> None:
     sound, marks = say(hibari, text)
@@ -253,7 +256,21 @@ def test_one_foreign_word_leaves_the_others_to_the_voice(hibari: Hibari) -> None
     assert abs(len(sound) - alone) < 0.2 * RATE_HZ
 
 
-@pytest.mark.parametrize("text", ["", "   ", "...", "—", "👍", "\0", "[", "'"])
+@pytest.mark.parametrize(
+    "text", [*"aBIZ7", "+", "=", "§", "∑", "%", "😀", "👍", "❤️", "🇩🇪", "ℵ", "ⅷ", "ᚠ", "Ω", "w8", "C++"]
+)
+def test_a_letter_a_sign_or_an_emoji_alone_is_no_silence(hibari: Hibari, text: str) -> None:
+    assert np.abs(say(hibari, text)[0]).max() > 0.1
+
+
+def test_a_word_of_three_hundred_letters_is_said_to_its_end(hibari: Hibari) -> None:
+    # Its network for unknown words takes 24 letters, which are over within two seconds.
+    sound, marks = say(hibari, f"He said {'abcde' * 60}.")
+    assert len(sound) > 5 * RATE_HZ
+    assert len(marks) == 3
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "—", "\0", "[", "'"])
 def test_where_nothing_is_to_be_said_nothing_is(hibari: Hibari, text: str) -> None:
     assert say(hibari, text)[1] == []
 
