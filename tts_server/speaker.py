@@ -16,7 +16,7 @@ from tts_server.cutting import End, cut
 from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.onset import from_first_sound
 from tts_server.synthesizer import Begun
-from tts_server.text.normalize import WrittenMarks, normalize
+from tts_server.text.normalize import WrittenMarks, normalize, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tts_server.engine import Voice
     from tts_server.synthesizer import Synthesizer
     from tts_server.text.chunker import Piece
+    from tts_server.text.normalize import NormalizedText
 
 _FIRST_CHUNK_SECONDS: Final = 0.04
 _CHUNK_SECONDS: Final = 0.2
@@ -109,6 +110,7 @@ class Speaker:
         self._speed = speed
         self._sentences = 0
         self._fence = ""
+        self._wordless: tuple[Piece, int] | None = None
         self._chunks = 0
         self.samples = 0
         """Samples made so far."""
@@ -131,6 +133,9 @@ class Speaker:
                 self.under_way = UnderWay(self._sentences, item[1])
                 await self._sentence(*item, emit)
                 self.under_way = None
+            if not self._sentences and self._wordless is not None:
+                # A reply that is an emoji alone says its name: silence would be taken for a fault.
+                await self._say(pictures_of(self._wordless[0].text), *self._wordless, emit)
 
     async def _read(self, text: AsyncIterator[str | None], deltas: asyncio.Queue[str | End | None]) -> None:
         async for delta in text:
@@ -139,8 +144,16 @@ class Speaker:
         await deltas.put(End.END)
 
     async def _sentence(self, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]) -> None:
+        is_code = bool(self._fence)
         said = normalize(piece.text, fence=self._fence, language=self._voice.language, begins_line=not piece.start_char)
         self._fence = said.fence
+        if not said.text and not is_code:
+            self._wordless = self._wordless or (piece, ready_ns)
+        await self._say(said, piece, ready_ns, emit)
+
+    async def _say(
+        self, said: NormalizedText, piece: Piece, ready_ns: int, emit: Callable[[Event], Awaitable[None]]
+    ) -> None:
         if not said.text:
             return
         begun, first, marks = Begun(ready_ns, cached=False), 0, WrittenMarks(said, piece.start_char)

@@ -90,18 +90,18 @@ def test_every_voice_is_as_loud_as_the_others(house: House, name: str, ratio: st
     assert max(np.abs(sound).max() for sound in sounds) <= CEILING + 0.001
 
 
-@pytest.mark.parametrize("name", ["heart", "en-us"])
-def test_compression_brings_loud_and_soft_words_together(house: House, name: str) -> None:
+def test_compression_brings_loud_and_soft_words_together(house: House) -> None:
     """The distance of the loudest tenth of 100 ms from the middle one."""
     above = []
     for ratio in ("1", "default", "4"):
         engine, voices = house[ratio]
-        voice = choose(voices, name, "")
+        # One whose sound is the same each time.
+        voice = choose(voices, "heart", "")
         sound = np.concatenate([say(engine, voice, text) for text in ENGLISH])
         block = voice.sample_rate_hz // 10
         powers = np.square(sound[: len(sound) // block * block].reshape(-1, block)).mean(axis=1)
         above.append(10 * np.log10(np.quantile(powers, 0.9) / np.quantile(powers, 0.5)))
-    assert above[0] > above[1] + 0.1 > above[2] + 0.4
+    assert above[0] > above[1] + 0.5 > above[2] + 0.8
 
 
 def test_piper_s_voices_have_that_level_too_and_their_marks_stay(tmp_path: Path) -> None:
