@@ -147,8 +147,8 @@ class Speaker:
         is_code = bool(self._fence)
         said = normalize(piece.text, fence=self._fence, language=self._voice.language, begins_line=not piece.start_char)
         self._fence = said.fence
-        if not said.text and not is_code:
-            self._wordless = self._wordless or (piece, ready_ns)
+        if not said.text and not is_code and self._wordless is None and pictures_of(piece.text).text:
+            self._wordless = (piece, ready_ns)
         await self._say(said, piece, ready_ns, emit)
 
     async def _say(
