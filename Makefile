@@ -96,12 +96,12 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt
 	$(LOCK_IMAGE) --extra asr --output-file locks/images/asr.txt
 	$(LOCK_IMAGE) --extra llm --extra ctranslate2 --output-file locks/images/llm.txt
-	$(LOCK_IMAGE) --extra tts --extra redis --output-file locks/images/tts.txt
-	$(LOCK_IMAGE) --extra tts --extra redis --extra piper --output-file locks/images/tts-piper.txt
+	$(LOCK_IMAGE) --extra tts --extra hibari --extra redis --output-file locks/images/tts.txt
+	$(LOCK_IMAGE) --extra tts --extra hibari --extra redis --extra piper --output-file locks/images/tts-piper.txt
 	$(LOCK_IMAGE) --extra models --output-file locks/images/models.txt
 	$(LOCK_CUDA) --constraints locks/dev.txt --extra asr --group asr-cuda --output-file locks/images/asr-cuda.txt
 	$(LOCK_CUDA) --extra llm --group llm-cuda --output-file locks/images/llm-cuda.txt
-	$(LOCK_CUDA) --constraints locks/dev.txt --extra tts --extra redis --extra piper --group tts-cuda \
+	$(LOCK_CUDA) --constraints locks/dev.txt --extra tts --extra hibari --extra redis --extra piper --group tts-cuda \
 		--overrides locks/images/overrides.txt --output-file locks/images/tts-cuda.txt
 
 sbom: .venv-checkers/.installed ## write what each image gets from PyPI into build/sbom, as CycloneDX; FOLDER=elsewhere

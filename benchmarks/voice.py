@@ -1,8 +1,10 @@
 """How soon and how fast a speech engine speaks, how well it is understood, and how soon it stops, on this machine.
 
-    PYTHONPATH=. python benchmarks/voice.py [--rounds 5] [--engine hibari]
+    PYTHONPATH=. python benchmarks/voice.py [--rounds 5] [--engine hibari] [--first-words 8]
 
-Fifteen sentences, normalized and cut as the TTS server does; they are spoken without a cache, one after the other.
+Fifteen sentences, normalized and cut as the TTS server does where they come at once; they are spoken without a cache,
+one after the other. `--first-words` has the first piece end after so many words, 0 only with a clause. Torn are first
+pieces that end without a mark.
 First audio is the time from the first piece's text to its first sound, the real-time factor the time for all of a
 sentence over the length of its sound. "Stops" is the time from the listener's leaving, half way to the first audio, to
 the engine's return. Words wrong are those that Moonshine hears otherwise; figures for numbers are none.
@@ -25,7 +27,7 @@ from serving.config import read
 from tts_server.config import TtsConfig
 from tts_server.engine import Audio, SpeechRequest
 from tts_server.engines import open_engine
-from tts_server.text.chunker import Chunker
+from tts_server.text.chunker import FIRST_WORDS, Chunker, ChunkerConfig
 from tts_server.text.normalize import normalize
 
 if TYPE_CHECKING:
@@ -55,17 +57,17 @@ FIGURES: Final = (
 QUIET: Final = np.zeros(4_800, dtype=np.float32)
 
 
-def pieces(text: str, voice: Voice) -> list[str]:
+def pieces(text: str, voice: Voice, first_words: int) -> list[str]:
     """What the TTS server gives its engine."""
-    chunker = Chunker()
+    chunker = Chunker(ChunkerConfig(first_words=first_words))
     cut = [*chunker.add(text), *chunker.flush()]
     return [normalize(each.text, fence="", language=voice.language, begins_line=True).text for each in cut]
 
 
-def speak(engine: Engine, voice: Voice, text: str) -> tuple[bytes, float, float]:
-    """Sound of a text, and the seconds to its first and its last sample."""
+def speak(engine: Engine, voice: Voice, cut: list[str]) -> tuple[bytes, float, float]:
+    """Sound of the pieces of a text, and the seconds to its first and its last sample."""
     begun, first, sound = time.perf_counter(), 0.0, bytearray()
-    for piece in pieces(text, voice):
+    for piece in cut:
         for event in engine.speak(SpeechRequest(piece, voice, 1.0), threading.Event()):
             if isinstance(event, Audio):
                 first = first or time.perf_counter() - begun
@@ -118,14 +120,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--engine", default="hibari")
+    parser.add_argument("--first-words", type=int)
     given = parser.parse_args()
     engine = open_engine(read(TtsConfig, {"PARLEY_TTS_ENGINE": given.engine}))
     voice = engine.load()[0]
+    words = given.first_words if given.first_words is not None else 0 if voice.quick else FIRST_WORDS
     firsts, factors, stopped, sounds = [], [], [], list[bytes]()
+    torn = sum(pieces(text, voice, words)[0].rstrip()[-1] not in ".,;:!?" for text in SENTENCES)
     for _ in range(given.rounds):
         sounds.clear()
         for text in SENTENCES:
-            sound, first, whole = speak(engine, voice, text)
+            cut = pieces(text, voice, words)
+            sound, first, whole = speak(engine, voice, cut)
             sounds.append(sound)
             firsts.append(first * 1000)
             factors.append(whole * voice.sample_rate_hz * SAMPLE_BYTES / len(sound))
@@ -133,7 +139,8 @@ def main() -> None:
     print(
         f"{given.engine}: first audio p50 {percentile(firsts, 0.5):.0f} ms, p95 {percentile(firsts, 0.95):.0f} ms; "
         f"real-time factor p50 {percentile(factors, 0.5):.3f}; stops p50 {percentile(stopped, 0.5):.1f} ms, "
-        f"p95 {percentile(stopped, 0.95):.1f} ms; words wrong {100 * wrong(sounds, voice.sample_rate_hz):.1f} %"
+        f"p95 {percentile(stopped, 0.95):.1f} ms; torn {torn} of {len(SENTENCES)}; "
+        f"words wrong {100 * wrong(sounds, voice.sample_rate_hz):.1f} %"
     )
 
 

@@ -55,17 +55,9 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         *("LLM_PARALLEL", "LLM_THREADS", "LLM_CONTEXT_TOKENS", "LLM_VLLM_ARGS", "LLM_TOOLS", "LLM_MAX_CALLS"),
         *("SCRIPTED_LLM_TEXT", "SCRIPTED_LLM_DELAY_MS", "SCRIPTED_LLM_DELTA_MS"),
         # The TTS server.
-        *(
-            "TTS_HOST",
-            "TTS_ENGINE",
-            "TTS_VOICE",
-            "TTS_VOICES_DIR",
-            "TTS_LEXICON",
-            "TTS_DEVICE",
-            "TTS_CACHE_MB",
-            "REDIS_URL",
-        ),
-        *("TTS_MAX_CALLS", "SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
+        *("TTS_HOST", "TTS_ENGINE", "TTS_VOICE", "TTS_VOICES_DIR", "TTS_LEXICON", "TTS_DEVICE", "TTS_CACHE_MB"),
+        *("REDIS_URL", "TTS_COMPRESSION_RATIO", "TTS_MAX_CALLS"),
+        *("SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
         # The command line.
         "TEMPO_URL",
         # Every process.

@@ -50,7 +50,7 @@ class EngineFacts:
     model: str = ""
     """Its model, the first where it has several."""
     problem: str = ""
-    """Why calls may fail although they are taken; empty: nothing is known to be wrong."""
+    """Why calls may fail although they are taken, or another engine stands in; empty: nothing is known to be wrong."""
     turn_detection: str = ""
     """How turns are found to be over; empty: it finds none."""
 

@@ -19,7 +19,10 @@ class TtsConfig(TlsSettings):
     port: int = port_setting("PARLEY_TTS_PORT", help="Port to listen on.")
     metrics_port: int = port_setting("PARLEY_TTS_METRICS_PORT", help="Port of /metrics; 0 for none.")
     engine: str = setting(
-        "PARLEY_TTS_ENGINE", "espeak", choices=("espeak", "hibari", "piper", "scripted"), help="Engine to use."
+        "PARLEY_TTS_ENGINE",
+        "hibari",
+        choices=("espeak", "hibari", "piper", "scripted"),
+        help="Engine to use. hibari: English; espeak speaks the rest, and all where hibari cannot be loaded.",
     )
     voice: str = setting("PARLEY_TTS_VOICE", "", help="Default voice; empty: the engine's. piper: a path does too.")
     voices_dir: str = setting(
@@ -31,6 +34,13 @@ class TtsConfig(TlsSettings):
         "PARLEY_TTS_LEXICON", "", help="Pronunciation lexicon, a TOML file; empty: words are read as they are written."
     )
     device: str = setting("PARLEY_TTS_DEVICE", "cpu", choices=("cpu", "cuda"), help="piper: where it computes.")
+    compression_ratio: float = setting(
+        "PARLEY_TTS_COMPRESSION_RATIO",
+        1.5,
+        help="How many dB of loud speech above -24 dB become one; 1: no compression. More is easier heard in noise.",
+        minimum=1,
+        maximum=20,
+    )
     cache_mb: int = setting(
         "PARLEY_TTS_CACHE_MB", 64, help="Megabytes of speech kept to be said again; 0: none, nor in Redis.", minimum=0
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from parley.errors import InvalidInput
 
@@ -30,6 +30,12 @@ class Voice:
     """Samples per second that the engine makes."""
     fingerprint: str = field(default="", compare=False)
     """Tells it from another that goes by the same name, in another version perhaps."""
+    quick: bool = False
+    """Makes a whole sentence so soon that the first piece of a reply need not end within one."""
+    natural: bool = False
+    """Speaks for its whole language, before voices of its regions that sound less like people."""
+    engine: str = ""
+    """Name of the engine that speaks, where that is another one than lists it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,16 @@ class SpeechRequest:
     """1: as the voice speaks by itself; 0.5 to 2."""
 
 
+@runtime_checkable
+class StandingIn(Protocol):
+    """An engine that may speak in the place of another."""
+
+    @property
+    def problem(self) -> str:
+        """Why it does, a sentence for people; empty: it does not."""
+        ...
+
+
 class Engine(Protocol):
     """An adapter around one speech synthesizer. Its methods block, and are called on workers' threads."""
 
@@ -99,7 +115,8 @@ class Engine(Protocol):
 def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
     """The voice called `name`, or the first one of `language` (BCP 47, any case), or the first of all.
 
-    Where a land has no voice of its own, another of its language speaks: German for "de-AT".
+    Where a land has no voice of its own, another of its language speaks: German for "de-AT". So does a natural one
+    where the others are not: American English for "en-GB".
 
     Raises:
         InvalidInput: there is none; names the field and the choices.
@@ -119,15 +136,20 @@ def choose(voices: Sequence[Voice], name: str, language: str) -> Voice:
 def speaking(voices: Sequence[Voice], language: str) -> tuple[Voice, ...]:
     """The voices of a language and of its regions; all for an empty one.
 
-    The default, which is the first of all, stays first; then come those of exactly that language, and of its own land:
-    French of France before that of Belgium.
+    The default, which is the first of all, stays first; then come natural ones of any region, then those of exactly
+    that language, and of its own land: French of France before that of Belgium.
     """
     wanted = _tag(language)
     if not wanted:
         return tuple(voices)
+    base = wanted.partition("-")[0]
     home = (wanted, f"{wanted}-{wanted}")
-    found = [voice for voice in voices if f"{_tag(voice.language)}-".startswith(f"{wanted}-")]
-    return tuple(sorted(found, key=lambda voice: voice != voices[0] and _tag(voice.language) not in home))
+    found = [voice for voice in voices if _is_within(voice, base if voice.natural else wanted)]
+    return tuple(sorted(found, key=lambda each: (each != voices[0], not each.natural, _tag(each.language) not in home)))
+
+
+def _is_within(voice: Voice, language: str) -> bool:
+    return f"{_tag(voice.language)}-".startswith(f"{language}-")
 
 
 def _tag(language: str) -> str:

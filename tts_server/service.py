@@ -16,7 +16,7 @@ from serving.grpc_server import statuses
 from serving.metrics import exemplar
 from serving.status import EngineFacts
 from tts_server.cache.synthesizer import CachedSynthesizer
-from tts_server.engine import choose, speaking
+from tts_server.engine import StandingIn, choose, speaking
 from tts_server.lexicons import NO_WORDS, Lexicons
 from tts_server.metrics import TtsMetrics
 from tts_server.prosody import Adjust, Prosody
@@ -74,6 +74,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, self._metrics.cache)
         self._telemetry = telemetry
         self._voices: tuple[Voice, ...] = ()
+        self._problem = ""
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
 
     async def load(self, default_voice: str) -> None:
@@ -85,12 +86,16 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         """
         await self._worker.run(prepare)
         voices = await self._worker.run(self._engine.load)
-        first = choose(voices, default_voice, "")
+        if isinstance(self._engine, StandingIn):
+            self._problem = self._engine.problem
+        # Who stands in may not know the voice of the other, and speaks all the same.
+        known = not self._problem or any(voice.name == default_voice.lower() for voice in voices)
+        first = choose(voices, default_voice if known else "", "")
         self._voices = (first, *(voice for voice in voices if voice != first))
 
     def facts(self) -> EngineFacts:
         """What is known of the engine; its model is the voice that speaks where none is asked for."""
-        return EngineFacts(self._engine.name, next((voice.name for voice in self._voices), ""))
+        return EngineFacts(self._engine.name, next((voice.name for voice in self._voices), ""), self._problem)
 
     async def ListVoices(  # noqa: N802 - the name in the proto
         self,
@@ -129,12 +134,13 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         voice = choose(self._voices, config.voice, config.language)
         rate = config.sample_rate_hz or _DEFAULT_RATE_HZ
         prosody = Prosody(config.speed if config.HasField("speed") else 1.0, config.gain_db)
-        ready = tts_pb2.SynthesizeReady(engine=self._engine.name, voice=voice.name, sample_rate_hz=rate)
+        engine = voice.engine or self._engine.name
+        ready = tts_pb2.SynthesizeReady(engine=engine, voice=voice.name, sample_rate_hz=rate)
         await peer.write(tts_pb2.SynthesizeResponse(ready=ready))
         speaker = Speaker(self._synthesizer, voice, rate, prosody, self._lexicons.lexicon(voice.language, own))
         parent = config.trace.traceparent or peer.traceparent
         leads = exemplar(parent)
-        spans = SentenceSpans(self._telemetry, parent, config.session_id, self._engine.name)
+        spans = SentenceSpans(self._telemetry, parent, config.session_id, engine)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):

@@ -6,38 +6,35 @@ Knows nothing of gRPC or of a particular engine.
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley.audio import SAMPLE_BYTES
 from serving.telemetry import clock_ns
+from tts_server.cutting import End, cut
 from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.loudness import Converted
 from tts_server.onset import from_first_sound
 from tts_server.prosody import Adjust, Prosody, ProsodyCourse
 from tts_server.synthesizer import Begun
-from tts_server.text.chunker import Chunker, Piece
-from tts_server.text.normalize import WrittenMarks, normalize
+from tts_server.text.normalize import WrittenMarks, normalize, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tts_server.engine import Voice
     from tts_server.synthesizer import Synthesizer
+    from tts_server.text.chunker import Piece
     from tts_server.text.lexicon import Lexicon
+    from tts_server.text.normalize import NormalizedText
 
-# A writer who stalls for so long has what there is spoken.
-_STALL_SECONDS: Final = 0.3
 _FIRST_CHUNK_SECONDS: Final = 0.04
 _CHUNK_SECONDS: Final = 0.2
 _BETWEEN_SENTENCES_SECONDS: Final = 0.12
 # Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
 _DELTAS: Final = 256
 _PIECES: Final = 16
-# What is cut at once before others have their turn: a message may bring a hundred times as much.
-_CUT_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +104,9 @@ Delta = str | Adjust | None
 """A piece of the text, another prosody for what begins after it, or the wish to hear what there is."""
 
 
-class _End(enum.Enum):
-    """The text is complete."""
-
-    END = enum.auto()
-
-
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A piece whose turn it will be."""
+    """A piece whose turn it is."""
 
     piece: Piece
     ready_ns: int
@@ -144,6 +135,7 @@ class Speaker:
         self._lexicon = lexicon
         self._sentences = 0
         self._fence = ""
+        self._wordless: _Ready | None = None
         self._chunks = 0
         self.samples = 0
         """Samples made so far."""
@@ -157,17 +149,20 @@ class Speaker:
 
     async def speak(self, text: AsyncIterator[Delta], emit: Callable[[Event], Awaitable[None]]) -> None:
         """Speak the reply whose text comes in pieces; None among them has everything so far spoken."""
-        deltas: asyncio.Queue[Delta | _End] = asyncio.Queue(_DELTAS)
-        pieces: asyncio.Queue[_Ready | _End] = asyncio.Queue(_PIECES)
+        deltas: asyncio.Queue[str | End | None] = asyncio.Queue(_DELTAS)
+        pieces: asyncio.Queue[tuple[Piece, int] | End] = asyncio.Queue(_PIECES)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(text, deltas), name="read")
-            tasks.create_task(self._cut(deltas, pieces), name="cut")
-            while not isinstance(item := await pieces.get(), _End):
-                self.under_way = UnderWay(self._sentences, item.ready_ns)
-                await self._sentence(item, emit)
+            tasks.create_task(cut(deltas, pieces, whole=self._voice.quick), name="cut")
+            while not isinstance(item := await pieces.get(), End):
+                self.under_way = UnderWay(self._sentences, item[1])
+                await self._sentence(self._ready(*item), emit)
                 self.under_way = None
+            if not self._sentences and self._wordless is not None:
+                # A reply that is an emoji alone says its name: silence would be taken for a fault.
+                await self._say(pictures_of(self._wordless.piece.text), self._wordless, emit)
 
-    async def _read(self, text: AsyncIterator[Delta], deltas: asyncio.Queue[Delta | _End]) -> None:
+    async def _read(self, text: AsyncIterator[Delta], deltas: asyncio.Queue[str | End | None]) -> None:
         async for delta in text:
             match delta:
                 case str():
@@ -178,28 +173,15 @@ class Speaker:
                 case None:
                     pass
             await deltas.put(delta)
-        await deltas.put(_End.END)
+        await deltas.put(End.END)
 
-    async def _cut(self, deltas: asyncio.Queue[Delta | _End], pieces: asyncio.Queue[_Ready | _End]) -> None:
-        chunker, ended = Chunker(), False
-        while not ended:
-            try:
-                async with asyncio.timeout(_STALL_SECONDS if chunker.waiting else None):
-                    delta = await deltas.get()
-            except TimeoutError:
-                ready = chunker.pause()
-            else:
-                ended = isinstance(delta, _End)
-                ready = await _add(chunker, delta) if isinstance(delta, str) else chunker.flush()
-            now = clock_ns()
-            for piece in ready:
-                # The space before a sentence may have come long before the sentence.
-                begins = piece.end_char - len(piece.text.lstrip())
-                await pieces.put(_Ready(piece, now, self._course.at(begins)))
-        await pieces.put(_End.END)
+    def _ready(self, piece: Piece, ready_ns: int) -> _Ready:
+        # The space before a sentence may have come long before the sentence.
+        begins = piece.end_char - len(piece.text.lstrip())
+        return _Ready(piece, ready_ns, self._course.at(begins))
 
     async def _sentence(self, item: _Ready, emit: Callable[[Event], Awaitable[None]]) -> None:
-        piece, ready_ns = item.piece, item.ready_ns
+        piece, is_code = item.piece, bool(self._fence)
         said = normalize(
             piece.text,
             fence=self._fence,
@@ -208,8 +190,14 @@ class Speaker:
             lexicon=self._lexicon,
         )
         self._fence = said.fence
+        if not said.text and not is_code and self._wordless is None and pictures_of(piece.text).text:
+            self._wordless = item
+        await self._say(said, item, emit)
+
+    async def _say(self, said: NormalizedText, item: _Ready, emit: Callable[[Event], Awaitable[None]]) -> None:
         if not said.text:
             return
+        piece, ready_ns = item.piece, item.ready_ns
         begun, first, marks = Begun(ready_ns, cached=False), 0, WrittenMarks(said, piece.start_char)
         sound = Converted(self._voice.sample_rate_hz, self._rate_hz, item.prosody.gain_db)
         waiting = bytearray(self._pause())
@@ -262,12 +250,3 @@ class Speaker:
             self.samples += len(pcm) // SAMPLE_BYTES
             await emit(Chunk(pcm, sample, self._chunks))
             self._chunks += 1
-
-
-async def _add(chunker: Chunker, delta: str) -> list[Piece]:
-    """The pieces that are complete with `delta`; others have their turn meanwhile, however long it is."""
-    ready = chunker.add(delta[:_CUT_AT_ONCE])
-    for start in range(_CUT_AT_ONCE, len(delta), _CUT_AT_ONCE):
-        await asyncio.sleep(0)
-        ready += chunker.add(delta[start : start + _CUT_AT_ONCE])
-    return ready

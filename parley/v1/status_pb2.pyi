@@ -94,7 +94,9 @@ class GetStatusResponse(_message.Message):
     model: _builtins.str
     """Model of the engine, the first where it has several. Empty: the engine has no models to tell apart."""
     problem: _builtins.str
-    """Why calls may fail although they are taken, a sentence for people. Empty: nothing is known to be wrong."""
+    """Why calls may fail although they are taken, or why another engine stands in for the one that was wanted; a sentence for
+    people. Empty: nothing is known to be wrong.
+    """
     calls: _builtins.int
     """Calls that run now; the ASR server has one for each session."""
     queue_depth: _builtins.int

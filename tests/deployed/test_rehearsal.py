@@ -144,10 +144,15 @@ def test_the_gateway_s_image_has_what_keeps_deletion_costs(roots: dict[str, Root
 def test_an_image_has_the_packages_of_its_process_and_no_other(roots: dict[str, Root], image: str) -> None:
     script = (
         "import importlib.util as u; "
-        "print(*[n for n in ('av', 'espeakng_loader', 'faster_whisper', 'jinja2', 'pip') if u.find_spec(n)])"
+        "print(*[n for n in ('av', 'espeakng_loader', 'faster_whisper', 'hibari', 'jinja2', 'pip') if u.find_spec(n)])"
     )
     command = roots[image].command(["python", "-c", script], {}, is_image=True)
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     # faster-whisper decodes files with PyAV.
-    wanted = {"gateway": ["av"], "asr": ["av", "faster_whisper"], "llm": ["jinja2"], "tts": ["espeakng_loader"]}
+    wanted = {
+        "gateway": ["av"],
+        "asr": ["av", "faster_whisper"],
+        "llm": ["jinja2"],
+        "tts": ["espeakng_loader", "hibari"],
+    }
     assert found == wanted[image]

@@ -90,7 +90,7 @@ async def test_what_was_said_and_measured_can_be_saved(house: House, tmp_path: P
 async def test_a_voice_is_chosen_from_the_servers_list_and_kept(house: House) -> None:
     async with visiting(house.url, Visitor()) as page:
         await page.click("#open-settings")
-        await page.select_option("#voice", label="English (America), female")
+        await page.select_option("#voice", label="English (America), female, espeak")
         await page.check("#push-to-talk")
         await page.keyboard.press("Escape")
         await page.reload(wait_until="networkidle")
@@ -99,6 +99,7 @@ async def test_a_voice_is_chosen_from_the_servers_list_and_kept(house: House) ->
         assert await page.is_checked("#push-to-talk")
         voices = await page.eval_on_selector_all("#voice option", "all => all.map(each => each.textContent)")
         assert all("English" in voice for voice in voices[1:])
+        assert voices[1] == "Heart, American English, female, neural"
         assert await page.is_hidden("#instructions"), "the rules do not listen to any"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import jiwer
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from parley.audio import resample, to_float32
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark, choose
 from tts_server.engines.espeak import EspeakEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SENTENCES = (
     "Seven times eight is fifty six.",
@@ -29,9 +33,18 @@ def espeak() -> tuple[EspeakEngine, tuple[Voice, ...]]:
 
 
 def say(engine: EspeakEngine, request: SpeechRequest) -> tuple[bytes, list[WordMark]]:
-    events = list(engine.speak(request, threading.Event()))
+    return taken_apart(list(engine.speak(request, threading.Event())))
+
+
+def taken_apart(events: list[Audio | WordMark]) -> tuple[bytes, list[WordMark]]:
     pcm = b"".join(event.pcm for event in events if isinstance(event, Audio))
     return pcm, [event for event in events if isinstance(event, WordMark)]
+
+
+def is_same(one: tuple[bytes, list[WordMark]], other: tuple[bytes, list[WordMark]]) -> bool:
+    """The library has a random part in each sound: a millisecond here and there."""
+    words = [[(mark.start_char, mark.end_char) for mark in marks] for _, marks in (one, other)]
+    return words[0] == words[1] and abs(len(one[0]) - len(other[0])) < 0.1 * len(other[0])
 
 
 def test_american_english_comes_first_among_many_voices(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
@@ -137,3 +150,81 @@ def test_the_next_text_is_whole_after_one_that_was_stopped(espeak: tuple[EspeakE
     list(engine.speak(SpeechRequest(SENTENCES[0], voices[0], 1.0), stop))
     again, _ = say(engine, SpeechRequest(SENTENCES[1], voices[0], 1.0))
     assert abs(len(again) - len(whole)) < 2_205
+
+
+def test_every_voice_that_is_listed_can_speak(espeak: tuple[EspeakEngine, tuple[Voice, ...]]) -> None:
+    engine, voices = espeak
+    assert {"en-gb", "fr-fr"} <= {voice.name for voice in voices}
+    # The package has no dictionary for Faroese, which would be silence.
+    assert "fo" not in {voice.name for voice in voices}
+    for voice in voices:
+        say(engine, SpeechRequest("1", voice, 1.0))
+
+
+def test_two_engines_of_one_process_do_not_get_the_sound_of_each_other(
+    espeak: tuple[EspeakEngine, tuple[Voice, ...]],
+) -> None:
+    engine, voices = espeak
+    request = SpeechRequest(SENTENCES[0], voices[0], 1.0)
+    before = say(engine, request)
+    other = EspeakEngine()
+    other.load()
+    assert is_same(say(engine, request), before)
+    assert is_same(say(other, request), before)
+
+
+class Watched:
+    """A lock that tells when somebody has to wait for it."""
+
+    def __init__(self, waited: threading.Event) -> None:
+        self._lock = threading.Lock()
+        self._waited = waited
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._waited.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class Asked(threading.Event):
+    """A stop flag that is never set; the library asks it again and again while it speaks."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        super().__init__()
+        self._do = do
+        self._is_first = True
+
+    def is_set(self) -> bool:
+        if self._is_first:
+            self._is_first = False
+            self._do()
+        return False
+
+
+def test_texts_of_two_threads_are_not_mixed_up(
+    espeak: tuple[EspeakEngine, tuple[Voice, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second asks while the library is within the first."""
+    engine, voices = espeak
+    requests = [SpeechRequest(text, voices[0], 1.0) for text in SENTENCES[:2]]
+    alone = [say(engine, request) for request in requests]
+    assert not is_same(*alone)
+    second_is_there = threading.Event()
+    found: dict[int, list[Audio | WordMark]] = {}
+
+    def speak(number: int, do: Callable[[], object]) -> None:
+        found[number] = list(engine.speak(requests[number], Asked(do)))
+
+    def let_the_second_ask() -> None:
+        second.start()
+        second_is_there.wait()
+
+    monkeypatch.setattr("tts_server.engines.espeak._LOCK", Watched(second_is_there))
+    second = threading.Thread(target=speak, args=(1, second_is_there.set))
+    speak(0, let_the_second_ask)
+    second.join()
+    for number, wanted in enumerate(alone):
+        assert is_same(taken_apart(found[number]), wanted)

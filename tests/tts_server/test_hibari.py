@@ -21,25 +21,27 @@ from onnxruntime import RunOptions
 from parley import tts
 from parley.audio import resample, to_float32
 from parley.errors import EngineFailed, InvalidInput, Unavailable
-from serving.config import read
 from tests.tts_server.test_service import serving, spoken
-from tts_server.config import TtsConfig
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark, choose
-from tts_server.engines import default_voice, open_engine
+from tts_server.engines.espeak import EspeakEngine
 from tts_server.engines.hibari.engine import HibariEngine
 from tts_server.engines.hibari.network import Network, infer
 from tts_server.engines.hibari.phrases import SCRIPTS
-from tts_server.engines.hibari.sound import Trimmed, loudness_db
+from tts_server.engines.hibari.sound import Trimmed
 from tts_server.engines.hibari.vocoder import render
+from tts_server.engines.levelled import LevelledEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from onnxruntime import InferenceSession
 
+    from tests.tts_server.conftest import LoadedEngine
+    from tts_server.engine import Engine
     from tts_server.engines.hibari.network import Feed
 
 RATE_HZ = 24_000
+RATIO = 1.5
 SENTENCES = (
     "Seven times eight is fifty six.",
     "I cannot look outside.",
@@ -50,13 +52,16 @@ SENTENCES = (
     "It is nine o'clock. Good morning! What would you like to do today?",
 )
 Sound = NDArray[np.float32]
-Hibari = tuple[HibariEngine, tuple[Voice, ...]]
+Hibari = tuple["Engine", tuple[Voice, ...]]
 
 
-@pytest.fixture(scope="module")
-def hibari() -> Hibari:
-    engine = HibariEngine()
-    return engine, engine.load()
+def new_engine() -> HibariEngine:
+    return HibariEngine(LevelledEngine(EspeakEngine(), RATIO), RATIO)
+
+
+@pytest.fixture
+def hibari(default_engine: LoadedEngine) -> Hibari:
+    return default_engine, default_engine.voices
 
 
 def say(hibari: Hibari, text: str, speed: float = 1.0, voice: Voice | None = None) -> tuple[Sound, list[WordMark]]:
@@ -120,7 +125,7 @@ def test_a_mark_stands_where_the_sound_begins_after_a_pause(hibari: Hibari, spee
     level = np.abs(sound[: len(sound) // 120 * 120]).reshape(-1, 120).max(axis=1)
     # Sound after 150 ms of silence.
     onsets = [
-        place for place in range(30, len(level)) if level[place] > 0.01 and level[place - 30 : place].max() <= 0.01
+        place for place in range(30, len(level)) if level[place] > 0.005 and level[place - 30 : place].max() <= 0.005
     ]
     assert len(onsets) == len(marks) - 1
     for mark, onset in zip(marks[1:], onsets, strict=True):
@@ -139,13 +144,6 @@ def test_marks_come_before_their_sound_which_comes_in_pieces(hibari: Hibari) -> 
             made += sizes[-1]
     assert len(sizes) > 5
     assert max(sizes) < 0.7 * RATE_HZ
-
-
-def test_it_is_as_loud_as_espeak(hibari: Hibari) -> None:
-    espeak = choose(hibari[1], "en-us", "")
-    ours = np.concatenate([say(hibari, sentence)[0] for sentence in SENTENCES])
-    theirs = np.concatenate([say(hibari, sentence, voice=espeak)[0] for sentence in SENTENCES])
-    assert abs(loudness_db(ours, RATE_HZ) - loudness_db(theirs, espeak.sample_rate_hz)) < 1.5
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
@@ -234,7 +232,10 @@ def test_every_language_of_a_script_has_a_voice(hibari: Hibari, language: str) -
 
 @pytest.mark.parametrize(
     "text",
-    ["привет", "漢字", "こんにちは", "안녕하세요", "مرحبا", "नमस्ते", "γειά", "שלום", "བོད་", "½", "²x", "123456789" * 40],
+    [
+        *("привет", "漢字", "こんにちは", "안녕하세요", "مرحبا", "नमस्ते", "γειά", "שלום", "བོད་", "½", "²x"),
+        *("123456789" * 40, "a" * 300),
+    ],
 )
 def test_what_it_cannot_say_is_spoken_by_espeak_and_marked(hibari: Hibari, text: str) -> None:
     sound, marks = say(hibari, text)
@@ -255,7 +256,21 @@ def test_one_foreign_word_leaves_the_others_to_the_voice(hibari: Hibari) -> None
     assert abs(len(sound) - alone) < 0.2 * RATE_HZ
 
 
-@pytest.mark.parametrize("text", ["", "   ", "...", "—", "👍", "\0", "[", "'"])
+@pytest.mark.parametrize(
+    "text", [*"aBIZ7", "+", "=", "§", "∑", "%", "😀", "👍", "❤️", "🇩🇪", "ℵ", "ⅷ", "ᚠ", "Ω", "w8", "C++"]
+)
+def test_a_letter_a_sign_or_an_emoji_alone_is_no_silence(hibari: Hibari, text: str) -> None:
+    assert np.abs(say(hibari, text)[0]).max() > 0.1
+
+
+def test_a_word_of_three_hundred_letters_is_said_to_its_end(hibari: Hibari) -> None:
+    # Its network for unknown words takes 24 letters, which are over within two seconds.
+    sound, marks = say(hibari, f"He said {'abcde' * 60}.")
+    assert len(sound) > 5 * RATE_HZ
+    assert len(marks) == 3
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "—", "\0", "[", "'"])
 def test_where_nothing_is_to_be_said_nothing_is(hibari: Hibari, text: str) -> None:
     assert say(hibari, text)[1] == []
 
@@ -283,16 +298,15 @@ def test_nothing_reaches_for_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
 
     for name in ("create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, partial(refuse, name=name))
-    engine = HibariEngine()
+    engine = new_engine()
     sound, _ = say((engine, engine.load()), "Hello.")
     assert np.abs(sound).max() > 0.1
     assert not asked
 
 
-async def test_a_reply_is_spoken_over_the_wire() -> None:
-    config = read(TtsConfig, {"PARLEY_TTS_ENGINE": "hibari"})
+async def test_a_reply_is_spoken_over_the_wire(default_engine: LoadedEngine) -> None:
     text = "It costs $5, at 10:05. Isn't that cheap?"
-    async with serving(open_engine(config), default_voice(config)) as server:
+    async with serving(default_engine) as server:
         events = await spoken(server.client, tts.Config(), text)
         german = await spoken(server.client, tts.Config(language="de"), "Guten Tag.")
     assert events[0] == tts.Ready("hibari", "heart", RATE_HZ)
@@ -310,7 +324,7 @@ def test_a_package_that_is_missing_is_told_with_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(Unavailable) as caught:
-        HibariEngine().load()
+        new_engine().load()
     assert str(caught.value) == f"{named} is not installed: pip install '.[hibari]' in the folder of Parley"
 
 
@@ -356,5 +370,3 @@ def test_silence_is_taken_off_around_the_sound_and_not_within_it() -> None:
     sound = np.concatenate(list(trimmed))
     assert np.array_equal(sound, np.concatenate([quiet[:600], loud, quiet, loud, quiet[:1_200]]))
     assert not list(Trimmed(iter([quiet]), RATE_HZ, 0.05))
-    assert loudness_db(quiet, RATE_HZ) == float("-inf")
-    assert loudness_db(np.concatenate([loud, quiet]), RATE_HZ) == pytest.approx(-6.02, abs=0.01)

@@ -58,6 +58,9 @@ def test_no_phrase_is_longer_than_the_network_likes(text: str) -> None:
         ("Say بِسْم now", [("Say", ""), ("بِسْم", "ar"), ("now", "")]),
         ("Łódź, café, naïve", [("Łódź, café, naïve", "")]),
         ("བོད་", [("བོད་", "en-us")]),
+        (f"Say {'x' * 25} now", [("Say", ""), ("x" * 25, "en-us"), ("now", "")]),
+        (f"Über{'ü' * 30}", [(f"Über{'ü' * 30}", "en-us")]),
+        (f"Say {'x' * 24} and {'ab' * 9}-{'cd' * 9}", [(f"Say {'x' * 24} and {'ab' * 9}-{'cd' * 9}", "")]),
     ],
 )
 def test_another_script_is_a_phrase_of_its_own_in_its_language(text: str, pieces: list[tuple[str, str]]) -> None:

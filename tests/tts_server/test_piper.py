@@ -133,15 +133,6 @@ def test_a_slower_speaker_takes_longer(piper: tuple[PiperEngine, dict[str, Voice
     assert quick < 0.75 * normal
 
 
-def test_voices_are_equally_loud_and_sentences_of_one_are_not_levelled(
-    piper: tuple[PiperEngine, dict[str, Voice]],
-) -> None:
-    peaks = [np.abs(to_float32(say(piper, TEXT, name)[0])).max() for name in ("en_US-hum-low", "en_GB-guess-low")]
-    assert peaks == pytest.approx([0.7, 0.7], abs=0.02)
-    # One that hardly sounds is made louder, but not without bound.
-    assert np.abs(to_float32(say(piper, TEXT, "no_NO-soft-low")[0])).max() == pytest.approx(0.04, abs=0.005)
-
-
 def test_sound_comes_in_chunks_and_the_first_sentence_before_the_second_is_made(
     piper: tuple[PiperEngine, dict[str, Voice]],
 ) -> None:
@@ -231,7 +222,7 @@ async def test_a_reply_is_spoken_over_the_wire_with_marks_that_say_what_they_are
     assert [TEXT[mark.first_character : mark.end_character] for mark in marks] == TEXT.split()
     assert not any(mark.estimated for mark in marks)
     assert all(event.estimated for event in guessed if isinstance(event, tts.WordMark))
-    assert np.abs(to_float32(sound(events))).max() > 0.5
+    assert np.abs(to_float32(sound(events))).max() > 0.1
 
 
 async def test_a_default_voice_can_be_given_as_a_path_and_with_a_speaker(folder: Path, tmp_path: Path) -> None:

@@ -56,8 +56,11 @@ class Endless(ScriptedEngine):
 
 
 class Serving:
-    def __init__(self, client: tts.TtsClient, telemetry: Telemetry, spans: InMemorySpanExporter) -> None:
+    def __init__(
+        self, client: tts.TtsClient, servicer: TtsServicer, telemetry: Telemetry, spans: InMemorySpanExporter
+    ) -> None:
         self.client = client
+        self.facts = servicer.facts
         self.telemetry = telemetry
         self.spans = spans
 
@@ -82,7 +85,7 @@ async def serving(
     ):
         await ready()
         async with tts.TtsClient(f"127.0.0.1:{port}") as client:
-            yield Serving(client, telemetry, spans)
+            yield Serving(client, servicer, telemetry, spans)
     worker.close()
 
 
@@ -148,6 +151,23 @@ async def test_what_is_said_otherwise_has_one_mark_at_what_was_written() -> None
         events = await spoken(server.client, tts.Config(language="en"), text)
     words = [text[event.first_character : event.end_character] for event in events if isinstance(event, tts.WordMark)]
     assert words == ["It", "costs", "$49.95", "on", "May 5, 2024", "in", "the", "U.S.", "for", "20 °C", "&", "more."]
+
+
+@pytest.mark.parametrize("text", ["👍", " 🎉🎉\n", "❤️", "👩‍👩‍👧"])
+async def test_a_reply_that_is_an_emoji_alone_says_its_name(text: str) -> None:
+    async with serving(EspeakEngine()) as server:
+        events = await spoken(server.client, tts.Config(), text)
+    assert np.abs(to_float32(sound(events))).max() > 0.1
+    [end] = [event for event in events if isinstance(event, tts.SentenceEnd)]
+    assert end.end_character == len(text)
+
+
+@pytest.mark.parametrize("text", ["Great! 👍", "👍 Great!", "---", "```\n👍\n```", "| --- |", "─────", "!"])
+async def test_beside_words_and_in_code_an_emoji_is_not_said(text: str) -> None:
+    async with serving(ScriptedEngine(0, 0.001)) as server:
+        events = await spoken(server.client, tts.Config(language="en"), text)
+    said = len([event for event in events if isinstance(event, tts.SentenceEnd)])
+    assert said == ("Great" in text)
 
 
 async def test_a_mark_comes_before_the_sound_of_its_word() -> None:
@@ -304,7 +324,7 @@ async def test_one_who_leaves_does_not_disturb_the_next() -> None:
 
 async def test_text_without_words_is_no_sound_and_no_error() -> None:
     async with serving(EspeakEngine()) as server:
-        events = await spoken(server.client, tts.Config(), "🎉 *** ", "\n")
+        events = await spoken(server.client, tts.Config(), "*** ", "\n")
     assert sound(events) == b""
     assert events[-1] == tts.Finished(0)
 

@@ -17,26 +17,35 @@ def open_engine(config: TtsConfig) -> Engine:
     Raises:
         Unavailable: there is no such engine.
     """
+    ratio = config.compression_ratio
     match config.engine:
         case "espeak":
-            from tts_server.engines.espeak import EspeakEngine
-
-            return EspeakEngine()
+            return _espeak(ratio)
         case "hibari":
+            from tts_server.engines.fallback import FallbackEngine
             from tts_server.engines.hibari.engine import HibariEngine
 
-            return HibariEngine()
+            espeak = _espeak(ratio)
+            return FallbackEngine(HibariEngine(espeak, ratio), espeak)
         case "piper":
+            from tts_server.engines.levelled import LevelledEngine
             from tts_server.engines.piper import PiperEngine
             from tts_server.engines.piper_voices import PiperOptions
 
-            return PiperEngine(PiperOptions(config.voices_dir, config.voice, config.device))
+            return LevelledEngine(PiperEngine(PiperOptions(config.voices_dir, config.voice, config.device)), ratio)
         case "scripted":
             from tts_server.engines.scripted import ScriptedEngine
 
             return ScriptedEngine(config.scripted_delay_ms / 1000, config.scripted_character_ms / 1000)
         case name:
             raise Unavailable(f"PARLEY_TTS_ENGINE={name}: there is no such engine")
+
+
+def _espeak(ratio: float) -> Engine:
+    from tts_server.engines.espeak import EspeakEngine
+    from tts_server.engines.levelled import LevelledEngine
+
+    return LevelledEngine(EspeakEngine(), ratio)
 
 
 def default_voice(config: TtsConfig) -> str:

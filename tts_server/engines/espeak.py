@@ -1,6 +1,6 @@
 """eSpeak NG through its C interface, from the library that the espeakng-loader wheel carries.
 
-The library is global to the process and not thread-safe: one thread of the server makes all calls (`parallel` is 1).
+The library is global to the process and not thread-safe: a lock keeps texts apart, whoever asks from whichever thread.
 It speaks a sentence in a few milliseconds and calls back about every 60 ms of sound; a callback that returns 1 ends it.
 The library is GPL-3.0-or-later, and is loaded in the TTS server's process only. C interface: `speak_lib.h` of
 eSpeak NG 1.52.
@@ -12,8 +12,11 @@ import ctypes
 import importlib.util
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from parley.audio import SAMPLE_BYTES
 from parley.errors import EngineFailed, Unavailable, not_installed
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark
 from tts_server.text.marks import mark_words
@@ -35,6 +38,8 @@ _WORD_GAP_TENS_OF_MS: Final = 1
 _EVENT_END: Final = 0
 _EVENT_WORD: Final = 1
 _DEFAULT_VOICE: Final = "en-us"
+# The library's state is the process's, not an engine's.
+_LOCK: Final = Lock()
 _VARIANTS: Final = (("+f3", "female"), ("+m3", "male"))
 
 
@@ -89,6 +94,8 @@ class EspeakEngine:
         self._library: ctypes.CDLL | None = None
         self._rate_hz = 0
         self._collected: _Collected | None = None
+        # The file of each voice: not every language is one's name.
+        self._files: dict[str, str] = {}
         # Kept for as long as the library may call it.
         self._callback = _Callback(self._collect)
 
@@ -116,14 +123,13 @@ class EspeakEngine:
             library = ctypes.CDLL(espeakng_loader.get_library_path())
         except OSError as error:
             raise Unavailable(f"libespeak-ng cannot be loaded: {error}") from error
-        data = str(espeakng_loader.get_data_path()).encode()
-        self._rate_hz = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data, _DONT_EXIT)
+        data = Path(espeakng_loader.get_data_path())
+        self._rate_hz = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, str(data).encode(), _DONT_EXIT)
         if self._rate_hz <= 0:
             raise Unavailable("libespeak-ng cannot find its data: install espeakng-loader anew")
-        library.espeak_SetSynthCallback(self._callback)
         library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceInfo))
         self._library = library
-        return self._voices(library)
+        return self._voices(library, data)
 
     def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
         """Sound and marks of a text.
@@ -131,12 +137,20 @@ class EspeakEngine:
         Raises:
             EngineFailed: the library refused.
         """
+        with _LOCK:
+            events = self._spoken(request, stop)
+        yield from events
+
+    def _spoken(self, request: SpeechRequest, stop: threading.Event) -> list[Audio | WordMark]:
+        """All of a text; nobody else may use the library meanwhile."""
         library = self._library
         assert library is not None  # noqa: S101 - the server loads before it serves
-        if library.espeak_SetVoiceByName(request.voice.name.encode()):
+        if library.espeak_SetVoiceByName(self._files[request.voice.name].encode()):
             raise EngineFailed(f"espeak cannot use the voice {request.voice.name}")
         library.espeak_SetParameter(_RATE_PARAMETER, round(_WORDS_A_MINUTE * request.speed), 0)
         library.espeak_SetParameter(_WORD_GAP_PARAMETER, _WORD_GAP_TENS_OF_MS, 0)
+        # Another engine in this process would get the sound that is ours.
+        library.espeak_SetSynthCallback(self._callback)
         text = request.text.replace("\0", " ").encode()
         self._collected = _Collected(stop)
         try:
@@ -144,10 +158,10 @@ class EspeakEngine:
             if failed and not stop.is_set():
                 raise EngineFailed(f"espeak failed with {failed}")
             sound, marks = self._collected.sound, self._collected.marks
-            yield from mark_words(request.text, marks, sum(len(audio.pcm) for audio in sound) // 2)
-            yield from sound
         finally:
             self._collected = None
+        samples = sum(len(audio.pcm) for audio in sound) // SAMPLE_BYTES
+        return [*mark_words(request.text, marks, samples), *sound]
 
     def _collect(self, samples: ctypes.Array[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
         """The library's callback; 1 ends the synthesis."""
@@ -166,7 +180,7 @@ class EspeakEngine:
             collected.sound.append(Audio(ctypes.string_at(samples, count * 2)))
         return 0
 
-    def _voices(self, library: ctypes.CDLL) -> tuple[Voice, ...]:
+    def _voices(self, library: ctypes.CDLL, data: Path) -> tuple[Voice, ...]:
         found: list[Voice] = []
         made_by = f"{version('espeakng-loader')} {_WORDS_A_MINUTE} {_WORD_GAP_TENS_OF_MS}"
         voices = library.espeak_ListVoices(None)
@@ -174,7 +188,10 @@ class EspeakEngine:
         while voices[place]:
             info = voices[place].contents
             language = info.languages[1:].split(b"\0")[0].decode()
-            found.append(Voice(language, language, info.name.decode(), self._rate_hz, made_by))
+            file = info.identifier.decode()
+            if language not in self._files and _has_dictionary(data, file, language):
+                self._files[language] = file
+                found.append(Voice(language, language, info.name.decode().strip(), self._rate_hz, made_by, quick=True))
             place += 1
         found.sort(key=lambda voice: voice.name != _DEFAULT_VOICE)
         default = found[0]
@@ -182,4 +199,12 @@ class EspeakEngine:
             replace(default, name=f"{default.name}{suffix}", description=f"{default.description}, {what}")
             for suffix, what in _VARIANTS
         ]
+        self._files |= {f"{default.name}{suffix}": f"{self._files[default.name]}{suffix}" for suffix, _ in _VARIANTS}
         return (default, *variants, *found[1:])
+
+
+def _has_dictionary(data: Path, file: str, language: str) -> bool:
+    """False for a voice that would say nothing: the package leaves some dictionaries out."""
+    lines = (data / "lang" / file).read_text("utf-8", errors="replace").splitlines()
+    named = [line.split()[1] for line in lines if line.startswith("dictionary ")]
+    return (data / f"{[*named, language.partition('-')[0]][0]}_dict").is_file()

@@ -2,7 +2,7 @@
 
 It makes a sentence in one go, so what comes first must be short, and is: the text is cut before it comes here. A run
 that nobody wants any more is ended within the network. Piper scales each sentence to full loudness by default, which
-makes some louder than others; here a voice is measured once, when it is loaded. piper-tts is GPL-3.0-or-later, and is
+makes some louder than others; here the sound is the network's own. piper-tts is GPL-3.0-or-later, and is
 loaded in the TTS server's process only; its phonemizer is global to the process, and holds a lock of its own.
 """
 
@@ -45,8 +45,6 @@ _PARALLEL_CUDA: Final = 4
 _STOP_CHECK_SECONDS: Final = 0.005
 # Every language has words for digits.
 _WARM_UP_TEXT: Final = "1, 2, 3, 4, 5, 6, 7, 8, 9."
-_PEAK: Final = 0.7
-_MOST_GAIN: Final = 4.0
 # Words whose phonemes are kept: it takes 0.1 ms to ask for those of one.
 _WORDS: Final = 4_096
 _BEGIN, _PAD = "^", "_"
@@ -60,8 +58,6 @@ class _Speaker:
     """The model."""
     number: int | None
     """Which of its speakers; None where there is one."""
-    gain: float
-    """What its sound is multiplied by."""
     alone: Callable[[str], tuple[str, ...]]
     """Phonemes of a word by itself."""
 
@@ -122,7 +118,7 @@ class PiperEngine:
                 sample = samples + starts[min(places[marked] - first, len(sentence) - 1)]
                 yield WordMark(*words[marked], sample, estimated)
                 marked += 1
-            yield from _chunks(to_s16le(sound * np.float32(speaker.gain)), request.voice.sample_rate_hz, stop)
+            yield from _chunks(to_s16le(sound), request.voice.sample_rate_hz, stop)
             first, samples = first + len(sentence) + 1, samples + len(sound)
         # What the voice has no sound for.
         yield from (WordMark(*word, samples, estimated=True) for word in words[marked:])
@@ -134,11 +130,11 @@ class PiperEngine:
         def alone(word: str) -> tuple[str, ...]:
             return tuple(each for sentence in _phonemes(piper, word) for each in sentence)
 
-        gain = _warm_up(loaded)
+        _warm_up(loaded)
         voices = []
         who = {"": loaded.speaker} | {f":{speaker}": number for speaker, number in loaded.speakers.items()}
         for suffix, number in who.items():
-            self._speakers[loaded.name + suffix] = _Speaker(piper, number, gain, alone)
+            self._speakers[loaded.name + suffix] = _Speaker(piper, number, alone)
             description = loaded.description + (f", speaker {suffix[1:]}" if suffix else "")
             rate = piper.config.sample_rate
             voices.append(Voice(loaded.name + suffix, loaded.language, description, rate, loaded.fingerprint))
@@ -219,8 +215,8 @@ def _chunks(pcm: bytes, rate_hz: int, stop: threading.Event) -> Iterator[Audio]:
         yield Audio(pcm[place : place + size])
 
 
-def _warm_up(loaded: LoadedVoice) -> float:
-    """Have a voice say something; what its sound is to be multiplied by.
+def _warm_up(loaded: LoadedVoice) -> None:
+    """Have a voice say something.
 
     Raises:
         Unavailable: it cannot.
@@ -229,8 +225,6 @@ def _warm_up(loaded: LoadedVoice) -> float:
     try:
         phonemes = [each for sentence in _phonemes(piper, _WARM_UP_TEXT) for each in sentence]
         feed = _feed(piper, phonemes or list(piper.config.phoneme_id_map), loaded.speaker, 1.0)
-        sound = _infer(piper, feed, None)[0]
+        _infer(piper, feed, None)
     except (EngineFailed, KeyError, RuntimeError) as error:
         raise Unavailable(f"voice {loaded.name} cannot speak: {error}") from error
-    peak = float(np.abs(sound).max(initial=0.0))
-    return min(_PEAK / peak, _MOST_GAIN) if peak else 1.0

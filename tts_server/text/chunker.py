@@ -6,6 +6,7 @@ Markdown, of voices or of time; who notices that the writer stalls calls `pause`
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -88,14 +89,18 @@ _HARD_LIMIT: Final = 1_000
 _MOST_COMBINED: Final = 32
 
 
+FIRST_WORDS: Final = 8
+"""Words of a first piece that ends without a mark."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkerConfig:
     """How long pieces are, in characters; a full-width character counts twice, as it sounds twice as long."""
 
     first_characters: int = 12
     """The first piece may end at any clause mark from here on: the listener waits for it."""
-    first_words: int = 8
-    """The first piece ends after so many words even without a mark."""
+    first_words: int = FIRST_WORDS
+    """The first piece ends after so many words even without a mark; 0: it does not."""
     sentence_characters: int = 20
     """Later pieces have at least so many; shorter sentences are joined to the next."""
     longest_characters: int = 200
@@ -123,6 +128,7 @@ class Chunker:
         self._text = ""
         self._start = 0
         self._first = True
+        self._first_words = self._config.first_words or math.inf
 
     @property
     def waiting(self) -> str:
@@ -136,6 +142,11 @@ class Chunker:
         while cut := self._cut():
             pieces.append(self._take(cut))
         return pieces
+
+    def hurry(self) -> list[Piece]:
+        """The first piece may end after a few words from now on; the pieces that are complete now."""
+        self._first_words = FIRST_WORDS
+        return self.add("")
 
     def pause(self) -> list[Piece]:
         """The writer has stalled: what can be said of the rest without breaking a word, an abbreviation or a number."""
@@ -188,7 +199,7 @@ class Chunker:
         return last_clause or last_space or self._unspaced_cut(limit)
 
     def _is_enough(self, place: int, words: int) -> bool:
-        if self._first and words >= self._config.first_words:
+        if self._first and words >= self._first_words:
             return True
         least = self._config.first_characters if self._first else self._config.sentence_characters
         return _breadth(self._text[:place].strip()) >= least
@@ -197,7 +208,7 @@ class Chunker:
         """True where a piece ends at `match`, which is far enough from its beginning."""
         if match["space"]:
             words = len(self._text[: match.start()].split())
-            return self._first and words >= self._config.first_words
+            return self._first and words >= self._first_words
         if match["clause"] or match["free"]:
             return self._first and self._separates(match)
         return self._separates(match) and self._is_end(match, following)

@@ -26,6 +26,8 @@ _SILENT_CATEGORIES: Final = frozenset(("So", "Sk", "Cs", "Co", "Cn", "Cc"))
 # Signs that have a name in every language; an engine says "&", "%" and "×" in its own.
 _SAID: Final = "°№"
 _JOINERS: Final = "\u200d\ufe0e\ufe0f"
+# Before it are letters, signs and the lines of tables.
+_FIRST_PICTURE: Final = "\u2600"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,15 @@ def normalize(
     if not any(character.isalnum() for character in text.text):
         return NormalizedText("", Mapped.of(""), prose.fence)
     return NormalizedText(text.text, text, prose.fence)
+
+
+def pictures_of(written: str) -> NormalizedText:
+    """The emoji of `written` that are in no code, for an engine to name, and nothing else; empty: there are none."""
+    prose = _joined(Mapped.of(written), outside_code(written, "", begins_line=True).runs)
+    shown = "".join(each if each >= _FIRST_PICTURE or each in _JOINERS else " " for each in prose.text)
+    if not any(each >= _FIRST_PICTURE and unicodedata.category(each) == "So" for each in shown):
+        return NormalizedText("", Mapped.of(""))
+    return NormalizedText(shown, replace(prose, text=shown))
 
 
 def _joined(text: Mapped, runs: tuple[tuple[int, int], ...]) -> Mapped:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from parley_cli.doctor.engines import look_at_engines
 from parley_cli.doctor.findings import Finding, State, as_object, is_well, lines
 from tests.end_to_end.started import own_ports, started
 
@@ -52,6 +53,17 @@ async def test_where_nothing_is_wrong_it_says_so() -> None:
     assert status == 0
     assert {each["state"] for each in chain.from_iterable(found.values())} <= {"fine", "note"}
     assert {"settings", "engines", "ports", "models", "page", "proxy"} <= found.keys()
+
+
+def test_an_engine_that_is_missing_is_wrong_unless_another_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hibari", None)
+    [finding] = look_at_engines({})
+    assert finding.state is State.NOTE
+    assert finding.what == "PARLEY_TTS_ENGINE=hibari needs hibari, which is not installed; espeak stands in"
+    assert finding.remedy == "pip install '.[hibari]' in the folder of Parley"
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    for engine, lacks in (("hibari", 2), ("espeak", 1)):
+        assert [each.state for each in look_at_engines({"PARLEY_TTS_ENGINE": engine})] == [State.WRONG] * lacks
 
 
 @pytest.mark.parametrize(

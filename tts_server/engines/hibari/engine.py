@@ -2,9 +2,8 @@
 
 A phrase is one run of the network on one thread, which is ended as soon as nobody wants it any more; its sound is then
 made piece by piece. The package's own class can do neither, and would fetch its other voices from the network, so only
-its phonemizer and its signal processing are used. What has no phonemes, or is in another script, is spoken by espeak,
-whose voices stand beside this one. The sound is as loud as espeak's: soft with high peaks by itself, it goes through a
-gain and a limiter.
+its phonemizer and its signal processing are used. What has no phonemes, or is in another script, is spoken by another
+engine, whose voices stand beside this one. The sound, soft with high peaks by itself, gets the level of all voices.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import importlib.util
 import json
 import os
 import threading
+import zlib
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
@@ -24,30 +24,30 @@ import numpy as np
 from parley.audio import resample, to_float32, to_s16le
 from parley.errors import Unavailable, not_installed
 from tts_server.engine import Audio, SpeechRequest, Voice, WordMark, choose
-from tts_server.engines.espeak import EspeakEngine
-from tts_server.engines.hibari.network import Network
+from tts_server.engines.dynamics import CEILING, Dynamics
+from tts_server.engines.hibari.network import Network, load_errors
 from tts_server.engines.hibari.phrases import OTHER, phrases_of
 from tts_server.engines.hibari.pronunciation import pronounce
-from tts_server.engines.hibari.sound import Trimmed, loudness_db
+from tts_server.engines.hibari.sound import Trimmed
 from tts_server.engines.hibari.vocoder import render
+from tts_server.engines.loudness import LEVEL_DB, gain_of, sample_of
 from tts_server.limiter import Limiter
 from tts_server.text.marks import mark_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hibari.g2p import G2P
     from numpy.typing import NDArray
 
+    from tts_server.engine import Engine
     from tts_server.engines.hibari.phrases import Phrase
     from tts_server.engines.hibari.pronunciation import Chunk
 
 VOICE: Final = "heart"
 _RATE_HZ: Final = 24_000
-# What espeak has, over some sentences; the same for all voices that a listener may switch between.
-_LOUDNESS_DB: Final = -21.0
-_CEILING: Final = 0.9
-_WARM_UP_TEXT: Final = "The quick brown fox jumps over the lazy dog, and nobody knows why it does so."
+_LANGUAGE: Final = "en-US"
+_UNKNOWN_WORD: Final = "Zyxgorv"
 # A word is heard so much before the network says that its first phoneme begins, by its onsets after pauses.
 _EARLY_SECONDS: Final = 0.025
 _SENTENCE_PAUSE_SECONDS: Final = 0.2
@@ -63,20 +63,19 @@ class _Spoken:
 
     marks: list[WordMark]
     """Its words, in the phrase's own characters and samples."""
-    sound: Trimmed
-    """Its sound."""
+    sound: Iterator[NDArray[np.float32]]
+    """Its sound, as it is to be heard."""
 
 
 class HibariEngine:
-    """The voice, and espeak beside it."""
+    """The voice, and another engine beside it."""
 
-    def __init__(self) -> None:
-        """Load nothing yet."""
+    def __init__(self, other: Engine, ratio: float) -> None:
+        """Load nothing yet; `other` speaks what this voice cannot. Compress by `ratio`; 1: not at all."""
         self._parallel = os.cpu_count() or 1
-        self._espeak = EspeakEngine()
-        # The library has one state for the whole process.
-        self._espeak_lock = threading.Lock()
-        self._espeak_voices: tuple[Voice, ...] = ()
+        self._other = other
+        self._ratio = ratio
+        self._others: tuple[Voice, ...] = ()
         self._g2p: G2P
         self._network: Network
         self._gain = 1.0
@@ -92,24 +91,43 @@ class HibariEngine:
         return self._parallel
 
     def load(self) -> tuple[Voice, ...]:
-        """Load the network and what phonemes are made with, and have the voice say something; its voice, then espeak's.
+        """Load the network and what phonemes are made with, and have the voice say something; its voice, then others.
 
         Raises:
-            Unavailable: a package is not installed, or holds another network.
+            Unavailable: a package is not installed, or does not hold what it should.
         """
         for package, name in (("hibari", "hibari-tts"), ("onnxruntime", "onnxruntime")):
             if importlib.util.find_spec(package) is None:
                 raise not_installed(name, "hibari")
+        try:
+            model = self._open()
+        except (ImportError, OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
+            raise Unavailable(f"hibari-tts is broken, install hibari-tts 0.2.1 anew: {error!r}") from error
+        self._gain = self._measured_gain()
+        made_by = f"{version('hibari-tts')} {LEVEL_DB} {self._ratio} {hashlib.sha256(model).hexdigest()}"
+        heart = Voice(VOICE, _LANGUAGE, "Heart, American English, female, neural", _RATE_HZ, quick=True, natural=True)
+        self._others = tuple(
+            replace(voice, engine=self._other.name, description=f"{voice.description}, {self._other.name}")
+            for voice in self._other.load()
+        )
+        return replace(heart, fingerprint=made_by), *self._others
+
+    def _open(self) -> bytes:
+        """Load everything; the network's file."""
         from hibari.g2p import G2P
 
         assets = files("hibari") / "assets"
         model = (assets / "hibari.onnx").read_bytes()
         self._network = Network(model, json.loads((assets / "vocab.json").read_text("utf-8")), self._parallel)
         self._g2p = G2P()
-        self._espeak_voices = self._espeak.load()
-        self._gain = self._measured_gain()
-        made_by = f"{version('hibari-tts')} {_LOUDNESS_DB} {_CEILING} {hashlib.sha256(model).hexdigest()}"
-        return Voice(VOICE, "en-US", "Heart, American English, neural", _RATE_HZ, made_by), *self._espeak_voices
+        try:
+            # The network for unknown words is loaded when there is one, for which somebody would wait.
+            unknown = pronounce(self._g2p, _UNKNOWN_WORD)
+        except load_errors() as error:
+            raise Unavailable(f"hibari-tts is broken, install hibari-tts 0.2.1 anew: {error}") from error
+        if unknown is None:
+            raise ValueError(f"no sounds for {_UNKNOWN_WORD}")
+        return model
 
     def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
         """Sound and marks of a text, a phrase after the other.
@@ -118,9 +136,9 @@ class HibariEngine:
             EngineFailed: the network or espeak failed.
         """
         if request.voice.name != VOICE:
-            yield from self._by_espeak(request, stop)
+            yield from self._other.speak(request, stop)
             return
-        limiter, samples = Limiter(_RATE_HZ, _CEILING), 0
+        samples = 0
         phrases = list(phrases_of(request.text))
         for number, phrase in enumerate(phrases, 1):
             spoken = self._phrase(request, phrase, stop, last=number == len(phrases))
@@ -130,14 +148,11 @@ class HibariEngine:
                 start, end = mark.start_char + phrase.start, mark.end_char + phrase.start
                 yield WordMark(start, end, mark.sample + samples, mark.estimated)
             for block in spoken.sound:
-                samples += len(block)
-                ready = limiter.push(block)
                 if stop.is_set():
                     return
-                if len(ready):
-                    yield Audio(to_s16le(ready))
-        if len(rest := limiter.finish()):
-            yield Audio(to_s16le(rest))
+                samples += len(block)
+                if len(block):
+                    yield Audio(to_s16le(block))
 
     def _phrase(self, request: SpeechRequest, phrase: Phrase, stop: threading.Event, *, last: bool) -> _Spoken | None:
         """A phrase by who can say it; None once `stop` is set."""
@@ -158,12 +173,13 @@ class HibariEngine:
             for chunk, start in zip(chunks, starts, strict=True)
             if start < len(frames.starts)
         ]
-        return _Spoken(mark_words(text, given, frames.samples - sound.taken_off), sound)
+        marks = mark_words(text, given, frames.samples - sound.taken_off)
+        return _Spoken(marks, _through(Dynamics(_RATE_HZ, self._ratio), sound))
 
     def _foreign(self, request: SpeechRequest, language: str, stop: threading.Event, pause: float) -> _Spoken | None:
-        """A phrase by espeak, at this voice's rate."""
-        voice = choose(self._espeak_voices, "", language)
-        events = self._by_espeak(replace(request, voice=voice), stop)
+        """A phrase by the other engine, at this voice's rate."""
+        voice = choose(self._others, "", language)
+        events = list(self._other.speak(replace(request, voice=voice), stop))
         if stop.is_set():
             return None
         pcm = b"".join(event.pcm for event in events if isinstance(event, Audio))
@@ -173,12 +189,8 @@ class HibariEngine:
             for event in events
             if isinstance(event, WordMark)
         ]
-        return _Spoken(marks, sound)
-
-    def _by_espeak(self, request: SpeechRequest, stop: threading.Event) -> list[Audio | WordMark]:
-        """What espeak says, one text after the other; a text takes it a few milliseconds."""
-        with self._espeak_lock:
-            return list(self._espeak.speak(request, stop))
+        # It has its level already, but at another rate its peaks are others.
+        return _Spoken(marks, _through(Limiter(_RATE_HZ, CEILING), sound))
 
     def _joined(self, chunks: list[Chunk]) -> tuple[str, list[int]]:
         """The phonemes of all chunks that the network knows, and the place of each chunk's first one."""
@@ -195,12 +207,19 @@ class HibariEngine:
         Raises:
             Unavailable: it says nothing.
         """
-        chunks = pronounce(self._g2p, _WARM_UP_TEXT)
+        chunks = pronounce(self._g2p, sample_of(_LANGUAGE))
         frames = self._network.run(self._joined(chunks or [])[0], 1.0, threading.Event())
         sound: list[NDArray[np.float32]] = []
         if frames is not None:
             sound = list(render(frames.spectra, np.random.default_rng(_SEED)))
-        loudness = loudness_db(np.concatenate(sound), _RATE_HZ) if sound else float("-inf")
-        if loudness == float("-inf"):
+        gain = gain_of(np.concatenate(sound), _RATE_HZ, self._ratio) if sound else None
+        if gain is None:
             raise Unavailable("hibari's voice makes no sound: install hibari-tts 0.2.1 anew")
-        return float(10 ** ((_LOUDNESS_DB - loudness) / 20))
+        return gain
+
+
+def _through(stage: Dynamics | Limiter, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """The sound after a stage."""
+    for block in blocks:
+        yield stage.push(block)
+    yield stage.finish()

@@ -98,9 +98,22 @@ def infer(session: InferenceSession, feed: Feed, options: RunOptions) -> list[ND
     return outputs
 
 
+def load_errors() -> tuple[type[Exception], ...]:
+    """What onnxruntime says of a file that it cannot use."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+    )
+
+
 def _open_session(model: bytes) -> InferenceSession:
     import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -108,7 +121,7 @@ def _open_session(model: bytes) -> InferenceSession:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(model + _output(_DURATIONS), options, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidGraph, InvalidProtobuf) as error:
+    except load_errors() as error:
         raise Unavailable(f"hibari's network cannot be used, install hibari-tts 0.2.1 anew: {error}") from error
     inputs, outputs = ([each.name for each in some] for some in (session.get_inputs(), session.get_outputs()))
     if (inputs, outputs) != (_INPUTS, [*_OUTPUTS, _DURATIONS]):

@@ -41,7 +41,9 @@ SCRIPTS: Final = {
     "THAI": "th",
 }
 OTHER: Final = "en-us"
-"""The language of letters that are in none of them, which are named."""
+"""The language of letters that are in none of them, which are named, and of words that are too long for the voice."""
+# Of a longer unknown word the voice would say so many letters, and be silent of the rest.
+_TOO_LONG: Final = re.compile(r"[^\W\d_]{25}")
 
 _KANA: Final = ("HIRAGANA", "KATAKANA")
 _LATIN: Final = frozenset(("LATIN", "FEMININE", "MASCULINE", "MICRO", "FULLWIDTH", "MODIFIER"))
@@ -101,11 +103,12 @@ def _length(text: str) -> int:
 
 def _language_of(chunk: str) -> str | None:
     """The language of the script of `chunk`; empty: Latin letters, digits; None: it has neither."""
+    latin = OTHER if _TOO_LONG.search(chunk) else ""
     if chunk.isascii():
-        return "" if any(character.isalnum() for character in chunk) else None
+        return latin if any(character.isalnum() for character in chunk) else None
     scripts = [unicodedata.name(each, "?").split()[0] for each in chunk if each.isalpha() and not each.isascii()]
     foreign = [script for script in scripts if script not in _LATIN]
     if not foreign:
-        return "" if scripts or any(character.isalnum() for character in chunk) else None
+        return latin if scripts or any(character.isalnum() for character in chunk) else None
     kana = next((script for script in foreign if script in _KANA), foreign[0])
     return SCRIPTS.get(kana.partition("-")[0], OTHER)

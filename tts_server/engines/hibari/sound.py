@@ -1,4 +1,4 @@
-"""Sound as an engine gives it on: without the silence around it, and how loud it is."""
+"""Sound as an engine gives it on: without the silence around it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ _QUIET: Final = 0.002
 """No sample of silence is further from zero: 54 dB below full scale."""
 _FRAME_SECONDS: Final = 0.0125
 _LEAD_FRAMES: Final = 2
-# Frames that are so much quieter than the loudest are pauses, which say nothing of how loud somebody speaks.
-_PAUSE_DB: Final = 40.0
 
 
 class Trimmed:
@@ -53,14 +51,3 @@ class Trimmed:
             waiting = np.concatenate((waiting, block))
         if len(tail := waiting[: self._tail]):
             yield tail
-
-
-def loudness_db(sound: NDArray[np.float32], sample_rate_hz: int) -> float:
-    """Root mean square of what is no pause, in dB below full scale; minus infinity for silence."""
-    frame = round(_FRAME_SECONDS * sample_rate_hz)
-    whole = sound[: len(sound) // frame * frame].reshape(-1, frame)
-    powers = np.square(whole, dtype=np.float64).mean(axis=1)
-    if not powers.max(initial=0.0):
-        return float("-inf")
-    speech = powers[powers > powers.max() * 10 ** (-_PAUSE_DB / 10)]
-    return float(10 * np.log10(speech.mean()))
