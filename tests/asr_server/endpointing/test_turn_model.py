@@ -86,8 +86,9 @@ async def serving(name: str, text: str) -> AsyncIterator[asr.AsrClient]:
 async def waited_ms(client: asr.AsrClient) -> float:
     async def requests() -> AsyncIterator[asr.Request]:
         yield asr.Config()
-        for place in range(80):
-            yield asr.Audio(LOUD if 10 <= place < 30 else QUIET, place * 640)
+        # So much silence first that a slow machine, too, is ahead of the microphone, and waits for words and model.
+        for place in range(330):
+            yield asr.Audio(LOUD if 260 <= place < 280 else QUIET, place * 640)
 
     async with client.transcribe(requests()) as events:
         ends = [event async for event in events if isinstance(event, asr.EndOfTurn)]
