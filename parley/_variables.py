@@ -48,14 +48,21 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         *("ASR_TURN_THRESHOLD", "ASR_MAX_STREAMS", "SCRIPTED_ASR_TEXTS", "SCRIPTED_ASR_DELAY_MS"),
         # The LLM server.
         *("LLM_HOST", "LLM_ENGINE", "LLM_URL", "LLM_MODEL", "LLM_API_KEY", "LLM_FALLBACKS", "LLM_FALLBACK_API_KEYS"),
-        *("LLM_FIRST_TOKEN_SECONDS", "LLM_PATIENCE_SECONDS", "LLM_WARM_UP", "LLM_DEVICE", "LLM_COMPUTE_TYPE"),
+        *(
+            "LLM_DISCOVERED",
+            "LLM_FIRST_TOKEN_SECONDS",
+            "LLM_PATIENCE_SECONDS",
+            "LLM_WARM_UP",
+            "LLM_DEVICE",
+            "LLM_COMPUTE_TYPE",
+        ),
         *("LLM_PARALLEL", "LLM_THREADS", "LLM_CONTEXT_TOKENS", "LLM_VLLM_ARGS", "LLM_TOOLS", "LLM_MAX_CALLS"),
         *("SCRIPTED_LLM_TEXT", "SCRIPTED_LLM_DELAY_MS", "SCRIPTED_LLM_DELTA_MS"),
         # The TTS server.
         *("TTS_HOST", "TTS_ENGINE", "TTS_VOICE", "TTS_VOICES_DIR", "TTS_DEVICE", "TTS_CACHE_MB", "REDIS_URL"),
         *("TTS_MAX_CALLS", "SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
         # The command line.
-        "TEMPO_URL",
+        *("TEMPO_URL", "LLM_DISCOVER", "LLAMACPP_MODEL"),
         # Every process.
         *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT", "TLS_CERT", "TLS_KEY", "TLS_CA"),
         # Parley's own tests.

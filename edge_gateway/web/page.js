@@ -4,7 +4,7 @@ import { applySettings } from "./client/live-settings.js";
 import { Conversation, missing } from "./client/conversation.js";
 import { EngineWatch } from "./client/engine-watch.js";
 import { OneListener } from "./client/one-listener.js";
-import { UNKNOWN_ENGINES, awayOf, reduceEngines, seen } from "./model/engines.js";
+import { UNKNOWN_ENGINES, awayOf, noteOf, reduceEngines, seen } from "./model/engines.js";
 import { awayProblem, errorProblem, problem } from "./model/problems.js";
 import { addEvent, exportSessions, reportsOf } from "./model/session-export.js";
 import { sessionConfig } from "./model/settings.js";
@@ -264,6 +264,7 @@ export class Page {
     this.timing.traceUrl = traceUrl;
     this.enginesView.linkStatus(found.status === true);
     this.panel.showInstructions(engines.llm.instructions);
+    this.enginesView.remark(noteOf(engines.llm, found.status === true));
     this.panel.learn(voices, engines.asr.languages);
     this.enginesAre(seen(this.engines, engines, this.conversation !== null));
     this.speakWhatIsUnderstood();
