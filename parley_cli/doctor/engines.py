@@ -34,7 +34,12 @@ def look_at_engines(environment: Mapping[str, str]) -> Iterator[Finding]:
             whole = False
             what = f"PARLEY_{kind}_ENGINE={engine} needs {package}, which is not installed"
             yield Finding("engines", State.WRONG, what, f"pip install '.[{extra}]' in the folder of Parley")
-    if engines["LLM"] in _NEEDS_MODEL and not environment.get("PARLEY_LLM_MODEL", ""):
+    served = environment.get("PARLEY_LLAMACPP_MODEL", "")
+    if served and importlib.util.find_spec("xllamacpp") is None:
+        whole = False
+        what = f"PARLEY_LLAMACPP_MODEL={served} needs xllamacpp, which is not installed"
+        yield Finding("engines", State.WRONG, what, "pip install '.[llamacpp]' in the folder of Parley")
+    if engines["LLM"] in _NEEDS_MODEL and not served and not environment.get("PARLEY_LLM_MODEL", ""):
         whole = False
         what = f"PARLEY_LLM_ENGINE={engines['LLM']} needs a model, and PARLEY_LLM_MODEL is empty"
         yield Finding("engines", State.WRONG, what, "name the model in PARLEY_LLM_MODEL")
