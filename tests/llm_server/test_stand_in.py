@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ from llm_server.engines.stand_in import StandIn
 from parley import llm
 from parley.errors import Unavailable
 from serving.config import read
-from tests.llm_server.endpoint_rig import event, hang, refuse, says, serving, writes
+from tests.llm_server.endpoint_rig import event, hang, pass_by, refuse, says, serving, writes
 from tests.llm_server.test_service import serving as over_grpc
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from llm_server.engine import Engine
 
 SUM = Conversation((Message(Role.USER, "what is seven times eight"),), max_tokens=50)
@@ -81,6 +84,24 @@ async def test_one_that_is_silent_is_waited_for_once_and_rests_then() -> None:
         assert engine.backup_reason == f"a@{asked.host} gives no sign of life"
         assert (await answer(engine))[1] == "rules"
         assert len(asked.bodies) == 1
+
+
+async def test_one_whose_model_is_being_loaded_is_waited_for_as_if_it_stood_alone() -> None:
+    loaded = asyncio.Event()
+
+    async def loads(request: web.Request) -> web.StreamResponse:
+        await loaded.wait()
+        return await writes("Good morning.")(request)
+
+    async with serving(loads, first_token_seconds=0.01, warm_up=False) as (endpoints, [asked]):
+        async with asyncio.TaskGroup() as tasks:
+            answered = tasks.create_task(answer(StandIn(endpoints, RulesEngine())), name="answer")
+            await asked.news.wait()
+            # Longer than another endpoint behind it would let it be silent.
+            await pass_by(0.1)
+            assert not answered.done()
+            loaded.set()
+        assert answered.result() == ("Good morning.", f"a@{asked.host}")
 
 
 async def test_what_broke_off_in_the_middle_is_not_gone_on_with_by_rules() -> None:

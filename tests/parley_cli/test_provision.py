@@ -8,7 +8,7 @@ import pty
 import random
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -24,6 +24,7 @@ WHISPER: Final = "Systran/faster-whisper-tiny.en"
 WRITER: Final = "some/writer"
 GGUF: Final = "small.q4.gguf"
 WEIGHTS: Final = random.Random(2).randbytes(200_000)  # noqa: S311 - bytes that do not repeat
+LIMIT: Final = 100_000
 PULL: Final = "import sys, os; from parley_cli.terminal import guarded; from parley_cli.up.pulling import pull; "
 RUN: Final = f"{PULL}sys.exit(guarded(lambda: pull('cpu', os.environ, yes='--yes' in sys.argv) or 0))"
 
@@ -34,6 +35,8 @@ class Desk:
 
     home: Path
     hub: HubServer
+    before: str = ""
+    """Code that is run first."""
 
     def environment(self, **settings: str) -> dict[str, str]:
         mine = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PARLEY_"))}
@@ -44,7 +47,7 @@ class Desk:
         self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL, settings: Mapping[str, str] | None = None
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", RUN, *arguments),
+            *(sys.executable, "-c", self.before + RUN, *arguments),
             env=self.environment(**(settings or {})),
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
@@ -188,6 +191,25 @@ async def test_a_disk_without_room_for_all_of_it_is_told_before_anything_comes(d
     assert status == 1
     assert "1000000 TB are to be fetched, and the disk of" in errors
     assert desk.hub.served == []
+
+
+async def test_a_disk_that_is_full_in_the_middle_is_told_and_the_next_one_goes_on(desk: Desk) -> None:
+    full = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({LIMIT}, {LIMIT})); "
+    status, _, errors = await replace(desk, before=full).pull("--yes")
+    assert (status, errors.splitlines()[-1]) == (1, f"parley: {desk.home / 'hub'} cannot be written: File too large")
+    assert "Traceback" not in errors
+    assert not desk.blob.exists()
+    assert (await desk.pull("--yes"))[0] == 0
+    assert desk.hub.ranges(GGUF)[-1] == f"bytes={LIMIT}-"
+    assert desk.blob.read_bytes() == WEIGHTS
+
+
+async def test_a_mirror_that_is_silent_in_the_middle_is_asked_for_the_rest(desk: Desk) -> None:
+    desk.hub.breaks[GGUF] = [-1]
+    status, _, errors = await desk.pull("--yes", HF_HUB_DOWNLOAD_TIMEOUT="1")
+    assert status == 0, errors
+    assert desk.hub.ranges(GGUF)[-1] == f"bytes={len(WEIGHTS) // 2}-"
+    assert desk.blob.read_bytes() == WEIGHTS
 
 
 async def test_offline_it_says_what_would_have_to_come(desk: Desk) -> None:
