@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -90,5 +91,5 @@ async def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(Unavailable, match=r"xllamacpp is not installed: pip install '\.\[llamacpp\]'"):
+    with pytest.raises(Unavailable, match=re.escape("xllamacpp is not installed: pip install '.[llamacpp]'")):
         await chosen("embedded", PARLEY_LLAMACPP_MODEL=str(path))
