@@ -169,6 +169,26 @@ async def test_engines_are_shown_with_how_they_are_and_looked_after_while_one_is
 
 
 @pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"found_at": "127.0.0.1:11434"}, ("127.0.0.1:11434", "PARLEY_LLM_MODEL", "PARLEY_LLM_DISCOVER=off")),
+        ({"found_at": "127.0.0.1:11434", "backup_reason": "llama3.2 is gone"}, ("llama3.2 is gone", "rules")),
+    ],
+)
+async def test_where_a_model_was_found_and_what_answers_while_it_is_away_is_told_below_its_name(
+    gateway: ScriptedGateway, facts: dict[str, str], words: tuple[str, ...]
+) -> None:
+    for name, value in facts.items():
+        setattr(gateway.facts, name, value)
+    async with visiting(gateway.url, Visitor()) as page:
+        await page.click("#open-settings")
+        await page.wait_for_selector("#engines [data-hop=llm] .note")
+        told = await page.inner_text("#engines [data-hop=llm] .note")
+        assert [word for word in words if word not in told] == []
+        assert await page.query_selector("#engines [data-hop=tts] .note") is None
+
+
+@pytest.mark.parametrize(
     ("lose", "hint"),
     [
         ("window.unplug()", "The microphone is gone; plug it in, or type"),
