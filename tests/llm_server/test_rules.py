@@ -77,7 +77,7 @@ async def test_sums_are_worked_out(engine: RulesEngine, said: str, answer: str) 
     "said", ["What time is it?", "what's the time", "Can you tell me the time please", "What time is it"]
 )
 async def test_the_time_is_told(engine: RulesEngine, said: str) -> None:
-    assert await ask(engine, said) == "It is 7 oh 5 in the evening."
+    assert await ask(engine, said) == "It is 7:05 in the evening."
 
 
 @pytest.mark.parametrize("said", ["What day is it today?", "what's the date", "What is today's date?"])

@@ -11,6 +11,7 @@ import pytest
 
 from llm_server.engine import Message, Role
 from llm_server.engines.rules.chance import JOKES
+from llm_server.engines.rules.heard import as_meant
 from llm_server.engines.rules.numbers import digits
 from llm_server.engines.rules.skills import answer
 
@@ -47,18 +48,18 @@ def test_the_questions_of_the_first_minutes_are_answered(name: str) -> None:
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
-        ("What time is it in Tokyo?", "In Tokyo it is 4 oh 5 in the morning on Saturday."),
-        ("what's the time in new york right now", "In New York it is 2 oh 5 in the afternoon."),
-        ("What time is it in São Paulo?", "In São Paulo it is 4 oh 5 in the afternoon."),
-        ("what is the time in Munich please", "In Munich it is 8 oh 5 in the evening."),
-        ("What time is it in Narnia?", "I do not know what time it is in Narnia. Here it is 7 oh 5 in the evening."),
-        ("what time is it in the morning", "It is 7 oh 5 in the evening."),
+        ("What time is it in Tokyo?", "In Tokyo it is 4:05 in the morning on Saturday."),
+        ("what's the time in new york right now", "In New York it is 2:05 in the afternoon."),
+        ("What time is it in São Paulo?", "In São Paulo it is 4:05 in the afternoon."),
+        ("what is the time in Munich please", "In Munich it is 8:05 in the evening."),
+        ("What time is it in Narnia?", "I do not know what time it is in Narnia. Here it is 7:05 in the evening."),
+        ("what time is it in the morning", "It is 7:05 in the evening."),
         ("What day is tomorrow?", "Tomorrow is Saturday, the 21st of November."),
         ("what is the date the day after tomorrow", "The day after tomorrow is Sunday, the 22nd of November."),
         ("What day was yesterday?", "Yesterday was Thursday, the 19th of November."),
         ("What year is it?", "It is 2026."),
         ("which month is it", "It is November."),
-        ("What time is it in Sydney, Australia?", "In Sydney, Australia it is 6 oh 5 in the morning on Saturday."),
+        ("What time is it in Sydney, Australia?", "In Sydney, Australia it is 6:05 in the morning on Saturday."),
         ("What's the date next Friday?", "The next Friday is the 27th of November."),
         ("What day is it in two weeks?", "That is Friday, the 4th of December."),
         ("what day was it three days ago", "That was Tuesday, the 17th of November."),
@@ -243,3 +244,24 @@ def test_what_is_asked_about_is_named_and_nothing_is_made_up() -> None:
 )
 def test_german_french_and_spanish_hear_in_their_language_that_only_english_is_known(said: str, part: str) -> None:
     assert part in reply(said)
+
+
+@pytest.mark.parametrize(
+    ("heard", "answer"),
+    [
+        ("What's to to the power of ten?", "Two to the power of ten is one thousand and twenty-four."),
+        ("What is ate plus for?", "Eight plus four is twelve."),
+        ("What is six divided by to?", "Six divided by two is three."),
+        ("How many miles or ten kilometers?", "Ten kilometers are about six point two one miles."),
+        ("What day is to-morrow?", "Tomorrow is Saturday, the 21st of November."),
+    ],
+)
+def test_what_a_recogniser_writes_otherwise_is_understood_as_it_was_meant(heard: str, answer: str) -> None:
+    assert reply(heard) == answer
+
+
+@pytest.mark.parametrize(
+    "said", ["Any one of them", "go back to plus", "we wait for times like these", "Give it to me"]
+)
+def test_what_only_looks_like_a_mishearing_stays_as_it_is(said: str) -> None:
+    assert as_meant(said) == said

@@ -74,8 +74,7 @@ def clock(now: datetime) -> str:
     """The time of day as people say it."""
     hour = now.hour % 12 or 12
     half = "in the morning" if now.hour < 12 else "in the afternoon" if now.hour < 18 else "in the evening"  # noqa: PLR2004 - of the clock
-    minutes = "o'clock" if not now.minute else f"oh {now.minute}" if now.minute < 10 else str(now.minute)  # noqa: PLR2004 - of the clock
-    return f"{hour} {minutes} {half}"
+    return f"{hour}:{now:%M} {half}" if now.minute else f"{hour} o'clock {half}"
 
 
 def _zone(place: str) -> str:

@@ -13,6 +13,7 @@ from llm_server.engines.rules.asked import LONGEST, Asked
 from llm_server.engines.rules.calendar import days_until, tell_date
 from llm_server.engines.rules.chance import draw, joke
 from llm_server.engines.rules.clock import tell_time
+from llm_server.engines.rules.heard import as_meant
 from llm_server.engines.rules.names import introduction, whoami
 from llm_server.engines.rules.phrases import phrase
 from llm_server.engines.rules.units import convert
@@ -34,7 +35,7 @@ def answer(messages: tuple[Message, ...], now: datetime, chance: Random) -> str:
     whole = next((message.text for message in reversed(messages) if message.role is Role.USER), None)
     if whole is None:
         return "Hello. What can I do for you?"
-    asked = Asked(" ".join(whole[:LONGEST].split()), len(whole) > LONGEST, messages, now, chance)
+    asked = Asked(as_meant(" ".join(whole[:LONGEST].split())), len(whole) > LONGEST, messages, now, chance)
     return next((found for skill in _SKILLS if (found := skill(asked)) is not None), None) or unknown(asked)
 
 

@@ -74,7 +74,8 @@ _NUMBER = r"(?P<sign>(?:minus|negative|-) )?(?P<number>\d+(?:\.\d+)?|half an?|an
 # "Ten miles in kilometers", "how many feet are there in a mile".
 _OF = rf"(?P<of>{_NAMES})"
 _TO = rf"(?P<to>{_NAMES})"
-_ARE: Final = r"(?: (?:is|are|in|there|to|make|does|do|has|have)){1,3}"
+# "Are" before a vowel sounds like "or".
+_ARE: Final = r"(?: (?:is|are|or|in|there|to|make|does|do|has|have)){1,3}"
 _IN: Final = r"(?:in|into|to|as|is how many|are how many|equals how many)"
 _FORMS: Final = (
     re.compile(rf"\bhow (?:many|much) {_TO}{_ARE} {_NUMBER} {_OF}(?!\w)"),
