@@ -215,7 +215,7 @@ export class Page {
     if (kind === "user_discarded" && event.reason === "DISCARD_REASON_ENGINE_FAILED") this.notice.show(problem("words", "problem.notUnderstood"));
     if (kind === "reply_delayed") this.delayed(/** @type {import("./model/wording.js").Delay} */ (event));
     // What failed may be gone as a whole: then its being back is seen too.
-    if (kind === "turn_report" && event.outcome === "REPLY_OUTCOME_FAILED") void this.learn();
+    if (kind === "turn_report" && (event.outcome === "REPLY_OUTCOME_FAILED" || this.enginesView.isNew(event.model))) void this.learn();
     if (WORTH_KEEPING.has(kind)) this.keep();
   }
 

@@ -12,6 +12,14 @@ export class EnginesView {
   constructor() {
     this.list = part("engines", HTMLElement);
     this.note = "";
+    this.wrote = "";
+  }
+
+  /** Whether it is another model than before that has written, which has a reason. @param {string | undefined} model */
+  isNew(model) {
+    const isNew = Boolean(model) && model !== this.wrote;
+    this.wrote = model || this.wrote;
+    return isNew;
   }
 
   /** What there is to say of who writes, below its name, from now on. @param {Note | null} found */
