@@ -28,8 +28,8 @@ LOCK_CUDA := $(subst --universal,--python-platform x86_64-manylinux_2_34,$(subst
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
-run: .venv/.installed ## install on the first run, then start everything and print the page's address
-	@exec $(BIN)/parley up
+run: .venv/.installed$(if $(MODELS),-$(MODELS)) ## install on the first run, then start everything; MODELS=small fetches neural models for the processor first
+	@exec $(BIN)/parley up $(if $(MODELS),--profile cpu --pull) $(ARGS)
 
 test: .venv/.installed-dev ## run the tests; ARGS="-k cough" passes words on to pytest
 	$(BIN)/python -m pytest $(ARGS)
@@ -87,6 +87,7 @@ generate: .venv/.installed-dev ## compile protos/ into parley/v1, and make dashb
 lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK_PARLEY) --group dev --output-file locks/dev.txt
 	$(LOCK_PARLEY) --constraints locks/dev.txt --output-file locks/run.txt
+	$(LOCK_PARLEY) --extra llamacpp --constraints locks/dev.txt --output-file locks/small.txt
 	$(LOCK_PARLEY) --extra piper --group engines --overrides locks/overrides.txt --no-emit-package torch \
 		--output-file locks/engines.txt
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
@@ -126,6 +127,14 @@ clean: ## remove all that these commands made, .venv too
 	@$(INSTALL) --require-hashes --requirement locks/run.txt
 	@$(INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@
+
+.venv/.installed-small: locks/small.txt pyproject.toml | .venv/bin/pip
+	@echo "Installing Parley and what its small models run on into .venv; only the first time takes long."
+	@$(INSTALL) --require-hashes --requirement locks/small.txt
+	@$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@ .venv/.installed
+
+.venv/.installed-%: ; @echo "MODELS=$*: there is only MODELS=small" >&2; exit 1
 
 .venv/.installed-dev: locks/dev.txt pyproject.toml | .venv/bin/pip
 	@echo "Installing Parley and its development tools into .venv; only the first time takes long."

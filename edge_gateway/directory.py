@@ -68,6 +68,7 @@ class Directory:
         self._servers = servers
         self._engines = Engines()
         self._until_seconds = 0.0
+        self._wrote = ""
         self._asking = asyncio.Lock()
 
     async def engines(self) -> Engines:
@@ -83,6 +84,12 @@ class Directory:
     def doubt(self) -> None:
         """A server has failed: who asks next is told what holds now."""
         self._until_seconds = 0.0
+
+    def written_by(self, model: str) -> None:
+        """`model` has written a reply, empty where there is only one; that it is another than before has a reason."""
+        if model and model != self._wrote:
+            self._wrote = model
+            self.doubt()
 
     async def _ask(self) -> Engines:
         async with asyncio.TaskGroup() as tasks:

@@ -36,7 +36,9 @@ class LlmConfig(TlsSettings):
     )
     api_key: str = setting("PARLEY_LLM_API_KEY", "", help="openai: its key, where one is needed.")
     fallbacks: str = setting(
-        "PARLEY_LLM_FALLBACKS", "", help="openai: who answers when that one cannot, MODEL@URL separated by commas."
+        "PARLEY_LLM_FALLBACKS",
+        "",
+        help="openai: who answers when that one cannot, MODEL@URL separated by commas, rules as the last.",
     )
     fallback_api_keys: str = setting(
         "PARLEY_LLM_FALLBACK_API_KEYS", "", help="openai: their keys in the same order, separated by commas."
@@ -97,6 +99,11 @@ class LlmConfig(TlsSettings):
         "PARLEY_LLM_VLLM_ARGS",
         "",
         help='vllm: further arguments of its engine, a JSON object such as {"gpu_memory_utilization": 0.8}.',
+    )
+    discovered: bool = setting(
+        "PARLEY_LLM_DISCOVERED",
+        default=False,
+        help="Set by `parley up`: the endpoint was found on this machine, which the page tells.",
     )
     tools: str = setting(
         "PARLEY_LLM_TOOLS",

@@ -232,3 +232,16 @@ class Remote(Protocol):
     def problem(self) -> str:
         """Why none of them can answer, as far as is known, with the setting at fault; empty: nothing is known."""
         ...
+
+    discovered: bool
+    """The first of them was found on this machine, and no setting of the user's names it."""
+
+    @property
+    def address(self) -> str:
+        """Host and port of who has the first of them."""
+        ...
+
+    @property
+    def backup_reason(self) -> str:
+        """Why another one than the first answers at the moment, as far as is known; empty: the first one does."""
+        ...

@@ -113,7 +113,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     def facts(self) -> EngineFacts:
         """What is known of the engine."""
         engine = self._engine
-        problem = engine.problem if isinstance(engine, Remote) else ""
+        problem = engine.problem or engine.backup_reason if isinstance(engine, Remote) else ""
         return EngineFacts(engine.name, next(iter(engine.models), ""), problem)
 
     async def Chat(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
@@ -140,11 +140,15 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     ) -> llm_pb2.ListModelsResponse:
         """The engine and its models."""
         del request, context
+        engine, remote = self._engine, self._engine if isinstance(self._engine, Remote) else None
         return llm_pb2.ListModelsResponse(
-            engine=self._engine.name,
-            models=[llm_pb2.Model(name=each) for each in self._engine.models],
-            problem=self.facts().problem,
-            ignores_instructions=self._engine.ignores_instructions,
+            engine=engine.name,
+            models=[llm_pb2.Model(name=each) for each in engine.models],
+            problem=remote.problem if remote else "",
+            ignores_instructions=engine.ignores_instructions,
+            address=remote.address if remote else "",
+            discovered=remote.discovered if remote else False,
+            backup_reason=remote.backup_reason if remote else "",
         )
 
     async def _reply(

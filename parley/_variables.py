@@ -50,7 +50,7 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         *("SCRIPTED_ASR_TEXTS", "SCRIPTED_ASR_DELAY_MS"),
         # The LLM server.
         *("LLM_HOST", "LLM_ENGINE", "LLM_URL", "LLM_MODEL", "LLM_API_KEY", "LLM_FALLBACKS", "LLM_FALLBACK_API_KEYS"),
-        *("LLM_TEMPERATURE", "LLM_TOP_P", "LLM_SEED"),
+        *("LLM_DISCOVERED", "LLM_TEMPERATURE", "LLM_TOP_P", "LLM_SEED"),
         *("LLM_FIRST_TOKEN_SECONDS", "LLM_PATIENCE_SECONDS", "LLM_WARM_UP", "LLM_DEVICE", "LLM_COMPUTE_TYPE"),
         *("LLM_PARALLEL", "LLM_THREADS", "LLM_CONTEXT_TOKENS", "LLM_VLLM_ARGS", "LLM_TOOLS", "LLM_MAX_CALLS"),
         *("SCRIPTED_LLM_TEXT", "SCRIPTED_LLM_DELAY_MS", "SCRIPTED_LLM_DELTA_MS"),
@@ -59,7 +59,7 @@ KNOWN: Final = frozenset(PORTS) | frozenset(
         *("REDIS_URL", "TTS_COMPRESSION_RATIO", "TTS_MAX_CALLS"),
         *("SCRIPTED_TTS_DELAY_MS", "SCRIPTED_TTS_CHARACTER_MS"),
         # The command line.
-        "TEMPO_URL",
+        *("TEMPO_URL", "LLM_DISCOVER", "LLAMACPP_MODEL"),
         # Every process.
         *("LOG_LEVEL", "TRACE_CONTENT", "ENVIRONMENT", "TLS_CERT", "TLS_KEY", "TLS_CA"),
         # Parley's own tests.

@@ -55,9 +55,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
     # ruff: noqa: PLC0415
     match options.command:
         case "up":
-            from parley_cli.up import up
-
-            return asyncio.run(up(options.profile, options.lan))
+            return _up(options)
         case "doctor":
             from parley_cli.doctor import examine
 
@@ -88,6 +86,15 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
             return _evaluate(options)
         case _:
             return _bench(options)
+
+
+def _up(options: argparse.Namespace) -> int:
+    from parley_cli.up import up
+    from parley_cli.up.pulling import pull
+
+    if options.pull:
+        pull(options.profile, os.environ, yes=options.yes)
+    return asyncio.run(up(options.profile, options.lan))
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -199,6 +206,10 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="ADDRESS",
         help="also serve the page to phones and computers in this network, over HTTPS, at this machine's ADDRESS there",
     )
+    up.add_argument(
+        "--pull", action="store_true", help="first fetch the models that the profile names and that are not here"
+    )
+    up.add_argument("--yes", action="store_true", help="agree to what --pull is to fetch, without being asked")
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

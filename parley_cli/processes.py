@@ -64,6 +64,9 @@ GATEWAY: Final = Process(
 PROCESSES: Final = (ASR, LLM, TTS, GATEWAY)
 """All of them, in the order in which they are started."""
 
+LLAMACPP: Final = Process("llm_server.engines.llamacpp", "", ())
+"""Serves a model's file to the LLM server, where there is one; it answers over HTTP, and takes a free port."""
+
 ADDRESSES: Final = {"PARLEY_ASR_ADDRESS": ASR, "PARLEY_LLM_ADDRESS": LLM, "PARLEY_TTS_ADDRESS": TTS}
 """The variables in which the gateway is told where the servers are."""
 

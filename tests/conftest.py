@@ -12,6 +12,9 @@ import pytest
 # test-engines`, `make test-observability` and `make test-deploy` provide those, and name the folder.
 collect_ignore = ["deployed", "observability", *([] if importlib.util.find_spec("vllm") else ["engines"])]
 
+# A server of models that happens to run on this machine is no part of any test.
+os.environ.setdefault("PARLEY_LLM_DISCOVER", "off")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -252,6 +252,7 @@ class ReplyManager:
         )
         if reply.failure is not None:
             self._backends.directory.doubt()
+        self._backends.directory.written_by(reply.model)
         await self._notify(Over(reply))
 
     async def _stop(self) -> _Replying | None:

@@ -52,6 +52,8 @@ def _engines(engines: Engines) -> dict[str, dict[str, object]]:
             "name": engines.writes,
             "works": engines.llm is not None and not engines.problem,
             "instructions": not ignores,
+            "found_at": engines.llm.address if engines.llm and engines.llm.discovered else "",
+            "backup_reason": engines.llm.backup_reason if engines.llm else "",
         },
         "tts": {"name": engines.speaks, "works": engines.tts is not None},
     }

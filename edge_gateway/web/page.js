@@ -4,7 +4,7 @@ import { applySettings } from "./client/live-settings.js";
 import { Conversation, missing } from "./client/conversation.js";
 import { EngineWatch } from "./client/engine-watch.js";
 import { OneListener } from "./client/one-listener.js";
-import { UNKNOWN_ENGINES, awayOf, reduceEngines, seen } from "./model/engines.js";
+import { UNKNOWN_ENGINES, awayOf, noteOf, reduceEngines, seen } from "./model/engines.js";
 import { awayProblem, errorProblem, problem } from "./model/problems.js";
 import { addEvent, exportSessions, reportsOf } from "./model/session-export.js";
 import { sessionConfig } from "./model/settings.js";
@@ -219,7 +219,7 @@ export class Page {
     if (kind === "user_discarded" && event.reason === "DISCARD_REASON_ENGINE_FAILED") this.notice.show(problem("words", "problem.notUnderstood"));
     if (kind === "reply_delayed") this.delayed(/** @type {import("./model/wording.js").Delay} */ (event));
     // What failed may be gone as a whole: then its being back is seen too.
-    if (kind === "turn_report" && event.outcome === "REPLY_OUTCOME_FAILED") void this.learn();
+    if (kind === "turn_report" && (event.outcome === "REPLY_OUTCOME_FAILED" || this.enginesView.isNew(event.model))) void this.learn();
     if (WORTH_KEEPING.has(kind)) this.keep();
   }
 
@@ -268,6 +268,7 @@ export class Page {
     this.timing.traceUrl = traceUrl;
     this.enginesView.linkStatus(found.status === true);
     this.panel.showInstructions(engines.llm.instructions);
+    this.enginesView.remark(noteOf(engines.llm, found.status === true));
     this.panel.learn(voices, engines.asr.languages);
     this.enginesAre(seen(this.engines, engines, this.conversation !== null));
     this.speakWhatIsUnderstood();

@@ -43,16 +43,20 @@ def open_engine(config: LlmConfig) -> Engine:
 
 def _endpoints(config: LlmConfig) -> Engine:
     from llm_server.engines.endpoints import EndpointsEngine
-    from llm_server.engines.endpoints.addresses import endpoints
+    from llm_server.engines.endpoints.addresses import endpoints, split_rules
     from llm_server.engines.endpoints.endpoint import Endpoint
+    from llm_server.engines.rules import RulesEngine
+    from llm_server.engines.stand_in import StandIn
 
     first = Endpoint(config.url, config.model, config.api_key)
-    return EndpointsEngine(
-        endpoints(first, config.fallbacks, config.fallback_api_keys),
+    others, has_rules = split_rules(config.fallbacks)
+    engine = EndpointsEngine(
+        endpoints(first, others, config.fallback_api_keys),
         config.first_token_seconds,
         config.patience_seconds,
         warm_up=config.warm_up,
     )
+    return StandIn(engine, RulesEngine(), discovered=config.discovered) if has_rules else engine
 
 
 def _ctranslate2(config: LlmConfig) -> Engine:

@@ -88,7 +88,15 @@ class LlmClient:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, "llm") from error
         names = tuple(model.name for model in answer.models)
-        return Models(answer.engine, names, answer.problem, answer.ignores_instructions)
+        return Models(
+            answer.engine,
+            names,
+            answer.problem,
+            answer.ignores_instructions,
+            answer.address,
+            answer.discovered,
+            answer.backup_reason,
+        )
 
 
 async def _requests(config: Config, results: AsyncIterable[ToolResult] | None) -> AsyncIterator[llm_pb2.ChatRequest]:

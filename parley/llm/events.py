@@ -111,3 +111,9 @@ class Models:
     """Why none of them can answer at the moment, as far as is known; empty: nothing is known."""
     ignores_instructions: bool = False
     """It answers by itself, whatever it is instructed to do."""
+    address: str = ""
+    """Host and port of the endpoint that has the first one; empty: the server has it itself."""
+    discovered: bool = False
+    """That endpoint was found on the server's machine, and no setting of the user's names it."""
+    backup_reason: str = ""
+    """Why another one than the first answers at the moment, as far as is known; empty: the first one answers."""

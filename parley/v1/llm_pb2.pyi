@@ -805,12 +805,21 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     IGNORES_INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    DISCOVERED_FIELD_NUMBER: _builtins.int
+    BACKUP_REASON_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Name of the engine."""
     ignores_instructions: _builtins.bool
     """True when it answers by itself, whatever it is instructed to do. Default false."""
     problem: _builtins.str
     """Why none of them can answer at the moment, as far as is known, with the setting at fault; empty: nothing is known."""
+    address: _builtins.str
+    """Host and port of the endpoint that has the first one; empty: the server has it itself."""
+    discovered: _builtins.bool
+    """True when that endpoint was found on the server's machine, and no setting of the user's names it. Default false."""
+    backup_reason: _builtins.str
+    """Why another one than the first answers at the moment, as far as is known; empty: the first one answers."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """The models, in the order in which they are asked; at least one."""
@@ -822,10 +831,13 @@ class ListModelsResponse(_message.Message):
         models: _abc.Iterable[Global___Model] | None = ...,
         ignores_instructions: _builtins.bool = ...,
         problem: _builtins.str = ...,
+        address: _builtins.str = ...,
+        discovered: _builtins.bool = ...,
+        backup_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "ignores_instructions", b"ignores_instructions", "models", b"models", "problem", b"problem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "backup_reason", b"backup_reason", "discovered", b"discovered", "engine", b"engine", "ignores_instructions", b"ignores_instructions", "models", b"models", "problem", b"problem"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

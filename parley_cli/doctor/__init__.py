@@ -5,7 +5,7 @@
     engines     whether they are installed, and have a model
     ports       whether they are free, or who has them
     models      whether the models are here that the settings name
-    network     the endpoint that writes, the page, the proxy
+    network     the endpoint that writes, or one that would be found, the page, the proxy
 
 It changes nothing.
 """
@@ -21,7 +21,7 @@ from parley.errors import InvalidInput
 from parley_cli.doctor.engines import look_at_engines
 from parley_cli.doctor.findings import as_object, is_well, lines
 from parley_cli.doctor.models import look_at_models
-from parley_cli.doctor.network import look_at_endpoint, look_at_page, look_at_proxy
+from parley_cli.doctor.network import look_at_endpoint, look_at_page, look_at_proxy, look_for_model
 from parley_cli.doctor.ports import look_at_ports
 from parley_cli.doctor.settings import look_at_servers, look_at_variables
 from parley_cli.up.profiles import PROFILES, environment_of
@@ -50,7 +50,12 @@ async def _examine(profile: str, environment: Mapping[str, str]) -> list[Finding
         given = {**PROFILES[profile], **environment}
         networked = [look_at_endpoint(given)]
     else:
-        networked = [look_at_ports(given), look_at_endpoint(given), look_at_page(given)]
+        networked = [
+            look_at_ports(given),
+            look_at_endpoint(given),
+            look_for_model(environment, given),
+            look_at_page(given),
+        ]
     async with asyncio.TaskGroup() as tasks:
         servers = tasks.create_task(look_at_servers(given))
         looks = [tasks.create_task(look) for look in networked]

@@ -32,7 +32,12 @@ def look_at_engines(environment: Mapping[str, str]) -> Iterator[Finding]:
     missing = [finding for kind, engine in engines.items() for finding in _missing(kind, engine)]
     yield from missing
     whole = not missing
-    if engines["LLM"] in _NEEDS_MODEL and not environment.get("PARLEY_LLM_MODEL", ""):
+    served = environment.get("PARLEY_LLAMACPP_MODEL", "")
+    if served and importlib.util.find_spec("xllamacpp") is None:
+        whole = False
+        what = f"PARLEY_LLAMACPP_MODEL={served} needs xllamacpp, which is not installed"
+        yield Finding("engines", State.WRONG, what, "pip install '.[llamacpp]' in the folder of Parley")
+    if engines["LLM"] in _NEEDS_MODEL and not served and not environment.get("PARLEY_LLM_MODEL", ""):
         whole = False
         what = f"PARLEY_LLM_ENGINE={engines['LLM']} needs a model, and PARLEY_LLM_MODEL is empty"
         yield Finding("engines", State.WRONG, what, "name the model in PARLEY_LLM_MODEL")

@@ -23,7 +23,7 @@ class Finding:
     """One thing that was looked at; its fields are those of `--json`."""
 
     check: str
-    """What was looked at: settings, packages, engines, ports, models, endpoint, page or proxy."""
+    """What was looked at: settings, packages, engines, ports, models, endpoint, model, page or proxy."""
     state: State
     """How bad it is."""
     what: str

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from parley.errors import ParleyError
+from parley.errors import InvalidInput, ParleyError
 from parley_cli.doctor.findings import Finding, State
 from parley_cli.processes import page_url
 from parley_cli.trust import trust
 from parley_cli.up.checks import running_at
+from parley_cli.up.discovery import discover, is_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ _OK: Final = 200
 
 async def look_at_endpoint(environment: Mapping[str, str]) -> list[Finding]:
     """Whether something answers that is to write the replies, where that is elsewhere."""
-    if environment.get("PARLEY_LLM_ENGINE", "") != "openai":
+    if environment.get("PARLEY_LLM_ENGINE", "") != "openai" or environment.get("PARLEY_LLAMACPP_MODEL", ""):
         return []
     url, key = environment.get("PARLEY_LLM_URL", "") or _OLLAMA, environment.get("PARLEY_LLM_API_KEY", "")
     parts = urlsplit(url)
@@ -46,6 +47,20 @@ async def look_at_endpoint(environment: Mapping[str, str]) -> list[Finding]:
         what = f"{shown} answers {status} when it is asked for its models"
         return [Finding("endpoint", State.NOTE, what, "some list none; else PARLEY_LLM_URL may lack its /v1")]
     return [Finding("endpoint", State.FINE, f"{shown} answers")]
+
+
+async def look_for_model(user: Mapping[str, str], environment: Mapping[str, str]) -> list[Finding]:
+    """Who on this machine would write the replies where the `user` has named nobody."""
+    try:
+        if environment.get("PARLEY_LLM_ENGINE", "") or not is_wanted(user):
+            return []
+        found = await discover(environment)
+    except InvalidInput as error:
+        return [Finding("model", State.WRONG, str(error), f"set {error.field} otherwise, or unset it")]
+    if found is None:
+        what = "no server of models was found on this machine, so rules write the replies"
+        return [Finding("model", State.NOTE, what, "start Ollama, or: make run MODELS=small")]
+    return [Finding("model", State.FINE, f"`parley up` takes {found}; PARLEY_LLM_DISCOVER=off does without")]
 
 
 async def look_at_page(environment: Mapping[str, str]) -> list[Finding]:

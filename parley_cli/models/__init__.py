@@ -6,6 +6,9 @@
     store       where files lie on this machine, and the record of what they should be
     checks      files on this machine against that record
     settings    which settings use a model
+    plans       what is to be fetched of a model, and the fetching of it
+    provision   all models of a profile at once, after asking
+    sets        PURE: the models that this machine carries
     commands    pull, list, verify
 
 Engines find what was fetched without asking anybody: hub models lie in the hub's own cache, voices in their folder.

@@ -28,6 +28,7 @@ _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CONNECT_SECONDS: Final = 10.0
 _REFUSED: Final = (401, 403)
+_LONGEST_LICENSE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Listing:
     """Its newest commit, 40 hexadecimal digits."""
     files: tuple[HubFile, ...]
     """All its files."""
+    license: str = ""
+    """Under which it is given out, by its card; empty: it does not say."""
 
 
 def find_hub() -> Hub:
@@ -108,7 +111,7 @@ async def list_files(hub: Hub, session: aiohttp.ClientSession, repository: str) 
     commit, siblings = _inner(answer, "sha"), _inner(answer, "siblings")
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit) or not isinstance(siblings, list):
         raise Unavailable(f"{hub.endpoint} does not say which files {repository} has; look at HF_ENDPOINT")
-    return Listing(commit, tuple(_file(repository, each) for each in siblings))
+    return Listing(commit, tuple(_file(repository, each) for each in siblings), _license(answer))
 
 
 def refuse(status: int, wanted: str) -> None:
@@ -151,6 +154,13 @@ def _file(repository: str, entry: object) -> HubFile:
     ):
         raise Unavailable(f"the hub lists a file of {repository} that cannot be used: {entry}")
     return HubFile(path, size, checksum)
+
+
+def _license(answer: object) -> str:
+    """The licence by a repository's card, as people read it; anybody may write there, so what cannot be one is none."""
+    named, more = _inner(answer, "cardData", "license"), _inner(answer, "cardData", "license_name")
+    found = ", ".join(each for each in (named if isinstance(named, list) else [named, more]) if isinstance(each, str))
+    return found if found.isprintable() and len(found) <= _LONGEST_LICENSE else ""
 
 
 def _inner(value: object, *keys: str) -> object:

@@ -51,9 +51,10 @@ _VOICE = re.compile(r"[a-z]{2,3}_[A-Z]{2}-\w+-\w+", re.ASCII)
 _WHISPER_FILES: Final = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 _WEIGHTS: Final = "model.bin"
 _SAFE: Final = "*.safetensors"
+_GGUF: Final = "*.gguf"
 # The same weights in the forms of other programs.
 _OTHER_FORMS: Final = (
-    ".*", "*.gguf", "*.h5", "*.msgpack", "*.mlmodel", "*.onnx", "*.onnx_data", "*.ot", "*.pth", "*.tflite",
+    ".*", _GGUF, "*.h5", "*.msgpack", "*.mlmodel", "*.onnx", "*.onnx_data", "*.ot", "*.pth", "*.tflite",
     "coreml/*", "metal/*", "onnx/*", "openvino/*", "original/*",
 )  # fmt: skip
 _TORCH_FORMS: Final = ("*.bin", "*.pt")
@@ -67,6 +68,7 @@ class Kind(StrEnum):
     LLM = "llm"
     PIPER = "piper"
     TURN = "turn"
+    GGUF = "gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Model:
                 return WHISPER_SIZES.get(self.name, self.name)
             case Kind.PIPER:
                 return VOICES
-            case Kind.LLM | Kind.TURN:
+            case Kind.LLM | Kind.TURN | Kind.GGUF:
                 return self.name.partition(":")[0]
 
     @property
@@ -124,7 +126,9 @@ class Model:
             case Kind.PIPER:
                 return self._pick_voice(files)
             case Kind.TURN:
-                return self._pick_turn(files)
+                return self._pick_one(files, "*.onnx")
+            case Kind.GGUF:
+                return self._pick_one(files, _GGUF)
 
     def _pick_whisper(self, files: Sequence[HubFile]) -> tuple[HubFile, ...]:
         picked = _like(files, *_WHISPER_FILES)
@@ -132,11 +136,11 @@ class Model:
             raise NotFound(f"{self.repository} has no {_WEIGHTS}: it holds no Whisper model for CTranslate2")
         return picked
 
-    def _pick_turn(self, files: Sequence[HubFile]) -> tuple[HubFile, ...]:
+    def _pick_one(self, files: Sequence[HubFile], pattern: str) -> tuple[HubFile, ...]:
         wanted = self.name.partition(":")[2]
         picked = tuple(file for file in files if file.path == wanted)
         if not picked:
-            raise NotFound(f"{self.repository} has no {wanted}; {_offer(wanted, _paths(files, '*.onnx'))}")
+            raise NotFound(f"{self.repository} has no {wanted}; {_offer(wanted, _paths(files, pattern))}")
         return picked
 
     def _pick_llm(self, files: Sequence[HubFile]) -> tuple[HubFile, ...]:
@@ -182,7 +186,7 @@ def _judge(model: Model) -> tuple[bool, str]:
             return right, "name OWNER/REPOSITORY of the hub, such as llm:Qwen/Qwen3-0.6B"
         case Kind.PIPER:
             return _VOICE.fullmatch(model.name) is not None, "a voice is named like piper:en_US-lessac-medium"
-        case Kind.TURN:
+        case Kind.TURN | Kind.GGUF:
             right = _REPOSITORY.fullmatch(model.repository) is not None and bool(model.name.partition(":")[2])
             return right, "name OWNER/REPOSITORY:FILE of the hub"
 

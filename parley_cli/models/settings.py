@@ -27,6 +27,8 @@ def setting_of(record: Record) -> str:
             return f"PARLEY_TTS_ENGINE=piper PARLEY_TTS_VOICE={name}"
         case Kind.TURN:
             return f"PARLEY_ASR_TURN_MODEL={name}"
+        case Kind.GGUF:
+            return f"PARLEY_LLAMACPP_MODEL={name}"
         case Kind.LLM:
             if any(PurePosixPath(file.path).name == "model.bin" for file in record.files):
                 return f"PARLEY_LLM_ENGINE=ctranslate2 PARLEY_LLM_MODEL={record.place.folder}"
@@ -45,6 +47,8 @@ def _named(environment: Mapping[str, str]) -> Iterator[str]:
         yield f"{Kind.TURN}:{turn}"
     if environment.get("PARLEY_LLM_ENGINE") == "vllm":
         yield f"{Kind.LLM}:{environment.get('PARLEY_LLM_MODEL', '')}"
+    if served := environment.get("PARLEY_LLAMACPP_MODEL"):
+        yield f"{Kind.GGUF}:{served}"
     if environment.get("PARLEY_TTS_ENGINE") == "piper":
         yield f"{Kind.PIPER}:{environment.get('PARLEY_TTS_VOICE', '').partition(':')[0]}"
 

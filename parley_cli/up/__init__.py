@@ -2,6 +2,8 @@
 
     profiles      which engines a profile uses; the environment of the processes
     checks        what would keep them from starting
+    language_model    who writes the replies: discovery of a server on this machine (PURE: model_list), or llamacpp, a
+                  model's file that is served here
     supervision   PURE: whether and when a process that ended is started again
     child         one process; what it says is heard by last_words
     house         all of them
@@ -16,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from parley._binding import is_for_all
 from parley.errors import ParleyError
@@ -24,8 +26,12 @@ from parley_cli.processes import GATEWAY, https_url, page_url
 from parley_cli.up.checks import check
 from parley_cli.up.house import House
 from parley_cli.up.lan import open_lan
+from parley_cli.up.language_model import choose
 from parley_cli.up.profiles import environment_of
 from parley_cli.up.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["up"]
 
@@ -50,8 +56,7 @@ async def up(profile: str, lan: str | None = None) -> int:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, told_to_stop)
     try:
-        environment = environment_of(profile, os.environ)
-        await check(environment)
+        environment, told = await _prepare(profile)
         network = open_lan(lan, environment) if lan is not None else None
         if network is not None:
             environment.update(network.settings(environment))
@@ -59,19 +64,38 @@ async def up(profile: str, lan: str | None = None) -> int:
         def listening() -> None:
             url = page_url(environment).replace("//127.0.0.1:", "//localhost:")
             terminal.say(f"Parley is listening: open {url} (Ctrl-C stops it)")
+            if told:
+                terminal.say(told)
             if network is not None:
                 network.announce(terminal)
-                return
-            if environment.get("PARLEY_HTTPS_CERTIFICATE"):
-                terminal.say(f"Over HTTPS: open {https_url(environment)}")
-            elif is_for_all(GATEWAY.host(environment)):
-                terminal.say(
-                    "Other machines may open it by names in PARLEY_ALLOWED_HOSTS; their browsers give it no microphone "
-                    "without HTTPS: `parley up --lan` does both."
-                )
+            else:
+                _tell_others(environment, terminal)
 
         await House(environment, terminal, stop, hurry).run(listening)
     except ParleyError as error:
         terminal.tell(str(error))
         return 1
     return 0
+
+
+def _tell_others(environment: Mapping[str, str], terminal: Terminal) -> None:
+    """How other machines would open the page, where they could."""
+    if environment.get("PARLEY_HTTPS_CERTIFICATE"):
+        terminal.say(f"Over HTTPS: open {https_url(environment)}")
+    elif is_for_all(GATEWAY.host(environment)):
+        terminal.say(
+            "Other machines may open it by names in PARLEY_ALLOWED_HOSTS; their browsers give it no microphone "
+            "without HTTPS: `parley up --lan` does both."
+        )
+
+
+async def _prepare(profile: str) -> tuple[dict[str, str], str]:
+    """The environment of the processes, and what the user is told of who writes.
+
+    Raises:
+        ParleyError: something would keep them from starting.
+    """
+    environment = environment_of(profile, os.environ)
+    await check(environment)
+    writes = await choose(os.environ, environment)
+    return {**environment, **writes.settings}, writes.told

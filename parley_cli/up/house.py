@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from parley.errors import Unavailable
 from parley_cli.probe import until_serving
-from parley_cli.processes import PROCESSES
+from parley_cli.processes import LLAMACPP, LLM, PROCESSES
+from parley_cli.up import llamacpp
 from parley_cli.up.child import Child
 from parley_cli.up.supervision import Again, Exit, GiveUp, Restarts
 
@@ -33,6 +34,11 @@ class House:
     ) -> None:
         """Start nothing yet; all ends when `stop` is set, and without waiting for anybody when `hurry` is."""
         self._environment = environment
+        has_model = bool(environment.get(llamacpp.PORT))
+        self._processes = (LLAMACPP, *PROCESSES) if has_model else PROCESSES
+        self._has_model = asyncio.Event()
+        if not has_model:
+            self._has_model.set()
         self._terminal = terminal
         self._stop = stop
         self._hurry = hurry
@@ -48,7 +54,7 @@ class House:
             Unavailable: something could not be started.
         """
         async with asyncio.TaskGroup() as tasks:
-            keepers = [tasks.create_task(self._keep(process), name=process.module) for process in PROCESSES]
+            keepers = [tasks.create_task(self._keep(process), name=process.module) for process in self._processes]
             starting = tasks.create_task(self._start(listening), name="start")
             await self._stop.wait()
             starting.cancel()
@@ -58,6 +64,9 @@ class House:
 
     async def _keep(self, process: Process) -> None:
         restarts = Restarts(process.module)
+        if process is LLM:
+            # It has its model loaded when it starts, so that must be there.
+            await _first_of(self._has_model, self._stop)
         while not self._stop.is_set():
             end = await self._run(process, restarts)
             if self._stop.is_set():
@@ -90,11 +99,15 @@ class House:
             del self._children[process.module]
 
     async def _watch(self, process: Process, restarts: Restarts) -> None:
-        await until_serving(self._environment, process)
+        if process is LLAMACPP:
+            await llamacpp.until_healthy(self._environment)
+            self._has_model.set()
+        else:
+            await until_serving(self._environment, process)
         if told := restarts.serving(_now()):
             self._terminal.tell(told)
         self._served.add(process.module)
-        if len(self._served) == len(PROCESSES):
+        if len(self._served) == len(self._processes):
             self._all_served.set()
 
     async def _start(self, listening: Callable[[], None]) -> None:
@@ -110,7 +123,7 @@ class House:
 
     @property
     def _missing(self) -> str:
-        return ", ".join(process.module for process in PROCESSES if process.module not in self._served)
+        return ", ".join(process.module for process in self._processes if process.module not in self._served)
 
     def _fail(self, told: str) -> None:
         # Of several that fail for one cause the first one says it.
@@ -122,7 +135,7 @@ class House:
 
     async def _end(self, keepers: list[asyncio.Task[None]]) -> None:
         """End the gateway first, so that it can still say goodbye, then the others; kill what does not end."""
-        for process in reversed(PROCESSES):
+        for process in reversed(self._processes):
             if process.module in self._children:
                 self._children[process.module].terminate()
         async with asyncio.TaskGroup() as tasks:
@@ -146,6 +159,15 @@ def _drain_seconds(environment: Mapping[str, str]) -> float:
 
 async def _all_ended(tasks: list[asyncio.Task[None]], seconds: float) -> None:
     await asyncio.wait(tasks, timeout=seconds)
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Return when one of them is set."""
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait(), name="event") for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

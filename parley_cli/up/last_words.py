@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from parley_cli.up.terminal import Terminal
 
 # With such a line a server says why it cannot run, and ends.
-_FAREWELL: Final = re.compile(r"(?:asr|llm|tts|gateway): (.+)")
+_FAREWELL: Final = re.compile(r"(?:asr|llm|tts|gateway|llamacpp): (.+)")
 _MOST_BYTES: Final = 65_536
 
 

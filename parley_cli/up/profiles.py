@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parley._variables import KNOWN, SUPERVISED
+from parley_cli.models.sets import find_machine, small_set
 from parley_cli.processes import ADDRESSES, PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from parley_cli.models.sets import Machine
 
 PROFILES: Final[dict[str, dict[str, str]]] = {
     "embedded": {},
@@ -17,7 +20,7 @@ PROFILES: Final[dict[str, dict[str, str]]] = {
         "PARLEY_ASR_DEVICE": "cpu",
         "PARLEY_ASR_COMPUTE_TYPE": "int8",
         "PARLEY_LLM_ENGINE": "openai",
-        "PARLEY_TTS_ENGINE": "piper",
+        "PARLEY_TTS_ENGINE": "hibari",
     },
     "gpu": {
         "PARLEY_ASR_ENGINE": "faster-whisper",
@@ -29,18 +32,25 @@ PROFILES: Final[dict[str, dict[str, str]]] = {
     },
     "scripted": {"PARLEY_ASR_ENGINE": "scripted", "PARLEY_LLM_ENGINE": "scripted", "PARLEY_TTS_ENGINE": "scripted"},
 }
-"""Settings of each profile."""
+"""Settings of each profile; those of `cpu` without its models, which depend on the machine."""
+
+_SMALL: Final = "cpu"
+# Who names one of these has a language model.
+_WRITES: Final = ("PARLEY_LLM_ENGINE", "PARLEY_LLM_URL", "PARLEY_LLM_MODEL", "PARLEY_LLM_ADDRESS")
 
 
-def environment_of(profile: str, environment: Mapping[str, str]) -> dict[str, str]:
+def environment_of(profile: str, environment: Mapping[str, str], machine: Machine | None = None) -> dict[str, str]:
     """What the processes are given: the profile's engines where the user has not said otherwise.
 
     Raises:
         InvalidInput: a variable holds no port.
     """
+    models = small_set(machine or find_machine(), environment) if profile == _SMALL else {}
+    if any(environment.get(name, "").strip() for name in _WRITES):
+        models.pop("PARLEY_LLAMACPP_MODEL", None)
     # Names that nothing reads are told of once, and not by each process again.
     theirs = {name: value for name, value in environment.items() if name in KNOWN or not name.startswith("PARLEY_")}
-    made = {**PROFILES[profile], "PARLEY_LOG_LEVEL": "WARNING", **theirs, SUPERVISED: "1"}
+    made = {**PROFILES[profile], **models, "PARLEY_LOG_LEVEL": "WARNING", **theirs, SUPERVISED: "1"}
     for variable, process in ADDRESSES.items():
         made[variable] = made.get(variable, "").strip() or process.address(environment)
     for process in PROCESSES:

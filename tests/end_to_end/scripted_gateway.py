@@ -106,6 +106,10 @@ class PageFacts:
     """What the recogniser understands."""
     instructions: bool = True
     """The model listens to instructions."""
+    found_at: str = ""
+    """Where the model was found, if nobody has named it."""
+    backup_reason: str = ""
+    """Why something else answers in the model's place."""
     asked: int = 0
     """How often the page has asked."""
 
@@ -117,7 +121,11 @@ class PageFacts:
             for hop, name in zip(("asr", "llm", "tts"), ENGINES, strict=True)
         )
         asr |= {"languages": [] if "asr" in self.away else self.languages}
-        llm |= {"instructions": self.instructions}
+        llm |= {
+            "instructions": self.instructions,
+            "found_at": self.found_at,
+            "backup_reason": self.backup_reason,
+        }
         voices = [] if "tts" in self.away else VOICES
         return {"voices": voices, "trace_url": "", "engines": {"asr": asr, "llm": llm, "tts": tts}}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PATIENCE_SECONDS = 60
+_RUN = ("-m", "parley_cli")
 
 
 def own_ports() -> dict[str, str]:
@@ -78,11 +79,12 @@ class Up:
 
 
 @asynccontextmanager
-async def started(*arguments: str, **settings: str) -> AsyncIterator[Up]:
-    """Start it with the scripted engines, on ports of its own unless `settings` name some."""
+async def started(*arguments: str, before: str = "", **settings: str) -> AsyncIterator[Up]:
+    """Start it with the scripted engines, on ports of its own unless `settings` name some; `before` is run first."""
+    run = ("-c", f"{before}\nimport sys; from parley_cli import main; sys.exit(main())") if before else _RUN
     environment = {**os.environ, **own_ports(), **settings}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "parley_cli", "up", "--profile", "scripted", *arguments),
+        *(sys.executable, *run, "up", "--profile", "scripted", *arguments),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -20,7 +21,7 @@ from parley.conversation import (
 )
 from tests.end_to_end.chromium import CHROMIUM, Visitor, lines, says, status, visiting
 from tests.end_to_end.test_page_audio import UNPLUGGED
-from tests.end_to_end.test_page_events import SPEAKING, asked
+from tests.end_to_end.test_page_events import SPEAKING, asked, report
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -166,6 +167,36 @@ async def test_engines_are_shown_with_how_they_are_and_looked_after_while_one_is
         assert await page.is_hidden("#notice")
         voices = await page.eval_on_selector_all("#voice option", "all => all.map(each => each.value)")
         assert voices == ["", "en-us"], "they are there without loading the page anew"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"found_at": "127.0.0.1:11434"}, ("127.0.0.1:11434", "PARLEY_LLM_MODEL", "PARLEY_LLM_DISCOVER=off")),
+        ({"found_at": "127.0.0.1:11434", "backup_reason": "llama3.2 is gone"}, ("llama3.2 is gone", "rules")),
+    ],
+)
+async def test_where_a_model_was_found_and_what_answers_while_it_is_away_is_told_below_its_name(
+    gateway: ScriptedGateway, facts: dict[str, str], words: tuple[str, ...]
+) -> None:
+    for name, value in facts.items():
+        setattr(gateway.facts, name, value)
+    async with visiting(gateway.url, Visitor()) as page:
+        await page.click("#open-settings")
+        await page.wait_for_selector("#engines [data-hop=llm] .note")
+        told = await page.inner_text("#engines [data-hop=llm] .note")
+        assert [word for word in words if word not in told] == []
+        assert await page.query_selector("#engines [data-hop=tts] .note") is None
+
+
+async def test_when_something_else_writes_than_before_the_page_learns_why(gateway: ScriptedGateway, page: Page) -> None:
+    listener = await talking(gateway, page)
+    await page.click("#open-settings")
+    gateway.facts.backup_reason = "llama3.2 is gone"
+    await listener.send(replace(report(1, 1, Outcome.COMPLETED, "hello"), model="rules"))
+    note = await page.wait_for_selector("#engines [data-hop=llm] .note")
+    assert note is not None
+    assert "llama3.2 is gone" in await note.inner_text()
 
 
 @pytest.mark.parametrize(

@@ -414,8 +414,8 @@ async def test_a_reply_that_is_complete_does_not_wait_for_an_endpoint_that_forge
 
 
 async def test_all_models_that_can_answer_are_listed_the_first_choice_first() -> None:
-    async with serving(writes("Hello."), refuse, hang) as (engine, _), over_grpc(engine) as house:
-        assert await house.client.models() == llm.Models("openai", ("a", "b", "c"))
+    async with serving(writes("Hello."), refuse, hang) as (engine, asked), over_grpc(engine) as house:
+        assert await house.client.models() == llm.Models("openai", ("a", "b", "c"), address=asked[0].host)
 
 
 def calls(*fragments: dict[str, object]) -> bytes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 COMMIT: Final = "5" * 40
-_LARGE: Final = (".bin", ".onnx", ".safetensors")
+_LARGE: Final = (".bin", ".gguf", ".onnx", ".safetensors")
 _CHUNK: Final = 16_384
 
 
@@ -43,6 +43,8 @@ class HubServer:
     """After how many bytes each answer for a file breaks off, one after the other; -1: it is silent from then on."""
     spoilt: set[str] = field(default_factory=set)
     """Files of which something else comes."""
+    licenses: dict[str, str] = field(default_factory=dict)
+    """By repository."""
     knows_ranges: bool = True
     commit: str = COMMIT
     served: list[Served] = field(default_factory=list)
@@ -69,7 +71,8 @@ class HubServer:
         if status := self._status(repository):
             return web.json_response({"error": "no"}, status=status)
         siblings = [self._sibling(path, content) for path, content in self.files[repository].items()]
-        return web.json_response({"id": repository, "sha": self.commit, "siblings": siblings})
+        card = {"license": self.licenses[repository]} if repository in self.licenses else None
+        return web.json_response({"id": repository, "sha": self.commit, "siblings": siblings, "cardData": card})
 
     async def resolve(self, request: web.Request) -> web.StreamResponse:
         repository, path = _repository(request), request.match_info["path"]

@@ -23,7 +23,7 @@ EXTRAS = {
     "serving": ("serve", "kubernetes"),
     "edge_gateway": ("gateway",),
     "asr_server": ("asr",),
-    "llm_server": ("llm", "ctranslate2", "vllm"),
+    "llm_server": ("llm", "ctranslate2", "llamacpp", "vllm"),
     "tts_server": ("tts", "hibari", "piper", "redis"),
 }
 REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?")

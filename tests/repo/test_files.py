@@ -51,7 +51,7 @@ def test_what_is_tested_is_what_runs(root: Path) -> None:
     assert set(_pins(root, "run")) - set(_pins(root, "dev")) == set()
 
 
-@pytest.mark.parametrize("lock", ["run", "dev", "engines", "torch", "torch-cpu"])
+@pytest.mark.parametrize("lock", ["run", "dev", "small", "engines", "torch", "torch-cpu"])
 def test_every_pin_has_its_hashes(root: Path, lock: str) -> None:
     text = (root / "locks" / f"{lock}.txt").read_text()
     requirements = [part for part in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE) if part[0] != "#"]
@@ -70,6 +70,7 @@ def test_every_dependency_is_locked(root: Path) -> None:
     needed = {
         "run": run,
         "dev": run + groups["dev"],
+        "small": run + extras["hibari"] + extras["llamacpp"],
         "engines": run + extras["piper"] + groups["engines"],
         "torch": groups["torch"],
     }

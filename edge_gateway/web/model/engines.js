@@ -17,6 +17,14 @@ import { HOPS, engineAway } from "./problems.js";
 
 /** What the gateway answers of an engine when it is asked. @typedef {{name: string, works: boolean}} EngineFacts */
 
+/**
+ * What the gateway answers of who writes, beside that: whether it can be instructed, where it was found that nobody has
+ * named, and why something else answers in its place.
+ * @typedef {EngineFacts & {instructions: boolean, found_at?: string, backup_reason?: string}} WriterFacts
+ */
+
+/** A text that there is to say of who writes. @typedef {{key: string, values: Record<string, string>}} Note */
+
 /** @type {Engine} */
 const UNKNOWN = { name: "", works: null, code: "", absent: false };
 /** @type {Readonly<Engines>} */
@@ -60,6 +68,18 @@ export function seen(engines, facts, talking) {
     else changed[hop] = mended ? { name, works: true, code: "", absent: false } : { ...before, name, absent: false };
   }
   return changed;
+}
+
+/**
+ * What there is to say of who writes; null: nothing.
+ * @param {WriterFacts} writer
+ * @param {boolean} mine who looks sits at Parley's own machine, and could change it
+ * @returns {Note | null}
+ */
+export function noteOf(writer, mine) {
+  if (writer.backup_reason) return { key: "engine.backup", values: { reason: writer.backup_reason } };
+  if (writer.found_at) return { key: "engine.found", values: { address: writer.found_at } };
+  return mine && writer.works && !writer.instructions ? { key: "engine.rules", values: {} } : null;
 }
 
 /** Those that are not there. @param {Engines} engines */

@@ -12,9 +12,10 @@ import { make } from "./dom.js";
  * @property {import("./voices.js").Voice[]} voices
  * @property {string} trace_url
  * @property {boolean} [status] who asks may see how the gateway is doing
- * @property {{asr: EngineFacts & {languages: string[]}, llm: EngineFacts & {instructions: boolean}, tts: EngineFacts}} engines
+ * @property {{asr: EngineFacts & {languages: string[]}, llm: WriterFacts, tts: EngineFacts}} engines
  */
 /** @typedef {import("../model/engines.js").EngineFacts} EngineFacts */
+/** @typedef {import("../model/engines.js").WriterFacts} WriterFacts */
 
 /** Settings of earlier visits. */
 export function loadSettings() {

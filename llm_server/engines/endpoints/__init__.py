@@ -40,6 +40,7 @@ class EndpointsEngine:
     context_tokens = 0
     calls_tools = True
     ignores_instructions = False
+    discovered = False
 
     def __init__(
         self,
@@ -67,6 +68,21 @@ class EndpointsEngine:
     def problem(self) -> str:
         """Why no endpoint can answer, as far as is known; empty: nothing is known."""
         return self._warm_up.problem if self._warm_up is not None else ""
+
+    @property
+    def address(self) -> str:
+        """Host and port of the first endpoint."""
+        return self._endpoints[0].host
+
+    @property
+    def backup_reason(self) -> str:
+        """Why another endpoint than the first answers, as far as is known."""
+        return "" if self._warm_up is None or self.problem else self._warm_up.first_problem
+
+    @property
+    def rests(self) -> bool:
+        """All endpoints have failed just now, and will not be better yet."""
+        return self._health.all_rest(asyncio.get_running_loop().time())
 
     def load(self) -> None:
         """Nothing to load: an endpoint that is away may be there when it is needed."""

@@ -15,6 +15,24 @@ _SCHEMES: Final = ("http://", "https://")
 _HOST: Final = re.compile(r"(?:[^\s.:]{1,63}\.)*[^\s.:]{1,63}\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
 
 
+RULES: Final = "rules"
+"""What stands among the others where rules are to answer when no endpoint does."""
+
+
+def split_rules(others: str) -> tuple[str, bool]:
+    """The others that are endpoints, and whether `rules` stand behind them.
+
+    Raises:
+        Unavailable: the rules stand before an endpoint, which would never be asked.
+    """
+    names = [each.strip() for each in others.split(",") if each.strip()]
+    if RULES not in names:
+        return others, False
+    if names.index(RULES) != len(names) - 1:
+        raise Unavailable(f"PARLEY_LLM_FALLBACKS={others}: {RULES} always answer, so name them last")
+    return ",".join(names[:-1]), True
+
+
 def endpoints(first: Endpoint, others: str, keys: str) -> tuple[Endpoint, ...]:
     """The first endpoint, and `others`: MODEL@URL separated by commas, with their keys in the same order.
 

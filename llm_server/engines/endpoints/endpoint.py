@@ -33,9 +33,14 @@ class Endpoint:
     @property
     def name(self) -> str:
         """Model and host, for people; what else is in the address may be secret."""
+        return f"{self.model}@{self.host}"
+
+    @property
+    def host(self) -> str:
+        """Host, and port where the address names one."""
         parts = urlsplit(self.url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{self.model}@{host}:{parts.port}" if parts.port else f"{self.model}@{host}"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        return f"{host}:{parts.port}" if parts.port else host
 
     @property
     def chat(self) -> str:

@@ -30,6 +30,10 @@ class Health:
         places = range(len(self._records))
         return tuple(sorted(places, key=lambda place: max(0.0, self._records[place].rests_until - now)))
 
+    def all_rest(self, now: float) -> bool:
+        """Every one of them has failed, and is to be left alone a while longer."""
+        return all(record.rests_until > now for record in self._records)
+
     def worked(self, place: int) -> None:
         """It answered."""
         self._records[place] = _Record()

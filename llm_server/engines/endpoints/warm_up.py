@@ -56,6 +56,11 @@ class WarmUp:
         """What was wrong with each of them when they were tried last; empty where one of them may be well."""
         return "; ".join(self._problems) if all(self._problems) else ""
 
+    @property
+    def first_problem(self) -> str:
+        """What was wrong with the first of them when it was tried last; empty where it may be well."""
+        return self._problems[0]
+
     def question(self) -> None:
         """A question has come: time to try again what could not be warmed up."""
         for wanted in self._wanted:

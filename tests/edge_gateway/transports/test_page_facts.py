@@ -62,7 +62,13 @@ async def test_the_page_learns_engines_languages_and_voices_and_where_traces_are
         assert set(facts["voices"][0]) == {"name", "language", "description", "gender"}
         assert facts["engines"] == {
             "asr": {"name": "scripted", "works": True, "languages": ["en"]},
-            "llm": {"name": "scripted", "works": True, "instructions": False},
+            "llm": {
+                "name": "scripted",
+                "works": True,
+                "instructions": False,
+                "found_at": "",
+                "backup_reason": "",
+            },
             "tts": {"name": "scripted", "works": True},
         }
 

@@ -7,15 +7,18 @@ import json
 import os
 import socket
 import sys
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
+from parley_cli.doctor import network
 from parley_cli.doctor.engines import look_at_engines
 from parley_cli.doctor.findings import Finding, State, as_object, is_well, lines
 from tests.end_to_end.started import own_ports, started
+from tests.parley_cli.up.test_discovery import OWN, at, discover, lists
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +80,7 @@ def test_an_engine_that_is_missing_is_wrong_unless_another_stands_in(monkeypatch
         ({"PARLEY_ASR_ENGINE": "faster-whisper"}, "models", ("whisper:small", "parley models pull whisper:small")),
         ({"PARLEY_TTS_ENGINE": "piper"}, "models", ("no voice in", "parley models pull piper:")),
         ({"PARLEY_LLM_ENGINE": "openai"}, "engines", ("PARLEY_LLM_MODEL is empty",)),
+        ({"PARLEY_LLAMACPP_MODEL": "a/b:c.gguf"}, "models", ("gguf:a/b:c.gguf", "parley models pull gguf:a/b:c.gguf")),
         (
             {"PARLEY_LLM_ENGINE": "openai", "PARLEY_LLM_URL": "http://me:secret@127.0.0.1:9/v1"},
             "endpoint",
@@ -126,6 +130,23 @@ async def test_an_endpoint_is_asked_for_its_models(answer: int, states: list[str
     assert [each["state"] for each in found["endpoint"]] == states
     assert status == (1 if states == ["wrong"] else 0)
     assert "secret" not in str(found)
+
+
+async def test_a_model_that_would_be_found_is_named_and_what_to_do_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with at(lists("llama3.2")) as port:
+        monkeypatch.setattr(network, "discover", partial(discover, ports={"Ollama": port}))
+        [found] = await network.look_for_model({}, OWN)
+        assert found.state is State.FINE
+        assert f"takes llama3.2 at 127.0.0.1:{port}" in found.what
+        assert await network.look_for_model({"PARLEY_LLM_DISCOVER": "off"}, OWN) == []
+        assert await network.look_for_model({}, {**OWN, "PARLEY_LLM_ENGINE": "scripted"}) == []
+    monkeypatch.setattr(network, "discover", partial(discover, ports={}))
+    [none] = await network.look_for_model({}, OWN)
+    assert (none.state, "make run MODELS=small" in none.remedy) == (State.NOTE, True)
+    [wrong] = await network.look_for_model({"PARLEY_LLM_DISCOVER": "maybe"}, OWN)
+    assert (wrong.state, "not one of on, off" in wrong.what) == (State.WRONG, True)
 
 
 async def test_a_parley_that_runs_is_looked_at_and_what_is_away_is_named() -> None:

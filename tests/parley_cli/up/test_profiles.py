@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parley.errors import InvalidInput
+from parley_cli.models.sets import Machine
 from parley_cli.up.profiles import PROFILES, environment_of
 
 
@@ -12,6 +13,17 @@ def test_a_profile_gives_way_to_what_the_user_has_set() -> None:
     made = environment_of("cpu", {"PARLEY_TTS_ENGINE": "espeak", "PARLEY_LOG_LEVEL": "DEBUG", "PATH": "/bin"})
     assert (made["PARLEY_ASR_ENGINE"], made["PARLEY_TTS_ENGINE"]) == ("faster-whisper", "espeak")
     assert (made["PARLEY_LOG_LEVEL"], made["PATH"]) == ("DEBUG", "/bin")
+
+
+@pytest.mark.parametrize("named", ["PARLEY_LLM_ENGINE", "PARLEY_LLM_URL", "PARLEY_LLM_MODEL", "PARLEY_LLM_ADDRESS"])
+def test_the_processors_profile_brings_a_model_unless_the_user_has_one(named: str) -> None:
+    machine = Machine(4, 8 * 10**9)
+    made = environment_of("cpu", {}, machine)
+    assert made["PARLEY_LLAMACPP_MODEL"].endswith("qwen2.5-1.5b-instruct-q4_k_m.gguf")
+    assert (made["PARLEY_ASR_MODEL"], made["PARLEY_TTS_ENGINE"]) == ("base.en", "hibari")
+    assert environment_of("cpu", {"PARLEY_ASR_MODEL": "small"}, machine)["PARLEY_ASR_MODEL"] == "small"
+    assert "PARLEY_LLAMACPP_MODEL" not in environment_of("cpu", {named: "x:1"}, machine)
+    assert "PARLEY_LLAMACPP_MODEL" not in environment_of("embedded", {}, machine)
 
 
 def test_the_gateway_is_told_where_the_servers_listen() -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { UNKNOWN_ENGINES, awayOf, reduceEngines, seen } from "../../../edge_gateway/web/model/engines.js";
+import { UNKNOWN_ENGINES, awayOf, noteOf, reduceEngines, seen } from "../../../edge_gateway/web/model/engines.js";
 
 /** @param {[string, any][]} events @param {any} [from] */
 const after = (events, from = UNKNOWN_ENGINES) => events.reduce((engines, [kind, event]) => reduceEngines(engines, kind, event), from);
@@ -59,3 +59,13 @@ test("in a conversation nobody but its own stream says that it is heard again", 
   assert.deepEqual(awayOf(asked), ["asr"]);
   assert.deepEqual(awayOf(seen(asked, facts(true, true, true), false)), []);
 });
+
+for (const [what, facts, mine, key] of /** @type {[string, any, boolean, string | undefined][]} */ ([
+  ["a model that was found says where, and how to change that", { instructions: true, works: true, found_at: "127.0.0.1:11434" }, false, "engine.found"],
+  ["one that is away says why, and that something else answers", { instructions: true, works: true, found_at: "x", backup_reason: "gone" }, false, "engine.backup"],
+  ["where rules answer, who could change that is told how", { instructions: false, works: true }, true, "engine.rules"],
+  ["where rules answer, nobody else is told", { instructions: false, works: true, found_at: "", backup_reason: "" }, false, undefined],
+  ["of a model that was named nothing is said", { instructions: true, works: true, found_at: "", backup_reason: "" }, true, undefined],
+])) {
+  test(what, () => assert.equal(noteOf({ name: "", ...facts }, mine)?.key, key));
+}
