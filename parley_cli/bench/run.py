@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from parley_cli.bench.crew import Part, Seen, crew, seen
@@ -102,16 +102,31 @@ def _parts(plan: Plan) -> list[Part]:
     ]
 
 
-def _result(plan: Plan, found: Seen, course: _Course) -> Result:
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What the sessions took of the machine; None: not known."""
+
+    cpu_seconds: float | None = None
+    idle_kb: float | None = None
+    talking_kb: float | None = None
+    processes: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def _cost(plan: Plan, course: _Course) -> _Cost:
     empty, idle, after = course.used
-    tally, talked = found.tally, course.talk_seconds
-    cpu = idle_kb = talking_kb = None
-    by_process = {}
-    if isinstance(empty, dict) and isinstance(idle, dict) and isinstance(after, dict):
-        cpu = sum(after[name].cpu_seconds - idle[name].cpu_seconds for name in after)
-        idle_kb = (_memory(idle) - _memory(empty)) / plan.sessions / 1024
-        talking_kb = (_memory(after) - _memory(empty)) / plan.sessions / 1024
-        by_process = {name: asdict(each) for name, each in shares(idle, after, talked, plan.sessions).items()}
+    if not (isinstance(empty, dict) and isinstance(idle, dict) and isinstance(after, dict)):
+        return _Cost()
+    return _Cost(
+        sum(after[name].cpu_seconds - idle[name].cpu_seconds for name in after),
+        (_memory(idle) - _memory(empty)) / plan.sessions / 1024,
+        (_memory(after) - _memory(empty)) / plan.sessions / 1024,
+        {name: asdict(each) for name, each in shares(idle, after, course.talk_seconds, plan.sessions).items()},
+    )
+
+
+def _result(plan: Plan, found: Seen, course: _Course) -> Result:
+    tally, talked, cost = found.tally, course.talk_seconds, _cost(plan, course)
+    cpu = cost.cpu_seconds
     return Result(
         sessions=plan.sessions,
         seconds=round(talked, 1),
@@ -139,9 +154,9 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         stop_p99_ms=rounded(percentile(tally.stop_ms, 0.99), 1),
         cpu_percent=None if cpu is None else round(100 * cpu / talked, 1),
         cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
-        idle_kb=None if idle_kb is None else round(idle_kb, 1),
-        talking_kb=None if talking_kb is None else round(talking_kb, 1),
-        processes=by_process,
+        idle_kb=None if cost.idle_kb is None else round(cost.idle_kb, 1),
+        talking_kb=None if cost.talking_kb is None else round(cost.talking_kb, 1),
+        processes=cost.processes,
         client_cpu_percent=round(100 * found.cpu_seconds / talked, 1),
         client_late_p99_ms=rounded(percentile(tally.send_late_ms, 0.99), 2),
         usage_missing=next((page for page in course.used if isinstance(page, str)), ""),
