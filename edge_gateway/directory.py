@@ -85,10 +85,10 @@ class Directory:
         """A server has failed: who asks next is told what holds now."""
         self._until_seconds = 0.0
 
-    def written_by(self, model: str) -> None:
+    def replied(self, model: str, *, failed: bool) -> None:
         """`model` has written a reply, empty where there is only one; that it is another than before has a reason."""
-        if model and model != self._wrote:
-            self._wrote = model
+        if failed or (model and model != self._wrote):
+            self._wrote = model or self._wrote
             self.doubt()
 
     async def _ask(self) -> Engines:

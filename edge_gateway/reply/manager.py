@@ -250,9 +250,7 @@ class ReplyManager:
         await reply.run(
             lambda heard: self._notify(Audible(heard)), lambda wish: self._notify(Wished(turn, reply, wish))
         )
-        if reply.failure is not None:
-            self._backends.directory.doubt()
-        self._backends.directory.written_by(reply.model)
+        self._backends.directory.replied(reply.model, failed=reply.failure is not None)
         await self._notify(Over(reply))
 
     async def _stop(self) -> _Replying | None:

@@ -95,6 +95,6 @@ async def test_after_a_failure_nothing_is_believed_that_was_known_before_it() ->
 async def test_when_another_model_writes_than_before_who_asks_is_told_why_at_once() -> None:
     house = House()
     for model, asked in (("a@here", 1), ("a@here", 1), ("", 1), ("rules", 2), ("rules", 2), ("a@here", 3)):
-        house.directory.written_by(model)
+        house.directory.replied(model, failed=False)
         await house.names()
         assert house.llm.asked == asked
