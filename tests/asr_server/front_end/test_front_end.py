@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_server.endpointing.config import EndpointingConfig
@@ -62,6 +62,7 @@ def hear(chunks: Iterable[tuple[int, int]], config: FrontEndConfig | None = None
 WHOLE = hear([(0, SAMPLES)])
 
 
+@settings(max_examples=25)
 @given(st.sets(st.integers(1, SAMPLES - 1), max_size=60))
 def test_how_the_sound_is_cut_into_chunks_makes_no_difference(cuts: set[int]) -> None:
     assert hear(pairwise([0, *sorted(cuts), SAMPLES])).all == WHOLE.all
