@@ -55,7 +55,7 @@ class AsrConfig(TlsSettings):
     partial_context_seconds: float = setting(
         "PARLEY_ASR_PARTIAL_CONTEXT_SECONDS",
         0.0,
-        help="faster-whisper: audio context of partials, up to the 30 s of finals; 0: 10 on a CPU, 30 on a GPU.",
+        help="faster-whisper: audio context of partials, 10 to the 30 of finals; 0: 10 on a CPU, 30 on a GPU.",
         minimum=0,
         maximum=30,
     )

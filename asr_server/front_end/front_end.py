@@ -43,6 +43,7 @@ class FrontEnd:
         self._gain = AutomaticGain() if config.agc else None
         self._received = AudioBuffer(first_sample)
         self._turn_gain: float | None = None
+        self._turn_first = first_sample
         self.sound = AudioBuffer(first_sample)
         """The filtered sound that is still needed, up to the last whole window."""
 
@@ -70,9 +71,9 @@ class FrontEnd:
             return
         speaks = endpointer.assistant_speaks
         self._gain.learn(probability, in_turn=in_turn, is_speech=endpointer.in_speech, assistant_speaks=speaks)
-        if not in_turn:
-            self._turn_gain = None
-        elif self._turn_gain is None and endpointer.may_hold_words:
+        if not in_turn or endpointer.first_sample != self._turn_first:
+            self._turn_gain, self._turn_first = None, endpointer.first_sample
+        if in_turn and self._turn_gain is None and endpointer.may_hold_words:
             self._turn_gain = self._gain.for_turn()
 
     def utterance(self, first: int, end: int) -> NDArray[np.float32]:

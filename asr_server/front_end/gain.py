@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from asr_server.endpointing.endpointer import WINDOW_SAMPLES
 from asr_server.engine import RATE_HZ
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class AutomaticGain:
         self._in_turn = False
 
     def for_detector(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next window, float32 of shape (samples,), as the voice detector is to hear it."""
-        seconds = len(window) / RATE_HZ
+        """The next window, float32 of shape (512,), as the voice detector is to hear it."""
+        seconds = WINDOW_SAMPLES / RATE_HZ
         self._level_db = _decibels(float(np.dot(window, window)) / len(window))
         if self._noise_db is None:
             self._noise_db = self._level_db
@@ -74,7 +75,7 @@ class AutomaticGain:
 
         `in_turn`: from the first voice to the end of its turn; `is_speech`: there was voice enough to call it so.
         """
-        seconds = 512 / RATE_HZ
+        seconds = WINDOW_SAMPLES / RATE_HZ
         self._in_turn, self._assistant_speaks = in_turn, assistant_speaks
         if not in_turn:
             self._turn_db = None

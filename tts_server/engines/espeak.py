@@ -181,6 +181,8 @@ class EspeakEngine:
         return 0
 
     def _voices(self, library: ctypes.CDLL, data: Path) -> tuple[Voice, ...]:
+        # A second load finds them anew.
+        self._files.clear()
         found: list[Voice] = []
         made_by = f"{version('espeakng-loader')} {_WORDS_A_MINUTE} {_WORD_GAP_TENS_OF_MS}"
         voices = library.espeak_ListVoices(None)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _FRAMES: Final = 3_000
 _FRAMES_A_SECOND: Final = 100
-# With less silence after the last word the model goes on with words of its own.
+# With less, or less silence after the last word, the model goes on with words of its own.
 _LEAST_SILENCE_FRAMES: Final = 500
+_LEAST_FRAMES: Final = 1_000
 _HOP_SAMPLES: Final = 160
 # The spectrum of less cannot be taken.
 _LEAST_SAMPLES: Final = 1_600
@@ -160,7 +161,8 @@ class WhisperNetwork:
 
 def _frames(sound: Sound) -> int:
     """Frames that the encoder is given for a sound, in whole seconds; what it is not given costs nothing."""
-    wanted = max(len(sound.audio) // _HOP_SAMPLES + _LEAST_SILENCE_FRAMES, sound.context_seconds * _FRAMES_A_SECOND)
+    silence = len(sound.audio) // _HOP_SAMPLES + _LEAST_SILENCE_FRAMES
+    wanted = max(_LEAST_FRAMES, silence, sound.context_seconds * _FRAMES_A_SECOND)
     return min(_FRAMES, math.ceil(wanted / _FRAMES_A_SECOND) * _FRAMES_A_SECOND)
 
 

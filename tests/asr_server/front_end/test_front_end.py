@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import WINDOW_SAMPLES, Endpointer
 from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
+from parley.asr import EndReason
 from tests.asr_server.sounds import hum, noise, pcm
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def hear(chunks: Iterable[tuple[int, int]], config: FrontEndConfig | None = None
 WHOLE = hear([(0, SAMPLES)])
 
 
+@settings(max_examples=25)
 @given(st.sets(st.integers(1, SAMPLES - 1), max_size=60))
 def test_how_the_sound_is_cut_into_chunks_makes_no_difference(cuts: set[int]) -> None:
     assert hear(pairwise([0, *sorted(cuts), SAMPLES])).all == WHOLE.all
@@ -76,6 +78,21 @@ def test_the_voices_in_it_are_made_louder_and_their_order_in_loudness_stays() ->
     soft, loud = peaks[SAMPLES // WINDOW_SAMPLES // 2 - 3], peaks[-1]
     assert 0.02 < soft < loud < 1
     assert loud == pytest.approx(0.4, abs=0.01), "nobody asked for more"
+
+
+def test_a_turn_that_follows_without_silence_has_a_gain_of_its_own() -> None:
+    loudness = np.repeat([1e-5, 0.001, 0.4], WINDOW_SAMPLES * 40)
+    sound = pcm(hum(300, len(loudness)) * loudness)
+    front_end, endpointer = FrontEnd(FrontEndConfig(), 0), Endpointer(EndpointingConfig())
+    front_end.append(sound, 0)
+    for number, _ in enumerate(front_end.windows()):
+        if number == 80:
+            endpointer.flush(EndReason.FLUSH)
+        endpointer.step(0.9 if number >= 40 else 0.1)
+        front_end.learn(0.9 if number >= 40 else 0.1, endpointer, in_turn=number >= 40)
+        if number == 79:
+            assert float(np.abs(front_end.utterance(60 * WINDOW_SAMPLES, 79 * WINDOW_SAMPLES)).max()) > 0.01
+    assert float(np.abs(front_end.utterance(100 * WINDOW_SAMPLES, len(sound))).max()) == pytest.approx(0.4, abs=0.01)
 
 
 def test_positions_stay_what_they_are() -> None:
