@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -21,9 +21,12 @@ from tests.llm_server.endpoint_rig import event, hang, pass_by, refuse, says, se
 from tests.llm_server.test_service import serving as over_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from aiohttp import web
 
     from llm_server.engine import Engine
+    from llm_server.engines.endpoints import EndpointsEngine
 
 SUM = Conversation((Message(Role.USER, "what is seven times eight"),), max_tokens=50)
 MODEL = {"PARLEY_LLM_ENGINE": "openai", "PARLEY_LLM_MODEL": "m", "PARLEY_LLM_URL": "http://127.0.0.1:9/v1"}
@@ -77,13 +80,35 @@ async def test_one_that_is_not_there_is_asked_again_with_every_question() -> Non
         await away.close()
 
 
+class Silent:
+    """Endpoints that say nothing, and rest for as long as a test wants."""
+
+    name, models, problem, backup_reason = "openai", ("a",), "", ""
+
+    def __init__(self) -> None:
+        self.rests = True
+        self.asked = 0
+
+    async def reply(self, _: Conversation) -> AsyncGenerator[GaveUp, None]:
+        self.asked += 1
+        yield GaveUp("a@here", "silent")
+        raise Unavailable("a@here gives no sign of life")
+
+
 async def test_one_that_is_silent_is_waited_for_once_and_rests_then() -> None:
-    async with serving(hang, patience_seconds=0.05, warm_up=False) as (endpoints, [asked]):
-        engine = StandIn(endpoints, RulesEngine())
+    silent = Silent()
+    engine = StandIn(cast("EndpointsEngine", silent), RulesEngine())
+    for rests, asked in ((True, 1), (True, 1), (False, 2), (True, 2)):
+        silent.rests = rests
         assert (await answer(engine))[1] == "rules"
-        assert engine.backup_reason == f"a@{asked.host} gives no sign of life"
-        assert (await answer(engine))[1] == "rules"
-        assert len(asked.bodies) == 1
+        assert silent.asked == asked
+        assert engine.backup_reason == "a@here gives no sign of life"
+
+
+async def test_a_real_endpoint_that_is_silent_rests() -> None:
+    async with serving(hang, patience_seconds=0.05, warm_up=False) as (endpoints, _):
+        assert not endpoints.rests
+        assert (await answer(StandIn(endpoints, RulesEngine())))[1] == "rules"
 
 
 async def test_one_whose_model_is_being_loaded_is_waited_for_as_if_it_stood_alone() -> None:
