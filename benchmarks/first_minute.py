@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,7 @@ import numpy as np
 
 from asr_server.engines.moonshine.engine import MoonshineEngine
 from parley.audio import resample, to_float32
-from parley.conversation import ReplyFinished, ReplyStarted, ReplyText, SessionConfig, TurnReport, UserUtterance
+from parley.conversation import Ping, ReplyFinished, ReplyStarted, ReplyText, SessionConfig, TurnReport, UserUtterance
 from parley_cli.client import MIC_RATE_HZ, PACKET_SAMPLES, EventLog, Listener, converse, encoded
 from parley_cli.eval.compose import at_speech_level, from_pcm, room, to_pcm
 from parley_cli.eval.score import word_errors
@@ -36,8 +37,9 @@ from tts_server.engines import open_engine
 from tts_server.text.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from parley.conversation import Event
     from parley_cli.eval.compose import Sound
 
 # What people take to go on, and how long they wait.
@@ -114,42 +116,23 @@ class Newcomer:
     async def _all(self, listener: Listener) -> list[Answered]:
         answers = []
         for line, sound in self._asked:
-            await asyncio.sleep(BREATH_SECONDS)
             answers.append(await self._one(listener, line, sound))
         return answers
 
     async def _one(self, listener: Listener, line: Line, sound: Sound) -> Answered:
-        first_event, heard_from = len(self._log.events), len(listener.loudspeaker.recording)
+        # What is said unasked may begin at any moment.
+        exchange, heard_from = _Exchange(self._log, line), len(listener.loudspeaker.recording)
+        await asyncio.sleep(BREATH_SECONDS)
         self._sound, self._sound_from = sound, (listener.packets + 2) * PACKET_SAMPLES
         ended = listener.captured_at(self._sound_from + len(sound))
         await asyncio.sleep(max(0.0, ended - listener.now()))
-
-        def since(kind: type) -> list[object]:
-            return [event for _, event in self._log.events[first_event:] if isinstance(event, kind)]
-
-        def answered() -> bool:
-            return len(since(ReplyFinished)) == len(since(ReplyStarted)) > 0 and bool(
-                since(TurnReport) or not line.said
-            )
-
-        await _within(PATIENCE_SECONDS, self._log, answered)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await exchange.over()
         speaker = listener.loudspeaker
         speaker.advance(listener.now())
         recording = resample(speaker.recording[heard_from:], speaker.sample_rate_hz, EAR_RATE_HZ)
-        found = Answered(line, heard=np.concatenate([QUIET, to_float32(recording), QUIET]))
-        last = 0
-        for event in since(object):
-            match event:
-                case UserUtterance():
-                    found.understood = f"{found.understood} {event.text}".strip()
-                case ReplyText():
-                    found.replies.append(event.text if event.reply == last else f" {event.text}")
-                    last = event.reply
-                case TurnReport():
-                    found.reports.append(event)
-                case _:
-                    pass
-        return found
+        return exchange.found(np.concatenate([QUIET, to_float32(recording), QUIET]))
 
     def _microphone(self, number: int) -> bytes:
         first = number * PACKET_SAMPLES
@@ -161,12 +144,49 @@ class Newcomer:
         return to_pcm(sound)
 
 
-async def _within(seconds: float, log: EventLog, true: Callable[[], bool]) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await log.until(true)
-    except TimeoutError:
-        pass
+class _Exchange:
+    """A question and what is said to it; it may be taken for two."""
+
+    def __init__(self, log: EventLog, line: Line) -> None:
+        self._log = log
+        self._line = line
+        self._first = len(log.events)
+
+    async def over(self) -> None:
+        """Return when it is answered, and nothing was said for as long as somebody takes who is not finished."""
+        seen = -1
+        while not self._answered() or seen != len(self._events()):
+            await self._log.until(self._answered)
+            seen = len(self._events())
+            await asyncio.sleep(BREATH_SECONDS)
+
+    def found(self, heard: Sound) -> Answered:
+        """What came of it; `heard` came out of the loudspeaker."""
+        answered, last = Answered(self._line, heard=heard), 0
+        for event in self._events():
+            match event:
+                case UserUtterance():
+                    answered.understood = f"{answered.understood} {event.text}".strip()
+                case ReplyText():
+                    answered.replies.append(event.text if event.reply == last else f" {event.text}")
+                    last = event.reply
+                case TurnReport():
+                    answered.reports.append(event)
+                case _:
+                    pass
+        return answered
+
+    def _events(self) -> list[Event]:
+        return [event for _, event in self._log.events[self._first :] if not isinstance(event, Ping)]
+
+    def _answered(self) -> bool:
+        """All that was taken for a turn has had its reply."""
+        events = self._events()
+        turns = {event.turn for event in events if isinstance(event, UserUtterance)}
+        over = {event.turn for event in events if isinstance(event, TurnReport)}
+        begun = sum(isinstance(event, ReplyStarted) for event in events)
+        ended = sum(isinstance(event, ReplyFinished) for event in events)
+        return turns <= over and begun == ended > 0 and bool(turns or not self._line.said)
 
 
 def memory_mb(process: int) -> float:

@@ -142,8 +142,8 @@ def event_from_proto(message: conversation_pb2.ConverseResponse) -> Event | None
 
 
 def request_to_json(request: Request) -> str:
-    """A request as a text frame."""
-    return _to_json(request_to_proto(request))
+    """A request as a text frame; it names nothing that it does not use, which an older gateway may not know."""
+    return _to_json(request_to_proto(request), defaults=False)
 
 
 def request_from_json(text: str) -> Request:
@@ -164,7 +164,7 @@ def request_from_json(text: str) -> Request:
 
 def event_to_json(event: Event) -> str:
     """An event as a text frame."""
-    return _to_json(event_to_proto(event))
+    return _to_json(event_to_proto(event), defaults=True)
 
 
 def event_from_json(text: str) -> Event | None:
@@ -181,7 +181,7 @@ def event_from_json(text: str) -> Event | None:
     return event_from_proto(message)
 
 
-def _to_json(message: conversation_pb2.ConverseRequest | conversation_pb2.ConverseResponse) -> str:
+def _to_json(message: conversation_pb2.ConverseRequest | conversation_pb2.ConverseResponse, *, defaults: bool) -> str:
     return json_format.MessageToJson(
-        message, preserving_proto_field_name=True, indent=None, always_print_fields_with_no_presence=True
+        message, preserving_proto_field_name=True, indent=None, always_print_fields_with_no_presence=defaults
     )

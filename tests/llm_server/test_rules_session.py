@@ -258,6 +258,8 @@ def test_there_is_an_end_to_how_many_there_can_be() -> None:
         ("slower", SessionState(), SetSpeed(0.8)),
         ("Slower, please.", SessionState(), SetSpeed(0.8)),
         ("speak slower please", SessionState(), SetSpeed(0.8)),
+        # As recognisers write it.
+        ("Speaks lower, please.", SessionState(), SetSpeed(0.8)),
         ("can you speak more slowly", SessionState(), SetSpeed(0.8)),
         ("please slow down", SessionState(speed=0.8), SetSpeed(0.64)),
         ("you speak too fast", SessionState(), SetSpeed(0.8)),

@@ -204,7 +204,7 @@ def test_the_users_own_name_is_spelt() -> None:
         ("Are you recording me?", "Nothing that you say is kept for longer"),
         ("Do you speak German?", "only English"),
         ("Is this conversation private?", "Nothing that you say is kept for longer"),
-        ("How do I make you smarter?", "set PARLEY_LLM_ENGINE"),
+        ("How do I make you smarter?", "Start Ollama"),
         ("Are you a real person?", "a program"),
         ("are you ChatGPT", "no language model"),
     ],
@@ -255,6 +255,7 @@ def test_german_french_and_spanish_hear_in_their_language_that_only_english_is_k
         ("What is six divided by to?", "Six divided by two is three."),
         ("How many miles or ten kilometers?", "Ten kilometers are about six point two one miles."),
         ("What day is to-morrow?", "Tomorrow is Saturday, the 21st of November."),
+        ("Are you doing all right?", "I am well, thank you. What can I do for you?"),
     ],
 )
 def test_what_a_recogniser_writes_otherwise_is_understood_as_it_was_meant(heard: str, answer: str) -> None:

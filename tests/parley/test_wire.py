@@ -157,3 +157,7 @@ def test_a_packet_arrives_in_a_binary_frame(packet: conversation.AudioPacket, en
     assert conversation.unpack_mic(frame, encoding) == dataclasses.replace(packet, reply=0, first_sample=0)
     frame = conversation.pack_reply(packet, encoding)
     assert conversation.unpack_reply(frame) == (dataclasses.replace(packet, captured_unix_us=0), encoding)
+
+
+def test_a_client_names_nothing_that_it_does_not_use() -> None:
+    assert conversation.request_to_json(conversation.SessionConfig()) == '{"configure": {}}'

@@ -26,7 +26,13 @@ def _number(found: re.Match[str]) -> str:
     return _NUMBERS[found[0].casefold()]
 
 
+def _slower(_: re.Match[str]) -> str:
+    return "speak slower"
+
+
 _SPELLINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
+    # Nobody asks a listener to speak so in the third person.
+    (re.compile(r"\bspeaks lower\b", re.IGNORECASE), _slower),
     (re.compile(r"\b(to)-(day|morrow|night)\b", re.IGNORECASE), _joined),
     (re.compile(r"\b(any|some|every)[ -](one|body|thing)\b(?! of\b)", re.IGNORECASE), _joined),
     # "What's to to the power of ten", "three times for": with an operation on one side, and an end or a number's place

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from parley.llm import SessionState
 
 _TALK: Final = r"(?:speak|talk|be|go|say (?:it|that)|read)"
-_MORE: Final = r"(?:(?:a (?:bit|little)|much|even|more|still|way|slightly) ){0,3}"
+_MORE: Final = r"(?:(?:(?:a|the) (?:bit|little)|much|even|more|still|way|slightly) ){0,3}"
 _BEFORE: Final = r"(?:(?:please|ok(?:ay)?|and|now|no|yes|could you|can you),? ){0,2}"
 _AFTER: Final = r"(?:,? (?:please|again|now|thanks))*[.! ?]*$"
 _CANNOT: Final = "Sorry, I cannot change how I speak here."
