@@ -142,9 +142,9 @@ class Reply:
 
         `audible` is told when the first packet has gone, and `wish` what is to be done to the session from then on.
         """
-        self._audible, self._wishes = audible, Wishes(wish)
+        self._audible = audible
         try:
-            async with self._text() as text:
+            async with Wishes(wish) as self._wishes, self._text() as text:
                 await self._speak_or_write(text)
         except ParleyError as error:
             self._failed("llm", error)

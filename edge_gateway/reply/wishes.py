@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from parley import llm, tts
 
@@ -29,7 +29,7 @@ class Wish:
 
 
 class Wishes:
-    """The wishes of one reply, in their order."""
+    """The wishes of one reply, in their order; a block for as long as it is made."""
 
     def __init__(self, tell: Callable[[Wish], Awaitable[None]]) -> None:
         """`tell` is given each, once it may be carried out."""
@@ -37,6 +37,14 @@ class Wishes:
         self._waiting: list[Wish] = []
         self._use: llm.ToolUse | None = None
         self._allowed = False
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End: who is told of wishes knows the reply, which would else be garbage that waits for a collection."""
+        self._tell = _nobody
 
     def function(self, use: llm.ToolUse) -> None:
         """Note the function that was called last; an action that follows came of it."""
@@ -61,3 +69,7 @@ class Wishes:
         self._allowed = True
         while self._waiting:
             await self._tell(self._waiting.pop(0))
+
+
+async def _nobody(_: Wish) -> None:
+    """Is told nothing that matters."""
