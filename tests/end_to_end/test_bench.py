@@ -12,6 +12,7 @@ from aiohttp import WSMsgType, web
 import asr_server.recognition
 from asr_server.endpointing import endpointer
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
+from asr_server.front_end import front_end, gain
 from edge_gateway.input import uplink
 from parley.conversation import AudioFormat, Encoding, SessionReady, event_to_json
 from parley.errors import ParleyError
@@ -44,7 +45,7 @@ async def talk(silence_ms: int, *, head_start: bool = False) -> Result:
 
 @pytest.mark.parametrize(
     ("silence_ms", "window_samples", "hold_over_samples", "packets_a_message"),
-    [(300, 512, 688, 4), (600, 512, 688, 4), (300, 1_600, 0, 1), (700, 256, 1_600, 8)],
+    [(300, 512, 688, 4), (600, 512, 688, 4), (300, 1_536, 0, 1), (700, 256, 1_600, 8)],
 )
 async def test_the_figure_is_the_delay_of_the_servers_however_they_listen(
     monkeypatch: pytest.MonkeyPatch,
@@ -53,8 +54,9 @@ async def test_the_figure_is_the_delay_of_the_servers_however_they_listen(
     hold_over_samples: int,
     packets_a_message: int,
 ) -> None:
-    for module in (endpointer, asr_server.recognition):
+    for module in (endpointer, front_end, gain):
         monkeypatch.setattr(module, "WINDOW_SAMPLES", window_samples)
+    for module in (endpointer, asr_server.recognition):
         monkeypatch.setattr(module, "HOLD_OVER_SAMPLES", hold_over_samples)
     monkeypatch.setattr(uplink, "_MESSAGE_SAMPLES", packets_a_message * 320)
     result = await talk(silence_ms)
