@@ -266,7 +266,9 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         # Too much for it this once: an endpoint that were ill would be left alone for a while.
         return web.json_response({"error": {"message": "too much"}}, status=413)
     call = {"index": 0, "id": "a", "function": {"name": _LIGHT.name, "arguments": "{}"}}
-    calls = bool(body.get("tools")) and last["role"] == "user"
+    # The server's own functions are there too, and none of them is called.
+    offered = {tool["function"]["name"] for tool in body.get("tools", ())}
+    calls = _LIGHT.name in offered and last["role"] == "user"
     delta = {"tool_calls": [call]} if calls else {"content": _REPLY}
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
