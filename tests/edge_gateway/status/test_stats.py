@@ -271,12 +271,13 @@ async def test_a_model_that_cannot_be_reached_is_a_problem_of_a_server_that_is_t
         problem = "the endpoint http://127.0.0.1:9 does not answer"
 
         class Troubled(Writer):
+            discovered = False
+            address = "127.0.0.1:9"
+            backup_reason = ""
+
             @property
             def problem(self) -> str:
                 return problem
-
-            async def keep_warm(self) -> None:
-                return
 
         script.writer = Troubled("")
         addresses = (await serve_asr(stack, script), await serve_llm(stack, script), await serve_tts(stack, script))
