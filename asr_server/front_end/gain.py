@@ -51,6 +51,8 @@ class AutomaticGain:
         self._level_db = _LEAST_DB
         self._noise_db: float | None = None
         self._turn_db: float | None = None
+        self._loudest_db = _LEAST_DB
+        """Of the turn, which begins softly: what would take its beginning for all of it would make loud voices clip."""
         self._voice_db: float | None = None
         self._assistant_speaks = False
         self._in_turn = False
@@ -91,9 +93,10 @@ class AutomaticGain:
 
     def for_turn(self) -> float:
         """What the sound of the turn under way is multiplied by for the engine, from its beginning to its end."""
-        return _factor(self._wanted())
+        return min(_factor(self._wanted()), _factor(max(0.0, _WANTED_DB - self._loudest_db)))
 
     def _follow(self) -> None:
+        self._loudest_db = max(self._loudest_db, self._level_db) if self._turn_db is not None else self._level_db
         if self._turn_db is None:
             self._turn_db = self._level_db
             return

@@ -70,6 +70,14 @@ def test_noise_is_not_raised_over_its_ceiling() -> None:
     assert Ear().quiet(3, -40.0) == 0
 
 
+def test_a_loud_voice_that_begins_softly_stays_as_loud_as_it_is() -> None:
+    ear = Ear()
+    ear.quiet(1.0)
+    ear.voice(0.1, -60.0)
+    ear.voice(0.04, -20.0)
+    assert ear.turn_db == 0
+
+
 @pytest.mark.parametrize("decibels", [-75.0, -65.0, -55.0])
 def test_a_soft_voice_is_made_louder_for_the_engine(decibels: float) -> None:
     ear = Ear()
