@@ -66,10 +66,12 @@ class AutomaticGain:
         before = self._gain_db
         wanted = self._wanted()
         rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * seconds
-        self._gain_db = min(wanted, before + rise)
-        if not before and not self._gain_db:
+        # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
+        self._gain_db = min(wanted, before + rise, max(0.0, _WANTED_DB - self._level_db))
+        begin = min(before, self._gain_db)
+        if not begin and not self._gain_db:
             return window
-        ramp = np.linspace(_factor(before), _factor(self._gain_db), len(window), dtype=np.float32)
+        ramp = np.linspace(_factor(begin), _factor(self._gain_db), len(window), dtype=np.float32)
         return _limited(window * ramp)
 
     def learn(self, probability: float, *, in_turn: bool, is_speech: bool, assistant_speaks: bool) -> None:

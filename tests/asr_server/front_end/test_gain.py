@@ -64,6 +64,13 @@ def test_before_anybody_has_spoken_a_very_soft_voice_is_waited_for() -> None:
     assert Ear().quiet(2.5) == pytest.approx(MOST_DB, abs=1)
 
 
+@pytest.mark.parametrize("decibels", [-28.0, -20.0, -10.0])
+def test_a_loud_sound_is_given_to_the_detector_as_it_is_even_before_that_calls_it_a_voice(decibels: float) -> None:
+    ear = Ear()
+    assert ear.quiet(2.0) > 20
+    assert ear.quiet(0.032, decibels) == 0
+
+
 def test_noise_is_not_raised_over_its_ceiling() -> None:
     for decibels in (-85.0, -70.0, -55.0):
         assert decibels + Ear().quiet(3, decibels) <= -49
