@@ -1,24 +1,15 @@
-"""Measures how soon a reply gives way to a listener who speaks into it. Times are seconds on the caller's clock."""
+"""Measures how soon a reply gives way to a listener who speaks into it. Times are seconds on the caller's clock.
+
+They count from the packet that brings the voice's first sample, of which the bench alone knows, and so hold what the
+server's detector needs to know a voice.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from parley.audio import LISTENING_RATE_HZ
-from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from parley_cli.bench.ledger import Ledger, Tally
-
-# The voice is looked for in windows of 512 samples at 16 kHz, counted from the session's first.
-_WINDOW_SAMPLES: Final = 512 * MIC_RATE_HZ // LISTENING_RATE_HZ
-# Both grids meet every so many packets.
-ALIGNED_PACKETS: Final = 8
-"""An interruption begins at a packet whose number this divides."""
-ONSET_SAMPLE: Final = _WINDOW_SAMPLES // 6
-"""Where in its first packet the tone of an interruption begins, at 48 kHz. A window begins with that packet: most of it
-is tone, and what the codec smears ahead stays within it."""
-_COMPLETING_PACKET: Final = (_WINDOW_SAMPLES - 1) // PACKET_SAMPLES
 
 
 class BargeIn:
@@ -34,8 +25,8 @@ class BargeIn:
         self._ducked = False
 
     def begin(self, reply: int) -> None:
-        """The listener speaks into `reply` from the next packet on."""
-        self._reply, self._packet = reply, self._ledger.packets + _COMPLETING_PACKET
+        """The listener speaks into `reply`, from within the next packet on."""
+        self._reply, self._packet = reply, self._ledger.packets
         self._last, self._ducked = None, False
         self._tally.interruptions += 1
 

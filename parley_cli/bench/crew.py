@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
 from parley.errors import ParleyError, Unavailable
-from parley_cli.bench.barge_in import ONSET_SAMPLE
 from parley_cli.bench.ledger import Tally, joined
 from parley_cli.bench.session import Manner, Session
-from parley_cli.bench.utterances import make_interruption, make_utterances, silence
+from parley_cli.bench.utterances import make_utterances, silence
 from parley_cli.client import converse, open_http
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from parley.conversation import Conversation
 
 _UTTERANCES: Final = 32
-# Longer than words need to take the floor.
-_INTERRUPTION_SECONDS: Final = 1.2
 # Many connect at once, and the gateway takes them one after the other.
 _CONNECT_SECONDS: Final = 30.0
 
@@ -170,7 +167,6 @@ async def _hold(pipe: Connection, part: Part) -> None:
         part.silence_ms,
         part.head_start,
         part.patience_seconds,
-        make_interruption(_INTERRUPTION_SECONDS, ONSET_SAMPLE),
         part.interrupts,
     )
     try:

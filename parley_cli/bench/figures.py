@@ -63,7 +63,7 @@ class Result:
     interruptions: int
     """Replies that were spoken into."""
     duck_p50_ms: float | None
-    """From the packet that completes the first voiced window over a reply to the event that ducks it, median."""
+    """From the packet with the first sample of a voice over a reply to the event that ducks it, median."""
     duck_p99_ms: float | None
     """The same, 99th percentile."""
     stop_p50_ms: float | None

@@ -66,7 +66,7 @@ class Tally:
     interruptions: int = 0
     """Replies that a listener spoke into."""
     duck_ms: list[float] = field(default_factory=list)
-    """From the packet that completes the first voiced window over a reply to the event that ducks the reply."""
+    """From the packet with the first sample of a voice over a reply to the event that ducks the reply."""
     stop_ms: list[float] = field(default_factory=list)
     """From the same packet to the last packet of the reply that was interrupted."""
 

@@ -23,7 +23,7 @@ from parley.conversation import (
     UserDiscarded,
 )
 from parley.errors import ParleyError, Unavailable
-from parley_cli.bench.barge_in import ALIGNED_PACKETS, BargeIn
+from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.ledger import Ledger, Reason, Tally
 from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener
 
@@ -54,8 +54,6 @@ class Manner:
     """Replies may begin before a turn is certain to be over."""
     patience_seconds: float
     """How long the end of a turn is waited for, from the end of speech."""
-    interruption: Utterance
-    """What is said into replies."""
     interrupts: float = 0.0
     """Share of the replies that are spoken into, 0 to 1."""
 
@@ -141,10 +139,10 @@ class Session:
         interrupts_after = self._interrupts_after()
         give_up_at = self._listener.now() + self._manner.patience_seconds
         while ledger.open and self._listener.now() < give_up_at:
-            if self._hears_a_reply_since(heard, interrupts_after) and ledger.packets % ALIGNED_PACKETS == 0:
+            if self._hears_a_reply_since(heard, interrupts_after):
                 heard, interrupts_after = self._listener.loudspeaker.reply, math.inf
                 self._barge_in.begin(heard)
-                yield from self._said_aloud(self._manner.interruption)
+                yield from self._said_aloud(self._chance.choice(self._manner.utterances))
             else:
                 yield self._silence
         ledger.give_up(Reason.TIMED_OUT)

@@ -34,11 +34,6 @@ def make_utterances(count: int, chance: random.Random) -> tuple[Utterance, ...]:
     return tuple(_utterance(chance) for _ in range(count))
 
 
-def make_interruption(seconds: float, onset_sample: int) -> Utterance:
-    """An utterance that begins at `onset_sample` of its first packet."""
-    return _tone(onset_sample, onset_sample + round(seconds * MIC_RATE_HZ))
-
-
 def silence() -> bytes:
     """A packet of silence, to begin with."""
     return PacketEncoder().encode(bytes(2 * PACKET_SAMPLES))
@@ -46,10 +41,7 @@ def silence() -> bytes:
 
 def _utterance(chance: random.Random) -> Utterance:
     first = chance.randrange(PACKET_SAMPLES)
-    return _tone(first, first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ))
-
-
-def _tone(first: int, end: int) -> Utterance:
+    end = first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ)
     packets = -(-end // PACKET_SAMPLES) + _SILENT_PACKETS
     pcm = np.zeros(packets * PACKET_SAMPLES, dtype="<i2")
     seconds = np.arange(end - first) / MIC_RATE_HZ
