@@ -15,15 +15,15 @@ from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
 from parley import asr
 from parley.errors import EngineFailed
 from serving.telemetry import SpanIdentity
-from serving.threads import Worker
 from tests.asr_server.test_service import LOUD, QUIET, chunks, heard, names, serving, waits_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from asr_server.engine import Job, Transcript
+    from serving.threads import Worker
 
 HALF_AS_LOUD = (np.frombuffer(LOUD, "<i2") // 2).astype("<i2").tobytes()
 # Full scale is 1.
@@ -175,13 +175,6 @@ class Broken:
 
     def probability(self, audio: NDArray[np.float32]) -> float:
         raise EngineFailed("no")
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    made = Worker("turns")
-    yield made
-    made.close()
 
 
 async def test_where_the_turn_model_fails_the_words_decide(worker: Worker) -> None:

@@ -22,11 +22,11 @@ from asr_server.turn_telemetry import TurnTelemetry
 from parley import asr
 from parley.audio import decode_file, to_float32
 from serving.telemetry import Telemetry, new_provider
-from serving.threads import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from serving.threads import Worker
 
 CHUNK_BYTES = 1280
 SILENCE = bytes(2 * 16_000 * 2)
@@ -42,20 +42,6 @@ def words(text: str) -> str:
     plain = text.lower().replace("mr.", "mister").replace("%", " percent").replace("-", " ")
     found = [NUMBERS.get(word, word) for word in re.sub(r"[^\w' ]+", " ", plain).split()]
     return " ".join(found).replace("per cent", "percent").replace("p m", "pm")
-
-
-@pytest.fixture(scope="module")
-def engine() -> MoonshineEngine:
-    made = MoonshineEngine()
-    made.load()
-    return made
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    made = Worker("test")
-    yield made
-    made.close()
 
 
 async def hear(

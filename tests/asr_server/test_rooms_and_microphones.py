@@ -9,17 +9,18 @@ import jiwer
 import numpy as np
 import pytest
 
-from asr_server.engines.moonshine.engine import MoonshineEngine
 from asr_server.front_end.front_end import FrontEndConfig
-from serving.threads import Worker
 from tests.asr_server.sounds import RATE_HZ, hum, noise, pcm, recording
 from tests.asr_server.test_recordings import NOT_SPEECH, hear, turns, words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from asr_server.engines.moonshine.engine import MoonshineEngine
+    from serving.threads import Worker
 
     Spoil = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -30,20 +31,6 @@ SPOKEN_SOFTLY = (
     "go-forward", "ten-of-clubs", "ms-weather",
 )  # fmt: skip
 SOFTLY_DB = -55.0
-
-
-@pytest.fixture(scope="module")
-def engine() -> MoonshineEngine:
-    made = MoonshineEngine()
-    made.load()
-    return made
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    made = Worker("test")
-    yield made
-    made.close()
 
 
 def offset(of: float) -> Spoil:

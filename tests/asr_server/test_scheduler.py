@@ -12,12 +12,13 @@ import pytest
 from asr_server.engine import Job, Transcript
 from asr_server.scheduler import Scheduler
 from parley.errors import EngineFailed
-from serving.threads import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from serving.threads import Worker
 
 AUDIO = np.zeros(160, dtype=np.float32)
 
@@ -45,13 +46,6 @@ class Named:
         self._recorder.gate.wait()
         self._recorder.calls.append(f"{self._name} {'final' if final else 'partial'}")
         return Transcript(self._name)
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    made = Worker("test")
-    yield made
-    made.close()
 
 
 async def test_finals_come_before_partials_that_came_first(worker: Worker) -> None:
