@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.benching import bench
 from tests.end_to_end.whole import House, open_checkout
 
 FIGURES: Final = (
@@ -52,22 +51,12 @@ def side(text: str) -> Side:
     return Side(text, Path(folder).resolve(), {name: value for name, _, value in pairs})
 
 
-async def bench(house: House, given: argparse.Namespace) -> Figures:
+async def figures_of(house: House, given: argparse.Namespace) -> Figures:
     """The figures of one run."""
-    more = [*(("--cores", given.clients) if given.clients else ())]
-    more += ("--interrupt", str(given.interrupt)) if given.interrupt else ()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "parley_cli", "bench", "--json", "--url", house.url, *more),
-        *("--sessions", str(given.sessions), "--seconds", str(given.seconds)),
-        env={**os.environ, **{name: str(port) for name, port in house.ports.items()}},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    if process.returncode:
-        raise SystemExit(f"parley bench ended with {process.returncode}: {out.decode()}")
-    found: dict[str, object] = json.loads(out)
-    if found["measured"] != found["turns"] or found["errors"]:
-        print(f"  {found['unmeasured']} not measured, {found['error_messages']}", flush=True)
+    cores = ("--cores", given.clients) if given.clients else ()
+    interrupting = ("--interrupt", str(given.interrupt)) if given.interrupt else ()
+    much = ("--sessions", str(given.sessions), "--seconds", str(given.seconds))
+    found = await bench(house, *much, *cores, *interrupting)
     return {name: value if isinstance(value := found[name], int | float) else None for name in FIGURES}
 
 
@@ -76,7 +65,7 @@ async def run(which: Side, given: argparse.Namespace) -> Figures:
     pinned = ("taskset", "-c", given.servers) if given.servers else ()
     python = (*pinned, which.python)
     async with open_checkout(python, which.folder, "scripted", which.settings) as house:
-        return await bench(house, given)
+        return await figures_of(house, given)
 
 
 def row(name: str, a: list[Figures], b: list[Figures]) -> str:

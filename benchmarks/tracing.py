@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
-import os
 import signal
 import statistics
 import sys
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import grpc.aio
 
+from benchmarks.benching import bench
 from tests.end_to_end.whole import House, open_house
 
 if TYPE_CHECKING:
@@ -70,21 +69,9 @@ async def receiver() -> AsyncIterator[Receiver]:
         await process.wait()
 
 
-async def bench(house: House, sessions: int, seconds: float) -> dict[str, float]:
-    """The figures of one run."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "parley_cli", "bench", "--json", "--url", house.url),
-        *("--sessions", str(sessions), "--seconds", str(seconds)),
-        env={**os.environ, **{name: str(port) for name, port in house.ports.items()}},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    if process.returncode:
-        raise SystemExit(f"parley bench ended with {process.returncode}: {out.decode()}")
-    figures: dict[str, float] = json.loads(out)
-    if figures["measured"] < figures["turns"]:
-        print(f"  {figures['unmeasured']} not measured", flush=True)
-    return figures
+def much(wanted: argparse.Namespace) -> tuple[str, ...]:
+    """What each run is to hold."""
+    return ("--sessions", str(wanted.sessions), "--seconds", str(wanted.seconds))
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
@@ -112,7 +99,7 @@ async def cost(plain: House, traced: House, wanted: argparse.Namespace) -> None:
     for number in range(wanted.pairs):
         # Each goes first in every other pair, so that what changes over time touches both alike.
         order = (plain, traced) if number % 2 else (traced, plain)
-        cpu = {house.url: (await bench(house, wanted.sessions, wanted.seconds)) for house in order}
+        cpu = {house.url: (await bench(house, *much(wanted))) for house in order}
         off, on = (cpu[house.url]["cpu_per_session_minute"] for house in (plain, traced))
         ratios.append(on / off)
         print(f"CPU a session-minute: off {off:.3f} s, on {on:.3f} s, ratio {on / off:.3f}", flush=True)
@@ -125,7 +112,7 @@ async def frozen(traced: House, sink: Receiver, wanted: argparse.Namespace) -> N
         p95: dict[bool, float] = {}
         for stopped in (False, True) if number % 2 else (True, False):
             sink.process.send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
-            p95[stopped] = (await bench(traced, wanted.sessions, wanted.seconds))["turn_p95_ms"]
+            p95[stopped] = (await bench(traced, *much(wanted)))["turn_p95_ms"]
         ratios.append(p95[True] / p95[False])
         print(f"turn p95: running {p95[False]:.1f} ms, frozen {p95[True]:.1f} ms, ratio {ratios[-1]:.3f}", flush=True)
     sink.process.send_signal(signal.SIGCONT)
@@ -140,7 +127,7 @@ async def main(wanted: argparse.Namespace) -> None:
         open_house("scripted", PARLEY_LOG_LEVEL="ERROR", OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint) as traced,
     ):
         for house in (plain, traced):
-            await bench(house, wanted.sessions, 5)
+            await bench(house, "--sessions", str(wanted.sessions), "--seconds", "5")
         await cost(plain, traced, wanted)
         await frozen(traced, sink, wanted)
 

@@ -1,0 +1,32 @@
+"""`parley bench`, held with a Parley that runs, for benchmarks that compare its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.end_to_end.whole import House
+
+
+async def bench(house: House, *arguments: str) -> dict[str, Any]:
+    """The figures of one run, by their names; turns that were not measured and errors are printed.
+
+    Raises:
+        SystemExit: not one turn was measured, or Parley could not be reached.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "parley_cli", "bench", "--json", "--url", house.url, *arguments),
+        env={**os.environ, **{name: str(port) for name, port in house.ports.items()}},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit(f"parley bench ended with {process.returncode}: {out.decode()}")
+    figures: dict[str, Any] = json.loads(out)
+    if figures["measured"] < figures["turns"] or figures["errors"]:
+        print(f"  {figures['unmeasured']} not measured, {figures['error_messages']}", flush=True)
+    return figures
