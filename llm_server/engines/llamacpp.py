@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from parley._binding import find_problem
+from parley._processors import processors
 from parley._variables import LOOPBACK
 from parley.errors import ParleyError, Unavailable, not_installed
 from serving.config import ConfigError, read, setting
@@ -62,7 +63,7 @@ def serve(config: LlamaCppConfig) -> None:
     params.model_alias = {config.alias} if config.alias else set()
     params.n_ctx = config.context_tokens or _CONTEXT_TOKENS
     params.n_parallel = 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads or _processors()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads or processors()
     params.ui = params.endpoint_slots = False
     params.verbosity = _SILENT
     try:
@@ -74,11 +75,6 @@ def serve(config: LlamaCppConfig) -> None:
     signal.sigwait(_ENDS)
     # Its threads end with it, and not in the middle of the interpreter's end.
     del server
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:

@@ -8,6 +8,7 @@
     settings    which settings use a model
     plans       what is to be fetched of a model, and the fetching of it
     provision   all models of a profile at once, after asking
+    machine     what this machine has to compute with
     sets        PURE: the models that this machine carries
     commands    pull, list, verify
 

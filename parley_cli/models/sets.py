@@ -7,12 +7,12 @@ reply begins within a breath on such a machine, not the best that would fit.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from parley_cli.models.machine import Machine
 
 _GB: Final = 10**9
 # Machines have a little less than what they are sold with.
@@ -22,31 +22,6 @@ _WRITES: Final = (
     (1, 0, "Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q4_k_m.gguf"),
 )
 _ENGLISH: Final = ("", "en")
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What there is to compute with."""
-
-    processors: int
-    """How many a process may use."""
-    memory_bytes: int
-    """Memory of the machine; 0: not known."""
-
-    def __str__(self) -> str:
-        processors = "processor" if self.processors == 1 else "processors"
-        memory = f" and {self.memory_bytes / _GB:.0f} GB of memory" if self.memory_bytes else ""
-        return f"{self.processors} {processors}{memory}"
-
-
-def find_machine() -> Machine:
-    """This one."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        memory = 0
-    return Machine(processors, max(memory, 0))
 
 
 def small_set(machine: Machine, environment: Mapping[str, str]) -> dict[str, str]:

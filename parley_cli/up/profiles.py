@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parley._variables import KNOWN, SUPERVISED
-from parley_cli.models.sets import find_machine, small_set
+from parley_cli.models.machine import find_machine
+from parley_cli.models.sets import small_set
 from parley_cli.processes import ADDRESSES, PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from parley_cli.models.sets import Machine
+    from parley_cli.models.machine import Machine
 
 PROFILES: Final[dict[str, dict[str, str]]] = {
     "embedded": {},

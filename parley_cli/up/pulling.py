@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parley_cli.models.hub import find_hub
+from parley_cli.models.machine import find_machine
 from parley_cli.models.provision import provision
-from parley_cli.models.sets import find_machine
 from parley_cli.models.settings import in_use
 from parley_cli.models.store import find_store
 from parley_cli.up import llamacpp

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from parley_cli.models.sets import Machine, small_set
+from parley_cli.models.machine import Machine
+from parley_cli.models.sets import small_set
 from tests.parley_cli.hub_server import HubServer, open_hub
 
 if TYPE_CHECKING:

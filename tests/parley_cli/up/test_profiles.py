@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parley.errors import InvalidInput
-from parley_cli.models.sets import Machine
+from parley_cli.models.machine import Machine
 from parley_cli.up.profiles import PROFILES, environment_of
 
 
