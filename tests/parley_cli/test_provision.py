@@ -8,7 +8,8 @@ import pty
 import random
 import signal
 import sys
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -38,6 +39,7 @@ class Desk:
     hub: HubServer
     before: str = ""
     """Code that is run first."""
+    started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     def environment(self, **settings: str) -> dict[str, str]:
         mine = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PARLEY_"))}
@@ -47,13 +49,15 @@ class Desk:
     async def start(
         self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL, settings: Mapping[str, str] | None = None
     ) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", self.before + RUN, *arguments),
             env=self.environment(**(settings or {})),
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        self.started.append(process)
+        return process
 
     async def pull(self, *arguments: str, **settings: str) -> tuple[int | None, str, str]:
         """Status, output and errors of what `parley up --profile cpu --pull` does before it starts anything."""
@@ -69,7 +73,19 @@ class Desk:
     @property
     def came(self) -> int:
         """Bytes of the largest file that is not whole."""
-        return max((each.stat().st_size for each in self.home.rglob("*.incomplete")), default=0)
+        sizes = [0]
+        for each in self.home.rglob("*.incomplete"):
+            # One that has just become whole has another name by now.
+            with suppress(FileNotFoundError):
+                sizes.append(each.stat().st_size)
+        return max(sizes)
+
+    async def end(self) -> None:
+        """Leave nothing running where a test has failed."""
+        for process in self.started:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
 
 
 @pytest.fixture
@@ -77,7 +93,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     whisper = {"config.json": b"{}", "model.bin": WEIGHTS[:70_000], "tokenizer.json": b"{} ", "vocabulary.txt": b"a\n"}
     async with open_hub({WHISPER: whisper, WRITER: {GGUF: WEIGHTS, "other.gguf": b"x"}}) as hub:
         hub.licenses |= {WHISPER: "mit", WRITER: "apache-2.0"}
-        yield Desk(tmp_path / "home", hub)
+        desk = Desk(tmp_path / "home", hub)
+        yield desk
+        await desk.end()
 
 
 async def test_names_sizes_and_licences_are_shown_before_anything_comes(desk: Desk) -> None:
