@@ -13,8 +13,8 @@ from parley import asr
 from parley._duplex import first_of
 from parley.v1 import asr_pb2, asr_pb2_grpc
 from serving.admission import Slots
+from serving.call_status import statuses
 from serving.calls import Peer
-from serving.grpc_server import statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable

@@ -20,8 +20,8 @@ from parley.errors import ParleyError
 from parley.llm import SERVICE as LLM_SERVICE
 from parley.v1 import llm_pb2, llm_pb2_grpc
 from serving.admission import Slots
+from serving.call_status import statuses
 from serving.calls import Peer
-from serving.grpc_server import statuses
 from serving.status import EngineFacts
 
 if TYPE_CHECKING:

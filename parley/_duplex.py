@@ -70,7 +70,9 @@ async def duplex(
             finally:
                 await stream.end()
     except BaseExceptionGroup as group:
-        raise first_of(group) from None
+        error = first_of(group)
+        # What grpc said of a call stays with what became of it.
+        raise error from error.__cause__
     finally:
         call.cancel()
 

@@ -137,6 +137,8 @@ _BY_CODE: dict[grpc.StatusCode, type[ParleyError]] = {
     )
 }
 
+_CODES: dict[int, grpc.StatusCode] = {int(code.value[0]): code for code in grpc.StatusCode}
+
 # A write that meets the end of a call makes grpc.aio forget the status that the server sent (grpcio 1.85).
 _BROKEN_OFF = "Internal error from Core"
 
@@ -157,6 +159,14 @@ def from_rpc(error: grpc.RpcError, hop: str) -> ParleyError:
     failure = kind(text, field=field, retry_after_ms=retry_after_ms)
     failure.told = told
     return failure
+
+
+def from_status(serialized: bytes, hop: str) -> ParleyError:
+    """Translate a serialized `google.rpc.Status` with which a call ended; `hop` is as for `from_rpc`."""
+    status = status_pb2.Status.FromString(serialized)
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    nothing, trailing = grpc.aio.Metadata(), grpc.aio.Metadata((_DETAILS_KEY, serialized))
+    return from_rpc(grpc.aio.AioRpcError(code, nothing, trailing, details=status.message), hop)
 
 
 def to_status(error: ParleyError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:

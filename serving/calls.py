@@ -33,6 +33,13 @@ _EXPECTED: Final = (grpc.aio.BaseError, DecodeError)
 """What comes of a call that is over, of a status, and of bytes that are no message."""
 
 
+class Carried:
+    """A call that shares its stream with others, as both things that a handler is given.
+
+    It is no call of gRPC, and none of the habits of grpc.aio are its own.
+    """
+
+
 class Peer(Generic[Request, Response]):
     """Who has called: iterate over their requests, and write to them."""
 
@@ -40,10 +47,13 @@ class Peer(Generic[Request, Response]):
         """Be for a handler what these two, which it was given, would be for it otherwise."""
         self._requests = aiter(requests)
         self._context = context
+        self._is_carried = isinstance(context, Carried)
 
     @property
     def traceparent(self) -> str:
         """W3C traceparent in the call's metadata, where instrumented clients put it; empty: none."""
+        if self._is_carried:
+            return ""
         found = (value for key, value in self._context.invocation_metadata() or () if key == TRACEPARENT)
         return next((value for value in found if isinstance(value, str)), "")
 
@@ -53,6 +63,8 @@ class Peer(Generic[Request, Response]):
 
     async def __anext__(self) -> Request:
         """The next request."""
+        if self._is_carried:
+            return await anext(self._requests)
         request = await in_flight(anext(self._requests, None))
         if request is None:
             for _ in range(_TURNS_BEHIND):
@@ -62,6 +74,9 @@ class Peer(Generic[Request, Response]):
 
     async def write(self, response: Response) -> None:
         """Send a response; after one that was cancelled in flight the next one fails."""
+        if self._is_carried:
+            await self._context.write(response)
+            return
         await in_flight(self._context.write(response))
 
 

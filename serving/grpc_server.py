@@ -15,27 +15,29 @@ import signal
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import grpc.aio
 import uvloop
-from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from parley._binding import explain, find_problem, joined
 from parley._duplex import first_of
+from parley._frames import FRAME_BYTES
 from parley._masking import masked, secrets_of
 from parley._variables import unknown
-from parley.errors import InvalidInput, ParleyError, to_status
+from parley.errors import ParleyError
+from parley.v1.multiplex_pb2_grpc import add_MultiplexServiceServicer_to_server
 from parley.v1.status_pb2_grpc import add_StatusServiceServicer_to_server
-from serving.calls import in_flight
 from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
 from serving.metrics import loop_lag
+from serving.multiplex import SERVICE as MULTIPLEX
+from serving.multiplex import Handlers, MultiplexServicer
 from serving.scrapes import guarded
 from serving.status import SERVICE as STATUS
 from serving.telemetry import Telemetry, open_telemetry
@@ -50,15 +52,7 @@ if TYPE_CHECKING:
 CHECK: Final = "--check"
 """The argument with which a process only looks whether it could start."""
 
-UNREADABLE: Final = "a request that is no message of this call: is it made from the same protos?"
-"""What is wrong with bytes that cannot be read."""
-
-_CANCEL_CHECKS: Final = 20
-_CANCEL_CHECK_SECONDS: Final = 0.01
-
 S = TypeVar("S", bound=TlsSettings)
-Request = TypeVar("Request")
-Response = TypeVar("Response")
 
 _log = logging.getLogger("parley.serving")
 
@@ -156,7 +150,11 @@ async def started(
     health = HealthServicer(service)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     register(server)
-    names = [service, HEALTH, reflection.SERVICE_NAME]
+    handlers = Handlers()
+    register(cast("grpc.aio.Server", handlers))
+    multiplexed = MultiplexServicer(handlers)
+    add_MultiplexServiceServicer_to_server(multiplexed, server)
+    names = [service, MULTIPLEX, HEALTH, reflection.SERVICE_NAME]
     if status is not None:
         status.follow(health)
         add_StatusServiceServicer_to_server(status, server)
@@ -174,32 +172,8 @@ async def started(
     finally:
         # Nobody is let in from here on, and who is in may finish; who only watches goes at once.
         health.drain()
+        multiplexed.drain()
         await server.stop(listen.drain_seconds)
-
-
-@asynccontextmanager
-async def statuses(context: grpc.aio.ServicerContext[Request, Response]) -> AsyncIterator[None]:
-    """The edge of a servicer: our errors inside the block end the call with their status and details.
-
-    Two facts of grpc.aio (seen with grpcio 1.85) bind the servicer. After a write that was cancelled in flight another
-    write raises, but a status still goes out. Where that was the call's first write no status goes out either, and the
-    caller waits for ever: so the first message is written before there is a task whose failure could cancel it.
-    """
-    try:
-        yield
-    except ParleyError as error:
-        await _abort(context, error)
-    except DecodeError:
-        # It comes where the requests are read, with UNKNOWN for the caller and a traceback for the log.
-        await _abort(context, InvalidInput(UNREADABLE, field="request"))
-    except grpc.aio.InternalError:
-        # A write that met the caller's leaving (grpcio 1.85); anything else of that kind is ours to know. The write may
-        # fail a moment before the call knows that it was cancelled.
-        for _ in range(_CANCEL_CHECKS):
-            if context.cancelled():
-                return
-            await asyncio.sleep(_CANCEL_CHECK_SECONDS)
-        raise
 
 
 def run(service: str, config_class: type[S], main: Callable[[S, Telemetry], Awaitable[None]]) -> None:
@@ -226,7 +200,7 @@ def run(service: str, config_class: type[S], main: Callable[[S, Telemetry], Awai
 
 
 def _options(listen: Listen) -> tuple[tuple[str, int], ...]:
-    options = (*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes))
+    options = (*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes + FRAME_BYTES))
     if listen.tls is None or not listen.tls.ca:
         return options
     return (*options, ("grpc.max_connection_age_ms", round(listen.connection_seconds * 1000)))
@@ -243,11 +217,6 @@ def _bind(server: grpc.aio.Server, listen: Listen) -> int:
         # grpc says only that it could not; why, is seen by trying the same with a socket.
         problem = find_problem(listen.host, listen.port) or OSError(errno.EADDRINUSE, str(error))
         raise StartError(explain(problem, listen.host, listen.port, listen.port_variable)) from error
-
-
-async def _abort(context: grpc.aio.ServicerContext[Request, Response], error: ParleyError) -> None:
-    code, message, trailing = to_status(error)
-    await in_flight(context.abort(code, message, trailing))
 
 
 async def _measured(service: str, work: Awaitable[None], telemetry: Telemetry) -> None:

@@ -11,8 +11,8 @@ from parley.tts import SERVICE as TTS_SERVICE
 from parley.tts import Pronunciation, check_lexicon
 from parley.v1 import audio_pb2, tts_pb2, tts_pb2_grpc
 from serving.admission import Slots
+from serving.call_status import statuses
 from serving.calls import Peer
-from serving.grpc_server import statuses
 from serving.metrics import exemplar
 from serving.status import EngineFacts
 from tts_server.cache.synthesizer import CachedSynthesizer

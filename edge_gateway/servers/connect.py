@@ -13,6 +13,7 @@ from edge_gateway.servers.origins import origins_of
 from edge_gateway.servers.pool import PoolConfig, open_pool
 from edge_gateway.servers.resolver import resolve
 from parley._channel import MAX_CHAT_MESSAGE_BYTES, MAX_MESSAGE_BYTES, open_single
+from parley._multiplexer import Multiplexer
 from parley.asr import SERVICE as ASR
 from parley.asr import AsrClient
 from parley.llm import SERVICE as LLM
@@ -85,15 +86,25 @@ async def open_pools(
     ) -> AbstractAsyncContextManager[Pool[C]]:
         def connect(address: str, origin: Origin) -> GrpcContact[C]:
             channel = open_single(origin.scheme + address, max_message_bytes, tls=tls, name=origin.name)
-            return GrpcContact(channel, service.client(channel), service.hop, service.name)
+            multiplexer = Multiplexer(channel, service.hop, max_message_bytes)
+            client = service.client(channel, multiplexer)
+            return GrpcContact(channel, client, multiplexer, service.hop, service.name)
 
         origins = origins_of(text, f"PARLEY_{service.hop.upper()}_ADDRESS")
         return open_pool(PoolConfig(service.hop, origins, connect, resolve, chance))
 
     async with (
-        pool(_Service("asr", ASR, AsrClient), addresses.asr) as listening,
-        pool(_Service("llm", LLM, LlmClient), addresses.llm, MAX_CHAT_MESSAGE_BYTES) as writing,
-        pool(_Service("tts", TTS, TtsClient), addresses.tts) as speaking,
+        pool(
+            _Service("asr", ASR, lambda channel, calls: AsrClient(channel, multiplexer=calls)), addresses.asr
+        ) as listening,
+        pool(
+            _Service("llm", LLM, lambda channel, calls: LlmClient(channel, multiplexer=calls)),
+            addresses.llm,
+            MAX_CHAT_MESSAGE_BYTES,
+        ) as writing,
+        pool(
+            _Service("tts", TTS, lambda channel, calls: TtsClient(channel, multiplexer=calls)), addresses.tts
+        ) as speaking,
     ):
         yield Pools(listening, writing, speaking, AsrServers(listening), LlmServers(writing), TtsServers(speaking))
 
@@ -102,4 +113,4 @@ async def open_pools(
 class _Service(Generic[C]):
     hop: str
     name: str
-    client: Callable[[grpc.aio.Channel], C]
+    client: Callable[[grpc.aio.Channel, Multiplexer], C]

@@ -13,6 +13,8 @@ from parley.status import StatusClient
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from parley._multiplexer import Multiplexer
+
 C_co = TypeVar("C_co", covariant=True)
 
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
@@ -29,6 +31,10 @@ class Contact(Protocol[C_co]):
     @property
     def status(self) -> StatusClient | None:
         """Asks it how it is doing; None: nobody does."""
+        ...
+
+    async def run(self) -> None:
+        """Keep what its calls share, until cancelled."""
         ...
 
     def health(self) -> AsyncGenerator[bool, None]:
@@ -55,14 +61,24 @@ class Contact(Protocol[C_co]):
 class GrpcContact(Generic[C_co]):
     """A server that speaks gRPC."""
 
-    def __init__(self, channel: grpc.aio.Channel, client: C_co, hop: str, service: str) -> None:
-        """`client` was made over `channel`, to this server alone; health is asked for by the full name `service`."""
+    def __init__(
+        self, channel: grpc.aio.Channel, client: C_co, multiplexer: Multiplexer, hop: str, service: str
+    ) -> None:
+        """`client` and `multiplexer` were made over `channel`, to this server alone.
+
+        Health is asked for by the full name `service`.
+        """
         self.client = client
+        self._multiplexer = multiplexer
         self.status = StatusClient(channel, hop)
         self._channel = channel
         self._hop = hop
         self._request = health_pb2.HealthCheckRequest(service=service)
         self._health = health_pb2_grpc.HealthStub(channel)
+
+    async def run(self) -> None:
+        """Keep the stream that calls share."""
+        await self._multiplexer.run()
 
     async def health(self) -> AsyncGenerator[bool, None]:
         """As the server tells it; one that has no health service is taken to serve."""

@@ -53,6 +53,7 @@ class Server(Generic[C]):
         """Follow its health until cancelled, and close the way to it then."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.contact.run(), name="server calls")
                 tasks.create_task(self._watch(), name="server health")
                 tasks.create_task(self._recheck(), name="server doubts")
         finally:

@@ -11,8 +11,8 @@ from parley._outbox import outbox
 from parley.conversation import AudioPacket, Encoding, Event, Request, event_to_proto, request_from_proto
 from parley.errors import InvalidInput, ParleyError
 from parley.v1 import conversation_pb2_grpc
+from serving.call_status import UNREADABLE, statuses
 from serving.calls import Peer
-from serving.grpc_server import UNREADABLE, statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import grpc.aio
 
@@ -19,10 +19,14 @@ from parley.v1 import asr_pb2, asr_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
+    from parley._multiplexer import Multiplexer
     from parley._tls import Tls
     from parley.asr.events import Event, Languages
     from parley.asr.requests import Request
+
+_METHOD: Final = f"/{SERVICE}/Transcribe"
 
 
 class AsrClient:
@@ -33,13 +37,21 @@ class AsrClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str | grpc.aio.Channel, *, tls: Tls | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        address: str | grpc.aio.Channel,
+        *,
+        tls: Tls | None = None,
+        name: str = "",
+        multiplexer: Multiplexer | None = None,
+    ) -> None:
         """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Args:
             address: where the server is; "https://host:port" also asks for TLS.
             tls: certificate, key and authorities of this side; None: plaintext, unless the address asks for TLS.
             name: what the server's certificate must be for, where `address` is a number that came from a name.
+            multiplexer: has calls share a stream, for who has many at once; made over the same channel.
 
         Raises:
             InvalidInput: the address or the certificates cannot be used.
@@ -48,6 +60,7 @@ class AsrClient:
         if isinstance(address, str):
             address = open_channel(address, SERVICE, tls=tls, name=name)
         self._channel = address
+        self._multiplexer = multiplexer
         self._stub: asr_pb2_grpc.AsrServiceAsyncStub = asr_pb2_grpc.AsrServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -62,6 +75,13 @@ class AsrClient:
         """End every call and close the channel."""
         await self._channel.close()
 
+    def _call(
+        self, requests: AsyncIterable[asr_pb2.TranscribeRequest]
+    ) -> AbstractAsyncContextManager[AsyncIterator[asr_pb2.TranscribeResponse]]:
+        if self._multiplexer is None:
+            return duplex(self._stub.Transcribe, requests, "asr")
+        return self._multiplexer.call(_METHOD, asr_pb2.TranscribeResponse.FromString, requests, self._stub.Transcribe)
+
     @asynccontextmanager
     async def transcribe(self, requests: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
         """Open a stream; the first request must be a `Config`, the first event is `Ready`.
@@ -70,7 +90,7 @@ class AsrClient:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
         admitted = asyncio.Event()
-        async with duplex(self._stub.Transcribe, _requests(requests, admitted), "asr") as responses:
+        async with self._call(_requests(requests, admitted)) as responses:
 
             def translate(response: asr_pb2.TranscribeResponse) -> Event | None:
                 admitted.set()

@@ -6,7 +6,7 @@ Knows nothing of speech.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import grpc.aio
 
@@ -19,11 +19,15 @@ from parley.v1 import llm_pb2, llm_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
+    from parley._multiplexer import Multiplexer
     from parley._tls import Tls
     from parley.llm.events import Event
     from parley.llm.requests import Config
     from parley.llm.tools import ToolResult
+
+_METHOD: Final = f"/{SERVICE}/Chat"
 
 
 class LlmClient:
@@ -34,13 +38,21 @@ class LlmClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str | grpc.aio.Channel, *, tls: Tls | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        address: str | grpc.aio.Channel,
+        *,
+        tls: Tls | None = None,
+        name: str = "",
+        multiplexer: Multiplexer | None = None,
+    ) -> None:
         """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Args:
             address: where the server is; "https://host:port" also asks for TLS.
             tls: certificate, key and authorities of this side; None: plaintext, unless the address asks for TLS.
             name: what the server's certificate must be for, where `address` is a number that came from a name.
+            multiplexer: has calls share a stream, for who has many at once; made over the same channel.
 
         Raises:
             InvalidInput: the address or the certificates cannot be used.
@@ -49,6 +61,7 @@ class LlmClient:
         if isinstance(address, str):
             address = open_channel(address, SERVICE, MAX_CHAT_MESSAGE_BYTES, tls=tls, name=name)
         self._channel = address
+        self._multiplexer = multiplexer
         self._stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -63,6 +76,13 @@ class LlmClient:
         """End every call and close the channel."""
         await self._channel.close()
 
+    def _call(
+        self, requests: AsyncIterable[llm_pb2.ChatRequest]
+    ) -> AbstractAsyncContextManager[AsyncIterator[llm_pb2.ChatResponse]]:
+        if self._multiplexer is None:
+            return duplex(self._stub.Chat, requests, "llm")
+        return self._multiplexer.call(_METHOD, llm_pb2.ChatResponse.FromString, requests, self._stub.Chat)
+
     @asynccontextmanager
     async def chat(
         self, config: Config, results: AsyncIterable[ToolResult] | None = None
@@ -74,7 +94,7 @@ class LlmClient:
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        async with duplex(self._stub.Chat, _requests(config, results), "llm") as responses:
+        async with self._call(_requests(config, results)) as responses:
             yield Translated(responses, event_from_proto)
 
     async def models(self) -> Models:

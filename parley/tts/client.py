@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import grpc.aio
 
@@ -19,10 +19,14 @@ from parley.v1 import tts_pb2, tts_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
+    from parley._multiplexer import Multiplexer
     from parley._tls import Tls
     from parley.tts.events import Event, Voice, Voices
     from parley.tts.requests import Config, Request
+
+_METHOD: Final = f"/{SERVICE}/Synthesize"
 
 
 class TtsClient:
@@ -33,13 +37,21 @@ class TtsClient:
             async for event in events: ...
     """
 
-    def __init__(self, address: str | grpc.aio.Channel, *, tls: Tls | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        address: str | grpc.aio.Channel,
+        *,
+        tls: Tls | None = None,
+        name: str = "",
+        multiplexer: Multiplexer | None = None,
+    ) -> None:
         """Prepare a channel to `address` ("host:port"), or use a channel; it connects with the first call.
 
         Args:
             address: where the server is; "https://host:port" also asks for TLS.
             tls: certificate, key and authorities of this side; None: plaintext, unless the address asks for TLS.
             name: what the server's certificate must be for, where `address` is a number that came from a name.
+            multiplexer: has calls share a stream, for who has many at once; made over the same channel.
 
         Raises:
             InvalidInput: the address or the certificates cannot be used.
@@ -48,6 +60,7 @@ class TtsClient:
         if isinstance(address, str):
             address = open_channel(address, SERVICE, tls=tls, name=name)
         self._channel = address
+        self._multiplexer = multiplexer
         self._stub: tts_pb2_grpc.TtsServiceAsyncStub = tts_pb2_grpc.TtsServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -62,6 +75,13 @@ class TtsClient:
         """End every call and close the channel."""
         await self._channel.close()
 
+    def _call(
+        self, requests: AsyncIterable[tts_pb2.SynthesizeRequest]
+    ) -> AbstractAsyncContextManager[AsyncIterator[tts_pb2.SynthesizeResponse]]:
+        if self._multiplexer is None:
+            return duplex(self._stub.Synthesize, requests, "tts")
+        return self._multiplexer.call(_METHOD, tts_pb2.SynthesizeResponse.FromString, requests, self._stub.Synthesize)
+
     @asynccontextmanager
     async def synthesize(self, config: Config, text: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
         """Speak `text` as it comes; leaving the block ends the engine's work. The first event is `Ready`.
@@ -71,7 +91,7 @@ class TtsClient:
             Exception: what `text` raised.
         """
         admitted = asyncio.Event()
-        async with duplex(self._stub.Synthesize, _requests(config, text, admitted), "tts") as responses:
+        async with self._call(_requests(config, text, admitted)) as responses:
 
             def translate(response: tts_pb2.SynthesizeResponse) -> Event | None:
                 admitted.set()

@@ -19,7 +19,8 @@ from prometheus_client import CollectorRegistry
 from parley._duplex import first_of
 from parley.errors import Unavailable, WrongState, from_rpc
 from parley.v1 import llm_pb2, llm_pb2_grpc
-from serving.grpc_server import Listen, StartError, serve, statuses
+from serving.call_status import statuses
+from serving.grpc_server import Listen, StartError, serve
 from serving.telemetry import Telemetry, new_provider
 from tests.serving.rig import SERVICE, Client, Holding, running
 

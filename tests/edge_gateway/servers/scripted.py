@@ -41,6 +41,9 @@ class Scripted:
         self._news.set()
         self._news = asyncio.Event()
 
+    async def run(self) -> None:
+        """Nothing is shared."""
+
     async def health(self) -> AsyncGenerator[bool, None]:
         self.watches += 1
         while True:

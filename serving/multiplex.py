@@ -1,0 +1,246 @@
+"""Serves many calls over one stream, by the handlers that serve each of them over its own.
+
+One call's failure, slowness or end touches no other: a message waits for the credit of its call, and what a handler
+raises ends that call alone. Knows no service by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, cast
+
+import grpc.aio
+from google.rpc import status_pb2
+
+from parley._duplex import first_of
+from parley._frames import CREDIT, Allowance, Consumption, FrameQueue
+from parley.errors import InvalidInput, NotFound, ParleyError, ShuttingDown, TooLarge, to_status
+from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
+from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
+from serving.call_status import statuses
+from serving.calls import Carried, Peer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
+
+    from google.protobuf.message import Message
+
+    Context = grpc.aio.ServicerContext[ConnectRequest, ConnectResponse]
+    Behaviour = Callable[[AsyncIterable[Message], object], Coroutine[object, object, None]]
+
+SERVICE: Final = "parley.v1.MultiplexService"
+
+_log = logging.getLogger("parley.serving")
+
+
+class Handlers:
+    """Stands for a server where servicers register, and keeps what they can do."""
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self.methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        """Handlers of streams in both directions, by the full names of their methods."""
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """What gRPC wants; the registered handlers are the same."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Keep the handlers of a service."""
+        for name, handler in handlers.items():
+            if handler.request_streaming and handler.response_streaming:
+                self.methods[f"/{service}/{name}"] = handler
+
+
+class MultiplexServicer(MultiplexServiceServicer):
+    """Serves what was registered."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        """Serve the methods of `handlers`."""
+        self._methods = handlers.methods
+        self._connections: set[_Connection] = set()
+        self._drains = False
+
+    def drain(self) -> None:
+        """Let no call begin any more, and end each stream with its last call."""
+        self._drains = True
+        for connection in self._connections:
+            connection.drain()
+
+    async def Connect(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
+        self, request_iterator: AsyncIterable[ConnectRequest], context: Context
+    ) -> None:
+        """Calls of one caller."""
+        async with statuses(context):
+            connection = _Connection(self._methods)
+            self._connections.add(connection)
+            if self._drains:
+                connection.drain()
+            try:
+                await connection.serve(Peer(request_iterator, context))
+            except BaseExceptionGroup as group:
+                raise first_of(group) from None
+            finally:
+                self._connections.discard(connection)
+
+
+class _Connection:
+    """One stream."""
+
+    def __init__(self, methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+        self._methods = methods
+        self._frames = FrameQueue()
+        self._calls: dict[int, _Call] = {}
+        self._last_number = 0
+        self._drains = self._is_half_closed = False
+        self._over = asyncio.Event()
+
+    def drain(self) -> None:
+        self._drains = True
+        self._end_if_unused()
+
+    async def serve(self, peer: Peer[ConnectRequest, ConnectResponse]) -> None:
+        await peer.write(ConnectResponse())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write(peer), name="multiplexed responses")
+            reader = tasks.create_task(self._read(peer, tasks), name="multiplexed requests")
+            await self._over.wait()
+            reader.cancel()
+            self._frames.close()
+
+    async def _write(self, peer: Peer[ConnectRequest, ConnectResponse]) -> None:
+        async for batch in self._frames.batches():
+            await peer.write(ConnectResponse(frames=batch))
+
+    async def _read(self, peer: Peer[ConnectRequest, ConnectResponse], tasks: asyncio.TaskGroup) -> None:
+        async for request in peer:
+            for frame in request.frames:
+                if frame.HasField("begin"):
+                    self._begin(frame, tasks)
+                else:
+                    call = self._calls.get(frame.call)
+                    if call is not None:
+                        call.take(frame)
+        self._is_half_closed = True
+        self._end_if_unused()
+
+    def _begin(self, frame: CallFrame, tasks: asyncio.TaskGroup) -> None:
+        if frame.call <= self._last_number:
+            raise InvalidInput(f"call {frame.call} after {self._last_number}: numbers rise", field="frames.call")
+        self._last_number = frame.call
+        handler = self._methods.get(frame.begin)
+        if self._drains:
+            self._refuse(frame.call, ShuttingDown("the server is stopping"))
+        elif handler is None:
+            self._refuse(frame.call, NotFound(f"{frame.begin}: there is no such method", field="frames.begin"))
+        else:
+            call = self._calls[frame.call] = _Call(frame.call, self._frames, handler)
+            behaviour = cast("Behaviour", handler.stream_stream)
+            tasks.create_task(self._handle(call, behaviour), name=frame.begin)
+
+    async def _handle(self, call: _Call, behaviour: Behaviour) -> None:
+        """Have a call served to its end, whatever that is: it ends nothing but this call."""
+        status = b""
+        try:
+            async with asyncio.TaskGroup() as own:
+                call.work = own.create_task(behaviour(call, call))
+            if call.work.cancelled():
+                status = _status(grpc.StatusCode.CANCELLED, "cancelled")
+        except BaseExceptionGroup as group:
+            status = _status_of(first_of(group))
+        finally:
+            del self._calls[call.number]
+            self._end_if_unused()
+        if not call.has_left:
+            self._frames.put(CallFrame(call=call.number, status=status))
+
+    def _refuse(self, number: int, error: ParleyError) -> None:
+        self._frames.put(CallFrame(call=number, status=to_status(error)[2][0][1]))
+
+    def _end_if_unused(self) -> None:
+        if (self._drains or self._is_half_closed) and not self._calls:
+            self._over.set()
+
+
+class _Aborted(Exception):
+    """A handler has ended its call with a status."""
+
+    def __init__(self, status: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Call(Carried):
+    """A call for its handler: what it iterates over, and what it has as its context."""
+
+    def __init__(self, number: int, frames: FrameQueue, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
+        self.number = number
+        self.has_left = False
+        """The caller has."""
+        self.work: asyncio.Task[None] | None = None
+        self._frames = frames
+        self._parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
+        self._serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
+        self._come: deque[bytes] = deque()
+        self._changed = asyncio.Event()
+        self._is_half_closed = False
+        self._allowance = Allowance()
+        self._consumption = Consumption()
+
+    def take(self, frame: CallFrame) -> None:
+        match frame.WhichOneof("frame"):
+            case "message":
+                if len(self._come) >= 2 * CREDIT:
+                    raise TooLarge(f"call {self.number} has no credit", field="frames.message")
+                self._come.append(frame.message)
+                self._changed.set()
+            case "credit":
+                self._allowance.add(frame.credit)
+            case "half_close":
+                self._is_half_closed = True
+                self._changed.set()
+            case "cancel":
+                self.has_left = True
+                if self.work is not None:
+                    self.work.cancel()
+            case _:
+                pass
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._come:
+            if self._is_half_closed:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        due = self._consumption.take()
+        if due:
+            self._frames.put(CallFrame(call=self.number, credit=due))
+        return self._parse(self._come.popleft())
+
+    async def write(self, message: Message) -> None:
+        await self._allowance.spend()
+        self._frames.put(CallFrame(call=self.number, message=self._serialize(message)))
+
+    async def abort(self, _code: object, _details: str, trailing: tuple[tuple[str, bytes], ...]) -> NoReturn:
+        raise _Aborted(trailing[0][1])
+
+    def cancelled(self) -> bool:
+        return self.has_left
+
+
+def _status_of(error: BaseException) -> bytes:
+    """With what status a call ends whose handler raised this."""
+    if isinstance(error, _Aborted):
+        return error.status
+    _log.error("a call failed", exc_info=error)
+    return _status(grpc.StatusCode.UNKNOWN, f"unexpected {type(error).__name__}")
+
+
+def _status(code: grpc.StatusCode, message: str) -> bytes:
+    return bytes(status_pb2.Status(code=code.value[0], message=message).SerializeToString())

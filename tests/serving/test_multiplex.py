@@ -1,0 +1,374 @@
+"""Many calls over one stream: each begins, flows, fails and ends by itself, over real gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc.aio
+import pytest
+
+from parley._frames import CREDIT, FrameQueue
+from parley._multiplexer import Multiplexer
+from parley.errors import EngineFailed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
+from parley.v1 import llm_pb2, llm_pb2_grpc
+from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest
+from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub
+from serving.call_status import statuses
+from serving.calls import Peer
+from serving.grpc_server import Listen, started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    Context = grpc.aio.ServicerContext[llm_pb2.ChatRequest, llm_pb2.ChatResponse]
+
+SERVICE = "parley.v1.LlmService"
+LONGEST = 4_096
+
+
+class Servicer(llm_pb2_grpc.LlmServiceServicer):
+    """Does what the first request's session is called."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.written = 0
+        self.changed = asyncio.Condition()
+
+    async def Chat(  # type: ignore[override]  # noqa: N802
+        self, request_iterator: AsyncIterable[llm_pb2.ChatRequest], context: Context
+    ) -> None:
+        await self._count(1)
+        try:
+            async with statuses(context):
+                await self._do(Peer(request_iterator, context))
+        finally:
+            await self._count(-1)
+
+    async def _do(self, peer: Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse]) -> None:
+        first = await anext(peer)
+        match first.config.session_id:
+            case "echo":
+                async for request in peer:
+                    await peer.write(delta(request.tool_result.content))
+            case "endless":
+                while True:
+                    await peer.write(delta("more"))
+                    self.written += 1
+            case "silent":
+                await peer.write(delta("here"))
+                await asyncio.Event().wait()
+            case "refused":
+                raise InvalidInput("too warm", field="config.temperature", retry_after_ms=250)
+            case _:
+                raise ZeroDivisionError
+
+    async def ListModels(  # noqa: N802
+        self, request: llm_pb2.ListModelsRequest, context: object
+    ) -> llm_pb2.ListModelsResponse:
+        raise NotImplementedError
+
+    async def _count(self, by: int) -> None:
+        async with self.changed:
+            self.running += by
+            self.changed.notify_all()
+
+    async def until_running(self, calls: int) -> None:
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.running == calls)
+
+
+def delta(text: str) -> llm_pb2.ChatResponse:
+    return llm_pb2.ChatResponse(delta=llm_pb2.TextDelta(text=text))
+
+
+def config(name: str) -> llm_pb2.ChatRequest:
+    return llm_pb2.ChatRequest(config=llm_pb2.ChatConfig(session_id=name))
+
+
+def said(text: str) -> llm_pb2.ChatRequest:
+    return llm_pb2.ChatRequest(tool_result=llm_pb2.ToolResult(content=text))
+
+
+async def only(*requests: llm_pb2.ChatRequest) -> AsyncIterator[llm_pb2.ChatRequest]:
+    for request in requests:
+        yield request
+
+
+async def and_then_wait(*requests: llm_pb2.ChatRequest) -> AsyncIterator[llm_pb2.ChatRequest]:
+    for request in requests:
+        yield request
+    await asyncio.Event().wait()
+
+
+class House:
+    """A server, and a gateway's way to it."""
+
+    def __init__(
+        self, servicer: Servicer, channel: grpc.aio.Channel, old_seconds: float, close: AsyncExitStack
+    ) -> None:
+        self.servicer = servicer
+        self.channel = channel
+        self.multiplexer = Multiplexer(channel, "llm", LONGEST, old_seconds)
+        self.close = close
+
+    def call(
+        self, requests: AsyncIterable[llm_pb2.ChatRequest], method: str = f"/{SERVICE}/Chat"
+    ) -> AbstractAsyncContextManager[AsyncIterator[llm_pb2.ChatResponse]]:
+        stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self.channel)
+        return self.multiplexer.call(method, llm_pb2.ChatResponse.FromString, requests, stub.Chat)
+
+
+@asynccontextmanager
+async def house(old_seconds: float = 600.0, drain_seconds: float = 60.0) -> AsyncIterator[House]:
+    servicer = Servicer()
+
+    def register(server: grpc.aio.Server) -> None:
+        llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server)
+
+    listen = Listen("127.0.0.1", 0, "PORT", 0, drain_seconds, LONGEST)
+    async with AsyncExitStack() as server:
+        port, ready = await server.enter_async_context(started(SERVICE, register, listen))
+        await ready()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.TaskGroup() as tasks:
+            found = House(servicer, channel, old_seconds, server)
+            running = tasks.create_task(found.multiplexer.run())
+            try:
+                yield found
+            finally:
+                running.cancel()
+
+
+def streams(found: House) -> set[object]:
+    """The streams that are open now."""
+    current = found.multiplexer._current  # noqa: SLF001 - how many there are shows nowhere else
+    return {current} if current is not None and not current.is_over else set()
+
+
+async def texts(responses: AsyncIterator[llm_pb2.ChatResponse]) -> list[str]:
+    return [response.delta.text async for response in responses]
+
+
+async def test_calls_side_by_side_share_a_stream_and_hear_only_their_own() -> None:
+    async with house() as found:
+
+        async def talk(name: str) -> list[str]:
+            async with found.call(only(config("echo"), *(said(f"{name}{count}") for count in range(40)))) as responses:
+                return await texts(responses)
+
+        async with asyncio.TaskGroup() as tasks:
+            talks = [tasks.create_task(talk(name)) for name in "abcdefgh"]
+        assert [each.result() for each in talks] == [[f"{name}{count}" for count in range(40)] for name in "abcdefgh"]
+        first = streams(found)
+        assert await talk("i") == [f"i{count}" for count in range(40)]
+        assert streams(found) == first
+
+
+async def test_a_caller_who_leaves_ends_their_handler_and_no_other() -> None:
+    async with house() as found, found.call(and_then_wait(config("silent"))) as stays:
+        await anext(stays)
+        async with found.call(and_then_wait(config("silent"))) as leaves:
+            await anext(leaves)
+            await found.servicer.until_running(2)
+        await found.servicer.until_running(1)
+        async with found.call(only(config("echo"), said("on"))) as responses:
+            assert await texts(responses) == ["on"]
+
+
+async def test_a_caller_who_does_not_read_holds_up_their_own_server_and_no_other_call() -> None:
+    async with house() as found, found.call(and_then_wait(config("endless"))) as unread:
+        await found.servicer.until_running(1)
+        async with found.call(only(config("echo"), *(said(str(count)) for count in range(100)))) as responses:
+            assert len(await texts(responses)) == 100
+        assert found.servicer.written <= CREDIT
+        for _ in range(5 * CREDIT):
+            await anext(unread)
+        assert found.servicer.written >= 5 * CREDIT
+
+
+async def test_a_server_that_does_not_read_holds_up_its_own_caller_and_no_other_call() -> None:
+    sent = 0
+
+    async def many() -> AsyncIterator[llm_pb2.ChatRequest]:
+        nonlocal sent
+        yield config("silent")
+        while True:
+            yield said("x")
+            sent += 1
+
+    async with house() as found, found.call(many()) as responses:
+        await anext(responses)
+        async with found.call(only(config("echo"), *(said(str(count)) for count in range(100)))) as others:
+            assert len(await texts(others)) == 100
+        assert sent <= CREDIT
+
+
+async def test_a_refusal_has_its_field_and_its_delay_and_ends_its_call_alone() -> None:
+    async with house() as found, found.call(and_then_wait(config("silent"))) as stays:
+        await anext(stays)
+        with pytest.raises(InvalidInput, match="too warm") as refused:
+            async with found.call(and_then_wait(config("refused"))) as responses:
+                await texts(responses)
+        assert (refused.value.field, refused.value.retry_after_ms, refused.value.told) == (
+            "config.temperature",
+            250,
+            True,
+        )
+        async with found.call(only(config("echo"), said("on"))) as responses:
+            assert await texts(responses) == ["on"]
+
+
+async def test_a_handler_that_breaks_ends_its_call_alone_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with house() as found, found.call(and_then_wait(config("silent"))) as stays:
+        await anext(stays)
+        with pytest.raises(EngineFailed, match="unexpected ZeroDivisionError"):
+            async with found.call(and_then_wait(config("broken"))) as responses:
+                await texts(responses)
+        async with found.call(only(config("echo"), said("on"))) as responses:
+            assert await texts(responses) == ["on"]
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
+async def test_what_the_requests_or_the_block_raise_is_raised_as_it_is() -> None:
+    async def broken() -> AsyncIterator[llm_pb2.ChatRequest]:
+        yield config("silent")
+        raise LookupError("the microphone is gone")
+
+    async with house() as found:
+        with pytest.raises(LookupError, match="the microphone is gone"):
+            async with found.call(broken()) as responses:
+                await texts(responses)
+        with pytest.raises(ZeroDivisionError):
+            async with found.call(and_then_wait(config("silent"))) as responses:
+                async for _ in responses:
+                    raise ZeroDivisionError
+        await found.servicer.until_running(0)
+
+
+async def test_a_message_that_is_too_long_ends_its_call_alone() -> None:
+    async with house() as found, found.call(and_then_wait(config("silent"))) as stays:
+        await anext(stays)
+        with pytest.raises(Overloaded, match="at most 4096"):
+            async with found.call(and_then_wait(config("echo"), said("x" * LONGEST))) as responses:
+                await texts(responses)
+        await found.servicer.until_running(1)
+        longest = "x" * (LONGEST - 20)
+        async with found.call(only(config("echo"), said(longest))) as responses:
+            assert await texts(responses) == [longest]
+
+
+async def test_a_method_that_is_not_there_is_refused() -> None:
+    async with house() as found:
+        with pytest.raises(NotFound, match="no such method"):
+            async with found.call(and_then_wait(config("echo")), f"/{SERVICE}/Sing") as responses:
+                await texts(responses)
+
+
+async def test_when_the_stream_breaks_every_call_is_told_and_the_next_one_opens_another() -> None:
+    async with house(drain_seconds=0) as found:
+        async with (
+            found.call(and_then_wait(config("silent"))) as one,
+            found.call(and_then_wait(config("silent"))) as two,
+        ):
+            await anext(one)
+            await anext(two)
+            before = streams(found)
+            await found.close.aclose()
+            for responses in (one, two):
+                with pytest.raises(Unavailable):
+                    await anext(responses)
+        with pytest.raises(ParleyError):
+            async with found.call(and_then_wait(config("silent"))) as responses:
+                await anext(responses)
+        assert streams(found).isdisjoint(before)
+
+
+async def test_a_server_that_drains_refuses_new_calls_and_ends_with_the_last_one() -> None:
+    async with house() as found, asyncio.TaskGroup() as tasks:
+        async with found.call(and_then_wait(config("silent"))) as stays:
+            await anext(stays)
+            closing = tasks.create_task(found.close.aclose())
+            with pytest.raises(Unavailable, match="stopping"):
+                # Until the server has been told, calls begin as ever.
+                while True:
+                    async with found.call(only(config("echo"), said("on"))) as responses:
+                        await texts(responses)
+            assert not closing.done()
+            assert found.servicer.running == 1
+        await closing
+
+
+async def test_an_old_stream_takes_no_new_calls_and_ends_with_its_last_one() -> None:
+    async with house(old_seconds=0) as found:
+        async with found.call(and_then_wait(config("silent"))) as stays:
+            await anext(stays)
+            [old] = streams(found)
+            async with found.call(only(config("echo"), said("on"))) as responses:
+                assert await texts(responses) == ["on"]
+            assert streams(found).isdisjoint({old})
+            assert not old.is_over  # type: ignore[attr-defined]
+            await found.servicer.until_running(1)
+        while not old.is_over:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_knows_no_such_streams_is_called_as_ever() -> None:
+    servicer = Servicer()
+    server = grpc.aio.server()
+    llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.TaskGroup() as tasks:
+        found = House(servicer, channel, 600.0, AsyncExitStack())
+        running = tasks.create_task(found.multiplexer.run())
+        for _ in range(2):
+            async with found.call(only(config("echo"), said("on"))) as responses:
+                assert await texts(responses) == ["on"]
+        running.cancel()
+    await server.stop(None)
+
+
+@pytest.mark.parametrize(
+    ("frames", "problem"),
+    [
+        ([CallFrame(call=2, begin=f"/{SERVICE}/Chat"), CallFrame(call=2, begin=f"/{SERVICE}/Chat")], "numbers rise"),
+        ([CallFrame(call=0, begin=f"/{SERVICE}/Chat")], "numbers rise"),
+        (
+            [CallFrame(call=1, begin=f"/{SERVICE}/Chat"), *[CallFrame(call=1, message=b"")] * (3 * CREDIT)],
+            "has no credit",
+        ),
+    ],
+)
+async def test_frames_against_the_protocol_end_the_stream_with_a_reason(frames: list[CallFrame], problem: str) -> None:
+    async with house() as found:
+        call = MultiplexServiceStub(found.channel).Connect()
+        await call.write(ConnectRequest(frames=frames))
+        with pytest.raises(grpc.aio.AioRpcError, match=problem):
+            while await call.read() is not grpc.aio.EOF:
+                pass
+
+
+async def test_frames_that_mean_nothing_are_ignored() -> None:
+    async with house() as found:
+        call = MultiplexServiceStub(found.channel).Connect()
+        strange = [CallFrame(call=7, message=b"?"), CallFrame(), CallFrame(call=3, credit=5), CallFrame(status=b"!")]
+        begin = [CallFrame(call=9, begin=f"/{SERVICE}/Chat"), CallFrame(call=9, message=b"\xff\xff")]
+        await call.write(ConnectRequest(frames=[*strange, *begin]))
+        await call.done_writing()
+        answers = [frame async for response in call for frame in response.frames if frame.status]
+        assert [(frame.call, b"request" in frame.status) for frame in answers[:1]] == [(9, True)]
+
+
+async def test_frames_that_wait_together_go_together_but_not_without_end() -> None:
+    queue = FrameQueue()
+    batches = queue.batches()
+    for count in range(3):
+        queue.put(CallFrame(call=count + 1, cancel=True))
+    assert len(await anext(batches)) == 3
+    for _ in range(10):
+        queue.put(CallFrame(call=1, message=bytes(10_000)))
+    assert len(await anext(batches)) == 4
+    queue.close()
+    assert [len(batch) async for batch in batches] == [4, 2]
