@@ -265,6 +265,14 @@ class _Stream(Generic[Request, Response]):
         return not self._call.done()
 
 
+async def joined(first: T, rest: AsyncIterable[T] | None) -> AsyncIterator[T]:
+    """`first`, and then the `rest`, if there is one."""
+    yield first
+    if rest is not None:
+        async for each in rest:
+            yield each
+
+
 async def until_done(task: asyncio.Task[None]) -> None:
     """Wait until a task is over that is sure to be over soon, however often we are cancelled meanwhile."""
     cancelled: asyncio.CancelledError | None = None

@@ -6,10 +6,13 @@ Knows nothing of what the messages mean.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc.aio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Callable, Coroutine
 
     from parley.v1.multiplex_pb2 import CallFrame
 
@@ -23,44 +26,82 @@ FRAME_BYTES: Final = 1024
 _BATCH_BYTES: Final = 48 * 1024
 
 
-class FrameQueue:
-    """Frames on their way to one stream. Those that wait when it can take something go together, in one message.
+class FrameWriter:
+    """Frames on their way to one stream: sent at once while nothing is on its way, and else together when it went.
 
     It is bounded by the credit of its calls.
     """
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, write: Callable[[list[CallFrame]], Coroutine[Any, Any, object]]) -> None:
+        """`write` sends frames as one message; it waits until the stream can take another one."""
+        self._write = write
         self._waiting: list[CallFrame] = []
-        self._news = asyncio.Event()
-        self._closed = False
+        self._is_open = self._is_busy = False
+        self._calm = asyncio.Event()
+        self._calm.set()
+
+    def open(self) -> None:
+        """The stream takes messages from now on."""
+        self._is_open = True
+        self._go_on()
 
     def put(self, frame: CallFrame) -> None:
         """Send a frame after all that were put before."""
         self._waiting.append(frame)
-        self._news.set()
+        self._go_on()
+
+    async def drained(self) -> None:
+        """Return when all that was put was sent, or the stream is over."""
+        await self._calm.wait()
 
     def close(self) -> None:
-        """Take no more: what was put is still sent."""
-        self._closed = True
-        self._news.set()
+        """The stream is over: nothing more is sent."""
+        self._is_open = False
+        self._waiting.clear()
+        if not self._is_busy:
+            self._calm.set()
 
-    async def batches(self) -> AsyncGenerator[list[CallFrame], None]:
-        """What goes together, as long as there is something to come; the next is made when it can be sent."""
-        while self._waiting or not self._closed:
-            if not self._waiting:
-                self._news.clear()
-                await self._news.wait()
-                continue
-            frames, size = self._waiting, 0
-            for count, frame in enumerate(frames):
-                size += frame.ByteSize()
-                if size > _BATCH_BYTES and count:
-                    frames, self._waiting = frames[:count], frames[count:]
-                    break
+    def _go_on(self) -> None:
+        if self._is_busy or not self._is_open or not self._waiting:
+            return
+        self._is_busy = True
+        self._calm.clear()
+        # Begun here and now: a task would begin a turn of the loop later.
+        self._step(self._write(self._batch()))
+
+    def _batch(self) -> list[CallFrame]:
+        frames, size = self._waiting, 0
+        for count, frame in enumerate(frames):
+            size += frame.ByteSize()
+            if size > _BATCH_BYTES and count:
+                frames, self._waiting = frames[:count], frames[count:]
+                return frames
+        self._waiting = []
+        return frames
+
+    def _step(self, sending: Coroutine[Any, Any, object], _: object = None) -> None:
+        """Carry a write on until it has to wait; a write that fails is one of a stream that is over."""
+        try:
+            waited: asyncio.Future[object] | None = sending.send(None)
+        except StopIteration:
+            self._sent()
+        except (grpc.aio.BaseError, asyncio.InvalidStateError):
+            self.close()
+            self._sent()
+        else:
+            on = partial(self._step, sending)
+            if waited is None:
+                asyncio.get_running_loop().call_soon(on)
             else:
-                self._waiting = []
-            yield frames
+                # As a task does that is given a future by what it runs.
+                waited._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between a coroutine and who runs it
+                waited.add_done_callback(on)
+
+    def _sent(self) -> None:
+        self._is_busy = False
+        self._go_on()
+        if not self._is_busy:
+            self._calm.set()
 
 
 class Allowance:

@@ -11,14 +11,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from parley._duplex import duplex, first_of
-from parley._frames import Allowance, Consumption, FrameQueue
-from parley.errors import EngineFailed, Overloaded, ParleyError, Unavailable, from_status
+from parley._duplex import duplex, first_of, joined, until_done
+from parley._frames import Allowance, Consumption, FrameWriter
+from parley.errors import EngineFailed, Overloaded, ParleyError, Unavailable, from_rpc, from_status
 from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from parley.v1.multiplex_pb2 import ConnectResponse
     from parley.v1.multiplex_pb2_grpc import MultiplexServiceAsyncStub
 
 Request = TypeVar("Request", bound="Message")
@@ -69,27 +70,33 @@ class Multiplexer:
         self,
         method: str,
         parse: Callable[[bytes], Response],
-        requests: AsyncIterable[Request],
+        first: Request,
+        rest: AsyncIterable[Request] | None,
         plain: grpc.aio.StreamStreamMultiCallable[Request, Response],
     ) -> AsyncIterator[AsyncIterator[Response]]:
-        """Call `method` ("/package.Service/Method"), write `requests` to it, and iterate over its responses.
+        """Call `method` ("/package.Service/Method"), write `first` and the `rest` to it, iterate over its responses.
 
         `parse` makes a response of bytes, and raises DecodeError. Of a server that does not know this protocol `plain`
         makes a call of its own.
 
         Raises:
             ParleyError: the call failed; raised where the responses are read.
-            Exception: whatever `requests` or the block raised, never wrapped in a group.
+            Exception: whatever `rest` or the block raised, never wrapped in a group.
         """
         carrier = await self._carrier()
         if carrier.is_unknown:
-            async with duplex(plain, requests, self._hop) as responses:
+            async with duplex(plain, joined(first, rest), self._hop) as responses:
                 yield responses
             return
         call = carrier.begin(method, parse, self._max_message_bytes)
         try:
+            call.send(first)
+            if rest is None:
+                call.half_close()
+                yield call
+                return
             async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(call.write(requests), name=f"{self._hop} requests")
+                writer = tasks.create_task(call.write(rest), name=f"{self._hop} requests")
                 try:
                     yield call
                 finally:
@@ -124,9 +131,9 @@ class _Carrier:
         self.is_unknown = False
         """The server does not know the protocol."""
         self._failure: ParleyError | None = None
-        self._stub = stub
         self._hop = hop
-        self._frames = FrameQueue()
+        self._call = stub.Connect()
+        self._frames = FrameWriter(lambda frames: self._call.write(ConnectRequest(frames=frames)))
         self._calls: dict[int, _Call[object]] = {}
         self._begun = 0
         self._retired = False
@@ -156,42 +163,52 @@ class _Carrier:
         self._end_if_unused()
 
     async def run(self) -> None:
-        try:
-            async with duplex(self._stub.Connect, self._requests(), self._hop) as responses:
-                async for response in responses:
-                    self.answered.set()
-                    for frame in response.frames:
-                        call = self._calls.get(frame.call)
-                        if call is not None:
-                            call.take(frame)
-            self._fail(Unavailable(f"the {self._hop} server is not available: it ended the stream"))
-        except ParleyError as error:
-            cause = error.__cause__
-            self.is_unknown = isinstance(cause, grpc.aio.AioRpcError) and cause.code() is grpc.StatusCode.UNIMPLEMENTED
-            self._fail(error)
-        finally:
-            self._fail(Unavailable(f"the {self._hop} server is not asked any more"))
+        """Keep it until it is over, or until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            # Never cancelled while grpc.aio works for it: see `parley._duplex`.
+            reader = tasks.create_task(self._read(), name=f"{self._hop} calls")
+            try:
+                await asyncio.shield(reader)
+            finally:
+                self._fail(Unavailable(f"the {self._hop} server is not asked any more"))
+                self._call.cancel()
+                await until_done(reader)
 
-    async def _requests(self) -> AsyncIterator[ConnectRequest]:
-        async for batch in self._frames.batches():
-            yield ConnectRequest(frames=batch)
+    async def _read(self) -> None:
+        """Hand out what comes."""
+        try:
+            await self._call.wait_for_connection()
+            self._frames.open()
+            while (response := await self._call.read()) is not grpc.aio.EOF:
+                self.answered.set()
+                for frame in cast("ConnectResponse", response).frames:
+                    call = self._calls.get(frame.call)
+                    if call is not None:
+                        call.take(frame)
+            self._fail(Unavailable(f"the {self._hop} server is not available: it ended the stream"))
+        except grpc.aio.AioRpcError as error:
+            self.is_unknown = error.code() is grpc.StatusCode.UNIMPLEMENTED
+            self._fail(from_rpc(error, self._hop))
+        except asyncio.CancelledError:
+            self._fail(Unavailable(f"the stream of the {self._hop} server was cancelled"))
 
     def _fail(self, failure: ParleyError) -> None:
         self._failure = self._failure or failure
+        self._frames.close()
         self.answered.set()
         for call in self._calls.values():
             call.finish(_again(self._failure))
 
     def _end_if_unused(self) -> None:
         if self._retired and not self._calls:
-            self._frames.close()
+            self._call.cancel()
 
 
 class _Call(Generic[Response]):
     """A call that is carried."""
 
     def __init__(
-        self, number: int, frames: FrameQueue, parse: Callable[[bytes], Response], hop: str, max_message_bytes: int
+        self, number: int, frames: FrameWriter, parse: Callable[[bytes], Response], hop: str, max_message_bytes: int
     ) -> None:
         self.number = number
         self.is_over = False
@@ -237,14 +254,22 @@ class _Call(Generic[Response]):
                 await self._allowance.spend()
                 if self.is_over:
                     return
-                self._send(request.SerializeToString())
-            if not self.is_over:
-                self._frames.put(CallFrame(call=self.number, half_close=True))
+                self.send(request)
+            self.half_close()
         finally:
             if isinstance(messages, AsyncGenerator):
                 await messages.aclose()
 
-    def _send(self, message: bytes) -> None:
+    def half_close(self) -> None:
+        """Nothing more will be sent."""
+        if not self.is_over:
+            self._frames.put(CallFrame(call=self.number, half_close=True))
+
+    def send(self, request: Message) -> None:
+        """Send a request, for which there is credit."""
+        if self.is_over:
+            return
+        message = request.SerializeToString()
         if len(message) > self._max_message_bytes:
             most = self._max_message_bytes
             self._frames.put(CallFrame(call=self.number, cancel=True))

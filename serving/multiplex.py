@@ -15,7 +15,7 @@ import grpc.aio
 from google.rpc import status_pb2
 
 from parley._duplex import first_of
-from parley._frames import CREDIT, Allowance, Consumption, FrameQueue
+from parley._frames import CREDIT, Allowance, Consumption, FrameWriter
 from parley.errors import InvalidInput, NotFound, ParleyError, ShuttingDown, TooLarge, to_status
 from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
@@ -75,12 +75,13 @@ class MultiplexServicer(MultiplexServiceServicer):
     ) -> None:
         """Calls of one caller."""
         async with statuses(context):
-            connection = _Connection(self._methods)
+            peer = Peer(request_iterator, context)
+            connection = _Connection(self._methods, peer)
             self._connections.add(connection)
             if self._drains:
                 connection.drain()
             try:
-                await connection.serve(Peer(request_iterator, context))
+                await connection.serve()
             except BaseExceptionGroup as group:
                 raise first_of(group) from None
             finally:
@@ -90,9 +91,12 @@ class MultiplexServicer(MultiplexServiceServicer):
 class _Connection:
     """One stream."""
 
-    def __init__(self, methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+    def __init__(
+        self, methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]], peer: Peer[ConnectRequest, ConnectResponse]
+    ) -> None:
         self._methods = methods
-        self._frames = FrameQueue()
+        self._peer = peer
+        self._frames = FrameWriter(lambda frames: peer.write(ConnectResponse(frames=frames)))
         self._calls: dict[int, _Call] = {}
         self._last_number = 0
         self._drains = self._is_half_closed = False
@@ -102,21 +106,20 @@ class _Connection:
         self._drains = True
         self._end_if_unused()
 
-    async def serve(self, peer: Peer[ConnectRequest, ConnectResponse]) -> None:
-        await peer.write(ConnectResponse())
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write(peer), name="multiplexed responses")
-            reader = tasks.create_task(self._read(peer, tasks), name="multiplexed requests")
-            await self._over.wait()
-            reader.cancel()
+    async def serve(self) -> None:
+        await self._peer.write(ConnectResponse())
+        self._frames.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read(tasks), name="multiplexed requests")
+                await self._over.wait()
+                reader.cancel()
+            await self._frames.drained()
+        finally:
             self._frames.close()
 
-    async def _write(self, peer: Peer[ConnectRequest, ConnectResponse]) -> None:
-        async for batch in self._frames.batches():
-            await peer.write(ConnectResponse(frames=batch))
-
-    async def _read(self, peer: Peer[ConnectRequest, ConnectResponse], tasks: asyncio.TaskGroup) -> None:
-        async for request in peer:
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        async for request in self._peer:
             for frame in request.frames:
                 if frame.HasField("begin"):
                     self._begin(frame, tasks)
@@ -176,7 +179,7 @@ class _Aborted(Exception):
 class _Call(Carried):
     """A call for its handler: what it iterates over, and what it has as its context."""
 
-    def __init__(self, number: int, frames: FrameQueue, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
+    def __init__(self, number: int, frames: FrameWriter, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
         self.number = number
         self.has_left = False
         """The caller has."""

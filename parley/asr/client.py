@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 import grpc.aio
 
 from parley._channel import open_channel
-from parley._duplex import Translated, duplex
+from parley._duplex import Translated, duplex, joined
 from parley.asr.wire import SERVICE, event_from_proto, languages_from_proto, request_to_proto
 from parley.errors import from_rpc
 from parley.v1 import asr_pb2, asr_pb2_grpc
@@ -76,11 +76,13 @@ class AsrClient:
         await self._channel.close()
 
     def _call(
-        self, requests: AsyncIterable[asr_pb2.TranscribeRequest]
+        self, first: asr_pb2.TranscribeRequest, rest: AsyncIterable[asr_pb2.TranscribeRequest] | None
     ) -> AbstractAsyncContextManager[AsyncIterator[asr_pb2.TranscribeResponse]]:
         if self._multiplexer is None:
-            return duplex(self._stub.Transcribe, requests, "asr")
-        return self._multiplexer.call(_METHOD, asr_pb2.TranscribeResponse.FromString, requests, self._stub.Transcribe)
+            return duplex(self._stub.Transcribe, joined(first, rest), "asr")
+        return self._multiplexer.call(
+            _METHOD, asr_pb2.TranscribeResponse.FromString, first, rest, self._stub.Transcribe
+        )
 
     @asynccontextmanager
     async def transcribe(self, requests: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
@@ -89,8 +91,9 @@ class AsrClient:
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        admitted = asyncio.Event()
-        async with self._call(_requests(requests, admitted)) as responses:
+        admitted, remaining = asyncio.Event(), aiter(requests)
+        first = request_to_proto(await anext(remaining))
+        async with self._call(first, _when_admitted(remaining, admitted)) as responses:
 
             def translate(response: asr_pb2.TranscribeResponse) -> Event | None:
                 admitted.set()
@@ -111,12 +114,11 @@ class AsrClient:
         return languages_from_proto(answer)
 
 
-async def _requests(
-    requests: AsyncIterable[Request], admitted: asyncio.Event
+async def _when_admitted(
+    requests: AsyncIterator[Request], admitted: asyncio.Event
 ) -> AsyncIterator[asr_pb2.TranscribeRequest]:
+    # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows the first
+    # request before Ready.
+    await admitted.wait()
     async for request in requests:
         yield request_to_proto(request)
-        # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows the
-        # first request before Ready.
-        if not admitted.is_set():
-            await admitted.wait()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 import grpc.aio
 
 from parley._channel import MAX_CHAT_MESSAGE_BYTES, open_channel
-from parley._duplex import Translated, duplex
+from parley._duplex import Translated, duplex, joined
 from parley.errors import from_rpc
 from parley.llm.events import Models
 from parley.llm.wire import SERVICE, event_from_proto, request_to_proto
@@ -77,11 +77,11 @@ class LlmClient:
         await self._channel.close()
 
     def _call(
-        self, requests: AsyncIterable[llm_pb2.ChatRequest]
+        self, first: llm_pb2.ChatRequest, rest: AsyncIterable[llm_pb2.ChatRequest] | None
     ) -> AbstractAsyncContextManager[AsyncIterator[llm_pb2.ChatResponse]]:
         if self._multiplexer is None:
-            return duplex(self._stub.Chat, requests, "llm")
-        return self._multiplexer.call(_METHOD, llm_pb2.ChatResponse.FromString, requests, self._stub.Chat)
+            return duplex(self._stub.Chat, joined(first, rest), "llm")
+        return self._multiplexer.call(_METHOD, llm_pb2.ChatResponse.FromString, first, rest, self._stub.Chat)
 
     @asynccontextmanager
     async def chat(
@@ -94,7 +94,8 @@ class LlmClient:
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        async with self._call(_requests(config, results)) as responses:
+        answers = None if results is None else _answers(results)
+        async with self._call(request_to_proto(config), answers) as responses:
             yield Translated(responses, event_from_proto)
 
     async def models(self) -> Models:
@@ -119,9 +120,6 @@ class LlmClient:
         )
 
 
-async def _requests(config: Config, results: AsyncIterable[ToolResult] | None) -> AsyncIterator[llm_pb2.ChatRequest]:
-    yield request_to_proto(config)
-    if results is None:
-        return
+async def _answers(results: AsyncIterable[ToolResult]) -> AsyncIterator[llm_pb2.ChatRequest]:
     async for result in results:
         yield request_to_proto(result)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 import grpc.aio
 
 from parley._channel import open_channel
-from parley._duplex import Translated, duplex
+from parley._duplex import Translated, duplex, joined
 from parley.errors import from_rpc
 from parley.tts.wire import SERVICE, event_from_proto, request_to_proto, voices_from_proto
 from parley.v1 import tts_pb2, tts_pb2_grpc
@@ -76,11 +76,13 @@ class TtsClient:
         await self._channel.close()
 
     def _call(
-        self, requests: AsyncIterable[tts_pb2.SynthesizeRequest]
+        self, first: tts_pb2.SynthesizeRequest, rest: AsyncIterable[tts_pb2.SynthesizeRequest] | None
     ) -> AbstractAsyncContextManager[AsyncIterator[tts_pb2.SynthesizeResponse]]:
         if self._multiplexer is None:
-            return duplex(self._stub.Synthesize, requests, "tts")
-        return self._multiplexer.call(_METHOD, tts_pb2.SynthesizeResponse.FromString, requests, self._stub.Synthesize)
+            return duplex(self._stub.Synthesize, joined(first, rest), "tts")
+        return self._multiplexer.call(
+            _METHOD, tts_pb2.SynthesizeResponse.FromString, first, rest, self._stub.Synthesize
+        )
 
     @asynccontextmanager
     async def synthesize(self, config: Config, text: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
@@ -91,7 +93,7 @@ class TtsClient:
             Exception: what `text` raised.
         """
         admitted = asyncio.Event()
-        async with self._call(_requests(config, text, admitted)) as responses:
+        async with self._call(request_to_proto(config), _when_admitted(text, admitted)) as responses:
 
             def translate(response: tts_pb2.SynthesizeResponse) -> Event | None:
                 admitted.set()
@@ -120,10 +122,9 @@ class TtsClient:
         return voices_from_proto(answer)
 
 
-async def _requests(
-    config: Config, text: AsyncIterable[Request], admitted: asyncio.Event
+async def _when_admitted(
+    text: AsyncIterable[Request], admitted: asyncio.Event
 ) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
-    yield request_to_proto(config)
     # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows before Ready.
     await admitted.wait()
     async for piece in text:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 import pytest
 
-from parley._frames import CREDIT, FrameQueue
+from parley._frames import CREDIT, FrameWriter
 from parley._multiplexer import Multiplexer
 from parley.errors import EngineFailed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
 from parley.v1 import llm_pb2, llm_pb2_grpc
@@ -118,7 +118,16 @@ class House:
         self, requests: AsyncIterable[llm_pb2.ChatRequest], method: str = f"/{SERVICE}/Chat"
     ) -> AbstractAsyncContextManager[AsyncIterator[llm_pb2.ChatResponse]]:
         stub: llm_pb2_grpc.LlmServiceAsyncStub = llm_pb2_grpc.LlmServiceStub(self.channel)
-        return self.multiplexer.call(method, llm_pb2.ChatResponse.FromString, requests, stub.Chat)
+        return self._begin(requests, method, stub)
+
+    @asynccontextmanager
+    async def _begin(
+        self, requests: AsyncIterable[llm_pb2.ChatRequest], method: str, stub: llm_pb2_grpc.LlmServiceAsyncStub
+    ) -> AsyncIterator[AsyncIterator[llm_pb2.ChatResponse]]:
+        rest = aiter(requests)
+        first, parse = await anext(rest), llm_pb2.ChatResponse.FromString
+        async with self.multiplexer.call(method, parse, first, rest, stub.Chat) as responses:
+            yield responses
 
 
 @asynccontextmanager
@@ -362,13 +371,39 @@ async def test_frames_that_mean_nothing_are_ignored() -> None:
 
 
 async def test_frames_that_wait_together_go_together_but_not_without_end() -> None:
-    queue = FrameQueue()
-    batches = queue.batches()
+    sent: list[int] = []
+    free = asyncio.Semaphore(0)
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.append(len(frames))
+        await free.acquire()
+
+    writer = FrameWriter(write)
+    writer.put(CallFrame(call=1, cancel=True))
+    assert not sent
+    writer.open()
+    # What is idle sends at once, in the middle of a turn of the loop.
+    assert sent == [1]
     for count in range(3):
-        queue.put(CallFrame(call=count + 1, cancel=True))
-    assert len(await anext(batches)) == 3
+        writer.put(CallFrame(call=count + 2, cancel=True))
     for _ in range(10):
-        queue.put(CallFrame(call=1, message=bytes(10_000)))
-    assert len(await anext(batches)) == 4
-    queue.close()
-    assert [len(batch) async for batch in batches] == [4, 2]
+        writer.put(CallFrame(call=1, message=bytes(10_000)))
+    assert sent == [1]
+    for _ in range(10):
+        free.release()
+    await writer.drained()
+    assert sent == [1, 7, 4, 2]
+
+
+async def test_a_write_that_fails_is_the_end_of_what_is_sent() -> None:
+    async def write(_: list[CallFrame]) -> None:
+        await asyncio.sleep(0)
+        raise asyncio.InvalidStateError
+
+    writer = FrameWriter(write)
+    writer.open()
+    for count in range(3):
+        writer.put(CallFrame(call=count + 1, cancel=True))
+    await writer.drained()
+    writer.put(CallFrame(call=9, cancel=True))
+    await writer.drained()
