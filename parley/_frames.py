@@ -109,19 +109,19 @@ class Allowance:
 
     def __init__(self) -> None:
         """As many as the protocol begins with."""
-        self._left = CREDIT
+        self.left = CREDIT
         self._more = asyncio.Event()
 
     async def spend(self) -> None:
         """Wait until a message may be sent, and count it."""
-        while not self._left:
+        while not self.left:
             self._more.clear()
             await self._more.wait()
-        self._left -= 1
+        self.left -= 1
 
     def add(self, messages: int) -> None:
         """The other side has taken so many."""
-        self._left += messages
+        self.left += messages
         self._more.set()
 
 

@@ -66,18 +66,21 @@ class Multiplexer:
                 self._runs.clear()
 
     @asynccontextmanager
-    async def call(
+    async def call(  # noqa: PLR0913 - what is called, what is said, and how
         self,
         method: str,
         parse: Callable[[bytes], Response],
         first: Request,
         rest: AsyncIterable[Request] | None,
         plain: grpc.aio.StreamStreamMultiCallable[Request, Response],
+        *,
+        pushes: bool = False,
     ) -> AsyncIterator[AsyncIterator[Response]]:
         """Call `method` ("/package.Service/Method"), write `first` and the `rest` to it, iterate over its responses.
 
         `parse` makes a response of bytes, and raises DecodeError. Of a server that does not know this protocol `plain`
-        makes a call of its own.
+        makes a call of its own. Whoever `pushes` writes the `rest` itself, to the `CarriedCall` that it is given; of a
+        plain call, which is none, the `rest` is written as ever.
 
         Raises:
             ParleyError: the call failed; raised where the responses are read.
@@ -93,6 +96,7 @@ class Multiplexer:
             call.send(first)
             if rest is None:
                 call.half_close()
+            if rest is None or pushes:
                 yield call
                 return
             async with asyncio.TaskGroup() as tasks:
@@ -134,7 +138,7 @@ class _Carrier:
         self._hop = hop
         self._call = stub.Connect()
         self._frames = FrameWriter(lambda frames: self._call.write(ConnectRequest(frames=frames)))
-        self._calls: dict[int, _Call[object]] = {}
+        self._calls: dict[int, CarriedCall[object]] = {}
         self._begun = 0
         self._retired = False
 
@@ -142,9 +146,9 @@ class _Carrier:
     def is_over(self) -> bool:
         return self._failure is not None and not self.is_unknown
 
-    def begin(self, method: str, parse: Callable[[bytes], Response], max_message_bytes: int) -> _Call[Response]:
+    def begin(self, method: str, parse: Callable[[bytes], Response], max_message_bytes: int) -> CarriedCall[Response]:
         self._begun += 1
-        call = _Call(self._begun, self._frames, parse, self._hop, max_message_bytes)
+        call = CarriedCall(self._begun, self._frames, parse, self._hop, max_message_bytes)
         self._calls[call.number] = call  # type: ignore[assignment]  # what comes is of the type that it parses
         if self._failure is not None:
             call.finish(_again(self._failure))
@@ -152,8 +156,9 @@ class _Carrier:
             self._frames.put(CallFrame(call=call.number, begin=method))
         return call
 
-    def leave(self, call: _Call[Response]) -> None:
+    def leave(self, call: CarriedCall[Response]) -> None:
         del self._calls[call.number]
+        call.on_room = None
         if not call.is_over:
             self._frames.put(CallFrame(call=call.number, cancel=True))
         self._end_if_unused()
@@ -204,8 +209,8 @@ class _Carrier:
             self._call.cancel()
 
 
-class _Call(Generic[Response]):
-    """A call that is carried."""
+class CarriedCall(Generic[Response]):
+    """A call that is carried: its responses, and a way to send requests (see `parley._pushed`)."""
 
     def __init__(
         self, number: int, frames: FrameWriter, parse: Callable[[bytes], Response], hop: str, max_message_bytes: int
@@ -222,6 +227,18 @@ class _Call(Generic[Response]):
         self._changed = asyncio.Event()
         self._allowance = Allowance()
         self._consumption = Consumption()
+        self.on_room: Callable[[], None] | None = None
+        """Called when the server has given credit."""
+
+    @property
+    def has_room(self) -> bool:
+        """True when `push` may be called."""
+        return self._allowance.left > 0
+
+    def push(self, request: Message) -> None:
+        """Send a request at once; there must be room."""
+        self._allowance.left -= 1
+        self.send(request)
 
     def take(self, frame: CallFrame) -> None:
         """Something of it has come."""
@@ -234,6 +251,8 @@ class _Call(Generic[Response]):
                 self._changed.set()
             case "credit":
                 self._allowance.add(frame.credit)
+                if self.on_room is not None:
+                    self.on_room()
             case "status":
                 self.finish(from_status(frame.status, self._hop) if frame.status else None)
             case _:

@@ -13,6 +13,8 @@ import grpc.aio
 
 from parley._channel import open_channel
 from parley._duplex import Translated, duplex, joined
+from parley._multiplexer import CarriedCall
+from parley._pushed import Pushed
 from parley.asr.wire import SERVICE, event_from_proto, languages_from_proto, request_to_proto
 from parley.errors import from_rpc
 from parley.v1 import asr_pb2, asr_pb2_grpc
@@ -76,27 +78,43 @@ class AsrClient:
         await self._channel.close()
 
     def _call(
-        self, first: asr_pb2.TranscribeRequest, rest: AsyncIterable[asr_pb2.TranscribeRequest] | None
+        self,
+        first: asr_pb2.TranscribeRequest,
+        rest: AsyncIterable[asr_pb2.TranscribeRequest] | None,
+        *,
+        pushes: bool,
     ) -> AbstractAsyncContextManager[AsyncIterator[asr_pb2.TranscribeResponse]]:
         if self._multiplexer is None:
             return duplex(self._stub.Transcribe, joined(first, rest), "asr")
         return self._multiplexer.call(
-            _METHOD, asr_pb2.TranscribeResponse.FromString, first, rest, self._stub.Transcribe
+            _METHOD, asr_pb2.TranscribeResponse.FromString, first, rest, self._stub.Transcribe, pushes=pushes
         )
 
     @asynccontextmanager
     async def transcribe(self, requests: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
         """Open a stream; the first request must be a `Config`, the first event is `Ready`.
 
+        Over a multiplexer pushed requests are sent where they are put, without a task and a turn of the loop.
+
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        admitted, remaining = asyncio.Event(), aiter(requests)
-        first = request_to_proto(await anext(remaining))
-        async with self._call(first, _when_admitted(remaining, admitted)) as responses:
+        admitted = asyncio.Event()
+        pushed = requests if isinstance(requests, Pushed) else None
+        if pushed is not None:
+            first, remaining = pushed.first, pushed.rest()
+        else:
+            remaining = aiter(requests)
+            first = await anext(remaining)
+        rest = _when_admitted(remaining, admitted)
+        async with self._call(request_to_proto(first), rest, pushes=pushed is not None) as responses:
 
             def translate(response: asr_pb2.TranscribeResponse) -> Event | None:
-                admitted.set()
+                if not admitted.is_set():
+                    admitted.set()
+                    if pushed is not None and isinstance(responses, CarriedCall):
+                        call = responses
+                        pushed.attach(call, lambda request: call.push(request_to_proto(request)))
                 return event_from_proto(response)
 
             yield Translated(responses, translate)

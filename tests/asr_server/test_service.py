@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ from asr_server.scheduler import Scheduler
 from asr_server.service import SERVICE, AsrServicer
 from asr_server.transcriber import Models
 from parley import asr
+from parley._channel import open_channel
+from parley._multiplexer import Multiplexer
+from parley._pushed import Pushed
 from parley.errors import InvalidInput, Overloaded, ParleyError, TooLarge, WrongState
 from parley.v1.asr_pb2_grpc import add_AsrServiceServicer_to_server
 from serving.grpc_server import Listen, started
@@ -49,6 +52,7 @@ async def serving(  # noqa: PLR0913 - a test names what it changes
     turn_detector: TurnDetector | None = None,
     registry: CollectorRegistry | None = None,
     front_end: FrontEndConfig | None = None,
+    shares_a_stream: bool = False,
 ) -> AsyncIterator[asr.AsrClient]:
     worker = Worker("test")
     telemetry = Telemetry(new_provider("asr"), registry or CollectorRegistry())
@@ -62,7 +66,12 @@ async def serving(  # noqa: PLR0913 - a test names what it changes
         ready,
     ):
         await ready()
-        async with asr.AsrClient(f"127.0.0.1:{port}") as client:
+        channel = open_channel(f"127.0.0.1:{port}", SERVICE)
+        multiplexer = Multiplexer(channel, "asr", 64 * 1024) if shares_a_stream else None
+        async with asr.AsrClient(channel, multiplexer=multiplexer) as client, AsyncExitStack() as stack:
+            if multiplexer is not None:
+                tasks = await stack.enter_async_context(asyncio.TaskGroup())
+                stack.callback(tasks.create_task(multiplexer.run()).cancel)
             yield client
     worker.close()
 
@@ -95,6 +104,26 @@ async def test_a_turn_is_told_from_its_first_voice_to_its_words() -> None:
     assert end.text == "turn on the lamp"
     assert end.reason is asr.EndReason.SILENCE
     assert 0.64 <= end.timings.endpoint_ms / 1000 <= 0.72, "nothing is known of the speaker yet"
+
+
+@pytest.mark.parametrize("shares_a_stream", [True, False])
+async def test_what_is_pushed_goes_up_in_its_order_over_either_kind_of_stream(shares_a_stream: bool) -> None:  # noqa: FBT001 - pytest names it
+    sent: list[asr.Request] = []
+    async with serving(shares_a_stream=shares_a_stream) as client:
+        requests: Pushed[asr.Request] = Pushed(asr.Config(), sent.append)
+        said = [*chunks((QUIET, 0.4), (LOUD, 1.0), (QUIET, 1.0)), asr.Flush()]
+        for request in said[:10]:
+            requests.put(request)
+        requests.put_all(said[10:])
+        heard: list[asr.Event] = []
+        async with client.transcribe(requests) as events:
+            assert not sent, "a server that has not answered is sent nothing"
+            async for event in events:
+                heard.append(event)
+                if isinstance(event, asr.AudioAck) and event.received_samples == 60 * 640:
+                    break
+    assert "EndOfTurn" in names(heard)
+    assert sent[:60] == said[:60], "more than the credit that a call begins with"
 
 
 async def test_the_servers_own_numbers_tell_of_its_engine_and_lead_to_the_turn() -> None:
