@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from edge_gateway.input.deadline import Deadline
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
 ANSWER_SECONDS: Final = 3.0
@@ -32,14 +32,15 @@ _LONGEST_PAUSE_SAMPLES: Final = 2 * LISTENING_RATE_HZ
 class AnswerWatch:
     """What one stream owes, and until when."""
 
-    def __init__(
-        self, timeout: asyncio.Timeout, clock: Callable[[], float], endpointing: asr.Endpointing, first_sample: int
-    ) -> None:
-        """Let `timeout` end the stream, which begins at `first_sample`; Ready is due from now on."""
-        self._timeout = timeout
-        self._clock = clock
+    def __init__(self, hangs: Callable[[], bool], endpointing: asr.Endpointing, first_sample: int) -> None:
+        """Watch a stream that begins at `first_sample`, and owes its Ready from now on.
+
+        `hangs` ends it; False: it cannot be ended just now. Time in which our own loop is held up does not count.
+        """
+        self._deadline = Deadline(hangs)
+        self._clock = self._deadline.now
         self._endpointing = endpointing
-        self._ready_at: float | None = clock() + ANSWER_SECONDS
+        self._ready_at: float | None = self._clock() + ANSWER_SECONDS
         self._ack_at: float | None = None
         self._words_at: float | None = None
         self._accounted_at: float | None = None
@@ -56,11 +57,15 @@ class AnswerWatch:
         """So much sound was sent, up to there on the session's audio clock."""
         self.sent_samples += samples
         self._end_sample = end_sample
-        self._expect_words()
+        owes_more = self._expect_words()
         if self._ack_at is None and self._owes_acknowledgement:
-            self._ack_at = self._clock() + ANSWER_SECONDS
-        self._expect_accounting()
-        self._set()
+            self._ack_at, owes_more = self._clock() + ANSWER_SECONDS, True
+        if self._expect_accounting() or owes_more:
+            self._set()
+
+    def close(self) -> None:
+        """The stream is over."""
+        self._deadline.close()
 
     def flushed(self) -> None:
         """The turn was ended by the client: its words are due, if it had begun."""
@@ -92,16 +97,20 @@ class AnswerWatch:
                 pass
         self._set()
 
-    def _expect_words(self) -> None:
-        """After so much silence the turn is over, whatever its words are."""
+    def _expect_words(self) -> bool:
+        """After so much silence the turn is over, whatever its words are; True when they are due since now."""
         due_sample = self._words_due_sample
-        if due_sample is not None and self._words_at is None and self._end_sample >= due_sample:
-            self._words_at = self._clock() + _WORDS_SECONDS
+        if due_sample is None or self._words_at is not None or self._end_sample < due_sample:
+            return False
+        self._words_at = self._clock() + _WORDS_SECONDS
+        return True
 
-    def _expect_accounting(self) -> None:
+    def _expect_accounting(self) -> bool:
         """No turn is longer than this: a server that accounts for nothing hangs, however alive it is."""
-        if self._accounted_at is None and self._end_sample - self._accounted_sample > _LONGEST_TURN_SAMPLES:
-            self._accounted_at = self._clock() + _ACCOUNTING_SECONDS
+        if self._accounted_at is not None or self._end_sample - self._accounted_sample <= _LONGEST_TURN_SAMPLES:
+            return False
+        self._accounted_at = self._clock() + _ACCOUNTING_SECONDS
+        return True
 
     @property
     def _owes_acknowledgement(self) -> bool:
@@ -123,7 +132,5 @@ class AnswerWatch:
         return max(_LONGEST_PAUSE_SAMPLES, longest_ms * LISTENING_RATE_HZ // 1000)
 
     def _set(self) -> None:
-        if not self._timeout.expired():
-            marks = (self._ready_at, self._ack_at, self._words_at, self._accounted_at)
-            due = (each for each in marks if each is not None)
-            self._timeout.reschedule(min(due, default=None))
+        marks = (self._ready_at, self._ack_at, self._words_at, self._accounted_at)
+        self._deadline.set(min((each for each in marks if each is not None), default=None))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
+from edge_gateway.input.reading import Reading
 from edge_gateway.input.relocation import Relocation
 from edge_gateway.input.retries import Retries
 from edge_gateway.input.stream_requests import StreamRequests
@@ -86,7 +87,6 @@ class Recognition:
         self._buffer = uplink.buffer
         self._emit = emit
         self._absence = AbsentSound(uplink)
-        self._turn_open = self._absence.turn_open
         self._unfinished = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
@@ -130,11 +130,11 @@ class Recognition:
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
-        async with asyncio.TaskGroup() as tasks:
-            absence = tasks.create_task(self._absence.fill(), name="absence")
+        try:
             while await self._one_stream():
                 await self._retries.pause()
-            absence.cancel()
+        finally:
+            self._turn_closes()
 
     async def _one_stream(self) -> bool:
         """One stream, from its opening to its end; False when another is of no use."""
@@ -145,12 +145,13 @@ class Recognition:
         except ParleyError as raised:
             error = raised
         except TimeoutError:
-            self._relocation.hangs()
+            if not self._relocation.is_due:
+                self._relocation.hangs()
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
             took_sound = self._requests.close()
-        if self._turn_open.is_set():
-            self._turn_open.clear()
+        if self._uplink.is_turn_open:
+            self._turn_closes()
             await self._emit(TurnLost())
         if self._relocation.is_due:
             self._retries.at_once()
@@ -185,17 +186,21 @@ class Recognition:
         return in_force is not None
 
     async def _listen(self) -> None:
-        clock = asyncio.get_running_loop().time
-        async with asyncio.timeout(None) as timeout:
-            watch = AnswerWatch(timeout, clock, self._changes.wanted.endpointing, self._buffer.first_sample)
-            async with (
-                self._relocation.stream() as placement,
-                self._client.transcribe(self._requests.of_stream(watch), placement) as events,
-            ):
-                async for event in events:
-                    watch.answered(event)
-                    await self._take(event)
-                    self._relocation.look()
+        async with Reading() as reading:
+            watch = AnswerWatch(reading.stop, self._changes.wanted.endpointing, self._buffer.first_sample)
+
+            async def act(event: asr.Event) -> None:
+                watch.answered(event)
+                if isinstance(event, asr.Ready):
+                    self._requests.begin(watch)
+                await self._take(event)
+
+            requests, placement = self._requests.of_stream(watch), self._relocation.stream(reading.stop)
+            try:
+                async with self._client.transcribe(requests, placement) as events:
+                    await reading.each(events, act, self._relocation.look)
+            finally:
+                watch.close()
 
     async def _take(self, event: asr.Event) -> None:
         """Note what an event means for the sound that is kept, and hand it on."""
@@ -215,10 +220,10 @@ class Recognition:
                 self._uplink.pausing = True
             case asr.SpeechStarted():
                 # Behind a turn that was too long there was no silence, and is no onset.
-                self._turn_open.set()
+                self._turn_opens()
             case asr.VoiceOnset():
                 self._uplink.pausing, self._unfinished = False, True
-                self._turn_open.set()
+                self._turn_opens()
                 packet = self._buffer.with_sample(event.sample)
             case asr.EndOfTurn():
                 self._requests.next_turn = event.turn + 1
@@ -232,12 +237,20 @@ class Recognition:
 
     def _is_lull(self) -> bool:
         """Nobody speaks, and all that was said is accounted for, as far as the server has told."""
-        return not (self._turn_open.is_set() or self._unfinished or self._requests.is_flushed or self._is_finishing)
+        return not (self._uplink.is_turn_open or self._unfinished or self._requests.is_flushed or self._is_finishing)
 
     def _turn_is_over(self, end_sample: int) -> None:
         self._uplink.pausing = self._unfinished = self._requests.is_flushed = False
-        self._turn_open.clear()
+        self._turn_closes()
         self._uplink.account_for(end_sample)
+
+    def _turn_opens(self) -> None:
+        self._uplink.is_turn_open = True
+        self._absence.turn_opens()
+
+    def _turn_closes(self) -> None:
+        self._uplink.is_turn_open = False
+        self._absence.turn_is_over()
 
     async def _tell_of_loss(self) -> None:
         lost = self._uplink.take_lost()

@@ -81,21 +81,29 @@ class ReplayBuffer:
 
     def accounted(self, end_sample: int) -> None:
         """Forget what lies before `end_sample`."""
-        while self._packets and self._packets[0].end_sample <= end_sample:
-            self._packets.popleft()
+        packets = self._packets
+        while packets and packets[0].first_sample + packets[0].samples <= end_sample:
+            packets.popleft()
 
     def forget_what_is_too_old(self) -> int:
         """Forget what is older than `KEPT_SECONDS`; gives the samples that are lost by that."""
-        before = self.first_sample
-        self.accounted(self.next_sample - KEPT_SECONDS * LISTENING_RATE_HZ)
+        oldest, before = self.next_sample - KEPT_SECONDS * LISTENING_RATE_HZ, self.first_sample
+        if before >= oldest:
+            return 0
+        self.accounted(oldest)
         return self.first_sample - before
 
     def replay(self, decode: Callable[[bytes], bytes]) -> Iterator[tuple[int, bytes]]:
-        """Everything that is kept: places on the audio clock, and PCM of just the length that it had.
+        """What is kept now: places on the audio clock, and PCM of just the length that it had.
 
-        A decoder that begins in the middle may give a little more or less at first.
+        It is decoded as it is asked for, since a minute of it takes as long as a second of sixty sessions. A decoder
+        that begins in the middle may give a little more or less at first.
         """
-        for packet in self._packets:
-            size = packet.samples * SAMPLE_BYTES
-            pcm = decode(packet.kept) if packet.kept else b""
-            yield packet.first_sample, pcm[-size:].rjust(size, b"\0") if size else b""
+        return _replayed(tuple(self._packets), decode)
+
+
+def _replayed(packets: tuple[HeardPacket, ...], decode: Callable[[bytes], bytes]) -> Iterator[tuple[int, bytes]]:
+    for packet in packets:
+        size = packet.samples * SAMPLE_BYTES
+        pcm = decode(packet.kept) if packet.kept else b""
+        yield packet.first_sample, pcm[-size:].rjust(size, b"\0") if size else b""

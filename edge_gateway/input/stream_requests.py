@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from edge_gateway.input.config_changes import ConfigChanges
 from parley import asr
+from parley._pushed import Pushed
 from parley.audio import SAMPLE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from edge_gateway.input.answer_watch import AnswerWatch
     from edge_gateway.input.uplink import Uplink
 
@@ -32,9 +31,10 @@ class StreamRequests:
         self._uplink = uplink
         self._context: asr.TurnContext | None = None
         self._context_in_opening: asr.TurnContext | None = None
-        self._outgoing: asyncio.Queue[asr.Request] = asyncio.Queue()
+        self._stream: Pushed[asr.Request] | None = None
         self._queued_samples = 0
         self._watch: AnswerWatch | None = None
+        """Of the stream that takes requests."""
         self.is_flushed = False
         """The stream that is open was asked for what was heard, and has not answered."""
 
@@ -62,20 +62,36 @@ class StreamRequests:
         self.changes.propose(config, self._queued_samples, asyncio.get_running_loop().time())
         self._tell(config)
 
-    async def of_stream(self, watch: AnswerWatch) -> AsyncIterator[asr.Request]:
-        """What a new stream is sent, behind its first request only when the server is ready; `watch` sees it go."""
-        yield self._opening()
-        self._begin(watch)
-        while True:
-            request = await self._outgoing.get()
-            yield request
+    def of_stream(self, watch: AnswerWatch) -> Pushed[asr.Request]:
+        """What a new stream is sent, behind its first request only after `begin`; `watch` sees its sound go."""
+
+        def went(request: asr.Request) -> None:
             if isinstance(request, asr.Audio):
                 samples = len(request.pcm) // SAMPLE_BYTES
                 watch.sent(samples, request.first_sample + samples)
 
+        self._stream = Pushed(self._opening(), went)
+        return self._stream
+
+    def begin(self, watch: AnswerWatch) -> None:
+        """The server listens: it is sent all that it must have first in one go, so that no packet comes between."""
+        self._watch, self._queued_samples = watch, 0
+        self._uplink.pausing = False
+        change = self.changes.ready()
+        if change is not None:
+            self._tell(change)
+        if self._context is not None and self._context is not self._context_in_opening:
+            self._tell(self._context)
+        if self._uplink.assistant is not asr.Assistant.IDLE:
+            self._tell(self._uplink.assistant)
+        self._queued_samples = self._uplink.buffer.next_sample - self._uplink.buffer.first_sample
+        kept = self._uplink.connect(self._send_sound)
+        if self._stream is not None:
+            self._stream.put_all(kept)
+
     def close(self) -> bool:
         """The stream is over; True when it had taken sound."""
-        watch, self._watch = self._watch, None
+        watch, self._watch, self._stream = self._watch, None, None
         self.is_flushed = False
         self._uplink.disconnect()
         return watch is not None and watch.sent_samples > 0
@@ -89,23 +105,10 @@ class StreamRequests:
             traceparent=self._context.traceparent if self._context else config.traceparent,
         )
 
-    def _begin(self, watch: AnswerWatch) -> None:
-        """The server listens: it is sent all that it must have first in one go, so that no packet comes between."""
-        self._watch, self._outgoing, self._queued_samples = watch, asyncio.Queue(), 0
-        self._uplink.pausing = False
-        change = self.changes.ready()
-        if change is not None:
-            self._tell(change)
-        if self._context is not None and self._context is not self._context_in_opening:
-            self._tell(self._context)
-        if self._uplink.assistant is not asr.Assistant.IDLE:
-            self._tell(self._uplink.assistant)
-        self._uplink.connect(self._send_sound)
-
     def _send_sound(self, audio: asr.Audio) -> None:
         self._queued_samples += len(audio.pcm) // SAMPLE_BYTES
         self._tell(audio)
 
     def _tell(self, request: asr.Request) -> None:
-        if self._watch is not None:
-            self._outgoing.put_nowait(request)
+        if self._watch is not None and self._stream is not None:
+            self._stream.put(request)

@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.microphone import Microphone, PacketDecoder
 from edge_gateway.input.replay_buffer import KEPT_SECONDS, HeardPacket, ReplayBuffer
+from edge_gateway.input.silence_gate import SilenceGate
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from edge_gateway.turn_taking.echo import MicrophoneLevels
     from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
-# A gRPC message costs about 100 µs on each side whatever its size, so four packets of 20 ms share one, except where a
+# A message costs about 100 µs on each side whatever its size, so four packets of 20 ms share one, except where a
 # decision hangs on the next sound. What fills a gap is long, and fills a message too.
 _MESSAGE_SAMPLES: Final = round(0.08 * LISTENING_RATE_HZ)
+# Before a turn nothing hangs on silence: sound that follows it takes it along.
+_SILENT_MESSAGE_SAMPLES: Final = round(0.2 * LISTENING_RATE_HZ)
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
@@ -40,7 +43,12 @@ class Uplink:
         self.buffer = ReplayBuffer()
         """What the server has not accounted for."""
         self._assistant = asr.Assistant.IDLE
-        self._pausing = False
+        self._pausing = self._is_turn_open = False
+        self._sound_limit, self._silence_limit = _MESSAGE_SAMPLES, _SILENT_MESSAGE_SAMPLES
+        """Samples from which on a message with sound in it goes, and one with silence only."""
+        self._gate = SilenceGate()
+        self._is_silent = True
+        """What waits for its message is."""
         self.heard_seconds = 0.0
         """When the last packet came, loop time."""
         self._microphone = Microphone(make_decoder)
@@ -66,7 +74,7 @@ class Uplink:
     @assistant.setter
     def assistant(self, state: asr.Assistant) -> None:
         self._assistant = state
-        self._hasten()
+        self._weigh()
 
     @property
     def pausing(self) -> bool:
@@ -76,7 +84,17 @@ class Uplink:
     @pausing.setter
     def pausing(self, pausing: bool) -> None:
         self._pausing = pausing
-        self._hasten()
+        self._weigh()
+
+    @property
+    def is_turn_open(self) -> bool:
+        """A voice was heard whose turn is not over."""
+        return self._is_turn_open
+
+    @is_turn_open.setter
+    def is_turn_open(self, is_open: bool) -> None:
+        self._is_turn_open = is_open
+        self._weigh()
 
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
@@ -88,27 +106,33 @@ class Uplink:
         # What waits for others to share a message has been decoded: its wait is one for the end of the turn.
         decoded_ns = self._clock()
         self.heard_seconds = asyncio.get_running_loop().time()
-        if self.assistant is asr.Assistant.SPEAKING:
-            self._levels.hear(level_db(sound.pcm))
+        pcm = sound.pcm
+        if self._silence_limit > self._sound_limit:
+            level = level_db(pcm)
+            if self._assistant is asr.Assistant.SPEAKING:
+                self._levels.hear(level)
+            if not self._gate.is_silent(level):
+                self._is_silent = False
+        elif self._assistant is asr.Assistant.SPEAKING:
+            self._levels.hear(level_db(pcm))
+        samples = len(pcm) // SAMPLE_BYTES
         times = packet.captured_unix_us, received_ns, decoded_ns
-        self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, *times))
-        return len(sound.pcm) // SAMPLE_BYTES
+        self._add(pcm, HeardPacket(self.buffer.next_sample, samples, sound.gap_samples, sound.kept, *times))
+        return samples
 
     def be_silent(self, seconds: float) -> None:
         """Let sound that did not come count as silence."""
-        silence = bytes(round(seconds * LISTENING_RATE_HZ) * SAMPLE_BYTES)
-        now_ns = self._clock()
-        self._add(silence, HeardPacket(0, 0, 0, b"", 0, now_ns, now_ns))
+        samples, now_ns = round(seconds * LISTENING_RATE_HZ), self._clock()
+        silence = HeardPacket(self.buffer.next_sample, samples, 0, b"", 0, now_ns, now_ns)
+        self._add(bytes(samples * SAMPLE_BYTES), silence)
         self.flush()
 
-    def connect(self, send: Callable[[asr.Audio], None]) -> None:
-        """Send what is kept to a new stream, and from now on what is heard."""
+    def connect(self, send: Callable[[asr.Audio], None]) -> Iterator[asr.Audio]:
+        """Send what is heard from now on to a new stream; gives what is kept, which comes before that."""
         # What waits for its message is sent with the rest.
         self._batch, self._batch_samples = [], 0
         self._send = send
-        for first_sample, pcm in self.buffer.replay(self._microphone.again()):
-            if pcm:
-                send(asr.Audio(pcm, first_sample))
+        return _messages(self.buffer.replay(self._microphone.again()))
 
     def disconnect(self) -> None:
         """Keep what is heard, for the next stream."""
@@ -119,7 +143,7 @@ class Uplink:
         if not self._batch:
             return
         pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
-        self._batch, self._batch_samples = [], 0
+        self._batch, self._batch_samples, self._is_silent = [], 0, True
         if self._send is not None and pcm:
             self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
 
@@ -140,23 +164,43 @@ class Uplink:
         lost, self._lost_samples = self._lost_samples, 0
         return lost
 
-    def _hasten(self) -> None:
-        """Let nothing wait in a pause, where the end of the turn hangs on it, nor while a reply can be interrupted."""
-        if self._pausing or self._assistant is not asr.Assistant.IDLE:
+    def _weigh(self) -> None:
+        """Let nothing wait in a pause, where the end of the turn hangs on it, nor sound that may interrupt a reply."""
+        is_idle = self._assistant is asr.Assistant.IDLE
+        self._sound_limit = _MESSAGE_SAMPLES if is_idle and not self._pausing else 1
+        if self._pausing:
+            self._silence_limit = 1
+        elif is_idle and not self._is_turn_open:
+            self._silence_limit = _SILENT_MESSAGE_SAMPLES
+        else:
+            self._silence_limit = _MESSAGE_SAMPLES
+        if self._sound_limit == 1:
             self.flush()
 
     def _add(self, pcm: bytes, packet: HeardPacket) -> None:
         """Keep sound, and send it on when there is enough for a message."""
-        packet.first_sample, packet.samples = self.buffer.next_sample, len(pcm) // SAMPLE_BYTES
         self.buffer.add(packet)
         self._batch.append(pcm)
         self._batch_samples += packet.samples
-        if self._batch_samples >= _MESSAGE_SAMPLES:
+        if self._batch_samples >= (self._silence_limit if self._is_silent else self._sound_limit):
             self.flush()
-        self._hasten()
         forgotten = self.buffer.forget_what_is_too_old()
         # A server that listens has it, and lags behind a client that sends faster than time.
         if forgotten and self._send is None:
             if not self._lost_samples:
                 _log.warning("sound is lost: the asr server has been away for more than %d s", KEPT_SECONDS)
             self._lost_samples += forgotten
+
+
+def _messages(sound: Iterator[tuple[int, bytes]]) -> Iterator[asr.Audio]:
+    """Sound that is kept, with its places, as messages; it is asked for as they are."""
+    message, first_sample = bytearray(), 0
+    for sample, pcm in sound:
+        if not message:
+            first_sample = sample
+        message += pcm
+        if len(message) >= _MESSAGE_SAMPLES * SAMPLE_BYTES:
+            yield asr.Audio(bytes(message), first_sample)
+            message.clear()
+    if message:
+        yield asr.Audio(bytes(message), first_sample)

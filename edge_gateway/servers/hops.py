@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from edge_gateway.servers.placement import Placement
     from edge_gateway.servers.pool import Pool
+    from parley._pushed import Pushed
 
 
 class Listens(Protocol):
     """ASR servers."""
 
     def transcribe(
-        self, requests: AsyncIterable[asr.Request], placement: Placement | None = None
+        self, requests: Pushed[asr.Request], placement: Placement | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[asr.Event]]:
         """As `AsrClient.transcribe`; `placement` is told where the stream is."""
         ...
@@ -71,19 +72,11 @@ class AsrServers:
 
     @asynccontextmanager
     async def transcribe(
-        self, requests: AsyncIterable[asr.Request], placement: Placement | None = None
+        self, requests: Pushed[asr.Request], placement: Placement | None = None
     ) -> AsyncIterator[AsyncIterator[asr.Event]]:
         """A stream on one of them, for as long as it lasts; `placement` is told which."""
-        remaining = aiter(requests)
-        first = await anext(remaining)
-
-        async def again() -> AsyncIterator[asr.Request]:
-            yield first
-            # The client asks for more only when the server is ready, and then the stream has begun.
-            async for request in remaining:
-                yield request
-
-        call: Call[asr.AsrClient, asr.Event] = Call(lambda client: client.transcribe(again()), _is_any, placement)
+        # Behind the first request there is none before the server is ready, and then the stream has begun.
+        call: Call[asr.AsrClient, asr.Event] = Call(lambda client: client.transcribe(requests), _is_any, placement)
         async with opened(self._pool, call) as events:
             yield events
 

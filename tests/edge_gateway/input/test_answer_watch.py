@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_gateway.input.answer_watch import AnswerWatch
+from edge_gateway.input.reading import Reading
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ
 from tests.virtual_time import now, on_virtual_time, passed, run, until
@@ -66,9 +67,8 @@ async def taken_for_dead_at(
 ) -> float | None:
     """When a server is taken for dead that has answered these steps, and says no more; None: not within an hour."""
     try:
-        async with asyncio.timeout(None) as timeout:
-            clock = asyncio.get_running_loop().time
-            stream = Stream(AnswerWatch(timeout, clock, endpointing or asr.Endpointing(), 0))
+        async with Reading() as reading:
+            stream = Stream(AnswerWatch(reading.stop, endpointing or asr.Endpointing(), 0))
             if ready is not None:
                 stream.watch.answered(ready)
             await steps(stream)

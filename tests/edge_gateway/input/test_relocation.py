@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_gateway.audio.codecs import Codecs
@@ -139,10 +139,12 @@ class Rig:
         await settled()
 
     def check_sound(self) -> None:
-        """All that was heard is at a server, in its order, but for what waits to share a message."""
-        heard = bytearray()
+        """All that was heard is at a server, in its order, but for what waits for its message or was given up."""
+        heard, given_up = bytearray(), self.given_up
         for stream in self.streams:
             for audio in stream.sound:
+                if audio.first_sample in given_up:
+                    heard += self.heard[len(heard) : 2 * audio.first_sample]
                 assert 2 * audio.first_sample <= len(heard), "a gap"
                 heard[2 * audio.first_sample :] = audio.pcm
         assert len(self.heard) - len(heard) <= 2 * 4 * PACKET
@@ -154,6 +156,13 @@ class Rig:
 
     def of(self, kind: type[RecognitionEvent]) -> list[RecognitionEvent]:
         return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def given_up(self) -> set[int]:
+        """Where it goes on behind sound that broke one stream after the other."""
+        events = [each.event for each in self.events if isinstance(each, Heard)]
+        lost = [each for each in events if isinstance(each, asr.TurnDiscarded)]
+        return {each.end_sample for each in lost if each.reason is asr.DiscardReason.ENGINE_FAILED}
 
     @property
     def turns(self) -> list[asr.EndOfTurn]:
@@ -342,6 +351,7 @@ ACTION = st.sampled_from(["speak", "voice", "speech", "end", "discard", "drain",
 
 
 @given(st.lists(st.tuples(ACTION, st.integers(0, 2), st.integers(1, 40)), max_size=40))
+@example([("break", 0, 10), ("break", 0, 1), ("break", 0, 13)])
 @settings(max_examples=60, deadline=None)
 def test_whenever_servers_drain_and_die_every_sample_is_heard_in_its_order(
     actions: list[tuple[str, int, int]],

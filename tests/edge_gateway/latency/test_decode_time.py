@@ -64,6 +64,7 @@ class Session:
         """When each message was sent to the ASR server, after the first packet came."""
         self._sequence = 0
         self.uplink = Uplink(lambda: SlowDecoder(self.time, decoding_ms), MicrophoneLevels(), self.time)
+        self.uplink.is_turn_open = True
         self.uplink.connect(lambda _audio: self.came_ms.append((self.time.ns - START_NS) / MS))
 
     def hear(self, packets: int) -> None:
