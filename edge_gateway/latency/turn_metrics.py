@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from edge_gateway.latency.action_metrics import ActionMetrics
+from edge_gateway.latency.sample_count import SampleCount
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
 from edge_gateway.latency.turn_trace import Around, record_turn, record_unanswered
 from parley.asr import DiscardReason
@@ -72,9 +73,7 @@ class TurnMetrics:
         self._errors = counter(
             telemetry, "parley_hop_failures", "Failures of servers in turns.", hop=("asr", "llm", "tts")
         )
-        self._received = Counter(
-            "parley_audio_samples_received", "Samples from microphones, 16 kHz.", registry=registry
-        )
+        self._received = SampleCount(registry)
         self._transcribed = Counter(
             "parley_audio_samples_transcribed", "Samples in finished turns, 16 kHz.", registry=registry
         )
@@ -90,7 +89,7 @@ class TurnMetrics:
 
     def received(self, samples: int) -> None:
         """Count samples from a microphone."""
-        self._received.inc(samples)
+        self._received.samples += samples
 
     def transcribed(self, end: asr.EndOfTurn, turn: Turn) -> None:
         """Count a finished turn's sound, and how long its end took to be found."""
