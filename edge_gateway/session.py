@@ -1,8 +1,8 @@
 """One conversation with one listener: joins their microphone, the decisions about turns, and the replies.
 
-Tasks in one group: reading from the listener (this one), having them transcribed, deciding, keeping the clocks
-together, and at most one reply. Everything that could change who has the floor goes through one queue, so decisions
-are made one after the other. Knows nothing of WebSockets, codecs' inner workings or models.
+Tasks in one group: reading from the listener, having them transcribed, deciding, and at most one reply. Everything that
+could change who has the floor goes through one inbox, so decisions are made one after the other: those on what the ASR
+server says by the task that reads it. Knows nothing of WebSockets, codecs' inner workings or models.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
+from edge_gateway.inbox import Inbox
 from edge_gateway.input.recognition import Heard, HopFailed, HopRecovered, RecognitionEvent
 from edge_gateway.latency.client_clock import ClientClock
 from edge_gateway.latency.pings import Pings
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("parley.gateway")
 
-# News that wait for a decision; more hold up those who bring them.
-_INBOX: Final = 1_000
-
 _News = RecognitionEvent | Request | Audible | Over | Wished
 
 
@@ -60,13 +58,13 @@ class Session:
         self.id = secrets.token_hex(8)
         self._connection = connection
         self._metrics = backends.metrics
-        self._inbox: asyncio.Queue[_News] = asyncio.Queue(_INBOX)
-        self._handled = asyncio.Event()
+        self._inbox: Inbox[_News] = Inbox(self._answer_errors, self._wake_at, self._time_has_passed)
         self._clock = ClientClock()
         self._pings = Pings(self._clock)
-        self._replies = ReplyManager(self.id, connection, backends, self._clock, self._inbox.put)
+        self._ping_at: float | None = None
+        self._replies = ReplyManager(self.id, connection, backends, self._clock, self._inbox.post)
         self._spoken = SpokenTurns(connection, backends.metrics, self._clock)
-        self._setup = Setup(self.id, connection, backends, self._inbox.put)
+        self._setup = Setup(self.id, connection, backends, self._inbox.bring)
         self._tasks = asyncio.TaskGroup()
         self._turns = TurnController(self._tasks, connection, self._replies, self._spoken, self._setup)
         self._early: list[_News] = []
@@ -77,14 +75,14 @@ class Session:
         _log.info("session begins", extra={"session": self.id, "client": self._connection.address or None})
         try:
             async with self._tasks:
-                conductor = self._tasks.create_task(self._conduct(), name="conduct")
-                timekeeper = self._tasks.create_task(self._keep_time(), name="clock")
+                conductor = self._tasks.create_task(self._inbox.run(), name="conduct")
                 try:
                     await self._read()
                     if self._connection.half_closed:
                         await self._say_all()
                 finally:
-                    for task in (conductor, timekeeper, self._setup.task, self._replies.task):
+                    await end(conductor)
+                    for task in (self._setup.task, self._replies.task):
                         if task is not None:
                             await end(task)
         finally:
@@ -95,56 +93,50 @@ class Session:
     async def _read(self) -> None:
         async for request in self._connection.received():
             try:
-                if isinstance(request, ParleyError):
-                    raise request
                 if isinstance(request, AudioPacket):
-                    samples = self._setup.recognition.hear(request, clock_ns())
-                    self._metrics.received(samples)
-                elif isinstance(request, Pong):
-                    if self._pings.answered(request, clock_ns() // 1000):
-                        await self._replies.clock_is_known()
+                    self._metrics.received(self._setup.recognition.hear(request, clock_ns()))
                 else:
-                    await self._inbox.put(request)
-                    if isinstance(request, SessionConfig):
-                        # The sound that follows is to be understood as it says.
-                        await self._inbox.join()
+                    await self._take(request)
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
+
+    async def _take(self, request: Request | ParleyError) -> None:
+        if isinstance(request, ParleyError):
+            raise request
+        if isinstance(request, Pong):
+            if self._pings.answered(request, clock_ns() // 1000):
+                await self._replies.clock_is_known()
+        else:
+            await self._inbox.post(request)
+            if isinstance(request, SessionConfig):
+                # The sound that follows is to be understood as it says.
+                await self._inbox.settled()
 
     async def _say_all(self) -> None:
         """The client says no more, but listens: let what it said be answered, and the reply be heard."""
         while self._setup.is_configured and not self._setup.ready.is_set():
-            await self._next_handled()
+            await self._inbox.next_calm()
         if self._setup.is_configured:
             await self._setup.recognition.finish()
-        await self._inbox.join()
+        await self._inbox.settled()
         while not self._turns.idle:
-            await self._next_handled()
-            await self._inbox.join()
+            await self._inbox.next_calm()
+            await self._inbox.settled()
         await self._replies.actions.session_ends()
 
-    async def _next_handled(self) -> None:
-        self._handled.clear()
-        await self._handled.wait()
+    def _wake_at(self) -> float | None:
+        """When time that has passed is to be looked at, loop time; None: no need."""
+        turns_at, ping_at = self._turns.wake_at, self._ping_at
+        return ping_at if turns_at is None else turns_at if ping_at is None else min(turns_at, ping_at)
 
-    async def _keep_time(self) -> None:
-        await self._setup.ready.wait()
-        while True:
-            await self._connection.send(self._pings.next(clock_ns() // 1000))
-            await asyncio.sleep(self._pings.pause_seconds)
-
-    async def _conduct(self) -> None:
-        """Decide on the news, one after the other, and on time that has passed."""
-        while True:
-            try:
-                async with asyncio.timeout_at(self._turns.wake_at):
-                    news = await self._inbox.get()
-            except TimeoutError:
-                await self._turns.time_has_passed()
-            else:
-                await self._answer_errors(news)
-                self._inbox.task_done()
-            self._handled.set()
+    async def _time_has_passed(self) -> None:
+        now, turns_at = asyncio.get_running_loop().time(), self._turns.wake_at
+        if turns_at is not None and turns_at <= now:
+            await self._turns.time_has_passed()
+        if self._ping_at is not None and self._ping_at <= now:
+            ping = self._pings.next(clock_ns() // 1000)
+            self._ping_at = now + self._pings.pause_seconds
+            await self._connection.send(ping)
 
     async def _answer_errors(self, news: _News) -> None:
         try:
@@ -203,6 +195,7 @@ class Session:
             self._replies.briefs.speak_as_heard(asr_ready.language)
         self._turns.use_configuration()
         greeting = await self._setup.begin(asr_ready)
+        self._ping_at = asyncio.get_running_loop().time()
         if greeting:
             await self._turns.greet(greeting)
         early, self._early = self._early, []
