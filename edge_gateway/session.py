@@ -76,11 +76,12 @@ class Session:
         try:
             async with self._tasks:
                 conductor = self._tasks.create_task(self._inbox.run(), name="conduct")
+                # A packet wakes all that wait for it, one inside the other: not the transport's handlers too.
+                reader = self._tasks.create_task(self._read_to_the_end(), name="read")
                 try:
-                    await self._read()
-                    if self._connection.half_closed:
-                        await self._say_all()
+                    await asyncio.wait((reader,))
                 finally:
+                    await end(reader)
                     await end(conductor)
                     for task in (self._setup.task, self._replies.task):
                         if task is not None:
@@ -89,6 +90,11 @@ class Session:
             self._replies.listener_left(self._spoken.turn)
             self._replies.actions.forget()
             _log.info("session ends", extra={"session": self.id})
+
+    async def _read_to_the_end(self) -> None:
+        await self._read()
+        if self._connection.half_closed:
+            await self._say_all()
 
     async def _read(self) -> None:
         async for request in self._connection.received():

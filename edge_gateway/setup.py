@@ -63,7 +63,7 @@ class Setup:
             WrongState: it has not.
         """
         if self._recognition is None:
-            raise WrongState("send configure first", field="configure")
+            raise _unconfigured()
 
     @property
     def recognition(self) -> Recognition:
@@ -72,8 +72,8 @@ class Setup:
         Raises:
             WrongState: the session is not configured.
         """
-        self.check()
-        assert self._recognition is not None  # noqa: S101 - just checked
+        if self._recognition is None:
+            raise _unconfigured()
         return self._recognition
 
     def policy(self, language: str) -> TurnPolicy:
@@ -137,3 +137,7 @@ class Setup:
             await self._connection.send(error_event(Unavailable(engines.problem), "llm"))
         self.ready.set()
         return config.greeting
+
+
+def _unconfigured() -> WrongState:
+    return WrongState("send configure first", field="configure")

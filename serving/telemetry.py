@@ -45,6 +45,9 @@ LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5
 CLAMPED: Final = "parley.clock_clamped"
 """Attribute of a span for which a client gave a time that cannot be."""
 
+clock_ns: Final = time.time_ns
+"""Nanoseconds since the Unix epoch: the clock that spans use."""
+
 TRACEPARENT: Final = "traceparent"
 """Header, and key of gRPC's metadata, in which a caller's span is named (W3C Trace Context)."""
 
@@ -227,11 +230,6 @@ def span_of(traceparent: str) -> trace.SpanContext | None:
 def content_allowed() -> bool:
     """True when the operator wants users' words in spans (`PARLEY_TRACE_CONTENT=1`), under `parley.pii.*` only."""
     return os.environ.get("PARLEY_TRACE_CONTENT", "") == "1"
-
-
-def clock_ns() -> int:
-    """Nanoseconds since the Unix epoch: the clock that spans use."""
-    return time.time_ns()
 
 
 def content(name: str, text: str) -> dict[str, AttributeValue]:

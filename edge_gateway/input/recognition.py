@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.input.uplink import Uplink
     from edge_gateway.servers.hops import Listens
-    from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
@@ -84,6 +83,11 @@ class Recognition:
         self._requests = StreamRequests(config, uplink)
         self._changes = self._requests.changes
         self._uplink = uplink
+        self.hear = uplink.hear
+        """Takes a packet from the microphone, and when it came, in nanoseconds; gives the samples that it brought.
+
+        Raises InvalidInput where it cannot be decoded; the session goes on without it.
+        """
         self._buffer = uplink.buffer
         self._emit = emit
         self._absence = AbsentSound(uplink)
@@ -93,14 +97,6 @@ class Recognition:
         self._relocation = Relocation(self._is_lull)
         self._is_finishing = False
         self._engine = ""
-
-    def hear(self, packet: AudioPacket, received_ns: int) -> int:
-        """Take a packet from the microphone; gives the samples that it brought.
-
-        Raises:
-            InvalidInput: it cannot be decoded; the session goes on without it.
-        """
-        return self._uplink.hear(packet, received_ns)
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""

@@ -70,7 +70,7 @@ class ReplayBuffer:
     def add(self, packet: HeardPacket) -> None:
         """Keep a packet, which begins at `next_sample`."""
         self._packets.append(packet)
-        self.next_sample = packet.end_sample
+        self.next_sample = packet.first_sample + packet.samples
 
     def with_sample(self, sample: int) -> HeardPacket | None:
         """The packet that holds a sample; None when it is not kept any more."""

@@ -184,6 +184,9 @@ class Uplink:
         self._batch_samples += packet.samples
         if self._batch_samples >= (self._silence_limit if self._is_silent else self._sound_limit):
             self.flush()
+            self._forget()
+
+    def _forget(self) -> None:
         forgotten = self.buffer.forget_what_is_too_old()
         # A server that listens has it, and lags behind a client that sends faster than time.
         if forgotten and self._send is None:

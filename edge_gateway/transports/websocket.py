@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import WSMsgType, web
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _HARD_LIMIT_BYTES: Final = 1024 * 1024
 """Above this the connection is closed (1009); between this and our own limits the frame gets an error event."""
 
+_ENDS: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED})
+
 
 class WebSocketConnection:
     """A listener behind a WebSocket."""
@@ -41,13 +43,23 @@ class WebSocketConnection:
         self.half_closed = False
         """A WebSocket closes as a whole."""
 
-    async def received(self) -> AsyncIterator[Request | ParleyError]:
+    def received(self) -> AsyncIterator[Request | ParleyError]:
         """Requests and packets until the socket closes; what cannot be read comes as its error."""
-        async for message in self._socket:
-            try:
-                yield self._read(message.type, message.data)
-            except ParleyError as error:
-                yield error
+        return self
+
+    def __aiter__(self) -> Self:
+        """No generator: fifty times a second for each session it would be resumed inside those that wait for it."""
+        return self
+
+    async def __anext__(self) -> Request | ParleyError:
+        """The next one; what is here already comes without a turn of the loop."""
+        message = await self._socket.receive()
+        if message.type in _ENDS:
+            raise StopAsyncIteration
+        try:
+            return self._read(message.type, message.data)
+        except ParleyError as error:
+            return error
 
     def _read(self, kind: WSMsgType, data: str | bytes) -> Request:
         if kind is WSMsgType.BINARY and isinstance(data, bytes):
