@@ -50,7 +50,7 @@ async def ended(sound: FrontEnd, vad: Vad) -> Ended | None:
     """The first turn's end."""
     endpointer, in_turn, found = Endpointer(EndpointingConfig.of(asr.Endpointing())), False, None
     for window in sound.windows():
-        probability = await vad.probability(window)
+        probability = 0.0 if window is None else await vad.probability(window)
         for event in endpointer.step(probability):
             in_turn = isinstance(event, asr.VoiceOnset) or (in_turn and not isinstance(event, asr.TurnDiscarded))
             if isinstance(event, Ended) and found is None:
