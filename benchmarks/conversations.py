@@ -122,7 +122,8 @@ async def main() -> None:
         os.sched_setaffinity(0, {int(given.clients)})
     heads = " ".join(f"{name:>7}" for name in MODULES.values())
     print(
-        f"{'recogniser':<15}   N  turns {heads}     sum  all N  heard   words          beyond         own            mic to speaker"
+        f"{'recogniser':<15}   N  turns {heads}     sum  all N  heard"
+        "   words          beyond         own            mic to speaker"
     )
     for engine in given.asr.split(","):
         for sessions in given.sessions.split(","):

@@ -1,7 +1,7 @@
 """A stream's sound on its way from the client to the voice detector and the engine, window by window.
 
 What is left out of a stream, and what a muted microphone gives, are samples of zero. When they have lasted for a while
-nobody looks at them any more: a window of them takes 4 µs. Nor does the voice detector hear them then, which is better
+nobody looks at them any more: a window of them takes 7 µs. Nor does the voice detector hear them then, which is better
 for it: after two seconds of them Silero finds a voice up to 160 ms later, and after ten it misses short words, because
 its state goes on to where no sound has led it in its training.
 
