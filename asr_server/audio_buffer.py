@@ -50,6 +50,10 @@ class AudioBuffer:
         start = (first - self.first_sample) * _BYTES
         return to_float32(bytes(self._pcm[start : (end - self.first_sample) * _BYTES]))
 
+    def is_silent(self, first: int, end: int) -> bool:
+        """Whether the samples from `first` to before `end`, which are all there, are zero."""
+        return self._pcm.startswith(bytes((end - first) * _BYTES), (first - self.first_sample) * _BYTES)
+
     def forget(self, before: int) -> None:
         """Keep nothing before this sample."""
         spare = before - self.first_sample

@@ -76,8 +76,11 @@ class Job:
 class Vad(Protocol):
     """Tells voice from silence, window by window, for one stream."""
 
-    def probability(self, window: NDArray[np.float32]) -> float:
-        """How likely the window, float32 of shape (512,) at 16 kHz, holds voice, 0 to 1."""
+    async def probability(self, window: NDArray[np.float32]) -> float:
+        """How likely the window, float32 of shape (512,) at 16 kHz, holds voice, 0 to 1.
+
+        It may wait for windows of other streams, so as to look at all at once, for one turn of the event loop.
+        """
         ...
 
 

@@ -89,11 +89,19 @@ class Pauses:
         pause, self.current = self.current, None
         return pause
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something was asked of the pause that has not been answered."""
+        return self.current is not None and any(not task.done() for task in self._asked)
+
     async def settled(self) -> None:
         """Wait until all that was asked of the pause has been answered."""
-        asked = [task for task in (self._words, self._sound) if task is not None]
-        if self.current is not None and asked:
+        if self.current is not None and (asked := self._asked):
             await asyncio.wait(asked)
+
+    @property
+    def _asked(self) -> list[asyncio.Task[None]]:
+        return [task for task in (self._words, self._sound) if task is not None]
 
     def _listen_no_more(self) -> None:
         # What was heard may itself be what ends the turn.

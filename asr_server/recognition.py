@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # Sound after the last voice that the engine gets: word ends are quiet.
 _TAIL_SAMPLES: Final = round(0.2 * RATE_HZ)
+# More sound than this at once does not come from a microphone just now.
+_LIVE_SAMPLES: Final = round(0.1 * RATE_HZ)
 # How a turn looks whose reply may be begun already.
 _OVER: Final = (Completeness.SURE, Completeness.OVER, Completeness.FINISHED)
 
@@ -109,13 +111,9 @@ class Recognition:
         Raises:
             InvalidInput: an odd number of bytes, or a gap that is too long.
         """
-        async with self._lock:
-            self._front_end.append(audio.pcm, audio.first_sample)
-            for window in self._front_end.windows():
-                await self._step(window)
-            if self._turn is not None:
-                self._begin_partial(self._turn)
-            self._account()
+        self._front_end.append(audio.pcm, audio.first_sample)
+        while not await self._hear_on():
+            await self.settled()
 
     async def settled(self) -> None:
         """Wait until the engine has answered what it was asked in a pause."""
@@ -129,8 +127,25 @@ class Recognition:
                 await self._on(event)
             self._account()
 
-    async def _step(self, window: NDArray[np.float32]) -> None:
-        probability = self._vad.probability(window)
+    async def _hear_on(self) -> bool:
+        """Go through the sound that has come; False: not through it, since the words of a pause decide how it goes on.
+
+        Live, they would be known: sound that comes all at once was left out, is a file, or is sent again.
+        """
+        async with self._lock:
+            through = True
+            for window in self._front_end.windows():
+                await self._step(window)
+                if self._pauses.is_open and self._front_end.waiting_samples > _LIVE_SAMPLES:
+                    through = False
+                    break
+            if self._turn is not None:
+                self._begin_partial(self._turn)
+            self._account()
+            return through
+
+    async def _step(self, window: NDArray[np.float32] | None) -> None:
+        probability = 0.0 if window is None else await self._vad.probability(window)
         if self._turn is not None:
             self._turn.evidence.add(probability, self._endpointer.config.release_threshold)
         for event in self._endpointer.step(probability):

@@ -9,6 +9,7 @@ that the detector ends somewhere else says nothing of that, and is counted apart
 from __future__ import annotations
 
 import argparse
+import asyncio
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +18,8 @@ import numpy as np
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import Ended, Endpointer
 from asr_server.endpointing.speech_end import sharpened
-from asr_server.engine import RATE_HZ
-from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.engine import RATE_HZ, Vad
+from asr_server.engines.silero import load_silero
 from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
 from benchmarks.heard import ALLOWED_MS, SHIFT, cut
 from edge_gateway.audio.libopus import Libopus, find_libopus
@@ -45,11 +46,11 @@ def received(pcm: bytes) -> FrontEnd:
     return sound
 
 
-def ended(sound: FrontEnd, vad: SileroVad) -> Ended | None:
+async def ended(sound: FrontEnd, vad: Vad) -> Ended | None:
     """The first turn's end."""
     endpointer, in_turn, found = Endpointer(EndpointingConfig.of(asr.Endpointing())), False, None
     for window in sound.windows():
-        probability = vad.probability(window)
+        probability = 0.0 if window is None else await vad.probability(window)
         for event in endpointer.step(probability):
             in_turn = isinstance(event, asr.VoiceOnset) or (in_turn and not isinstance(event, asr.TurnDiscarded))
             if isinstance(event, Ended) and found is None:
@@ -66,13 +67,13 @@ def tell(name: str, off_ms: list[float]) -> None:
     )
 
 
-def main() -> None:
+async def main() -> None:
     """Read the arguments, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--noise", type=float, default=0.0, help="white noise, root mean square, full scale 1")
     options = parser.parse_args()
-    chance, session = np.random.default_rng(0), load_silero()
+    chance, silero = np.random.default_rng(0), load_silero()
     by_detector, by_loudness, elsewhere = list[float](), list[float](), 0
     for file in sorted(options.folder.glob("*.flac")):
         speech = cut(decode_file(str(file), MIC_RATE_HZ))
@@ -83,7 +84,7 @@ def main() -> None:
             truth = len(pcm) // SAMPLE_BYTES * RATE_HZ / MIC_RATE_HZ
             heard = np.frombuffer(pcm, dtype="<i2") + chance.normal(0, options.noise * 32767, len(pcm) // SAMPLE_BYTES)
             sound = received(np.clip(heard, -32768, 32767).astype("<i2").tobytes())
-            turn = ended(sound, SileroVad(session))
+            turn = await ended(sound, silero.stream())
             if turn is None or abs(turn.speech_end_sample - truth) > ELSEWHERE_SECONDS * RATE_HZ:
                 elsewhere += 1
             else:
@@ -96,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

@@ -76,11 +76,11 @@ class _RememberingVad:
         self._vad, self._known = vad, known
         self._so_far = 0
 
-    def probability(self, window: NDArray[np.float32]) -> float:
+    async def probability(self, window: NDArray[np.float32]) -> float:
         """How likely the window holds voice."""
         self._so_far = hash((self._so_far, window.tobytes()))
         if self._so_far not in self._known:
-            self._known[self._so_far] = self._vad.probability(window)
+            self._known[self._so_far] = await self._vad.probability(window)
         return self._known[self._so_far]
 
 

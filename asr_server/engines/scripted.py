@@ -44,7 +44,7 @@ class LevelVad:
         """`threshold` is a root mean square, full scale 1."""
         self._power = threshold * threshold
 
-    def probability(self, window: NDArray[np.float32]) -> float:
+    async def probability(self, window: NDArray[np.float32]) -> float:
         """1 for a loud window, 0 for a quiet one."""
         return 1.0 if float(np.dot(window, window)) / len(window) > self._power else 0.0
 

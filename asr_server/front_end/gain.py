@@ -59,20 +59,20 @@ class AutomaticGain:
 
     def for_detector(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """The next window, float32 of shape (512,), as the voice detector is to hear it."""
-        seconds = WINDOW_SAMPLES / RATE_HZ
-        self._level_db = _decibels(float(np.dot(window, window)) / len(window))
-        if self._noise_db is None:
-            self._noise_db = self._level_db
         before = self._gain_db
-        wanted = self._wanted()
-        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * seconds
-        # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
-        self._gain_db = min(wanted, before + rise, max(0.0, _WANTED_DB - self._level_db))
+        self._move(_decibels(float(np.dot(window, window)) / len(window)))
         begin = min(before, self._gain_db)
         if not begin and not self._gain_db:
             return window
+        if begin == self._gain_db:
+            # Mostly it rests, and a ramp costs 12 of a window's 50 µs.
+            return _limited(window * np.float32(_factor(begin)))
         ramp = np.linspace(_factor(begin), _factor(self._gain_db), len(window), dtype=np.float32)
         return _limited(window * ramp)
+
+    def pass_silence(self) -> None:
+        """The next window is nothing but zeros, and the voice detector does not hear it."""
+        self._move(_LEAST_DB)
 
     def learn(self, probability: float, *, in_turn: bool, is_speech: bool, assistant_speaks: bool) -> None:
         """Take what the detector said to the last window, and what came of it.
@@ -85,17 +85,28 @@ class AutomaticGain:
             self._turn_db = None
             if self._voice_db is not None and not assistant_speaks:
                 self._voice_db -= _FORGET_DB_A_SECOND * seconds
-        if probability < _VOICED:
+        if probability >= _VOICED:
+            if in_turn and not assistant_speaks:
+                self._follow()
+        elif self._level_db > _LEAST_DB:
+            # Zeros are what a client has left out: the room is as noisy as it was before.
             noise = self._level_db if self._noise_db is None else self._noise_db
             self._noise_db = min(self._level_db, noise + _NOISE_RISE_DB_A_SECOND * seconds)
-        elif in_turn and not assistant_speaks:
-            self._follow()
         if is_speech and self._turn_db is not None:
             self._voice_db = self._turn_db
 
     def for_turn(self) -> float:
         """What the sound of the turn under way is multiplied by for the engine, from its beginning to its end."""
         return min(_factor(self._wanted()), _factor(max(0.0, _WANTED_DB - self._loudest_db)))
+
+    def _move(self, level_db: float) -> None:
+        """Let the detector's gain follow a window that is so loud."""
+        self._level_db = level_db
+        if self._noise_db is None:
+            self._noise_db = level_db
+        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * WINDOW_SAMPLES / RATE_HZ
+        # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
+        self._gain_db = min(self._wanted(), self._gain_db + rise, max(0.0, _WANTED_DB - level_db))
 
     def _follow(self) -> None:
         self._loudest_db = max(self._loudest_db, self._level_db) if self._turn_db is not None else self._level_db

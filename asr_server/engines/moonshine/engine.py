@@ -16,13 +16,15 @@ import numpy as np
 
 from asr_server.engine import RATE_HZ, Transcript
 from asr_server.engines.moonshine.network import MoonshineNetwork, Tokens, read_vocabulary
-from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.engines.silero import load_silero
 from asr_server.hallucination_filter import clean
 from parley.errors import Unavailable, not_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
+
+    from asr_server.engines.silero import Silero, SileroVad
 
 _PACKAGE: Final = "moonshine_voice"
 _FOLDER: Final = "assets/tiny-en"
@@ -76,7 +78,7 @@ class MoonshineEngine:
     def __init__(self) -> None:
         """Load nothing yet."""
         self._network: MoonshineNetwork | None = None
-        self._silero: InferenceSession | None = None
+        self._silero: Silero | None = None
 
     def load(self) -> None:
         """Load the model and the voice detector, and transcribe once to warm up.
@@ -96,7 +98,7 @@ class MoonshineEngine:
     def vad(self) -> SileroVad:
         """A voice detector over the shared network."""
         assert self._silero is not None  # noqa: S101 - as above
-        return SileroVad(self._silero)
+        return self._silero.stream()
 
 
 def _load_network() -> MoonshineNetwork:

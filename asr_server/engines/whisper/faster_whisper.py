@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from asr_server.engine import RATE_HZ
-from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.engines.silero import load_silero
 from asr_server.engines.whisper.loading import languages_of, load_model, placement
 from asr_server.engines.whisper.recognizer import WhisperRecognizer, do_together
 from parley.errors import not_installed
@@ -23,9 +23,8 @@ from parley.errors import not_installed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from onnxruntime import InferenceSession
-
     from asr_server.engine import Job, Transcript
+    from asr_server.engines.silero import Silero, SileroVad
     from asr_server.engines.whisper.network import WhisperNetwork
     from asr_server.engines.whisper.options import WhisperOptions
 
@@ -45,7 +44,7 @@ class WhisperEngine:
         """Load nothing yet."""
         self._options = options
         self._network: WhisperNetwork | None = None
-        self._silero: InferenceSession | None = None
+        self._silero: Silero | None = None
         self._device = ""
         self.model = options.model
         self.languages: tuple[str, ...] = (options.language,)
@@ -94,4 +93,4 @@ class WhisperEngine:
     def vad(self) -> SileroVad:
         """A voice detector over the shared network."""
         assert self._silero is not None  # noqa: S101 - as above
-        return SileroVad(self._silero)
+        return self._silero.stream()

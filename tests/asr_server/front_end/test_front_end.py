@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import WINDOW_SAMPLES, Endpointer
 from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
+from asr_server.front_end.highpass import HighPass
 from parley.asr import EndReason
+from parley.audio import to_float32
 from tests.asr_server.sounds import hum, noise, pcm
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Listener:
     def take(self, chunk: bytes, first_sample: int) -> None:
         self.front_end.append(chunk, first_sample)
         for window in self.front_end.windows():
+            assert window is not None, "there is noise everywhere"
             self.heard.append(window)
             voiced = 0.9 if float(np.abs(window).max()) > 0.01 else 0.1
             self.endpointer.step(voiced)
@@ -120,3 +123,26 @@ def test_one_can_be_had_without_the_other() -> None:
     assert float(np.abs(filtered.heard[40]).max()) == pytest.approx(0.003, abs=0.001)
     amplified = hear([(0, SAMPLES)], FrontEndConfig(highpass=False, agc=True))
     assert float(np.concatenate(amplified.heard).mean()) == pytest.approx(0.1, abs=0.02)
+
+
+def test_zeros_that_last_are_heard_no_more_and_what_follows_is_as_if_they_had_been() -> None:
+    sound = pcm(np.concatenate([hum(300, 512 * 40) * 0.4, np.zeros(512 * 60), hum(300, 512 * 40) * 0.4]))
+    front_end = FrontEnd(FrontEndConfig(agc=False), FIRST)
+    front_end.append(sound, FIRST)
+    heard = list(front_end.windows())
+    assert [window is None for window in heard] == [False] * 56 + [True] * 44 + [False] * 40
+    samples = to_float32(sound)
+    filtered = HighPass().filter(samples).reshape(-1, 512)
+    for window, expected in zip(heard, filtered, strict=True):
+        assert np.allclose(0 if window is None else window, expected, atol=1e-6)
+    kept = front_end.sound.between(FIRST, FIRST + len(samples))
+    assert np.allclose(kept, filtered.reshape(-1), atol=1 / 32_000)
+
+
+def test_a_gap_is_heard_no_more_either() -> None:
+    front_end = FrontEnd(FrontEndConfig(), 0)
+    front_end.append(SOUND, 0)
+    assert sum(window is not None for window in front_end.windows()) == SAMPLES // WINDOW_SAMPLES
+    front_end.append(b"", SAMPLES + 20 * 16_000)
+    assert sum(window is not None for window in front_end.windows()) == 16
+    assert front_end.sound.end_sample == SAMPLES + 20 * 16_000

@@ -154,3 +154,17 @@ def test_nothing_clips_and_nothing_changes_its_order(samples: list[float], gain:
 def test_no_gain_is_the_very_same_sound() -> None:
     sound = np.random.default_rng(0).uniform(-1, 1, WINDOW).astype(np.float32)
     assert np.array_equal(amplified(sound, 1.0), sound)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_zeros_say_nothing_of_how_noisy_the_room_is(*, heard: bool) -> None:
+    ear = Ear()
+    before = ear.quiet(3, -65.0)
+    assert before == pytest.approx(15, abs=1)
+    for _ in _windows(5):
+        if heard:
+            ear.gain.for_detector(np.zeros(WINDOW, dtype=np.float32))
+        else:
+            ear.gain.pass_silence()
+        ear.gain.learn(0.0, in_turn=False, is_speech=False, assistant_speaks=False)
+    assert ear.quiet(0.032, -65.0) == pytest.approx(before, abs=1)
