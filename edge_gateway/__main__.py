@@ -12,6 +12,7 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
+from edge_gateway.capacity.loop_watch import watched_loop
 from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
@@ -52,7 +53,8 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         pools = await stack.enter_async_context(open_pools(addresses, tls=config.tls))
         ServerMetrics(pools, telemetry.registry)
         backends = _backends(pools, config, telemetry, log)
-        admission = Admission(backends, config.max_sessions)
+        admission = Admission(backends, config.session_limit)
+        stack.enter_context(watched_loop(admission.timer))
         proxies = _proxies(config)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins), proxies)
         servers = ServerFacts(lambda: servers_of(pools))
@@ -116,7 +118,7 @@ def _backends(pools: Pools, config: GatewayConfig, telemetry: Telemetry, log: Tu
         servers,
         Directory(pools.listens, servers),
         Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", "")))),
-        TurnMetrics(telemetry, config.max_sessions, log),
+        TurnMetrics(telemetry, log),
         config.instructions,
         config.lead_ms,
         config.tool_filler,

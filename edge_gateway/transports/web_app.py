@@ -104,13 +104,13 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
     connection = WebSocketConnection(socket, request.headers.get(TRACEPARENT, ""), _client_address(request))
     admission = request.app[ADMISSION]
     try:
-        admission.check()
+        await admission.enter()
+        await admission.hold(connection)
     except ParleyError as error:
         await connection.send(error_event(error, "gateway", ends_session=True))
         stopping = isinstance(error, ShuttingDown)
         await socket.close(code=WSCloseCode.GOING_AWAY if stopping else _CLOSE_BUSY, message=b"busy")
         return socket
-    await admission.hold(connection)
     await socket.close(code=WSCloseCode.OK)
     return socket
 
