@@ -14,6 +14,7 @@ from edge_gateway.capacity.control import LoadControl
 from edge_gateway.capacity.estimate import Estimate
 from edge_gateway.error_events import error_event
 from edge_gateway.session import Session
+from edge_gateway.sharing.doorway import Standing
 from parley.errors import Overloaded, ParleyError, ShuttingDown
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _RETRY_AFTER_MS: Final = 2_000
 # Who is let in one after the other: a page that shows nothing for longer would be loaded again.
 _TURN_SECONDS: Final = 5.0
 # A conversation that is as young has hardly begun, and may still be refused.
-_YOUNG_SECONDS: Final = 5.0
+_YOUNG_SECONDS: Final = 10.0
 _ESTIMATE_SECONDS: Final = 1.0
 
 
@@ -53,6 +54,7 @@ class Admission:
         self._sessions: dict[_Held, None] = {}
         self._leaving = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._entering: set[asyncio.Future[None]] = set()
         self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -94,6 +96,8 @@ class Admission:
         except TimeoutError:
             self._metrics.refused("lag")
             raise _busy() from None
+        finally:
+            self._entering.discard(turn)
 
     async def hold(self, connection: ClientConnection) -> None:
         """Hold a session with `connection` until it ends, or the gateway must stop.
@@ -138,6 +142,13 @@ class Admission:
             return sessions, self._max
         return sessions, self._estimate.most(sessions, is_full=self._control.is_overloaded)
 
+    @property
+    def standing(self) -> Standing:
+        """What other gateways on the same port are told."""
+        sessions, most = self.occupancy
+        takes = not self._closing and not self._control.refuses(sessions) and (self._max is None or sessions < most)
+        return Standing(sessions + len(self._waiting) + len(self._entering), most, takes)
+
     def close(self) -> None:
         """Take nobody in any more."""
         self._closing = True
@@ -157,13 +168,12 @@ class Admission:
     def _take_in(self) -> None:
         if self._waiting and self._control.refuses(len(self._sessions)):
             self._refuse_waiting(_busy())
-        entering = 0
-        while self._waiting and self._control.takes(len(self._sessions) + entering):
+        while self._waiting and self._control.takes(len(self._sessions) + len(self._entering)):
             turn = self._waiting.popleft()
             # One that is done has left, or was refused.
             if not turn.done():
                 turn.set_result(None)
-                entering += 1
+                self._entering.add(turn)
 
     def _refuse_waiting(self, error: ParleyError) -> None:
         while self._waiting:

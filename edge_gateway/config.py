@@ -35,6 +35,15 @@ class GatewayConfig(TlsSettings):
     host: str = setting("PARLEY_GATEWAY_HOST", LOOPBACK, help="Address that the page and its WebSocket are served on.")
     port: int = port_setting("PARLEY_GATEWAY_PORT", help="Port of the page, its WebSocket and /metrics.")
     grpc_port: int = port_setting("PARLEY_GATEWAY_GRPC_PORT", help="Port of ConversationService and health.")
+    reuse_port: bool = setting(
+        "PARLEY_GATEWAY_REUSE_PORT",
+        default=False,
+        help="Share these ports with other gateways of this user on this machine, which take sessions in equal shares.",
+    )
+    metrics_port: int = port_setting(
+        "PARLEY_GATEWAY_METRICS_PORT",
+        help="Port of this gateway alone, with /metrics and all else that the page's port has; 0 for none.",
+    )
     edge_cert: str = setting(
         EDGE_VARIABLES[0],
         "",

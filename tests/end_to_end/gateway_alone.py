@@ -67,8 +67,8 @@ async def gateway_process(**more: str) -> AsyncIterator[GatewayProcess]:
         sys.executable, "-m", "edge_gateway", env={**os.environ, **settings}, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        await _serving(grpc_port)
-        yield GatewayProcess(process, http_port, grpc_port)
+        await _serving(int(settings["PARLEY_GATEWAY_GRPC_PORT"]))
+        yield GatewayProcess(process, int(settings["PARLEY_GATEWAY_PORT"]), int(settings["PARLEY_GATEWAY_GRPC_PORT"]))
     finally:
         if process.returncode is None:
             process.kill()

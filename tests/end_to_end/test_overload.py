@@ -16,7 +16,8 @@ from tests.programs import eventually, pass_by
 if TYPE_CHECKING:
     from tests.end_to_end.gateway_alone import GatewayProcess
 
-_STOPPED_SECONDS = 0.5
+# Longer than a rush of newcomers may hold a loop up.
+_STOPPED_SECONDS = 2.5
 _ASKS = (
     b"GET /v1/conversation HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
