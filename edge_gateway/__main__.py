@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,12 +12,15 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
+from edge_gateway.capacity.loop_watch import watched_loop
 from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.servers.connect import Addresses, open_pools
 from edge_gateway.servers.metrics import ServerMetrics
+from edge_gateway.sharing.doorway import Doorway
+from edge_gateway.sharing.handover import meeting_place
 from edge_gateway.status.routes import Sources, add_status
 from edge_gateway.status.server_facts import ServerFacts, servers_of
 from edge_gateway.status.turn_log import TurnLog
@@ -26,17 +29,19 @@ from edge_gateway.transports.forwarded import TrustedProxies
 from edge_gateway.transports.grpc_stream import ConversationServicer
 from edge_gateway.transports.http_log import http_log
 from edge_gateway.transports.page_facts import add_facts
-from edge_gateway.transports.sites import open_sites
+from edge_gateway.transports.sites import open_own_site, open_sites, shared_ports
 from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.trace_link import trace_link
 from edge_gateway.transports.voice_preview import add_voice_preview
-from edge_gateway.transports.web_app import new_app
+from edge_gateway.transports.web_app import ARRIVALS, new_app
 from parley.conversation import SERVICE
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from edge_gateway.servers.connect import Pools
     from serving.telemetry import Telemetry
 
@@ -52,7 +57,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         pools = await stack.enter_async_context(open_pools(addresses, tls=config.tls))
         ServerMetrics(pools, telemetry.registry)
         backends = _backends(pools, config, telemetry, log)
-        admission = Admission(backends, config.max_sessions)
+        admission = Admission(backends, config.session_limit)
         proxies = _proxies(config)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins), proxies)
         servers = ServerFacts(lambda: servers_of(pools))
@@ -65,7 +70,9 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         stack.push_async_callback(runner.cleanup)
 
         async def load() -> None:
-            await open_sites(runner, config)
+            await stack.enter_async_context(_opened(runner, config, admission))
+            # Not before: what a gateway does until it serves holds up nobody.
+            stack.enter_context(watched_loop(admission.timer))
 
         async def drain() -> None:
             await admission.drain(config.drain_seconds)
@@ -91,7 +98,25 @@ def _listen(config: GatewayConfig) -> Listen:
         config.drain_seconds + _FAREWELL_SECONDS,
         _MAX_MESSAGE_BYTES,
         config.edge_tls,
+        shares_port=config.reuse_port,
     )
+
+
+@asynccontextmanager
+async def _opened(runner: web.AppRunner, config: GatewayConfig, admission: Admission) -> AsyncIterator[None]:
+    """The ports of the page in this block."""
+    async with AsyncExitStack() as stack:
+        if config.reuse_port:
+            folder = meeting_place(os.environ, config.host, config.port)
+            assert runner.server is not None  # noqa: S101 - it was set up
+            doorway = Doorway(
+                folder, runner.server, runner.app[ARRIVALS], lambda: admission.standing, config.metrics_port
+            )
+            await stack.enter_async_context(doorway.open(shared_ports(config)))
+        else:
+            await open_sites(runner, config)
+        await open_own_site(runner, config)
+        yield
 
 
 def _trace_link(config: GatewayConfig) -> str:
@@ -116,7 +141,7 @@ def _backends(pools: Pools, config: GatewayConfig, telemetry: Telemetry, log: Tu
         servers,
         Directory(pools.listens, servers),
         Codecs(Libopus(find_libopus(os.environ.get("PARLEY_LIBOPUS", "")))),
-        TurnMetrics(telemetry, config.max_sessions, log),
+        TurnMetrics(telemetry, log),
         config.instructions,
         config.lead_ms,
         config.tool_filler,

@@ -1,32 +1,64 @@
-"""Lets sessions in up to the limit, and shows them out when the gateway stops. Knows nothing of transports."""
+"""Lets sessions in up to the limit, and shows them out when the gateway stops. Knows nothing of transports.
+
+The limit is a number where the operator has set one. Else it is the event loop's own lag (`capacity`).
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edge_gateway.capacity.control import LoadControl
+from edge_gateway.capacity.estimate import Estimate
 from edge_gateway.error_events import error_event
 from edge_gateway.session import Session
-from parley.errors import Overloaded, ShuttingDown
+from edge_gateway.sharing.doorway import Standing
+from parley.errors import Overloaded, ParleyError, ShuttingDown
 
 if TYPE_CHECKING:
     from edge_gateway.backends import Backends
     from edge_gateway.connection import ClientConnection
 
 _RETRY_AFTER_MS: Final = 2_000
+# Who is let in one after the other: a page that shows nothing for longer would be loaded again.
+_TURN_SECONDS: Final = 5.0
+# A conversation that is as young has hardly begun, and may still be refused.
+_YOUNG_SECONDS: Final = 10.0
+_ESTIMATE_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A session that is held."""
+
+    until: asyncio.Timeout
+    begun: float
+    """Of the loop's clock."""
+    refused: bool = False
+    """It has to go, though the gateway goes on."""
 
 
 class Admission:
     """The sessions of this process."""
 
-    def __init__(self, backends: Backends, max_sessions: int) -> None:
-        """Take at most `max_sessions` at once."""
-        self._backends = backends
+    def __init__(self, backends: Backends, max_sessions: int | None) -> None:
+        """Take at most `max_sessions` at once; None: as many as the loop can bear, which `timer` has to be told of."""
+        self._backends, self._metrics = backends, backends.metrics.sessions
         self._max = max_sessions
-        self._sessions: set[asyncio.Timeout] = set()
+        self._control = LoadControl()
+        self._estimate = Estimate()
+        self._estimated: tuple[float, float] | None = None
+        # The newest last.
+        self._sessions: dict[_Held, None] = {}
+        self._leaving = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._entering: set[asyncio.Future[None]] = set()
         self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
+        self._metrics.capacity(self.occupancy[1])
 
     def check(self) -> None:
         """See whether one more session may come in.
@@ -37,36 +69,90 @@ class Admission:
         """
         if self._closing:
             raise _stopping()
-        if len(self._sessions) >= self._max:
+        sessions = len(self._sessions)
+        if self._max is None:
+            if self._control.refuses(sessions):
+                self._metrics.refused("lag")
+                raise _busy()
+        elif sessions >= self._max:
+            self._metrics.refused("limit")
             raise Overloaded(f"all {self._max} sessions are taken: try again soon", retry_after_ms=_RETRY_AFTER_MS)
 
-    async def hold(self, connection: ClientConnection) -> None:
-        """Hold a session with `connection` until it ends, or the gateway must stop."""
-        until = asyncio.timeout(None)
-        self._sessions.add(until)
-        self._empty.clear()
-        self._backends.metrics.session_began()
+    async def enter(self) -> None:
+        """Wait for one's turn to come in; whoever returns must `hold` at once.
+
+        Raises:
+            Overloaded: the gateway is full.
+            ShuttingDown: the gateway is stopping.
+        """
+        self.check()
+        if self._max is not None or (not self._waiting and self._control.takes(len(self._sessions))):
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
         try:
-            async with until:
+            async with asyncio.timeout(_TURN_SECONDS):
+                await turn
+        except TimeoutError:
+            self._metrics.refused("lag")
+            raise _busy() from None
+        finally:
+            self._entering.discard(turn)
+
+    async def hold(self, connection: ClientConnection) -> None:
+        """Hold a session with `connection` until it ends, or the gateway must stop.
+
+        Raises:
+            Overloaded: it had hardly begun when it turned out that the gateway is full.
+        """
+        held = _Held(asyncio.timeout(None), asyncio.get_running_loop().time())
+        self._sessions[held] = None
+        self._empty.clear()
+        self._metrics.began()
+        try:
+            async with held.until:
                 await Session(connection, self._backends).run()
         except TimeoutError:
-            if not until.expired():
+            if not held.until.expired():
                 raise
+            if held.refused:
+                raise _busy() from None
             await connection.send(error_event(_stopping(), "gateway", ends_session=True))
         finally:
-            self._sessions.discard(until)
-            self._backends.metrics.session_ended()
+            del self._sessions[held]
+            self._leaving -= held.refused
+            self._metrics.ended()
             if not self._sessions:
                 self._empty.set()
 
+    def timer(self, now: float, late_seconds: float, computed_seconds: float) -> None:
+        """A timer of the loop came so much too late, and its thread has computed so much since it began."""
+        if self._max is not None:
+            return
+        self._control.timer(now, late_seconds)
+        self._take_in()
+        self._show_out(self._control.too_many(now, len(self._sessions) - self._leaving))
+        self._reckon(now, computed_seconds)
+
     @property
     def occupancy(self) -> tuple[int, int]:
-        """How many sessions there are, and how many there may be."""
-        return len(self._sessions), self._max
+        """How many sessions there are, and how many there may be, estimated where no number was set."""
+        sessions = len(self._sessions)
+        if self._max is not None:
+            return sessions, self._max
+        return sessions, self._estimate.most(sessions, is_full=self._control.is_overloaded)
+
+    @property
+    def standing(self) -> Standing:
+        """What other gateways on the same port are told."""
+        sessions, most = self.occupancy
+        takes = not self._closing and not self._control.refuses(sessions) and (self._max is None or sessions < most)
+        return Standing(sessions + len(self._waiting) + len(self._entering), most, takes)
 
     def close(self) -> None:
         """Take nobody in any more."""
         self._closing = True
+        self._refuse_waiting(_stopping())
 
     async def drain(self, seconds: float) -> None:
         """Take nobody in any more, let the sessions go on for so long, and then end those that are left."""
@@ -75,10 +161,53 @@ class Admission:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            for until in self._sessions:
-                until.reschedule(asyncio.get_running_loop().time())
+            for held in self._sessions:
+                held.until.reschedule(asyncio.get_running_loop().time())
             await self._empty.wait()
+
+    def _take_in(self) -> None:
+        if self._waiting and self._control.refuses(len(self._sessions)):
+            self._refuse_waiting(_busy())
+        while self._waiting and self._control.takes(len(self._sessions) + len(self._entering)):
+            turn = self._waiting.popleft()
+            # One that is done has left, or was refused.
+            if not turn.done():
+                turn.set_result(None)
+                self._entering.add(turn)
+
+    def _refuse_waiting(self, error: ParleyError) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._metrics.refused("lag")
+                turn.set_exception(error)
+
+    def _show_out(self, count: int) -> None:
+        """End the newest, as long as they have hardly begun."""
+        now = asyncio.get_running_loop().time()
+        young = (held for held in reversed(self._sessions) if not held.refused)
+        for held, _ in zip(young, range(count), strict=False):
+            if now - held.begun > _YOUNG_SECONDS:
+                return
+            self._metrics.refused("lag")
+            held.refused = True
+            self._leaving += 1
+            held.until.reschedule(now)
+
+    def _reckon(self, now: float, computed_seconds: float) -> None:
+        if self._estimated is None:
+            self._estimated = now, computed_seconds
+            return
+        since, computed = self._estimated
+        if now - since >= _ESTIMATE_SECONDS:
+            self._estimate.note((computed_seconds - computed) / (now - since), len(self._sessions))
+            self._estimated = now, computed_seconds
+            self._metrics.capacity(self.occupancy[1])
 
 
 def _stopping() -> ShuttingDown:
     return ShuttingDown("the gateway is stopping: connect again", retry_after_ms=_RETRY_AFTER_MS)
+
+
+def _busy() -> Overloaded:
+    return Overloaded("the gateway has all that it can carry: try again soon", retry_after_ms=_RETRY_AFTER_MS)

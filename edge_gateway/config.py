@@ -8,13 +8,17 @@ from typing import Final
 from parley._tls import Tls, pair_from
 from parley._variables import LOOPBACK, PORTS
 from parley.conversation import SERVICE
-from serving.config import port_setting, setting
+from serving.config import ConfigError, port_setting, setting
 from serving.probes import GrpcProbe, HttpProbe
 from serving.tls import TlsSettings
 
 EDGE_VARIABLES: Final = ("PARLEY_GATEWAY_TLS_CERT", "PARLEY_GATEWAY_TLS_KEY")
 """Certificate and key of the gateway's own ports."""
 _HTTPS_VARIABLES: Final = ("PARLEY_HTTPS_CERTIFICATE", "PARLEY_HTTPS_KEY", "")
+
+_AUTO: Final = "auto"
+# Python does not read numbers of some thousand digits.
+_MOST_DIGITS: Final = 9
 
 STATUS_LOOPBACK: Final = "loopback"
 """Value of `PARLEY_STATUS`: who sits at the gateway's own machine may see how it is doing."""
@@ -31,6 +35,15 @@ class GatewayConfig(TlsSettings):
     host: str = setting("PARLEY_GATEWAY_HOST", LOOPBACK, help="Address that the page and its WebSocket are served on.")
     port: int = port_setting("PARLEY_GATEWAY_PORT", help="Port of the page, its WebSocket and /metrics.")
     grpc_port: int = port_setting("PARLEY_GATEWAY_GRPC_PORT", help="Port of ConversationService and health.")
+    reuse_port: bool = setting(
+        "PARLEY_GATEWAY_REUSE_PORT",
+        default=False,
+        help="Share these ports with other gateways of this user on this machine, which take sessions in equal shares.",
+    )
+    metrics_port: int = port_setting(
+        "PARLEY_GATEWAY_METRICS_PORT",
+        help="Port of this gateway alone, with /metrics and all else that the page's port has; 0 for none.",
+    )
     edge_cert: str = setting(
         EDGE_VARIABLES[0],
         "",
@@ -63,8 +76,10 @@ class GatewayConfig(TlsSettings):
         f"{LOOPBACK}:{PORTS['PARLEY_TTS_PORT']}",
         help="Where TTS servers are, host:port, several separated by commas; a name stands for all its addresses.",
     )
-    max_sessions: int = setting(
-        "PARLEY_MAX_SESSIONS", 500, help="Sessions held at once; one more is refused with a clear error.", minimum=1
+    max_sessions: str = setting(
+        "PARLEY_MAX_SESSIONS",
+        _AUTO,
+        help="Sessions held at once; one more is refused with a clear error; auto: as many as the event loop can bear.",
     )
     lead_ms: int = setting(
         "PARLEY_LEAD_MS", 400, help="How far ahead of the listener audio is sent.", minimum=100, maximum=2000
@@ -103,6 +118,24 @@ class GatewayConfig(TlsSettings):
     )
 
     @property
+    def session_limit(self) -> int | None:
+        """How many sessions are held at once; None: as many as the event loop can bear.
+
+        Raises:
+            ConfigError: it is no number of 1 or more.
+        """
+        text = self.max_sessions.lower()
+        if text == _AUTO:
+            return None
+        digits = text.lstrip("0")
+        if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+            raise ConfigError(
+                f"PARLEY_MAX_SESSIONS={self.max_sessions}: write a number from 1 up, or auto for as many as the event "
+                "loop can bear"
+            )
+        return int(digits)
+
+    @property
     def known_hosts(self) -> str:
         """As what the gateway may be opened beside its own address: what is named, and where it serves HTTPS."""
         return f"{self.hosts},{self.https_host}" if self.https_certificate else self.hosts
@@ -124,12 +157,14 @@ class GatewayConfig(TlsSettings):
         return Tls(self.https_certificate, self.https_key or self.https_certificate, variables=_HTTPS_VARIABLES)
 
     def check(self) -> None:
-        """See whether all files of certificates can be used.
+        """See whether all files of certificates can be used, and the number of sessions.
 
         Raises:
-            InvalidInput: they cannot.
+            ConfigError: the number is none.
+            InvalidInput: the files cannot be used.
             Unavailable: the package that reads them is not installed.
         """
+        _ = self.session_limit
         for tls in (self.tls, self.edge_tls, self.https_tls):
             if tls is not None:
                 tls.load()

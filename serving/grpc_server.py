@@ -63,8 +63,6 @@ _SERVER_OPTIONS = (
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # Without this a second server on the same port would silently get half of the calls.
-    ("grpc.so_reuseport", 0),
 )
 
 
@@ -92,6 +90,9 @@ class Listen:
     """What the port is opened with; None: plaintext."""
     connection_seconds: float = 3_600.0
     """With certificates on both sides: age at which callers must connect anew for new calls, and be believed again."""
+
+    shares_port: bool = False
+    """Other servers listen on the same port, and the kernel spreads connections over all."""
 
 
 async def serve(  # noqa: PLR0913 - a process has these parts
@@ -200,7 +201,12 @@ def run(service: str, config_class: type[S], main: Callable[[S, Telemetry], Awai
 
 
 def _options(listen: Listen) -> tuple[tuple[str, int], ...]:
-    options = (*_SERVER_OPTIONS, ("grpc.max_receive_message_length", listen.max_message_bytes + FRAME_BYTES))
+    options = (
+        *_SERVER_OPTIONS,
+        # Unless asked for, a second server on the same port would silently get half of the calls.
+        ("grpc.so_reuseport", int(listen.shares_port)),
+        ("grpc.max_receive_message_length", listen.max_message_bytes + FRAME_BYTES),
+    )
     if listen.tls is None or not listen.tls.ca:
         return options
     return (*options, ("grpc.max_connection_age_ms", round(listen.connection_seconds * 1000)))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from edge_gateway.latency.action_metrics import ActionMetrics
 from edge_gateway.latency.sample_count import SampleCount
+from edge_gateway.latency.session_metrics import SessionMetrics
 from edge_gateway.latency.timeline import TurnTimeline, explained, slices
 from edge_gateway.latency.turn_trace import Around, record_turn, record_unanswered
 from parley.asr import DiscardReason
@@ -39,10 +40,10 @@ _LONGEST_BARGE_IN_SECONDS: Final = 10.0
 class TurnMetrics:
     """Traces and metrics of the gateway."""
 
-    def __init__(self, telemetry: Telemetry, max_sessions: int, log: TurnLog | None = None) -> None:
+    def __init__(self, telemetry: Telemetry, log: TurnLog | None = None) -> None:
         """Register the metrics; turns that are over are put into `log` too."""
         self._telemetry, self._turn_log = telemetry, log
-        self.actions = ActionMetrics(telemetry)
+        self.actions, self.sessions = ActionMetrics(telemetry), SessionMetrics(telemetry)
         registry = telemetry.registry
         self._mic_to_speaker = telemetry.histogram(
             "parley_turn_mic_to_speaker_seconds", "From the end of the user's speech to the first audible sample."
@@ -77,15 +78,6 @@ class TurnMetrics:
         self._transcribed = Counter(
             "parley_audio_samples_transcribed", "Samples in finished turns, 16 kHz.", registry=registry
         )
-        self._sessions = _sessions_gauge(telemetry, max_sessions)
-
-    def session_began(self) -> None:
-        """Count a session."""
-        self._sessions.inc()
-
-    def session_ended(self) -> None:
-        """Count a session off."""
-        self._sessions.dec()
 
     def received(self, samples: int) -> None:
         """Count samples from a microphone."""
@@ -208,12 +200,6 @@ class TurnMetrics:
 def _names(values: type[Outcome | DiscardReason]) -> tuple[str, ...]:
     """What the values of an enum are called in metrics."""
     return tuple(each.name.lower() for each in values if each.value)
-
-
-def _sessions_gauge(telemetry: Telemetry, most: int) -> Gauge:
-    """Sessions now, beside how many there may be."""
-    Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=telemetry.registry).set(most)
-    return Gauge("parley_sessions_active", "Sessions now.", registry=telemetry.registry)
 
 
 def _barge_in_histograms(telemetry: Telemetry) -> dict[MarkKind, Histogram]:

@@ -83,7 +83,7 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     ) -> None:
         """One session, until the program closes its half."""
         async with statuses(context):
-            self._admission.check()
+            await self._admission.enter()
             peer = Peer(request_iterator, context)
             async with outbox(peer.write, bound=_WAITING_EVENTS) as outgoing:
                 connection = GrpcConnection(peer, outgoing, peer.traceparent, self._client_address(context))

@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 
 from edge_gateway.admission import Admission
 from edge_gateway.error_events import error_event
+from edge_gateway.sharing.arrivals import Arrivals
 from edge_gateway.transports.access import Access
 from edge_gateway.transports.forwarded import FORWARDED, X_FORWARDED_FOR, TrustedProxies
 from edge_gateway.transports.websocket import WebSocketConnection, new_socket
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 ADMISSION: Final = web.AppKey("admission", Admission)
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 ACCESS: Final = web.AppKey("access", Access)
+ARRIVALS: Final = web.AppKey("arrivals", Arrivals)
 PROXIES: Final = web.AppKey("proxies", TrustedProxies)
 
 # What works for whoever asks; the rest are files.
 _INTERFACE: Final = "/v1/"
+_CONVERSATION: Final = "/v1/conversation"
 _CLOSE_BUSY: Final = 4429
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
@@ -46,9 +49,9 @@ def new_app(
     """The application; `access` says as what it is asked for, and by whose pages; `proxies` say for whom they ask."""
     app = web.Application(middlewares=[_headers, _known_asker])
     app[ADMISSION], app[REGISTRY], app[ACCESS] = admission, registry, access
-    app[PROXIES] = proxies or TrustedProxies()
+    app[PROXIES], app[ARRIVALS] = proxies or TrustedProxies(), Arrivals()
     app.router.add_get("/", _page)
-    app.router.add_get("/v1/conversation", _conversation)
+    app.router.add_get(_CONVERSATION, _conversation)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/healthz", _healthy)
     app.router.add_static("/web", _web_folder())
@@ -78,6 +81,8 @@ async def _known_asker(request: web.Request, handler: Handler) -> web.StreamResp
     host = access.check_host(headers.getall("Host", []))
     if request.path.startswith(_INTERFACE):
         access.check_origin(headers.getall("Origin", []), host, headers.get("Sec-Fetch-Site", ""))
+    if request.path != _CONVERSATION:
+        request.app[ARRIVALS].asked(request.protocol)
     return await handler(request)
 
 
@@ -103,14 +108,15 @@ async def _conversation(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     connection = WebSocketConnection(socket, request.headers.get(TRACEPARENT, ""), _client_address(request))
     admission = request.app[ADMISSION]
+    request.app[ARRIVALS].begins_session(request.protocol)
     try:
-        admission.check()
+        await admission.enter()
+        await admission.hold(connection)
     except ParleyError as error:
         await connection.send(error_event(error, "gateway", ends_session=True))
         stopping = isinstance(error, ShuttingDown)
         await socket.close(code=WSCloseCode.GOING_AWAY if stopping else _CLOSE_BUSY, message=b"busy")
         return socket
-    await admission.hold(connection)
     await socket.close(code=WSCloseCode.OK)
     return socket
 

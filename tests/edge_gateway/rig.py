@@ -174,7 +174,8 @@ class Script:
     progress_seconds: float = 0.5
     character_seconds: float = 0.02
     sound_delay_seconds: float = 0.0
-    max_sessions: int = 10
+    max_sessions: int | None = 10
+    """None: as many as the loop bears, which a test tells `Gateway.admission` itself."""
     allowed_hosts: str = ""
     trace_url: str = ""
     status: str = STATUS_LOOPBACK
@@ -277,7 +278,7 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         ServerMetrics(pools, telemetry.registry)
         facts = ServerFacts(lambda: servers_of(pools), script.status_seconds)
         log = TurnLog()
-        metrics = TurnMetrics(telemetry, script.max_sessions, log)
+        metrics = TurnMetrics(telemetry, log)
         listening, servers = pools.listens, Servers(pools.writes, pools.speaks)
         codecs = Codecs(Libopus(find_libopus()))
         backends = Backends(

@@ -310,7 +310,7 @@ class RecordingMetrics(TurnMetrics):
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        super().__init__(Telemetry(new_provider("test"), self.registry), 10)
+        super().__init__(Telemetry(new_provider("test"), self.registry))
         self.ended: list[tuple[int, Outcome]] = []
         self.reminded: set[int] = set()
         """Turns in which the assistant was to remind of something."""

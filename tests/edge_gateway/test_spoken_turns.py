@@ -39,7 +39,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.connection, self.registry = Connection(), CollectorRegistry()
-        metrics = TurnMetrics(Telemetry(new_provider("gateway"), self.registry), 10)
+        metrics = TurnMetrics(Telemetry(new_provider("gateway"), self.registry))
         self.spoken = SpokenTurns(self.connection, metrics, ClientClock())
 
     async def speaks(self, at_seconds: float = 0.0) -> None:

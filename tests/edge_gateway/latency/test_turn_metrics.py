@@ -55,7 +55,7 @@ class Operator:
     def __init__(self) -> None:
         self.registry, provider, self._spans = CollectorRegistry(), new_provider("gateway"), InMemorySpanExporter()
         provider.add_span_processor(SimpleSpanProcessor(self._spans))
-        self.metrics = TurnMetrics(Telemetry(provider, self.registry), 10)
+        self.metrics = TurnMetrics(Telemetry(provider, self.registry))
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

@@ -80,7 +80,7 @@ class Rig:
         self.llm, self.registry = ScriptedLlm(writes), CollectorRegistry()
         self.connection, self.clock = Connection(), ClientClock()
         servers = Servers(self.llm, ScriptedTts(speaks_so))
-        metrics = TurnMetrics(Telemetry(new_provider("gateway"), self.registry), 10)
+        metrics = TurnMetrics(Telemetry(new_provider("gateway"), self.registry))
         asr_server = ScriptedAsr(lambda stream, request: None)
         backends = Backends(
             asr_server, servers, Directory(asr_server, servers), CODECS, metrics, "Be brief.", 400, "One moment."

@@ -40,6 +40,14 @@ def _sessions(made: Dashboard) -> Dashboard:
         .with_panel(
             number("Answering", "Processes that answer Prometheus.", 'sum(up{job="parley"})', "none"),
         )
+        .with_panel(
+            lines(
+                "Refused",
+                "Sessions a minute that were not let in: limit, by PARLEY_MAX_SESSIONS; lag, by a loop that is late.",
+                {"{{reason}}": f"60 * {rate('parley_sessions_refused_total', 'reason')}"},
+                "none",
+            )
+        )
         .with_panel(lines("What is under way", "Sessions, and the calls that they have open.", calls, "none"))
         .with_panel(
             lines(
