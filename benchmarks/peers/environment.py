@@ -24,6 +24,15 @@ def python() -> Path:
     return find(_PYTHON, (_PEERS,), "make bench-peers")
 
 
+def is_installed() -> bool:
+    """Whether it has been."""
+    try:
+        python()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def version() -> str:
     """Of Pipecat, as it is locked."""
     [line] = [line for line in _LOCK.read_text(encoding="utf-8").splitlines() if line.startswith("pipecat-ai")]

@@ -43,8 +43,8 @@ def outcome(figures: Mapping[str, Any] | None) -> Outcome:
 async def largest(run: Callable[[int], Awaitable[Outcome]], guess: int) -> tuple[int, bool]:
     """The largest number at which the line is kept; and whether the bench's own limit may hide a larger one.
 
-    `run` tries a number, `guess` first: from there in strides until the limit is enclosed, and then in halves. 0: not
-    even one session.
+    `run` tries a number, `guess` first: from there in ever longer strides until the limit is enclosed, then in halves.
+    0: not even one session.
     """
     low, high = -1, len(STEPS)
     place = min(range(len(STEPS)), key=lambda each: abs(STEPS[each] - guess))
@@ -57,9 +57,9 @@ async def largest(run: Callable[[int], Awaitable[Outcome]], guess: int) -> tuple
             high, hidden = place, found is Outcome.UNKNOWN
         # Away from the guess in strides, until it is enclosed.
         if high == len(STEPS):
-            place = min(low + stride, high - 1)
+            place, stride = min(low + stride, high - 1), 2 * stride
         elif low == -1:
-            place = max(high - stride, 0)
+            place, stride = max(high - stride, 0), 2 * stride
         else:
             place = (low + high) // 2
     return (STEPS[low] if low >= 0 else 0), hidden

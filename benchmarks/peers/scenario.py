@@ -21,7 +21,7 @@ PATH: Final = "/v1/conversation"
 """Where sessions are opened."""
 HEARD: Final = "what time is it"
 """The words of every turn."""
-PIECES: Final = ("This ", "is ", "a ", "scripted ", "reply. ", "It ", "has ", "two ", "sentences.")
+PIECES: Final = ("This", " is", " a", " scripted", " reply.", " It", " has", " two", " sentences.")
 """A language model's answer to every turn."""
 SILENCE_SECONDS: Final = 0.3
 """The silence that ends every turn."""
@@ -88,7 +88,7 @@ def is_loud(pcm: bytes) -> bool:
 def sound(text: str) -> bytes:
     """The tone that a text is spoken as."""
     samples = round(len(text) * _CHARACTER_SECONDS * REPLY_RATE_HZ)
-    tone = [round(math.sin(2 * math.pi * _TONE_HZ * place / REPLY_RATE_HZ) * _LEVEL) for place in range(_PERIODS)]
+    tone = [int(math.sin(2 * math.pi * _TONE_HZ * place / REPLY_RATE_HZ) * _LEVEL) for place in range(_PERIODS)]
     period = struct.pack(f"<{_PERIODS}h", *tone)
     return (period * (samples // _PERIODS + 1))[: 2 * samples]
 
