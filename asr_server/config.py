@@ -119,6 +119,12 @@ class AsrConfig(TlsSettings):
     scripted_delay_ms: float = setting(
         "PARLEY_SCRIPTED_ASR_DELAY_MS", 0.0, help="Scripted engine: how long a transcription takes.", minimum=0
     )
+    scripted_vad: str = setting(
+        "PARLEY_SCRIPTED_ASR_VAD",
+        "level",
+        choices=("level", "silero"),
+        help="Scripted engine: silero has that network compute too, and its answer left; the level decides.",
+    )
 
     @property
     def probes(self) -> tuple[GrpcProbe, ...]:

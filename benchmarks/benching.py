@@ -12,20 +12,29 @@ if TYPE_CHECKING:
     from tests.end_to_end.whole import House
 
 
+class NothingMeasured(SystemExit):
+    """A bench could not measure one turn, or could not reach Parley."""
+
+
 async def bench(house: House, *arguments: str) -> dict[str, Any]:
     """The figures of one run, by their names; turns that were not measured and errors are printed.
 
     Raises:
-        SystemExit: not one turn was measured, or Parley could not be reached.
+        NothingMeasured: not one turn was measured, or Parley could not be reached.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "parley_cli", "bench", "--json", "--url", house.url, *arguments),
         env={**os.environ, **{name: str(port) for name, port in house.ports.items()}},
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate()
+    try:
+        out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
-        raise SystemExit(f"parley bench ended with {process.returncode}: {out.decode()}")
+        raise NothingMeasured(f"parley bench ended with {process.returncode}: {out.decode()}")
     figures: dict[str, Any] = json.loads(out)
     if figures["measured"] < figures["turns"] or figures["errors"]:
         print(f"  {figures['unmeasured']} not measured, {figures['error_messages']}", flush=True)

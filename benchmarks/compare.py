@@ -14,7 +14,9 @@ import argparse
 import asyncio
 import statistics
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,7 @@ FIGURES: Final = (
     *("idle_kb", "talking_kb", "duck_p50_ms", "duck_p99_ms", "stop_p50_ms", "stop_p99_ms"),
 )
 Figures = dict[str, float | None]
+Run = Callable[[], Awaitable[Figures]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,22 @@ class Side:
         return str(own) if own.exists() else sys.executable
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What each run holds, and where."""
+
+    sessions: int
+    """Listeners at once."""
+    seconds: float
+    """For how long they begin turns."""
+    interrupt: float = 0.0
+    """Share of the replies that are spoken into."""
+    servers: str = ""
+    """The core of gateway and servers; empty: any."""
+    clients: str = ""
+    """The core of the bench; empty: any."""
+
+
 def side(text: str) -> Side:
     """FOLDER[:NAME=VALUE[,NAME=VALUE]], for argparse."""
     folder, _, settings = text.partition(":")
@@ -51,21 +70,32 @@ def side(text: str) -> Side:
     return Side(text, Path(folder).resolve(), {name: value for name, _, value in pairs})
 
 
-async def figures_of(house: House, given: argparse.Namespace) -> Figures:
+async def figures_of(house: House, held: Held) -> Figures:
     """The figures of one run."""
-    cores = ("--cores", given.clients) if given.clients else ()
-    interrupting = ("--interrupt", str(given.interrupt)) if given.interrupt else ()
-    much = ("--sessions", str(given.sessions), "--seconds", str(given.seconds))
+    cores = ("--cores", held.clients) if held.clients else ()
+    interrupting = ("--interrupt", str(held.interrupt)) if held.interrupt else ()
+    much = ("--sessions", str(held.sessions), "--seconds", str(held.seconds))
     found = await bench(house, *much, *cores, *interrupting)
     return {name: value if isinstance(value := found[name], int | float) else None for name in FIGURES}
 
 
-async def run(which: Side, given: argparse.Namespace) -> Figures:
+async def run(which: Side, held: Held) -> Figures:
     """Start it, and hold the sessions."""
-    pinned = ("taskset", "-c", given.servers) if given.servers else ()
+    pinned = ("taskset", "-c", held.servers) if held.servers else ()
     python = (*pinned, which.python)
     async with open_checkout(python, which.folder, "scripted", which.settings) as house:
-        return await figures_of(house, given)
+        return await figures_of(house, held)
+
+
+async def pairs(a: Run, b: Run, count: int) -> tuple[list[Figures], list[Figures]]:
+    """`count` pairs of runs, A B B A and so on; gives the figures of each side."""
+    found: dict[str, list[Figures]] = {"A": [], "B": []}
+    for number in range(count):
+        for name in "AB" if number % 2 == 0 else "BA":
+            figures = await (a() if name == "A" else b())
+            found[name].append(figures)
+            print(name, {key: value for key, value in figures.items() if value is not None}, flush=True)
+    return found["A"], found["B"]
 
 
 def row(name: str, a: list[Figures], b: list[Figures]) -> str:
@@ -97,15 +127,11 @@ async def main() -> None:
     )
     parser.add_argument("--clients", default="", metavar="CORE", help="where the bench is kept; empty: anywhere")
     given = parser.parse_args()
-    found: dict[str, list[Figures]] = {"A": [], "B": []}
-    for number in range(given.pairs):
-        for name in "AB" if number % 2 == 0 else "BA":
-            figures = await run(given.a if name == "A" else given.b, given)
-            found[name].append(figures)
-            print(name, {key: value for key, value in figures.items() if value is not None}, flush=True)
+    held = Held(given.sessions, given.seconds, given.interrupt, given.servers, given.clients)
+    a, b = await pairs(partial(run, given.a, held), partial(run, given.b, held), given.pairs)
     print(f"\nA: {given.a.name}\nB: {given.b.name}\n{'median':<24}{'A':>12}{'B':>12}{'B / A':>10}   least to most")
     for name in FIGURES:
-        print(row(name, found["A"], found["B"]))
+        print(row(name, a, b))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import os
 import signal
 import statistics
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -57,9 +59,12 @@ async def receive() -> None:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver(pinned: Sequence[str] = ()) -> AsyncIterator[Receiver]:
+    """One in a process of its own; `pinned` is a command before it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, "--receive", stdout=asyncio.subprocess.PIPE
+        *(*pinned, sys.executable, __file__, "--receive"),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         port = int(await process.stdout.readline()) if process.stdout is not None else 0

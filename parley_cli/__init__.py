@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from parley._variables import unknown
 from parley.errors import not_installed
-from parley_cli.arguments import cores, one_or_more, seconds, share
+from parley_cli.arguments import cores, one_or_more, pids, seconds, share
 from parley_cli.processes import ASR, LLM, TTS, page_url, server_address
 from parley_cli.terminal import guarded
 
@@ -135,6 +135,9 @@ def _bench(options: argparse.Namespace) -> int:
         options.silence_ms,
         options.head_start,
         interrupts=options.interrupt,
+        pcm=options.pcm,
+        silent=options.silent,
+        pids=options.pids,
         processes=options.processes,
         cores=options.cores,
     )
@@ -262,6 +265,11 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     bench.add_argument("--silence-ms", type=one_or_more, default=300, help="silence that is to end every turn (300)")
     bench.add_argument("--interrupt", type=share, default=0.0, help="part of the replies to speak into, up to 1 (none)")
+    bench.add_argument("--silent", type=share, default=0.0, help="part of the sessions to say nothing, up to 1 (none)")
+    bench.add_argument("--pcm", action="store_true", help="send and take PCM, at 16 and 24 kHz, instead of Opus")
+    bench.add_argument(
+        "--pids", type=pids, default=(), metavar="N[,N]", help="processes to measure (gateway and servers, by metrics)"
+    )
     bench.add_argument(
         "--processes", type=one_or_more, default=0, help="processes that hold the sessions (as many as they need)"
     )

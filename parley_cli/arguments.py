@@ -85,6 +85,17 @@ def cores(text: str) -> tuple[int, ...]:
     return tuple(map(int, names))
 
 
+def pids(text: str) -> tuple[int, ...]:
+    """Numbers of processes that are running, for argparse."""
+    if not Path("/proc/self/stat").exists():
+        raise argparse.ArgumentTypeError("this system does not tell in /proc what a process uses")
+    names = [each.strip() for each in text.split(",")]
+    strange = next((each for each in names if not each.isdecimal() or not Path("/proc", each, "stat").exists()), None)
+    if strange is not None:
+        raise argparse.ArgumentTypeError(f"{strange or 'nothing'} is the number of no process that is running")
+    return tuple(map(int, names))
+
+
 def seconds(text: str) -> float:
     """A length of time, for argparse."""
     value = _number(text)

@@ -45,7 +45,8 @@ def open_engine(config: AsrConfig) -> Engine:
         case "scripted":
             from asr_server.engines.scripted import ScriptedEngine
 
-            return ScriptedEngine(tuple(config.scripted_texts.split("|")), config.scripted_delay_ms / 1000)
+            texts, delay_seconds = tuple(config.scripted_texts.split("|")), config.scripted_delay_ms / 1000
+            return ScriptedEngine(texts, delay_seconds, computes=config.scripted_vad == "silero")
         case name:
             raise Unavailable(f"PARLEY_ASR_ENGINE={name}: there is no such engine")
 

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr_server.engine import Transcript
+from asr_server.engines.silero import SileroVad, load_silero
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+    from asr_server.engine import Vad
 
 
 class ScriptedRecognizer:
@@ -49,6 +53,20 @@ class LevelVad:
         return 1.0 if float(np.dot(window, window)) / len(window) > self._power else 0.0
 
 
+class ComputingVad:
+    """Has Silero compute each window, and says what the level says: a tone is no voice to Silero, and to load it is."""
+
+    def __init__(self, session: InferenceSession) -> None:
+        """Use the shared network."""
+        self._silero = SileroVad(session)
+        self._level = LevelVad()
+
+    def probability(self, window: NDArray[np.float32]) -> float:
+        """As the level has it."""
+        self._silero.probability(window)
+        return self._level.probability(window)
+
+
 class ScriptedEngine:
     """Needs no model."""
 
@@ -56,18 +74,26 @@ class ScriptedEngine:
     model = ""
     languages: tuple[str, ...] = ("en",)
 
-    def __init__(self, texts: tuple[str, ...], delay_seconds: float) -> None:
-        """Hear `texts`, each after `delay_seconds`."""
+    def __init__(self, texts: tuple[str, ...], delay_seconds: float, *, computes: bool = False) -> None:
+        """Hear `texts`, each after `delay_seconds`; a detector that `computes` takes what Silero takes."""
         self._texts = texts
         self._delay_seconds = delay_seconds
+        self._computes = computes
+        self._silero: InferenceSession | None = None
 
     def load(self) -> None:
-        """Nothing to load."""
+        """Silero's network, where it is to compute.
+
+        Raises:
+            Unavailable: it is not installed.
+        """
+        if self._computes:
+            self._silero = load_silero()
 
     def recognizer(self, language: str, hints: tuple[str, ...]) -> ScriptedRecognizer:
         """A script from its beginning."""
         return ScriptedRecognizer(self._texts, self._delay_seconds)
 
-    def vad(self) -> LevelVad:
+    def vad(self) -> Vad:
         """Loud is voice."""
-        return LevelVad()
+        return LevelVad() if self._silero is None else ComputingVad(self._silero)

@@ -53,6 +53,10 @@ class Part:
     """How long the end of a turn is waited for, from the end of speech."""
     interrupts: float
     """Share of the replies that are spoken into."""
+    pcm: bool
+    """Sound is PCM, not Opus."""
+    silent: int
+    """Sessions that only listen."""
     core: int | None
     """The core that it keeps to; None: any."""
 
@@ -162,18 +166,23 @@ def _work(pipe: Connection, part: Part) -> None:
 async def _hold(pipe: Connection, part: Part) -> None:
     tally, chance = Tally(), random.Random()  # noqa: S311 - no secret
     manner = Manner(
-        make_utterances(_UTTERANCES, chance),
-        silence(),
+        make_utterances(_UTTERANCES, chance, pcm=part.pcm),
+        silence(pcm=part.pcm),
         part.silence_ms,
         part.head_start,
         part.patience_seconds,
         part.interrupts,
+        part.pcm,
     )
+
+    def new(talk: Conversation, number: int) -> Session:
+        return Session(talk, manner, tally, chance, silent=number < part.silent)
+
     try:
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(open_http(_CONNECT_SECONDS))
             await _next(pipe)
-            sessions = await _opened(stack, http, part, lambda talk: Session(talk, manner, tally, chance))
+            sessions = await _opened(stack, http, part, new)
             await _next(pipe)
             began = time.process_time()
             await _all(session.talk(part.seconds) for session in sessions)
@@ -192,17 +201,17 @@ async def _next(pipe: Connection) -> None:
 
 
 async def _opened(
-    stack: AsyncExitStack, http: aiohttp.ClientSession, part: Part, new: Callable[[Conversation], Session]
+    stack: AsyncExitStack, http: aiohttp.ClientSession, part: Part, new: Callable[[Conversation, int], Session]
 ) -> list[Session]:
     """All sessions, opened side by side and ready."""
     sessions: list[Session] = []
 
-    async def open_one() -> None:
-        session = new(await stack.enter_async_context(converse(part.url, http)))
+    async def open_one(number: int) -> None:
+        session = new(await stack.enter_async_context(converse(part.url, http)), number)
         await session.open()
         sessions.append(session)
 
-    await _all(open_one() for _ in range(part.sessions))
+    await _all(open_one(number) for number in range(part.sessions))
     return sessions
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Final
 
 from parley_cli.bench.crew import Part, Seen, crew, seen
 from parley_cli.bench.figures import Result, rounded, table
+from parley_cli.bench.pids import usage_of
 from parley_cli.bench.usage import Usage, shares, usage
 from parley_cli.client import open_http
 from parley_cli.percentiles import percentile
@@ -46,6 +48,12 @@ class Plan:
     """How long the end of a turn is waited for, from the end of speech."""
     interrupts: float = 0.0
     """Share of the replies that are spoken into, 0 to 1."""
+    pcm: bool = False
+    """Sound is PCM in both directions, at 16 and 24 kHz; Opus otherwise."""
+    silent: float = 0.0
+    """Share of the sessions that listen and say nothing, 0 to 1; with one session that speaks at least."""
+    pids: tuple[int, ...] = ()
+    """The processes whose use of the machine is told; empty: gateway and servers, by their metrics."""
     processes: int = 0
     """Processes that hold the sessions; 0: as many as they need."""
     cores: tuple[int, ...] = ()
@@ -71,15 +79,16 @@ async def measure(plan: Plan) -> Result:
     """
     url = plan.url.rstrip("/")
     async with open_http() as http, crew(_parts(plan)) as listeners:
-        empty = await usage(http, url)
+        used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, url)
+        empty = await used()
         opening = time.monotonic()
         await listeners.step()
         opened = time.monotonic() - opening
-        idle = await usage(http, url)
+        idle = await used()
         began = time.monotonic()
         found = seen(await listeners.step())
         talked = time.monotonic() - began
-        after = await usage(http, url)
+        after = await used()
     return _result(plan, found, _Course(opened, talked, (empty, idle, after)))
 
 
@@ -87,6 +96,7 @@ def _parts(plan: Plan) -> list[Part]:
     """The sessions, dealt out to the processes."""
     processes = min(plan.sessions, plan.processes or min(os.cpu_count() or 1, -(-plan.sessions // _SESSIONS_A_PROCESS)))
     whole, more = divmod(plan.sessions, processes)
+    silent, more_silent = divmod(min(plan.sessions - 1, round(plan.silent * plan.sessions)), processes)
     return [
         Part(
             url=plan.url.rstrip("/"),
@@ -96,6 +106,8 @@ def _parts(plan: Plan) -> list[Part]:
             head_start=plan.head_start,
             patience_seconds=plan.patience_seconds,
             interrupts=plan.interrupts,
+            pcm=plan.pcm,
+            silent=silent + (number < more_silent),
             core=plan.cores[number % len(plan.cores)] if plan.cores else None,
         )
         for number in range(processes)

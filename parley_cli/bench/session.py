@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 from parley import asr
 from parley.conversation import (
     PACKET_SECONDS,
+    AudioFormat,
     AudioPacket,
     Conversation,
     Duck,
+    Encoding,
     ErrorEvent,
     Event,
     FlushPlayback,
@@ -38,6 +40,7 @@ _PAUSE_SECONDS: Final = (0.3, 0.9)
 _READY_SECONDS: Final = 30.0
 # How much of a reply is heard before somebody speaks into it.
 _HEARD_SECONDS: Final = (0.2, 0.6)
+_PCM: Final = (AudioFormat(Encoding.PCM_S16LE, 16_000), AudioFormat(Encoding.PCM_S16LE, 24_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Manner:
     """How long the end of a turn is waited for, from the end of speech."""
     interrupts: float = 0.0
     """Share of the replies that are spoken into, 0 to 1."""
+    pcm: bool = False
+    """Sound is PCM in both directions, at 16 and 24 kHz; Opus otherwise."""
 
 
 def session_config(config: Manner) -> SessionConfig:
@@ -72,14 +77,17 @@ def session_config(config: Manner) -> SessionConfig:
         patience_limit_ms=silence,
     )
     taking = TurnTaking(head_start=config.head_start)
-    return SessionConfig(endpointing=endpointing, turn_taking=taking, reports_playback=True)
+    heard, said = _PCM if config.pcm else (None, None)
+    return SessionConfig(input=heard, output=said, endpointing=endpointing, turn_taking=taking, reports_playback=True)
 
 
 class Session:
     """One conversation."""
 
-    def __init__(self, conversation: Conversation, manner: Manner, tally: Tally, chance: random.Random) -> None:
-        """Hold `conversation` as `manner` says; what is seen goes to `tally`."""
+    def __init__(
+        self, conversation: Conversation, manner: Manner, tally: Tally, chance: random.Random, *, silent: bool = False
+    ) -> None:
+        """Hold `conversation` as `manner` says; what is seen goes to `tally`. One that is `silent` only listens."""
         self._listener = Listener(conversation, self._packet, self._take, session_config(manner), records=False)
         self._manner = manner
         self._tally = tally
@@ -87,7 +95,7 @@ class Session:
         self._ledger = Ledger(tally)
         self._barge_in = BargeIn(self._ledger, tally)
         self._silence = manner.silence
-        self._said = self._speak()
+        self._said = self._listen() if silent else self._speak()
         self._until = 0.0
         self._finished = asyncio.Event()
         self._told = ""
@@ -106,7 +114,7 @@ class Session:
             raise Unavailable(f"a session is not ready after {_READY_SECONDS:.0f} s{why}") from error
 
     async def talk(self, seconds: float) -> None:
-        """Hold turns for so long, one at least, and hear the last one out."""
+        """Hold turns for so long, one at least, and hear the last one out; or be silent for so long."""
         self._until = self._listener.now() + seconds
         await asyncio.sleep(self._chance.uniform(0, _START_SECONDS))
         try:
@@ -132,6 +140,12 @@ class Session:
                 self._finished.set()
         while True:
             yield self._silence
+
+    def _listen(self) -> Iterator[bytes]:
+        while True:
+            yield self._silence
+            if self._listener.now() >= self._until:
+                self._finished.set()
 
     def _turn(self) -> Iterator[bytes]:
         yield from self._said_aloud(self._chance.choice(self._manner.utterances))

@@ -1,4 +1,4 @@
-"""What the listeners of a bench say: tones of any length that begin and end anywhere within a packet, as Opus."""
+"""What the listeners of a bench say: tones of any length that begin and end anywhere in a packet, as Opus or PCM."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from parley.audio import LISTENING_RATE_HZ
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketEncoder
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
 _TONE_HZ: Final = 200
 _LEVEL: Final = 12_000
@@ -24,28 +26,40 @@ class Utterance:
     """What is said in one turn."""
 
     packets: tuple[bytes, ...]
-    """Opus packets of 20 ms, from the one in which the tone begins to some after its end; the last one is silence."""
+    """Packets of 20 ms, from the one in which the tone begins to some after its end; the last one is silence."""
     end_sample: int
     """Sample after the tone's last one, at 48 kHz, counted from the beginning of the first packet."""
 
 
-def make_utterances(count: int, chance: random.Random) -> tuple[Utterance, ...]:
-    """`count` utterances; `chance` says where they begin, and how long they last."""
-    return tuple(_utterance(chance) for _ in range(count))
+def make_utterances(count: int, chance: random.Random, *, pcm: bool = False) -> tuple[Utterance, ...]:
+    """`count` utterances; `chance` says where they begin, and how long they last.
+
+    With `pcm` their packets are s16le at 16 kHz, and Opus otherwise.
+    """
+    return tuple(_utterance(chance, _encoder(pcm=pcm)) for _ in range(count))
 
 
-def silence() -> bytes:
+def silence(*, pcm: bool = False) -> bytes:
     """A packet of silence, to begin with."""
-    return PacketEncoder().encode(bytes(2 * PACKET_SAMPLES))
+    return _encoder(pcm=pcm)(bytes(2 * PACKET_SAMPLES))
 
 
-def _utterance(chance: random.Random) -> Utterance:
+def _encoder(*, pcm: bool) -> Callable[[bytes], bytes]:
+    """Makes packets of 960 samples, s16le at 48 kHz."""
+    return _at_listening_rate if pcm else PacketEncoder().encode
+
+
+def _at_listening_rate(pcm: bytes) -> bytes:
+    # A tone of 200 Hz has nothing that a filter would have to take away first.
+    return np.frombuffer(pcm, dtype="<i2")[:: MIC_RATE_HZ // LISTENING_RATE_HZ].tobytes()
+
+
+def _utterance(chance: random.Random, encode: Callable[[bytes], bytes]) -> Utterance:
     first = chance.randrange(PACKET_SAMPLES)
     end = first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ)
     packets = -(-end // PACKET_SAMPLES) + _SILENT_PACKETS
     pcm = np.zeros(packets * PACKET_SAMPLES, dtype="<i2")
     seconds = np.arange(end - first) / MIC_RATE_HZ
     pcm[first:end] = np.sin(2 * np.pi * _TONE_HZ * seconds) * _LEVEL
-    encoder = PacketEncoder()
     runs = pcm.reshape(packets, PACKET_SAMPLES)
-    return Utterance(tuple(encoder.encode(run.tobytes()) for run in runs), end)
+    return Utterance(tuple(encode(run.tobytes()) for run in runs), end)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +96,16 @@ async def test_who_speaks_into_replies_sees_them_duck_and_stop_whichever_process
     assert result.duck_p50_ms is not None
     assert result.duck_p50_ms >= 0
     assert result.stop_p50_ms is not None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
+async def test_sessions_that_are_silent_take_no_turns_and_pcm_is_as_good_as_opus() -> None:
+    async with house(slow_writer()) as parley:
+        result = await measure(Plan(parley.url, 4, 2.0, pcm=True, silent=0.75, processes=2, pids=(os.getpid(),)))
+    assert (result.turns, result.unmeasured, result.errors) == (result.measured, {}, 0)
+    # One of the four speaks, and a turn takes more than a second.
+    assert 1 <= result.turns <= 3
+    assert list(result.processes) == [f"process {os.getpid()}"]
 
 
 async def test_when_nothing_could_be_measured_it_says_why_and_the_status_is_not_zero(

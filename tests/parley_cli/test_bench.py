@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
 import random
+import resource
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +18,9 @@ from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
 from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally, joined
+from parley_cli.bench.pids import usage_of
 from parley_cli.bench.usage import Usage, shares
-from parley_cli.bench.utterances import make_utterances
+from parley_cli.bench.utterances import make_utterances, silence
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
 from parley_cli.percentiles import percentile
 
@@ -211,6 +217,37 @@ def test_utterances_begin_and_end_anywhere_in_a_packet_and_say_where() -> None:
         assert loud[0] < PACKET_SAMPLES + 480
         assert abs(loud[-1] - utterance.end_sample) < 480
         assert np.abs(pcm[-PACKET_SAMPLES:]).max() < 100
+
+
+def test_pcm_is_the_same_tone_at_the_rate_that_servers_listen_at() -> None:
+    [opus], [pcm] = (make_utterances(1, random.Random(7), pcm=pcm) for pcm in (False, True))  # noqa: S311 - the same one
+    assert (pcm.end_sample, len(pcm.packets)) == (opus.end_sample, len(opus.packets))
+    assert {len(packet) for packet in pcm.packets} == {640}
+    sound = np.frombuffer(b"".join(pcm.packets), dtype="<i2")
+    loud = np.flatnonzero(np.abs(sound) > 6_000)
+    assert abs(loud[-1] - pcm.end_sample / 3) < 80
+    assert set(silence(pcm=True)) == set(pcm.packets[-1]) == {0}
+
+
+tells_of_processes = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
+
+
+@tells_of_processes
+async def test_what_a_process_used_is_known_by_its_number() -> None:
+    found = await usage_of((os.getpid(),))
+    assert isinstance(found, dict)
+    [used] = found.values()
+    told = resource.getrusage(resource.RUSAGE_SELF)
+    assert abs(used.cpu_seconds - told.ru_utime - told.ru_stime) < 1
+    assert 1e6 < used.memory_bytes <= told.ru_maxrss * 1024
+    assert used.switches > 0
+
+
+@tells_of_processes
+async def test_a_process_that_has_ended_is_not_measured() -> None:
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await ended.wait()
+    assert await usage_of((os.getpid(), ended.pid)) == f"/proc/{ended.pid}/stat"
 
 
 RESULT = Result(
