@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr_server.engine import Transcript
-from asr_server.engines.silero import SileroVad, load_silero
+from asr_server.engines.silero import load_silero
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
 
     from asr_server.engine import Vad
+    from asr_server.engines.silero import Silero, SileroVad
 
 
 class ScriptedRecognizer:
@@ -56,15 +56,15 @@ class LevelVad:
 class ComputingVad:
     """Has Silero compute each window, and says what the level says: a tone is no voice to Silero, and to load it is."""
 
-    def __init__(self, session: InferenceSession) -> None:
-        """Use the shared network."""
-        self._silero = SileroVad(session)
+    def __init__(self, silero: SileroVad) -> None:
+        """Have `silero` compute."""
+        self._silero = silero
         self._level = LevelVad()
 
-    def probability(self, window: NDArray[np.float32]) -> float:
+    async def probability(self, window: NDArray[np.float32]) -> float:
         """As the level has it."""
-        self._silero.probability(window)
-        return self._level.probability(window)
+        await self._silero.probability(window)
+        return await self._level.probability(window)
 
 
 class ScriptedEngine:
@@ -79,7 +79,7 @@ class ScriptedEngine:
         self._texts = texts
         self._delay_seconds = delay_seconds
         self._computes = computes
-        self._silero: InferenceSession | None = None
+        self._silero: Silero | None = None
 
     def load(self) -> None:
         """Silero's network, where it is to compute.
@@ -96,4 +96,4 @@ class ScriptedEngine:
 
     def vad(self) -> Vad:
         """Loud is voice."""
-        return LevelVad() if self._silero is None else ComputingVad(self._silero)
+        return LevelVad() if self._silero is None else ComputingVad(self._silero.stream())
