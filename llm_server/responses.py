@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from llm_server.engine import Finish, Progress, ProgressKind, StopReason, ToolCall
@@ -14,13 +15,11 @@ from parley.llm import CancelReminders, SetGain, SetReminder, SetSpeed
 from parley.v1 import llm_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from llm_server.engine import Engine
     from parley.llm import SessionAction
+    from serving.calls import Peer
 
-    Item = str | ToolCall | ToolUse | SessionAction
-    Write = Callable[[llm_pb2.ChatResponse], Awaitable[None]]
+    Item = str | ToolCall | ToolUse | SessionAction | llm_pb2.ChatResponse
 
 _REASONS: Final = {
     StopReason.STOP: llm_pb2.FINISH_REASON_STOP,
@@ -35,21 +34,28 @@ _KINDS: Final = {
 
 
 class ResponseWriter:
-    """Texts and calls on their way out, and signs of life while the model is waited for."""
+    """Texts and calls on their way out, and signs of life while the model is waited for.
 
-    def __init__(self, write: Write, progress_seconds: float) -> None:
-        """Send by `write`, one after the other; after each `progress_seconds` of silence, what is waited for."""
-        self._write = write
+    Where the stream can take a response it goes at once, without a turn of the loop; else those that wait share one.
+    """
+
+    def __init__(self, peer: Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse], progress_seconds: float) -> None:
+        """Send to `peer`, one after the other; after each `progress_seconds` of silence, what is waited for."""
+        self._peer = peer
         self._progress_seconds = progress_seconds
         self._began = self._silent_since = time.monotonic()
         self._waiting: deque[Item] = deque()
         self._progress: Progress | None = None
         self._news = asyncio.Event()
-        self._closed = False
+        self._closed = self._is_writing = False
 
     def put(self, item: Item) -> None:
         """Send this next."""
         self._waiting.append(item)
+        if not self._is_writing and len(self._waiting) == 1 and self._peer.is_idle:
+            self._peer.push(self._next())
+            self._silent_since = time.monotonic()
+            return
         self._news.set()
 
     def progress(self, progress: Progress | None) -> None:
@@ -67,17 +73,19 @@ class ResponseWriter:
     async def run(self) -> None:
         """Send what comes, until all is sent and nothing more comes."""
         while self._waiting or not self._closed:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._left()):
                     await self._news.wait()
-            except TimeoutError:
-                await self._send(self._sign_of_life())
             self._news.clear()
+            if self._left() == 0 and not self._waiting:
+                await self._send(self._sign_of_life())
             while self._waiting:
                 await self._send(self._next())
 
     async def _send(self, response: llm_pb2.ChatResponse) -> None:
-        await self._write(response)
+        self._is_writing = True
+        await self._peer.write(response)
+        self._is_writing = False
         self._silent_since = time.monotonic()
 
     def _left(self) -> float | None:
@@ -94,6 +102,8 @@ class ResponseWriter:
 
     def _next(self) -> llm_pb2.ChatResponse:
         first = self._waiting.popleft()
+        if isinstance(first, llm_pb2.ChatResponse):
+            return first
         if isinstance(first, ToolCall):
             call = llm_pb2.ToolCall(id=first.id, name=first.name, arguments_json=first.arguments_json)
             return llm_pb2.ChatResponse(tool_call=call)

@@ -80,6 +80,9 @@ class _Reply:
         self.span.works(works=progress is not None)
         self.writer.progress(progress)
 
+    def finished(self, finish: Finish) -> None:
+        self.writer.put(responses.finished(finish, self.first_seconds, time.monotonic() - self.began))
+
     def gave_up(self, failed: GaveUp) -> None:
         self.span.gave_up(failed)
 
@@ -127,7 +130,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                     config = config_of(await anext(peer, None))
                     conversation, results = self._loop.offer(conversation_of(config, self._sampling)), PendingResults()
                     # Before there is a task that could cut it short: see `statuses`.
-                    await peer.write(responses.ready(self._engine))
+                    await peer.begin(responses.ready(self._engine))
                     async with asyncio.TaskGroup() as tasks:
                         reading = tasks.create_task(read_results(peer, results), name="read")
                         await self._reply(config, conversation, results, peer)
@@ -163,10 +166,9 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
             chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span,
             self._metrics.workload.place() as place,
         ):
-            reply = _Reply(ResponseWriter(peer.write, self._progress_seconds), span, self._metrics, place)
+            reply = _Reply(ResponseWriter(peer, self._progress_seconds), span, self._metrics, place)
             finish = await self._write(conversation, reply, results)
             span.finished(finish)
-        await peer.write(responses.finished(finish, reply.first_seconds, time.monotonic() - reply.began))
 
     async def _write(self, conversation: Conversation, reply: _Reply, results: PendingResults) -> Finish:
         """Have the reply written and send it as it comes; what was written before a failure goes out before it."""
@@ -183,6 +185,8 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                 if not isinstance(first, ParleyError):
                     raise
                 outcome = first
+            else:
+                reply.finished(outcome)
             reply.writer.close()
         if isinstance(outcome, ParleyError):
             raise outcome

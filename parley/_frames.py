@@ -29,13 +29,16 @@ _BATCH_BYTES: Final = 48 * 1024
 class FrameWriter:
     """Frames on their way to one stream: sent at once while nothing is on its way, and else together when it went.
 
-    It is bounded by the credit of its calls.
+    Those of one call keep their order. Where not all that wait go together, each call has its turn: one that has much
+    to say holds up no other. It is bounded by the credit of its calls.
     """
 
     def __init__(self, write: Callable[[list[CallFrame]], Coroutine[Any, Any, object]]) -> None:
         """`write` sends frames as one message; it waits until the stream can take another one."""
         self._write = write
         self._waiting: list[CallFrame] = []
+        self._bytes = 0
+        """Size of those that wait."""
         self._is_open = self._is_busy = False
         self._calm = asyncio.Event()
         self._calm.set()
@@ -45,10 +48,23 @@ class FrameWriter:
         self._is_open = True
         self._go_on()
 
-    def put(self, frame: CallFrame) -> None:
-        """Send a frame after all that were put before."""
-        self._waiting.append(frame)
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is on its way."""
+        return self._is_open and not self._is_busy
+
+    def put(self, *frames: CallFrame) -> None:
+        """Send frames, together if they are not much, and after all of their call that were put before."""
+        self._waiting += frames
+        for frame in frames:
+            self._bytes += frame.ByteSize()
         self._go_on()
+
+    def put_soon(self, frame: CallFrame) -> None:
+        """Send a frame with those that follow in this turn of the loop, or else after it."""
+        self._waiting.append(frame)
+        self._bytes += frame.ByteSize()
+        asyncio.get_running_loop().call_soon(self._go_on)
 
     async def drained(self) -> None:
         """Return when all that was put was sent, or the stream is over."""
@@ -70,13 +86,16 @@ class FrameWriter:
         self._step(self._write(self._batch()))
 
     def _batch(self) -> list[CallFrame]:
-        frames, size = self._waiting, 0
+        frames, self._waiting = self._waiting, []
+        total, self._bytes = self._bytes, 0
+        if total <= _BATCH_BYTES:
+            return frames
+        frames, size = _in_turn(frames), 0
         for count, frame in enumerate(frames):
+            if count and size + frame.ByteSize() > _BATCH_BYTES:
+                self._waiting, self._bytes = frames[count:], total - size
+                return frames[:count]
             size += frame.ByteSize()
-            if size > _BATCH_BYTES and count:
-                frames, self._waiting = frames[:count], frames[count:]
-                return frames
-        self._waiting = []
         return frames
 
     def _step(self, sending: Coroutine[Any, Any, object], _: object = None) -> None:
@@ -85,7 +104,7 @@ class FrameWriter:
             waited: asyncio.Future[object] | None = sending.send(None)
         except StopIteration:
             self._sent()
-        except (grpc.aio.BaseError, asyncio.InvalidStateError):
+        except (grpc.aio.BaseError, asyncio.InvalidStateError, asyncio.CancelledError):
             self.close()
             self._sent()
         else:
@@ -102,6 +121,16 @@ class FrameWriter:
         self._go_on()
         if not self._is_busy:
             self._calm.set()
+
+
+def _in_turn(frames: list[CallFrame]) -> list[CallFrame]:
+    """The first frame of each call, then the second of each, and so on."""
+    places: list[tuple[int, int]] = []
+    of_call: dict[int, int] = {}
+    for place, frame in enumerate(frames):
+        of_call[frame.call] = before = of_call.get(frame.call, -1) + 1
+        places.append((before, place))
+    return [frames[place] for _, place in sorted(places)]
 
 
 class Allowance:

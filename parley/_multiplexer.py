@@ -65,6 +65,17 @@ class Multiplexer:
             finally:
                 self._runs.clear()
 
+    @property
+    def is_ready(self) -> bool:
+        """A call begins at once: the server has answered on the stream that it would take."""
+        current = self._current
+        return self._runs.is_set() and current is not None and current.answered.is_set() and self._is_usable(current)
+
+    @property
+    def is_plain(self) -> bool:
+        """The server does not know this protocol: each call has a stream of its own."""
+        return self._current is not None and self._current.is_unknown
+
     @asynccontextmanager
     async def call(  # noqa: PLR0913 - what is called, what is said, and how
         self,
@@ -91,11 +102,9 @@ class Multiplexer:
             async with duplex(plain, joined(first, rest), self._hop) as responses:
                 yield responses
             return
-        call = carrier.begin(method, parse, self._max_message_bytes)
+        call = carrier.add(parse, self._max_message_bytes)
         try:
-            call.send(first)
-            if rest is None:
-                call.half_close()
+            call.begin(method, first, is_all=rest is None)
             if rest is None or pushes:
                 yield call
                 return
@@ -113,16 +122,18 @@ class Multiplexer:
     async def _carrier(self) -> _Carrier:
         """The stream for a new call; it has been answered, or has failed."""
         await self._runs.wait()
-        now = asyncio.get_running_loop().time()
         current = self._current
-        if current is None or current.is_over or now - current.began_seconds >= self._old_seconds:
+        if current is None or not self._is_usable(current):
             if current is not None:
                 current.retire()
-            current = self._current = _Carrier(self._stub, self._hop, now)
+            current = self._current = _Carrier(self._stub, self._hop, _now())
             if self._tasks is not None:
                 self._tasks.create_task(current.run(), name=f"{self._hop} calls")
         await current.answered.wait()
         return current
+
+    def _is_usable(self, carrier: _Carrier) -> bool:
+        return not carrier.is_over and _now() - carrier.began_seconds < self._old_seconds
 
 
 class _Carrier:
@@ -146,14 +157,12 @@ class _Carrier:
     def is_over(self) -> bool:
         return self._failure is not None and not self.is_unknown
 
-    def begin(self, method: str, parse: Callable[[bytes], Response], max_message_bytes: int) -> CarriedCall[Response]:
+    def add(self, parse: Callable[[bytes], Response], max_message_bytes: int) -> CarriedCall[Response]:
         self._begun += 1
         call = CarriedCall(self._begun, self._frames, parse, self._hop, max_message_bytes)
         self._calls[call.number] = call  # type: ignore[assignment]  # what comes is of the type that it parses
         if self._failure is not None:
             call.finish(_again(self._failure))
-        else:
-            self._frames.put(CallFrame(call=call.number, begin=method))
         return call
 
     def leave(self, call: CarriedCall[Response]) -> None:
@@ -240,6 +249,19 @@ class CarriedCall(Generic[Response]):
         self._allowance.left -= 1
         self.send(request)
 
+    def begin(self, method: str, first: Message, *, is_all: bool = False) -> None:
+        """Begin it with its first request, all in one message; `is_all`: no more will follow."""
+        if self.is_over:
+            return
+        message = self._serialized(first)
+        if message is None:
+            return
+        self._allowance.left -= 1
+        frames = [CallFrame(call=self.number, begin=method), CallFrame(call=self.number, message=message)]
+        if is_all:
+            frames.append(CallFrame(call=self.number, half_close=True))
+        self._frames.put(*frames)
+
     def take(self, frame: CallFrame) -> None:
         """Something of it has come."""
         match frame.WhichOneof("frame"):
@@ -286,15 +308,18 @@ class CarriedCall(Generic[Response]):
 
     def send(self, request: Message) -> None:
         """Send a request, for which there is credit."""
-        if self.is_over:
-            return
-        message = request.SerializeToString()
-        if len(message) > self._max_message_bytes:
-            most = self._max_message_bytes
-            self._frames.put(CallFrame(call=self.number, cancel=True))
-            self.finish(Overloaded(f"a message of {len(message)} bytes for the {self._hop} server: at most {most}"))
-        else:
+        if not self.is_over and (message := self._serialized(request)) is not None:
             self._frames.put(CallFrame(call=self.number, message=message))
+
+    def _serialized(self, request: Message) -> bytes | None:
+        """The request as bytes; None: it is too long, which is the end of the call."""
+        message = request.SerializeToString()
+        if len(message) <= self._max_message_bytes:
+            return message
+        self._frames.put(CallFrame(call=self.number, cancel=True))
+        most = self._max_message_bytes
+        self.finish(Overloaded(f"a message of {len(message)} bytes for the {self._hop} server: at most {most}"))
+        return None
 
     def __aiter__(self) -> Self:
         return self
@@ -318,3 +343,7 @@ def _again(failure: ParleyError) -> ParleyError:
     fresh = type(failure)(str(failure), field=failure.field, retry_after_ms=failure.retry_after_ms)
     fresh.told, fresh.__cause__ = failure.told, failure.__cause__
     return fresh
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, cast
 
 import grpc.aio
 from google.protobuf.message import DecodeError
@@ -19,6 +19,8 @@ from serving.telemetry import TRACEPARENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Generator
+
+    from google.protobuf.message import Message
 
     _Waited: TypeAlias = asyncio.Future[object] | None
 
@@ -39,6 +41,19 @@ class Carried:
     It is no call of gRPC, and none of the habits of grpc.aio are its own.
     """
 
+    @property
+    def is_idle(self) -> bool:
+        """A message that is pushed goes at once."""
+        raise NotImplementedError
+
+    def push(self, message: Message) -> None:
+        """Send a message, for which there must be credit."""
+        raise NotImplementedError
+
+    def put_soon(self, message: Message) -> None:
+        """Send the first message together with what follows in this turn of the loop, or else after it."""
+        raise NotImplementedError
+
 
 class Peer(Generic[Request, Response]):
     """Who has called: iterate over their requests, and write to them."""
@@ -47,12 +62,12 @@ class Peer(Generic[Request, Response]):
         """Be for a handler what these two, which it was given, would be for it otherwise."""
         self._requests = aiter(requests)
         self._context = context
-        self._is_carried = isinstance(context, Carried)
+        self._carried = context if isinstance(context, Carried) else None
 
     @property
     def traceparent(self) -> str:
         """W3C traceparent in the call's metadata, where instrumented clients put it; empty: none."""
-        if self._is_carried:
+        if self._carried is not None:
             return ""
         found = (value for key, value in self._context.invocation_metadata() or () if key == TRACEPARENT)
         return next((value for value in found if isinstance(value, str)), "")
@@ -63,7 +78,7 @@ class Peer(Generic[Request, Response]):
 
     async def __anext__(self) -> Request:
         """The next request."""
-        if self._is_carried:
+        if self._carried is not None:
             return await anext(self._requests)
         request = await in_flight(anext(self._requests, None))
         if request is None:
@@ -72,9 +87,26 @@ class Peer(Generic[Request, Response]):
             raise StopAsyncIteration
         return request
 
+    async def begin(self, response: Response) -> None:
+        """Send the first response; where the stream is shared it goes with those that follow at once."""
+        if self._carried is not None:
+            self._carried.put_soon(cast("Message", response))
+        else:
+            await self.write(response)
+
+    @property
+    def is_idle(self) -> bool:
+        """A response may be pushed: nothing is on its way, and it goes at once."""
+        return self._carried is not None and self._carried.is_idle
+
+    def push(self, response: Response) -> None:
+        """Send a response here and now."""
+        if self._carried is not None:
+            self._carried.push(cast("Message", response))
+
     async def write(self, response: Response) -> None:
         """Send a response; after one that was cancelled in flight the next one fails."""
-        if self._is_carried:
+        if self._carried is not None:
             await self._context.write(response)
             return
         await in_flight(self._context.write(response))

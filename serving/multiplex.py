@@ -75,8 +75,7 @@ class MultiplexServicer(MultiplexServiceServicer):
     ) -> None:
         """Calls of one caller."""
         async with statuses(context):
-            peer = Peer(request_iterator, context)
-            connection = _Connection(self._methods, peer)
+            connection = _Connection(self._methods, request_iterator, context)
             self._connections.add(connection)
             if self._drains:
                 connection.drain()
@@ -92,11 +91,17 @@ class _Connection:
     """One stream."""
 
     def __init__(
-        self, methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]], peer: Peer[ConnectRequest, ConnectResponse]
+        self,
+        methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]],
+        requests: AsyncIterable[ConnectRequest],
+        context: Context,
     ) -> None:
         self._methods = methods
-        self._peer = peer
-        self._frames = FrameWriter(lambda frames: peer.write(ConnectResponse(frames=frames)))
+        # Read and written without `Peer`, which costs a turn of the loop a message: a writer of frames is cancelled
+        # nowhere, and a reader once in the life of a stream.
+        self._requests = requests
+        self._peer = Peer(requests, context)
+        self._frames = FrameWriter(lambda frames: context.write(ConnectResponse(frames=frames)))
         self._calls: dict[int, _Call] = {}
         self._last_number = 0
         self._drains = self._is_half_closed = False
@@ -119,7 +124,7 @@ class _Connection:
             self._frames.close()
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
-        async for request in self._peer:
+        async for request in self._requests:
             for frame in request.frames:
                 if frame.HasField("begin"):
                     self._begin(frame, tasks)
@@ -146,19 +151,16 @@ class _Connection:
 
     async def _handle(self, call: _Call, behaviour: Behaviour) -> None:
         """Have a call served to its end, whatever that is: it ends nothing but this call."""
-        status = b""
+        end = _End(call)
         try:
-            async with asyncio.TaskGroup() as own:
-                call.work = own.create_task(behaviour(call, call))
-            if call.work.cancelled():
-                status = _status(grpc.StatusCode.CANCELLED, "cancelled")
-        except BaseExceptionGroup as group:
-            status = _status_of(first_of(group))
+            if call.begin(asyncio.current_task()):
+                with end:
+                    await behaviour(call, call)
         finally:
             del self._calls[call.number]
             self._end_if_unused()
-        if not call.has_left:
-            self._frames.put(CallFrame(call=call.number, status=status))
+            if not call.has_left:
+                self._frames.put(CallFrame(call=call.number, status=end.status))
 
     def _refuse(self, number: int, error: ParleyError) -> None:
         self._frames.put(CallFrame(call=number, status=to_status(error)[2][0][1]))
@@ -176,6 +178,28 @@ class _Aborted(Exception):
         self.status = status
 
 
+class _End:
+    """A block that ends a call with a status, whatever is raised in it."""
+
+    def __init__(self, call: _Call) -> None:
+        self.status = b""
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, asyncio.CancelledError):
+            self.status = _status(grpc.StatusCode.CANCELLED, "cancelled")
+            return self._call.has_left
+        if isinstance(error, BaseExceptionGroup):
+            error = first_of(error)
+        if isinstance(error, Exception):
+            self.status = _status_of(error)
+            return True
+        return False
+
+
 class _Call(Carried):
     """A call for its handler: what it iterates over, and what it has as its context."""
 
@@ -183,7 +207,7 @@ class _Call(Carried):
         self.number = number
         self.has_left = False
         """The caller has."""
-        self.work: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
         self._frames = frames
         self._parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
         self._serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
@@ -192,6 +216,11 @@ class _Call(Carried):
         self._is_half_closed = False
         self._allowance = Allowance()
         self._consumption = Consumption()
+
+    def begin(self, work: asyncio.Task[None] | None) -> bool:
+        """`work` serves it from now on; False: the caller has left before anybody did."""
+        self._work = work
+        return not self.has_left
 
     def take(self, frame: CallFrame) -> None:
         match frame.WhichOneof("frame"):
@@ -207,8 +236,8 @@ class _Call(Carried):
                 self._changed.set()
             case "cancel":
                 self.has_left = True
-                if self.work is not None:
-                    self.work.cancel()
+                if self._work is not None:
+                    self._work.cancel()
             case _:
                 pass
 
@@ -230,6 +259,18 @@ class _Call(Carried):
         await self._allowance.spend()
         self._frames.put(CallFrame(call=self.number, message=self._serialize(message)))
 
+    @property
+    def is_idle(self) -> bool:
+        return self._allowance.left > 0 and self._frames.is_idle
+
+    def push(self, message: Message) -> None:
+        self._allowance.left -= 1
+        self._frames.put(CallFrame(call=self.number, message=self._serialize(message)))
+
+    def put_soon(self, message: Message) -> None:
+        self._allowance.left -= 1
+        self._frames.put_soon(CallFrame(call=self.number, message=self._serialize(message)))
+
     async def abort(self, _code: object, _details: str, trailing: tuple[tuple[str, bytes], ...]) -> NoReturn:
         raise _Aborted(trailing[0][1])
 
@@ -237,7 +278,7 @@ class _Call(Carried):
         return self.has_left
 
 
-def _status_of(error: BaseException) -> bytes:
+def _status_of(error: Exception) -> bytes:
     """With what status a call ends whose handler raised this."""
     if isinstance(error, _Aborted):
         return error.status

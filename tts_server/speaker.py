@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -137,6 +138,8 @@ class Speaker:
         self._fence = ""
         self._wordless: _Ready | None = None
         self._chunks = 0
+        self._marks: deque[Mark] = deque()
+        """Those that wait to be sent."""
         self.samples = 0
         """Samples made so far."""
         self.characters = 0
@@ -213,19 +216,27 @@ class Speaker:
                         case WordMark():
                             for mark in marks.written(event):
                                 sample = base + mark.sample * self._rate_hz // self._voice.sample_rate_hz
-                                await emit(Mark(mark.start_char, mark.end_char, sample, mark.estimated))
+                                self._marks.append(Mark(mark.start_char, mark.end_char, sample, mark.estimated))
+                            await self._send_marks(emit)
                         case Audio():
                             first = first or clock_ns()
                             waiting += sound.push(event.pcm)
                             await self._send(waiting, emit, whole=False)
+                            await self._send_marks(emit)
             except asyncio.CancelledError:
                 self.left_seconds = time.monotonic()
                 raise
         waiting += sound.finish()
         await self._send(waiting, emit, whole=True)
+        await self._send_marks(emit)
         end = clock_ns()
         where, times = (piece.start_char, piece.end_char, self.samples), (ready_ns, begun.unix_ns, first or end, end)
         await emit(Sentence(self._number(), *where, *times, begun.cached, said.text))
+
+    async def _send_marks(self, emit: Callable[[Event], Awaitable[None]]) -> None:
+        """Send the marks that there are, but none before the first sound, which a listener waits for."""
+        while self._chunks and self._marks:
+            await emit(self._marks.popleft())
 
     def _number(self) -> int:
         """Number of the sentence that has just been spoken."""

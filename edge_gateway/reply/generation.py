@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from parley import llm, tts
 from parley._duplex import first_of
-from parley.errors import DeadlinePassed, EngineFailed, ParleyError
+from parley.errors import DeadlinePassed, EngineFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,6 +32,9 @@ _SLOW_TOOL_SECONDS: Final = 0.7
 _SLOW_TOOL_AFTER_WORDS_SECONDS: Final = 3.0
 # How often to look whether the reply may be heard by now, so that a filler makes sense.
 _LOOK_SECONDS: Final = 0.25
+
+# What comes in the very moment in which it is late has come in time.
+_MOMENT_SECONDS: Final = 0.0005
 
 Piece = llm.Ready | llm.Delta | llm.ToolUse | llm.SessionAction | tts.SpeakNow | llm.Finished
 
@@ -55,7 +58,6 @@ class Generation:
         """Functions are called by `tools`."""
         self._tools = tools
         self._waiting = waiting
-        self._news: asyncio.Queue[llm.Event | ParleyError] = asyncio.Queue()
         self._clock = asyncio.get_running_loop().time
         self._asked = self._sign = self._since = self._clock()
         """When the LLM was asked, when it last gave a sign of life, and since when it works on what it will say next:
@@ -66,24 +68,22 @@ class Generation:
         self._filler = waiting.filler
         self._said = ""
         self._due: deque[Piece] = deque()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._asking: list[asyncio.Task[None]] = []
+        self._left: float | None = None
+        """When the last piece was taken; None: one is waited for."""
 
-    async def follow(self, events: AsyncIterator[llm.Event]) -> None:
-        """Take what the LLM server sends until its end, and have its functions called."""
-        try:
-            async for event in events:
-                self._sign = self._clock()
-                match event:
-                    case llm.Progress():
-                        self._progress = event
-                    case llm.ToolCall():
-                        self._since = self._sign
-                        self._news.put_nowait(event)
-                        await self._tools.call(event)
-                    case _:
-                        self._news.put_nowait(event)
-            self._news.put_nowait(EngineFailed("the llm server ended a reply without saying so"))
-        except ParleyError as error:
-            self._news.put_nowait(error)
+    def follow(self, events: AsyncIterator[llm.Event], tasks: asyncio.TaskGroup) -> None:
+        """Read `events`, where a wait for the next one may be given up; functions are called in `tasks`."""
+        self._events = events
+        self._tasks = tasks
+
+    def stop(self) -> None:
+        """Call no functions any more."""
+        for asking in self._asking:
+            asking.cancel()
+        # The group knows the task of the reply, which would else be garbage that waits for a collection.
+        self._tasks = None
 
     async def results(self) -> AsyncIterator[llm.ToolResult]:
         """What functions gave, for the LLM server: with each the model begins to think anew."""
@@ -97,45 +97,69 @@ class Generation:
         Raises:
             ParleyError: the LLM server failed, or gave no sign of life for too long.
         """
-        while True:
-            if self._due:
-                return self._due.popleft()
-            event = await self._event()
-            match event:
-                case None:
+        if self._left is not None:
+            # While nobody reads nobody sees a sign of life, or words.
+            now, away = self._clock(), self._clock() - self._left
+            self._sign, self._since, self._left = min(now, self._sign + away), min(now, self._since + away), None
+        try:
+            while not self._due:
+                event = await self._event()
+                if event is None:
                     self._fill()
-                case llm.Delta():
-                    self._since = self._clock()
-                    self._said += event.text
-                    return event
-                case llm.ToolCall() if self._said:
-                    # What was said before a function is called is heard while it runs.
-                    return tts.SpeakNow()
-                case llm.Ready() | llm.ToolUse() | llm.Finished():
-                    return event
-                case llm.SetSpeed() | llm.SetGain() | llm.SetReminder() | llm.CancelReminders():
-                    return event
-                case ParleyError():
-                    raise event
-                case _:
-                    pass
+                else:
+                    self._take(event)
+        finally:
+            self._left = self._clock()
+        return self._due.popleft()
 
-    async def _event(self) -> llm.Event | ParleyError | None:
+    def _take(self, event: llm.Event) -> None:
+        match event:
+            case llm.Progress():
+                self._progress = event
+            case llm.Delta():
+                self._since = self._sign
+                self._said += event.text
+                self._due.append(event)
+            case llm.ToolCall():
+                self._since = self._sign
+                record = self._tools.enter(event)
+                if record is not None and self._tasks is not None:
+                    self._asking.append(self._tasks.create_task(self._tools.ask(record), name=f"call {event.name}"))
+                if self._said:
+                    # What was said before a function is called is heard while it runs.
+                    self._due.append(tts.SpeakNow())
+            case _:
+                self._due.append(event)
+
+    async def _event(self) -> llm.Event | None:
         """What came next; None when it takes so long that something is to be said meanwhile."""
-        while self._news.empty():
-            now, dead_at, slow_at = self._clock(), self._dead_at(), self._slow_at()
-            if now >= dead_at:
-                raise DeadlinePassed("the llm server has given no sign of life in time")
-            if now >= slow_at and self._waiting.heard.is_set():
-                await self._tell()
-                if self._filler and (self._tools.waits or not self._said):
-                    return None
+        pause_seconds = 0.0
+        while True:
+            now = self._clock()
+            until = max(now, min(self._dead_at(), max(self._slow_at(), now + pause_seconds))) + _MOMENT_SECONDS
             try:
-                async with asyncio.timeout_at(min(dead_at, max(slow_at, now + _LOOK_SECONDS))):
-                    return await self._news.get()
+                async with asyncio.timeout_at(until):
+                    event = await anext(self._events)
             except TimeoutError:
-                continue
-        return self._news.get_nowait()
+                # When the loop was held up, what has come by then is read after the timer: no server's fault.
+                self._sign += self._clock() - until
+                if self._clock() >= self._dead_at():
+                    raise DeadlinePassed("the llm server has given no sign of life in time") from None
+                if await self._is_to_fill():
+                    return None
+                pause_seconds = _LOOK_SECONDS
+            except StopAsyncIteration:
+                raise EngineFailed("the llm server ended a reply without saying so") from None
+            else:
+                self._sign = self._clock()
+                return event
+
+    async def _is_to_fill(self) -> bool:
+        """Whether something is to be said meanwhile; who is waited for is told."""
+        if self._clock() < self._slow_at() or not self._waiting.heard.is_set():
+            return False
+        await self._tell()
+        return bool(self._filler) and (self._tools.waits or not self._said)
 
     def _dead_at(self) -> float:
         return self._sign + (_TOOL_SECONDS if self._tools.waits else _SILENT_SECONDS)
@@ -171,9 +195,11 @@ async def generation(client: Writes, chat: llm.Config, tools: ToolCalls, waiting
             client.chat(chat, text.results() if chat.tools else None) as events,
             asyncio.TaskGroup() as tasks,
         ):
-            following = tasks.create_task(text.follow(events), name="llm events")
-            yield text
-            following.cancel()
+            text.follow(events, tasks)
+            try:
+                yield text
+            finally:
+                text.stop()
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 

@@ -7,13 +7,14 @@ work on both servers. Knows nothing of who decides that, or of the history beyon
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from edge_gateway.latency.timeline import ReplyTimes
 from edge_gateway.reply.audience import Audience
-from edge_gateway.reply.generation import FixedText, Generation, Waiting, generation
+from edge_gateway.reply.generation import FixedText, Generation, Piece, Waiting, generation
 from edge_gateway.reply.playout import PacketEncoder, Playout, pacing
 from edge_gateway.reply.sound_deadline import SoundDeadline
 from edge_gateway.reply.spoken_text import SpokenText
@@ -121,6 +122,8 @@ class Reply:
         self._at_work: set[str] = set()
         """Servers that have begun their part, and so record it."""
         self._deadline = SoundDeadline()
+        self._due: deque[tts.Request] = deque()
+        """What the TTS server is to be told next."""
 
     @property
     def failure(self) -> Failure | None:
@@ -180,40 +183,49 @@ class Reply:
         self.text_only = True
         await self.audience.catch_up()
         await self._wishes.allow()
-        async for _ in self._pieces(text):
+        while await self._request(text) is not None:
             pass
 
     async def _speak(self, text: Generation | FixedText) -> None:
-        async with self._deadline, self._servers.tts.synthesize(self.brief.voice, self._pieces(text)) as speech:
+        async with (
+            self._deadline,
+            self._servers.tts.synthesize(self.brief.voice, _Requests(lambda: self._request(text))) as speech,
+        ):
             async for event in speech:
                 # What the listener's pace takes is not the server's time.
                 with self._deadline.paused():
                     await self._handle(event)
         self.words.finish(self.playout.sent_samples)
 
-    async def _pieces(self, text: Generation | FixedText) -> AsyncIterator[tts.Request]:
-        """The text for the TTS server, told to the listener as it comes."""
-        while not self.times.text_end_ns:
+    async def _request(self, text: Generation | FixedText) -> tts.Request | None:
+        """What the TTS server is told next, which the listener is told too; None at the end."""
+        while not self._due and not self.times.text_end_ns:
             try:
                 piece = await text.next()
             except ParleyError as error:
                 self._failed("llm", error, anew=True)
                 raise
-            match piece:
-                case llm.Delta():
-                    await self._say(piece.text)
-                    yield piece.text
-                case tts.SpeakNow():
-                    yield piece
-                case llm.Ready() | llm.ToolUse() | llm.Finished():
-                    await self._note(piece)
-                case _:
-                    if (adjust := await self._wishes.take(piece)) is not None:
-                        yield adjust
+            await self._take(piece)
+        if self._due:
+            return self._due.popleft()
         if not self.times.first_token_ns:
             empty = EngineFailed("the llm server gave an empty reply")
             self._failed("llm", empty, anew=True)
             raise empty
+        return None
+
+    async def _take(self, piece: Piece) -> None:
+        match piece:
+            case llm.Delta():
+                self._due.append(piece.text)
+                await self._say(piece.text)
+            case tts.SpeakNow():
+                self._due.append(piece)
+            case llm.Ready() | llm.ToolUse() | llm.Finished():
+                await self._note(piece)
+            case _:
+                if (adjust := await self._wishes.take(piece)) is not None:
+                    self._due.append(adjust)
 
     async def _note(self, event: llm.Ready | llm.ToolUse | llm.Finished) -> None:
         """Take what the LLM server tells of its own work."""
@@ -279,6 +291,22 @@ class Reply:
             await self.audience.admit(failure.hop, failure.error)
         if self.playout.started:
             await self.audience.tell(ReplyAudioEnd(self.brief.number, self.playout.sent_samples))
+
+
+class _Requests:
+    """What the TTS server is told, as it comes. A wait for the next that is given up loses nothing."""
+
+    def __init__(self, take: Callable[[], Awaitable[tts.Request | None]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tts.Request:
+        request = await self._take()
+        if request is None:
+            raise StopAsyncIteration
+        return request
 
 
 def _no_sound() -> ParleyError:

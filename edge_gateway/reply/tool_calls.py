@@ -100,14 +100,24 @@ class ToolCalls:
 
     async def call(self, call: llm.ToolCall) -> None:
         """Have a function called, unless the same call was made before."""
+        record = self.enter(call)
+        if record is not None:
+            await self.ask(record)
+
+    def enter(self, call: llm.ToolCall) -> CallRecord | None:
+        """Note that the model waits for a function; gives what the client is to be asked, None: it was already."""
         for record in self._records:
             if (record.call.name, record.call.arguments_json) == (call.name, call.arguments_json):
                 self._waiting.setdefault(record, []).append(call.id)
                 self.deliver(record)
-                return
+                return None
         record = self._ledger.enter(call, self._reply)
         self._records.append(record)
         self._waiting[record] = [call.id]
+        return record
+
+    async def ask(self, record: CallRecord) -> None:
+        """Have a function called that was entered, when it is certain that the reply is wanted."""
         await self._certain()
         record.asked = True
         await self._ask(record.call)

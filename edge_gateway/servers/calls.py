@@ -40,24 +40,35 @@ class Call(Generic[C, E]):
     """True of the event from which on the call cannot be made anew elsewhere."""
     placement: Placement | None = None
     """Told where the call is."""
+    is_quick: Callable[[C], bool] = lambda _: True
+    """Whether `open` waits for nothing."""
 
 
 @asynccontextmanager
 async def opened(pool: Pool[C], call: Call[C, E]) -> AsyncIterator[AsyncIterator[E]]:
     """A call of one of the pool's servers, as a block with the events; leaving it ends the call.
 
+    Mostly the first server answers, and its events are read by whoever reads them here: there is a task only where a
+    server is waited for, or another one is asked.
+
     Raises:
         ParleyError: it failed, or no server takes calls; raised where the events are read.
         Exception: what the requests raised.
     """
-    attempts = _Attempts(pool, call)
     try:
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(attempts.run(), name=f"{pool.hop} call")
+            attempts = _Attempts(pool, call, tasks)
             try:
-                yield attempts
+                # No exit stack: it would keep what ends the block, and with it the block, for the next collection.
+                if (client := attempts.quick_client()) is not None:
+                    async with call.open(client) as events:
+                        attempts.read(events)
+                        yield attempts
+                else:
+                    attempts.ask_others()
+                    yield attempts
             finally:
-                await end(task)
+                await attempts.end()
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 
@@ -86,28 +97,87 @@ async def asked(pool: Pool[C], question: Callable[[C], Awaitable[T]]) -> T:
                     raise
 
 
+class _Attempt(Generic[C]):
+    """A call of one server, which counts as its load until `end`."""
+
+    def __init__(self, lease: Lease[C], placement: Placement | None) -> None:
+        self.lease = lease
+        self.is_answered = self._is_over = False
+        self._opened_at = _now()
+        lease.__enter__()
+        if placement is not None:
+            placement.found(lease)
+
+    def end(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self.lease.__exit__()
+        if not self.is_answered and _now() - self._opened_at >= _SUSPICIOUS_SECONDS:
+            self.lease.hangs()
+
+
 class _Attempts(Generic[C, E]):
     """The events of a call, whichever server it is made of at last."""
 
-    def __init__(self, pool: Pool[C], call: Call[C, E]) -> None:
+    def __init__(self, pool: Pool[C], call: Call[C, E], tasks: asyncio.TaskGroup) -> None:
         self._pool = pool
         self._call = call
-        self._early: deque[E] = deque()
-        """Events from before the call began."""
-        self._changed = asyncio.Event()
-        self._lease: Lease[C] | None = None
+        self._tasks: asyncio.TaskGroup | None = tasks
+        self._tried: set[str] = set()
+        self._attempt: _Attempt[C] | None = None
         self._events: AsyncIterator[E] | None = None
-        """Those of the call that has begun."""
+        """Those of `_attempt`, read by whoever reads here."""
+        self._has_begun = False
+        self._others: asyncio.Task[None] | None = None
+        """Asks one server after the other until the call begins, and holds it."""
+        self._early: deque[E] = deque()
+        """Events of `_others` from before the call began."""
+        self._changed = asyncio.Event()
         self._failure: ParleyError | None = None
         self._is_over = False
+
+    def quick_client(self) -> C | None:
+        """Whom to ask first; None: something has to be waited for."""
+        if self._pool.has_choice():
+            lease = self._pool.choose()
+            if self._call.is_quick(lease.client):
+                self._tried.add(lease.server.address)
+                self._attempt = _Attempt(lease, self._call.placement)
+                return lease.client
+        return None
+
+    def read(self, events: AsyncIterator[E]) -> None:
+        """Take the events of the client that was asked first."""
+        self._events = events
+
+    def ask_others(self) -> None:
+        """Ask one server after the other, those that were not yet."""
+        if self._tasks is not None:
+            self._others = self._tasks.create_task(self._ask(), name=f"{self._pool.hop} call")
+
+    async def end(self) -> None:
+        """End what is asked of other servers, and count for none any more."""
+        others, self._others = self._others, None
+        if others is not None:
+            await end(others)
+        if self._attempt is not None:
+            self._attempt.end()
+        # The group knows the task that reads here; a ring of the two would wait for the next collection.
+        self._tasks = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> E:
         while not self._early:
-            if self._events is not None:
-                return await self._next(self._events)
+            if self._attempt is not None and self._events is not None:
+                try:
+                    return await self._next(self._attempt, self._events)
+                except ParleyError as error:
+                    if not self._goes_on_elsewhere(self._attempt, error):
+                        raise
+                    continue
             if self._failure is not None:
                 raise self._failure
             if self._is_over:
@@ -116,63 +186,67 @@ class _Attempts(Generic[C, E]):
             await self._changed.wait()
         return self._early.popleft()
 
-    async def _next(self, events: AsyncIterator[E]) -> E:
-        try:
-            return await anext(events)
-        except ParleyError as error:
-            if self._lease is not None:
-                self._lease.failed(error)
-            raise
+    async def _next(self, attempt: _Attempt[C], events: AsyncIterator[E]) -> E:
+        event = await anext(events)
+        attempt.is_answered = True
+        self._has_begun = self._has_begun or self._call.begins(event)
+        return event
 
-    async def run(self) -> None:
+    def _goes_on_elsewhere(self, attempt: _Attempt[C], error: ParleyError) -> bool:
+        attempt.lease.failed(error)
+        if self._has_begun or not _may_work_elsewhere(error) or not self._pool.has_choice(self._tried):
+            return False
+        attempt.end()
+        self._attempt = self._events = None
+        self.ask_others()
+        return True
+
+    async def _ask(self) -> None:
         """Try one server after the other until the call begins, and hold it until cancelled."""
         await self._pool.decided()
-        tried: set[str] = set()
         failure: ParleyError | None = None
-        while failure is None or (_may_work_elsewhere(failure) and self._pool.has_choice(tried)):
+        while failure is None or (_may_work_elsewhere(failure) and self._pool.has_choice(self._tried)):
             try:
-                lease = self._pool.choose(tried)
+                lease = self._pool.choose(self._tried)
             except Unavailable as error:
                 failure = error
                 break
-            tried.add(lease.server.address)
-            with lease:
-                failure = await self._attempt(lease)
+            self._tried.add(lease.server.address)
+            failure = await self._try(_Attempt(lease, self._call.placement))
             if failure is None:
                 break
         self._failure, self._is_over = failure, True
         self._changed.set()
 
-    async def _attempt(self, lease: Lease[C]) -> ParleyError | None:
+    async def _try(self, attempt: _Attempt[C]) -> ParleyError | None:
         """Make the call of one server, to its end; gives why it did not begin."""
-        clock = asyncio.get_running_loop().time
-        opened_at, is_answered = clock(), False
-        if self._call.placement is not None:
-            self._call.placement.found(lease)
         try:
-            async with self._call.open(lease.client) as events:
+            async with self._call.open(attempt.lease.client) as events:
                 try:
                     async for event in events:
-                        is_answered = True
-                        await self._take(event, lease, events)
+                        attempt.is_answered = True
+                        await self._take(event, attempt, events)
                 except ParleyError as error:
-                    lease.failed(error)
+                    attempt.lease.failed(error)
                     return error
                 return None
         finally:
-            if not is_answered and clock() - opened_at >= _SUSPICIOUS_SECONDS:
-                lease.hangs()
+            attempt.end()
 
-    async def _take(self, event: E, lease: Lease[C], events: AsyncIterator[E]) -> None:
+    async def _take(self, event: E, attempt: _Attempt[C], events: AsyncIterator[E]) -> None:
         """Hand an event on; with the one that begins the call all that follow are read by whoever reads them here."""
         self._early.append(event)
-        begins = self._call.begins(event)
-        if begins:
-            self._lease, self._events = lease, events
+        self._has_begun = self._call.begins(event)
+        if self._has_begun:
+            self._attempt, self._events = attempt, events
         self._changed.set()
-        if begins:
+        if self._has_begun:
             await asyncio.Event().wait()
 
 
 def _may_work_elsewhere(error: ParleyError) -> bool:
     return isinstance(error, Unavailable | Overloaded)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from edge_gateway.servers.calls import Call, asked, opened
+from edge_gateway.servers.replay import Replay
 from parley import asr, llm, tts
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class AsrServers:
     ) -> AsyncIterator[AsyncIterator[asr.Event]]:
         """A stream on one of them, for as long as it lasts; `placement` is told which."""
         # Behind the first request there is none before the server is ready, and then the stream has begun.
-        call: Call[asr.AsrClient, asr.Event] = Call(lambda client: client.transcribe(requests), _is_any, placement)
+        call: Call[asr.AsrClient, asr.Event] = Call(
+            lambda client: client.transcribe(requests), _is_any, placement, lambda client: client.is_quick
+        )
         async with opened(self._pool, call) as events:
             yield events
 
@@ -98,22 +101,27 @@ class LlmServers:
     ) -> AsyncIterator[AsyncIterator[llm.Event]]:
         """A reply by one of them; by another one where it fails before it has said or wanted anything."""
         begun = asyncio.Event()
+        """Of the server that was asked last."""
 
         def begins(event: llm.Event) -> bool:
             if not isinstance(event, llm.Ready | llm.Progress):
                 begun.set()
             return begun.is_set()
 
-        async def when_begun(results: AsyncIterable[llm.ToolResult]) -> AsyncIterator[llm.ToolResult]:
+        async def when_begun(
+            begun: asyncio.Event, results: AsyncIterable[llm.ToolResult]
+        ) -> AsyncIterator[llm.ToolResult]:
             # A call that is over closes what it was given: before anything was wanted there is nothing to give.
             await begun.wait()
             async for result in results:
                 yield result
 
         def chat(client: llm.LlmClient) -> AbstractAsyncContextManager[AsyncIterator[llm.Event]]:
-            return client.chat(config, None if results is None else when_begun(results))
+            nonlocal begun
+            begun = asyncio.Event()
+            return client.chat(config, None if results is None else when_begun(begun, results))
 
-        async with opened(self._pool, Call(chat, begins)) as events:
+        async with opened(self._pool, Call(chat, begins, is_quick=lambda client: client.is_quick)) as events:
             yield events
 
     async def models(self) -> llm.Models:
@@ -132,8 +140,20 @@ class TtsServers:
     async def synthesize(
         self, config: tts.Config, text: AsyncIterable[tts.Request]
     ) -> AsyncIterator[AsyncIterator[tts.Event]]:
-        """Speech by one of them, which takes text as soon as it is ready, and then no other can take over."""
-        call: Call[tts.TtsClient, tts.Event] = Call(lambda client: client.synthesize(config, text), _is_any)
+        """Speech by one of them; by another one, which is told all of the text, where it fails before any sound.
+
+        A wait for the next piece of `text` may be given up, and asked for again.
+        """
+        replay = Replay(text)
+
+        def begins(event: tts.Event) -> bool:
+            return not isinstance(event, tts.Ready)
+
+        call: Call[tts.TtsClient, tts.Event] = Call(
+            lambda client: client.synthesize(config, replay.from_the_start()),
+            begins,
+            is_quick=lambda client: client.is_quick,
+        )
         async with opened(self._pool, call) as events:
             yield events
 

@@ -77,6 +77,11 @@ class AsrClient:
         """End every call and close the channel."""
         await self._channel.close()
 
+    @property
+    def is_quick(self) -> bool:
+        """A call begins at once: no connection has to be waited for."""
+        return self._multiplexer is None or self._multiplexer.is_ready
+
     def _call(
         self,
         first: asr_pb2.TranscribeRequest,

@@ -76,6 +76,11 @@ class LlmClient:
         """End every call and close the channel."""
         await self._channel.close()
 
+    @property
+    def is_quick(self) -> bool:
+        """A call begins at once: no connection has to be waited for."""
+        return self._multiplexer is None or self._multiplexer.is_ready
+
     def _call(
         self, first: llm_pb2.ChatRequest, rest: AsyncIterable[llm_pb2.ChatRequest] | None
     ) -> AbstractAsyncContextManager[AsyncIterator[llm_pb2.ChatResponse]]:

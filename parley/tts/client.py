@@ -75,6 +75,11 @@ class TtsClient:
         """End every call and close the channel."""
         await self._channel.close()
 
+    @property
+    def is_quick(self) -> bool:
+        """A call begins at once: no connection has to be waited for."""
+        return self._multiplexer is None or self._multiplexer.is_ready
+
     def _call(
         self, first: tts_pb2.SynthesizeRequest, rest: AsyncIterable[tts_pb2.SynthesizeRequest] | None
     ) -> AbstractAsyncContextManager[AsyncIterator[tts_pb2.SynthesizeResponse]]:
@@ -93,13 +98,23 @@ class TtsClient:
             Exception: what `text` raised.
         """
         admitted = asyncio.Event()
-        async with self._call(request_to_proto(config), _when_admitted(text, admitted)) as responses:
+        async with self._call(request_to_proto(config), self._requests(text, admitted)) as responses:
 
             def translate(response: tts_pb2.SynthesizeResponse) -> Event | None:
                 admitted.set()
                 return event_from_proto(response)
 
             yield Translated(responses, translate)
+
+    async def _requests(
+        self, text: AsyncIterable[Request], admitted: asyncio.Event
+    ) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
+        if self._multiplexer is None or self._multiplexer.is_plain:
+            # A refusal that met a write on its way would lose its words (see parley.errors): nothing follows before
+            # Ready. A stream that is shared has its refusals as messages, and is not held up.
+            await admitted.wait()
+        async for piece in text:
+            yield request_to_proto(piece)
 
     async def voices(self, language: str = "") -> tuple[Voice, ...]:
         """The voices of a language, the default first; of every language when it is empty.
@@ -120,12 +135,3 @@ class TtsClient:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, "tts") from error
         return voices_from_proto(answer)
-
-
-async def _when_admitted(
-    text: AsyncIterable[Request], admitted: asyncio.Event
-) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
-    # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows before Ready.
-    await admitted.wait()
-    async for piece in text:
-        yield request_to_proto(piece)

@@ -275,7 +275,9 @@ class SynthesizeResponse(_message.Message):
 
     @_builtins.property
     def word(self) -> Global___WordMark:
-        """Where a word sounds; comes before or with the audio that holds it."""
+        """Where a word sounds. Comes before the audio that holds it; only the reply's first run of sound, which is short,
+        comes before the marks of its words.
+        """
 
     @_builtins.property
     def sentence_end(self) -> Global___SentenceEnd:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from parley import asr, llm, tts
 from parley._duplex import first_of
 from parley.conversation import AudioPacket, Encoding, Event, Request
+from parley.errors import ParleyError
 from tests.virtual_time import now, passed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 
     from edge_gateway.servers.placement import Placement
-    from parley.errors import ParleyError
 
     LlmScript = Callable[[asyncio.Queue[llm.ToolResult]], AsyncGenerator[llm.Event, None]]
     TtsScript = Callable[[asyncio.Queue[tts.Request | None]], AsyncGenerator[tts.Event, None]]
@@ -72,6 +72,42 @@ class Connection:
         return next(at for event, at in zip(self.events, self.came_at, strict=True) if isinstance(event, kind))
 
 
+class Reader(Generic[E]):
+    """What a server says, where a wait for the next may be given up and begun again, as over a real call."""
+
+    def __init__(self, events: AsyncGenerator[E, None], tasks: asyncio.TaskGroup) -> None:
+        self._events = events
+        self._tasks = tasks
+        self._asking: asyncio.Task[None] | None = None
+        self._came: E | None = None
+        self._ends: ParleyError | StopAsyncIteration | None = None
+
+    def stop(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self) -> None:
+        try:
+            self._came = await anext(self._events)
+        except (ParleyError, StopAsyncIteration) as end:
+            self._ends = end
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> E:
+        if self._asking is None and self._ends is None:
+            self._asking = self._tasks.create_task(self._ask())
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
+        self._asking = None
+        if self._ends is not None:
+            raise self._ends
+        came, self._came = self._came, None
+        assert came is not None
+        return came
+
+
 @asynccontextmanager
 async def call(
     requests: AsyncIterable[T] | None, take: Callable[[T | None], None], events: AsyncGenerator[E, None]
@@ -86,7 +122,9 @@ async def call(
     try:
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(write(requests)) if requests is not None else None
-            yield events
+            reader = Reader(events, tasks)
+            yield reader
+            reader.stop()
             if writer is not None:
                 writer.cancel()
     except BaseExceptionGroup as group:
@@ -97,6 +135,8 @@ async def call(
 
 class ScriptedLlm(llm.LlmClient):
     """An LLM server; the last script serves all calls after it."""
+
+    is_quick = True
 
     def __init__(self, *scripts: LlmScript) -> None:
         self._scripts = list(scripts)
@@ -126,6 +166,8 @@ class ScriptedLlm(llm.LlmClient):
 
 class ScriptedTts(tts.TtsClient):
     """A TTS server; the last script serves all calls after it."""
+
+    is_quick = True
 
     def __init__(self, *scripts: TtsScript) -> None:
         self._scripts = list(scripts) or [speaks]
@@ -234,6 +276,8 @@ class AsrStream:
 
 class ScriptedAsr(asr.AsrClient):
     """An ASR server; `serve` is told of each request, and has the stream answer."""
+
+    is_quick = True
 
     def __init__(self, serve: Callable[[AsrStream, asr.Request], None]) -> None:
         self._serve = serve

@@ -13,14 +13,14 @@ from parley._frames import CREDIT, FrameWriter
 from parley._multiplexer import Multiplexer
 from parley.errors import EngineFailed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
 from parley.v1 import llm_pb2, llm_pb2_grpc
-from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest
+from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub
 from serving.call_status import statuses
 from serving.calls import Peer
 from serving.grpc_server import Listen, started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Coroutine
     from contextlib import AbstractAsyncContextManager
 
     Context = grpc.aio.ServicerContext[llm_pb2.ChatRequest, llm_pb2.ChatResponse]
@@ -407,3 +407,117 @@ async def test_a_write_that_fails_is_the_end_of_what_is_sent() -> None:
     await writer.drained()
     writer.put(CallFrame(call=9, cancel=True))
     await writer.drained()
+
+
+async def test_a_call_that_has_much_to_send_holds_up_no_other() -> None:
+    sent: list[list[int]] = []
+    free = asyncio.Semaphore(0)
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.append([frame.call for frame in frames])
+        await free.acquire()
+
+    writer = FrameWriter(write)
+    writer.open()
+    writer.put(CallFrame(call=1, half_close=True))
+    for _ in range(12):
+        writer.put(CallFrame(call=1, message=bytes(10_000)))
+    for call in (2, 3):
+        for size in (1, 2):
+            writer.put(CallFrame(call=call, message=bytes(size)))
+    for _ in range(10):
+        free.release()
+    await writer.drained()
+    # Each call has its turn, whoever came first, and all that the others had goes with the first message.
+    assert [set(batch) for batch in sent] == [{1}, {1, 2, 3}, {1}, {1}]
+    assert sent[1][:4] == [1, 2, 3, 1]
+    assert sum(map(len, sent)) == 17
+
+
+async def test_frames_of_a_call_keep_their_order_when_calls_take_turns() -> None:
+    sent: list[CallFrame] = []
+    free = asyncio.Semaphore(0)
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.extend(frames)
+        await free.acquire()
+
+    writer = FrameWriter(write)
+    writer.open()
+    for number in range(60):
+        writer.put(CallFrame(call=number % 3 + 1, message=number.to_bytes(1, "big") * 3_000))
+        free.release()
+    await writer.drained()
+    for call in (1, 2, 3):
+        assert [frame.message[0] for frame in sent if frame.call == call] == list(range(call - 1, 60, 3))
+
+
+async def test_the_first_response_goes_with_what_follows_in_the_same_turn_or_alone_after_it() -> None:
+    sent: list[list[int]] = []
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.append([frame.call for frame in frames])
+
+    writer = FrameWriter(write)
+    writer.open()
+    writer.put_soon(CallFrame(call=1, message=b"ready"))
+    assert not sent
+    writer.put(CallFrame(call=1, message=b"word"))
+    assert sent == [[1, 1]]
+    writer.put_soon(CallFrame(call=2, message=b"ready"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert sent == [[1, 1], [2]]
+
+
+async def test_a_call_begins_with_its_first_request_in_one_message() -> None:
+    async with house() as found:
+        # The stream is there: what is put now goes at once.
+        async with found.call(only(config("echo"), said("on"))) as responses:
+            assert await texts(responses) == ["on"]
+        batches: list[list[str | None]] = []
+        frames = found.multiplexer._current._frames  # type: ignore[union-attr]  # noqa: SLF001 - shows nowhere else
+        write = frames._write  # noqa: SLF001
+
+        def spy(batch: list[CallFrame]) -> Coroutine[object, object, object]:
+            batches.append([frame.WhichOneof("frame") for frame in batch])
+            return write(batch)
+
+        frames._write = spy  # noqa: SLF001
+        async with found.multiplexer.call(
+            f"/{SERVICE}/Chat",
+            llm_pb2.ChatResponse.FromString,
+            config("silent"),
+            None,
+            llm_pb2_grpc.LlmServiceStub(found.channel).Chat,
+        ) as responses:
+            await anext(responses)
+        assert batches[0] == ["begin", "message", "half_close"]
+
+
+async def test_a_call_that_is_left_before_it_was_served_is_served_by_nobody() -> None:
+    async with house() as found:
+        call = MultiplexServiceStub(found.channel).Connect()
+        first = config("silent").SerializeToString()
+        left = [
+            CallFrame(call=1, begin=f"/{SERVICE}/Chat"),
+            CallFrame(call=1, message=first),
+            CallFrame(call=1, cancel=True),
+        ]
+        stays = [CallFrame(call=2, begin=f"/{SERVICE}/Chat"), CallFrame(call=2, message=first)]
+        await call.write(ConnectRequest(frames=[*left, *stays]))
+        answered = [frame.call async for response in _until_a_frame(call) for frame in response.frames]
+        assert answered == [2]
+        assert found.servicer.running == 1
+        call.cancel()
+
+
+async def _until_a_frame(
+    call: grpc.aio.StreamStreamCall[ConnectRequest, ConnectResponse],
+) -> AsyncIterator[ConnectResponse]:
+    while True:
+        response = await call.read()
+        assert isinstance(response, ConnectResponse)
+        yield response
+        if response.frames:
+            return

@@ -175,6 +175,37 @@ async def test_three_seconds_are_counted_from_the_last_sign() -> None:
 
 
 @on_virtual_time
+async def test_while_nobody_reads_no_sign_of_life_and_no_word_is_missed() -> None:
+    async def script(_: Results) -> Events:
+        yield llm.Delta("It ")
+        yield llm.Delta("is late.")
+        await asyncio.Event().wait()
+
+    listener = Listener(filler="")
+    async with asked(script, listener) as text:
+        assert await text.next() == llm.Delta("It ")
+        # As long as the TTS server takes no more.
+        await passed(20)
+        assert await text.next() == llm.Delta("is late.")
+        assert listener.told == []
+        with pytest.raises(DeadlinePassed):
+            await text.next()
+    assert now() == pytest.approx(23, abs=0.001)
+
+
+@on_virtual_time
+async def test_a_function_that_may_not_be_called_yet_holds_up_no_words() -> None:
+    async def script(_: Results) -> Events:
+        yield llm.Delta("Let me see.")
+        yield CALL
+        yield llm.Delta("Here it is.")
+        yield FINISHED
+
+    lines = await lines_of(script, Listener(hears=False))
+    assert [text for _, text in lines] == ["Let me see.", "<speak now>", "Here it is."]
+
+
+@on_virtual_time
 async def test_a_stream_that_ends_without_saying_so_has_failed() -> None:
     async def script(_: Results) -> Events:
         yield llm.Delta("It is")

@@ -352,3 +352,93 @@ async def test_speech_that_one_server_does_not_begin_is_spoken_by_another_with_a
         ):
             said = [event async for event in events]
         assert sum(len(event.pcm) for event in said if isinstance(event, tts.Audio)) > 0
+
+
+@on_virtual_time
+async def test_speech_whose_server_dies_before_any_sound_is_spoken_by_another_with_all_of_its_text() -> None:
+    async def dies_with_text(pieces: asyncio.Queue[tts.Request | None]) -> AsyncGenerator[tts.Event, None]:
+        yield tts.Ready("scripted", "voice", 24_000)
+        assert await pieces.get() == "It "
+        raise REFUSED
+
+    taken: list[tts.Request | None] = []
+
+    async def takes(pieces: asyncio.Queue[tts.Request | None]) -> AsyncGenerator[tts.Event, None]:
+        while (piece := await pieces.get()) is not None:
+            taken.append(piece)
+        yield tts.Audio(bytes(2), 0)
+        yield tts.Finished(1)
+
+    class Pieces:
+        """A text whose second half is written when the first server is gone."""
+
+        def __init__(self) -> None:
+            self.due = ["It ", "is ", "late."]
+
+        def __aiter__(self) -> Pieces:
+            return self
+
+        async def __anext__(self) -> str:
+            if not self.due:
+                raise StopAsyncIteration
+            if len(self.due) < 3:
+                await passed(0.5)
+            return self.due.pop(0)
+
+    tried = 0
+    for seed in range(5):
+        taken.clear()
+        first = ScriptedTts(dies_with_text)
+        async with (
+            Hop(first, ScriptedTts(takes)).pool(seed) as pool,
+            TtsServers(cast("Pool[tts.TtsClient]", pool)).synthesize(tts.Config(), Pieces()) as events,
+        ):
+            said = [event async for event in events]
+        assert taken == ["It ", "is ", "late."]
+        assert said[-1] == tts.Finished(1)
+        tried += len(first.asked)
+    assert tried, "the server that dies was asked at least once"
+
+
+@on_virtual_time
+async def test_speech_whose_server_dies_after_a_sound_is_not_spoken_twice() -> None:
+    async def dies_with_sound(pieces: asyncio.Queue[tts.Request | None]) -> AsyncGenerator[tts.Event, None]:
+        del pieces
+        yield tts.Ready("scripted", "voice", 24_000)
+        yield tts.Audio(bytes(2), 0)
+        raise REFUSED
+
+    async def text() -> AsyncIterator[str]:
+        yield "It is late."
+
+    clients = ScriptedTts(dies_with_sound), ScriptedTts(dies_with_sound)
+    async with Hop(*clients).pool(0) as pool:
+        with pytest.raises(Unavailable):
+            async with TtsServers(cast("Pool[tts.TtsClient]", pool)).synthesize(tts.Config(), text()) as events:
+                _ = [event async for event in events]
+    assert sum(len(client.asked) for client in clients) == 1
+
+
+@on_virtual_time
+async def test_a_call_that_its_first_server_answers_costs_no_task() -> None:
+    async with Net().pool(A) as pool:
+        before = asyncio.all_tasks()
+        async with opened(pool, Script({A: ["ready", None]}).as_call()) as events:
+            assert asyncio.all_tasks() == before
+            assert [event async for event in events] == ["ready"]
+
+
+@on_virtual_time
+async def test_a_client_that_has_to_be_waited_for_is_waited_for_beside_whoever_opens_the_call() -> None:
+    connected = asyncio.Event()
+
+    @asynccontextmanager
+    async def slow(client: Scripted) -> AsyncIterator[AsyncIterator[str]]:
+        await connected.wait()
+        yield events_of([client.address, None])
+
+    async with Net().pool(A) as pool:
+        call = AnyCall(slow, lambda _: True, is_quick=lambda _: False)
+        async with opened(pool, call) as events:
+            connected.set()
+            assert await anext(events) == A
