@@ -88,7 +88,14 @@ class Uplink:
         # What waits for others to share a message has been decoded: its wait is one for the end of the turn.
         decoded_ns = self._clock()
         self.heard_seconds = asyncio.get_running_loop().time()
+        if sound.left_out_samples:
+            # A message is sound without a gap.
+            self.flush()
+            self.buffer.skip(sound.left_out_samples)
         if self.assistant is asr.Assistant.SPEAKING:
+            # What was left out was as loud as what is sent of the silence around it: the room.
+            for _ in range(packet.left_out if sound.left_out_samples else 0):
+                self._levels.hear(level_db(sound.pcm))
             self._levels.hear(level_db(sound.pcm))
         times = packet.captured_unix_us, received_ns, decoded_ns
         self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, *times))

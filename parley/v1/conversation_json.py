@@ -72,7 +72,7 @@ def write_session_ready(value: Any) -> str:
 
 
 def write_audio_packet(value: Any) -> str:
-    return f'{{"data": {_bytes(value.data)}, "sequence": {value.sequence}, "captured_unix_us": "{value.captured_unix_us}", "reply": {value.reply}, "first_sample": "{value.first_sample}"}}'
+    return f'{{"data": {_bytes(value.data)}, "sequence": {value.sequence}, "captured_unix_us": "{value.captured_unix_us}", "reply": {value.reply}, "first_sample": "{value.first_sample}", "left_out": {value.left_out}}}'
 
 
 def write_user_speech_started(value: Any) -> str:
