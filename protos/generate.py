@@ -1,5 +1,7 @@
 """Compile protos/parley/v1/*.proto into parley/v1, the one place where the generated code lives, checked in.
 
+Beside protobuf's own code stands `conversation_json.py`, which protos/json_code.py writes from the same protos.
+
 `python protos/generate.py` writes; `--check` writes nothing, lists what differs and exits with 1 if anything does.
 The output depends on nothing but the protos and the versions of grpcio-tools and mypy-protobuf that the lock pins.
 Knows nothing about what the messages mean.
@@ -26,22 +28,26 @@ def compile_into(target: Path) -> None:
     """Compile every proto of the package, and its type stubs, into `target`/parley/v1.
 
     Raises:
-        subprocess.CalledProcessError: protoc refused a proto; it has said why on stderr.
+        subprocess.CalledProcessError: protoc or json_code.py refused a proto; it has said why on stderr.
     """
     sources = sorted(path.relative_to(PROTOS).as_posix() for path in (PROTOS / PACKAGE).glob("*.proto"))
     # The plugins come from the very environment that runs this, whatever PATH says.
     scripts = Path(sysconfig.get_path("scripts"))
+    descriptors = target / "descriptors.binpb"
     command = [
         *(sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={PROTOS}"),
         f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
         *(f"--{output}={target}" for output in ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")),
         *("--mypy_opt=quiet", "--mypy_grpc_opt=quiet"),
+        *(f"--descriptor_set_out={descriptors}", "--include_imports"),
         *sources,
     ]
     subprocess.run(command, check=True)
     package = target / PACKAGE
     (package / "__init__.py").write_text(INIT, encoding="utf-8")
+    json_code = (PROTOS / "json_code.py", descriptors, package / "conversation_json.py")
+    subprocess.run([sys.executable, *map(str, json_code)], check=True)
     # protoc writes stubs for every proto, hollow ones where it defines no service.
     for stub in [stub for stub in package.glob("*_pb2_grpc.py") if "Servicer" not in stub.read_text(encoding="utf-8")]:
         stub.unlink()

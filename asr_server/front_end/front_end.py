@@ -51,6 +51,11 @@ class FrontEnd:
         self._highpass = HighPass() if config.highpass else None
         self._gain = AutomaticGain() if config.agc else None
         self._received = AudioBuffer(first_sample)
+        self._gap_end = first_sample
+        """Where the last gap in the sound ends."""
+        self.in_gap = False
+        """The last window has a gap in it. A client leaves out what is silent, so there is no voice to be heard in it;
+        and it is more silent than the room was, so nothing is to be learnt from it."""
         self._turn_gain: float | None = None
         self._turn_first = first_sample
         self._silent_windows = 0
@@ -63,6 +68,8 @@ class FrontEnd:
         Raises:
             InvalidInput: an odd number of bytes, or a gap that is too long.
         """
+        if first_sample > self._received.end_sample:
+            self._gap_end = first_sample
         self._received.append(pcm, first_sample)
 
     @property
@@ -73,28 +80,32 @@ class FrontEnd:
     def windows(self) -> Iterator[NDArray[np.float32] | None]:
         """The windows that are whole by now, each float32 of shape (512,), as the voice detector is to hear them.
 
-        None: a window that it is not to hear, since there has been nothing but zeros for long.
+        None: a window that it is not to hear: something was left out in it, or there have been only zeros for long.
         """
         while (end := (first := self.sound.end_sample) + WINDOW_SAMPLES) <= self._received.end_sample:
+            self.in_gap = first < self._gap_end
             silent = self._received.is_silent(first, end)
             self._silent_windows = self._silent_windows + 1 if silent else 0
-            if self._silent_windows > _WINDOWS_TO_REST:
+            if silent and (self.in_gap or self._silent_windows > _WINDOWS_TO_REST):
                 self._received.forget(end)
                 self.sound.append(_SILENCE, first)
-                if self._gain is not None:
+                if self._gain is not None and not self.in_gap:
                     self._gain.pass_silence()
                 yield None
                 continue
             window = self._received.between(first, end)
             self._received.forget(end)
-            if self._highpass is not None:
+            if self._highpass is not None and not self.in_gap:
                 window = self._highpass.filter(window)
             self.sound.append(to_s16le(window), first)
-            yield window if self._gain is None else self._gain.for_detector(window)
+            if self.in_gap:
+                yield None
+            else:
+                yield window if self._gain is None else self._gain.for_detector(window)
 
     def learn(self, probability: float, endpointer: Endpointer, *, in_turn: bool) -> None:
         """Take what the voice detector said to the last window, and what `endpointer` made of it."""
-        if self._gain is None:
+        if self._gain is None or self.in_gap:
             return
         speaks = endpointer.assistant_speaks
         self._gain.learn(probability, in_turn=in_turn, is_speech=endpointer.in_speech, assistant_speaks=speaks)

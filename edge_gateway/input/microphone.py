@@ -1,4 +1,4 @@
-"""Makes sound of a client's packets: decodes them, and fills the gaps that lost ones leave.
+"""Makes sound of a client's packets: decodes them, and fills the gaps that lost ones leave; silence is left out.
 
 Knows nothing of servers.
 """
@@ -45,6 +45,8 @@ class PacketDecoder(Protocol):
 class Sound:
     """What one packet brought."""
 
+    left_out_samples: int
+    """Silence before all of it that nobody sent: its place in time, and no sound."""
     pcm: bytes
     """s16le mono at the listening rate, what fills the gap before the packet first."""
     gap_samples: int
@@ -72,17 +74,26 @@ class Microphone:
         """
         if self._decoder is None:
             self._decoder = self._make_decoder()
-        gap = self._fill(self._decoder, self._lost_before(packet.sequence) * self._decoder.packet_samples)
+        left_out, gap = self._missing(packet, self._decoder)
         pcm = self._decoder.decode(packet.data)
         self._count(packet.sequence)
-        return Sound(gap + pcm, len(gap) // SAMPLE_BYTES, packet.data if self._decoder.keeps_packets else pcm)
+        kept = packet.data if self._decoder.keeps_packets else pcm
+        return Sound(left_out, gap + pcm, len(gap) // SAMPLE_BYTES, kept)
 
     def again(self) -> Callable[[bytes], bytes]:
         """What makes sound of what was kept, from one packet to the next."""
         decoder = self._make_decoder()
         return decoder.decode if decoder.keeps_packets else lambda pcm: pcm
 
-    def _lost_before(self, sequence: int) -> int:
+    def _missing(self, packet: AudioPacket, decoder: PacketDecoder) -> tuple[int, bytes]:
+        """Samples that the client left out before this packet, and what fills the place of those that were lost."""
+        missing = self._missing_before(packet.sequence)
+        if missing * decoder.packet_samples > _MOST_FILLED_SAMPLES:
+            return 0, b""
+        left_out = min(packet.left_out, missing)
+        return left_out * decoder.packet_samples, self._fill(decoder, (missing - left_out) * decoder.packet_samples)
+
+    def _missing_before(self, sequence: int) -> int:
         """Packets missing before this one; none where it comes late, or the client counts anew."""
         if self._next_sequence < 0 or sequence == self._anew_sequence:
             return 0
@@ -96,7 +107,5 @@ class Microphone:
 
     @staticmethod
     def _fill(decoder: PacketDecoder, samples: int) -> bytes:
-        if samples > _MOST_FILLED_SAMPLES:
-            return b""
         guessed = decoder.conceal(min(samples, _MOST_GUESSED_SAMPLES)) if samples else b""
         return guessed + bytes(samples * SAMPLE_BYTES - len(guessed))

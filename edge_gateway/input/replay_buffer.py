@@ -72,6 +72,10 @@ class ReplayBuffer:
         self._packets.append(packet)
         self.next_sample = packet.first_sample + packet.samples
 
+    def skip(self, samples: int) -> None:
+        """Let the next packet stand so much later: what lies between is silence, and nobody has to hear it."""
+        self.next_sample += samples
+
     def with_sample(self, sample: int) -> HeardPacket | None:
         """The packet that holds a sample; None when it is not kept any more."""
         for packet in reversed(self._packets):

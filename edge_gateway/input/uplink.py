@@ -107,14 +107,19 @@ class Uplink:
         decoded_ns = self._clock()
         self.heard_seconds = asyncio.get_running_loop().time()
         pcm = sound.pcm
-        if self._silence_limit > self._sound_limit:
+        if sound.left_out_samples:
+            # A message is sound without a gap.
+            self.flush()
+            self.buffer.skip(sound.left_out_samples)
+        speaks = self._assistant is asr.Assistant.SPEAKING
+        if speaks or self._silence_limit > self._sound_limit:
             level = level_db(pcm)
-            if self._assistant is asr.Assistant.SPEAKING:
-                self._levels.hear(level)
+            if speaks:
+                # What was left out was as loud as what is sent of the silence around it: the room.
+                for _ in range(1 + packet.left_out if sound.left_out_samples else 1):
+                    self._levels.hear(level)
             if not self._gate.is_silent(level):
                 self._is_silent = False
-        elif self._assistant is asr.Assistant.SPEAKING:
-            self._levels.hear(level_db(pcm))
         samples = len(pcm) // SAMPLE_BYTES
         times = packet.captured_unix_us, received_ns, decoded_ns
         self._add(pcm, HeardPacket(self.buffer.next_sample, samples, sound.gap_samples, sound.kept, *times))
@@ -199,6 +204,10 @@ def _messages(sound: Iterator[tuple[int, bytes]]) -> Iterator[asr.Audio]:
     """Sound that is kept, with its places, as messages; it is asked for as they are."""
     message, first_sample = bytearray(), 0
     for sample, pcm in sound:
+        if message and sample != first_sample + len(message) // SAMPLE_BYTES:
+            # Something was left out between them.
+            yield asr.Audio(bytes(message), first_sample)
+            message.clear()
         if not message:
             first_sample = sample
         message += pcm

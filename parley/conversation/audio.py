@@ -51,3 +51,5 @@ class AudioPacket:
     """Of a reply: its number."""
     first_sample: int = 0
     """Of a reply: index of its first sample."""
+    left_out: int = 0
+    """From the microphone: how many of the packets missing before it were silent, and left out; others were lost."""

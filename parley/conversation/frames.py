@@ -23,7 +23,9 @@ class FrameKind(enum.IntEnum):
 
 
 FRAME_HEADER: Final = struct.Struct("<BBHIq")
-"""Kind, flags, reply, sequence, and capture time (microphone) or first sample (reply)."""
+"""Kind, flags, silent packets left out (microphone) or number (reply), sequence, and capture time or first sample."""
+
+_LEFT_OUT: Final = 4
 
 _MIC_KINDS = {Encoding.OPUS: FrameKind.MIC_OPUS, Encoding.PCM_S16LE: FrameKind.MIC_PCM}
 
@@ -32,7 +34,9 @@ _REPLY_KINDS = {Encoding.OPUS: FrameKind.REPLY_OPUS, Encoding.PCM_S16LE: FrameKi
 
 def pack_mic(packet: AudioPacket, encoding: Encoding) -> bytes:
     """A packet from the microphone as a binary frame."""
-    return FRAME_HEADER.pack(_MIC_KINDS[encoding], 0, 0, packet.sequence, packet.captured_unix_us) + packet.data
+    flags = _LEFT_OUT if packet.left_out else 0
+    head = _MIC_KINDS[encoding], flags, packet.left_out & 0xFFFF, packet.sequence, packet.captured_unix_us
+    return FRAME_HEADER.pack(*head) + packet.data
 
 
 def pack_reply(packet: AudioPacket, encoding: Encoding) -> bytes:
@@ -51,7 +55,7 @@ def unpack_mic(frame: bytes, encoding: Encoding) -> AudioPacket:
         raise InvalidInput(
             f"a binary frame of {len(frame)} bytes: the header alone has {FRAME_HEADER.size}", field="frame"
         )
-    kind, _flags, _reply, sequence, captured = FRAME_HEADER.unpack_from(frame)
+    kind, flags, left_out, sequence, captured = FRAME_HEADER.unpack_from(frame)
     if kind != _MIC_KINDS[encoding]:
         raise InvalidInput(
             f"kind {kind} in a binary frame: this session's microphone sends {_MIC_KINDS[encoding].name}", field="kind"
@@ -60,7 +64,8 @@ def unpack_mic(frame: bytes, encoding: Encoding) -> AudioPacket:
     limit = MAX_OPUS_BYTES if encoding is Encoding.OPUS else MAX_PCM_BYTES
     if size > limit:
         raise InvalidInput(f"a packet of {size} bytes: at most {limit} are taken", field="packet")
-    return AudioPacket(frame[FRAME_HEADER.size :], sequence, captured)
+    left_out = left_out if flags & _LEFT_OUT else 0
+    return AudioPacket(frame[FRAME_HEADER.size :], sequence, captured, left_out=left_out)
 
 
 def unpack_reply(frame: bytes) -> tuple[AudioPacket, Encoding]:

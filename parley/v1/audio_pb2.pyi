@@ -85,7 +85,8 @@ class AudioChunk(_message.Message):
     """The samples, two bytes each; an odd number of bytes is INVALID_ARGUMENT. At most 60 KiB."""
     first_sample: _builtins.int
     """Index of the first sample. On the way to the ASR server: on the session's audio clock; a gap to the sample
-    expected next is filled with silence, an overlap is dropped. From the TTS server: counted from the reply's first sample.
+    expected next is silence in which no voice is sought, an overlap is dropped. From the TTS server: counted from the
+    reply's first sample.
     """
     sequence: _builtins.int
     """Number of this chunk in its stream, from 0. Only for finding losses; the receiver does not reorder."""

@@ -9,10 +9,23 @@ the `audio` fields: a header of 16 bytes, little-endian, then the payload.
 
   byte 0      kind: 1 Opus from the microphone, 2 PCM (s16le) from the microphone, 16 Opus of a reply, 17 PCM of a reply
   byte 1      flags: 1 first of its stream, 2 last of its stream, 4 something was left out before this one
-  bytes 2-3   number of the reply, modulo 65536; 0 from the microphone
-  bytes 4-7   sequence, from 0, in its stream
+  bytes 2-3   of a reply: its number, modulo 65536; from the microphone, with flag 4: how many silent packets were left
+              out before this one, else 0
+  bytes 4-7   sequence, from 0, in its stream; it counts what was left out too
   bytes 8-15  from the microphone: capture time of the first sample, microseconds since the Unix epoch on the client's
               clock (0: not known); of a reply: index of the first sample in the reply
+
+Silent packets need not be sent. A client that leaves them out says how many there were, in the packet that follows
+(`AudioPacket.left_out`), and what is missing is silence in its place: never lost, never decoded, and no voice is sought
+in it. Others that are missing were lost. Up to a second may be left out in one piece; a longer gap is taken for a pause
+of the client, as where push-to-talk is not held. So that no word and no pause is spoilt, a client
+
+  - calls silent only what is no louder than the noise of the room, so that soft speech is never left out;
+  - sends 300 ms from before any sound, and 2 s or more after it, for the end of the turn is found there;
+  - sends 80 ms in one piece at least once a second, by which the room's noise is known and the microphone lives;
+  - leaves nothing out while push-to-talk is held.
+
+A gateway that does not know of this fills such a gap as if its packets were lost.
 """
 
 from collections import abc as _abc
@@ -461,6 +474,7 @@ class AudioPacket(_message.Message):
     CAPTURED_UNIX_US_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """One Opus packet, or PCM, in the session's format."""
     sequence: _builtins.int
@@ -471,6 +485,10 @@ class AudioPacket(_message.Message):
     """Of a reply: its number."""
     first_sample: _builtins.int
     """Of a reply: index of the first sample in the reply."""
+    left_out: _builtins.int
+    """From the microphone: how many of the packets that are missing before this one, by its number, were silent and left
+    out; the others were lost.
+    """
     def __init__(
         self,
         *,
@@ -479,10 +497,11 @@ class AudioPacket(_message.Message):
         captured_unix_us: _builtins.int = ...,
         reply: _builtins.int = ...,
         first_sample: _builtins.int = ...,
+        left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_unix_us", b"captured_unix_us", "data", b"data", "first_sample", b"first_sample", "reply", b"reply", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_unix_us", b"captured_unix_us", "data", b"data", "first_sample", b"first_sample", "left_out", b"left_out", "reply", b"reply", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -546,7 +565,9 @@ Global___CancelReply: _TypeAlias = CancelReply  # noqa: Y015
 
 @_typing.final
 class Played(_message.Message):
-    """What the listener has heard of a reply. Best sent every 100 ms while it plays, and when it stops."""
+    """What the listener has heard of a reply. Best sent two to four times a second while it plays, and at once when it begins,
+    runs dry, and stops.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

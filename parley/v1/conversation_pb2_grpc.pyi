@@ -9,10 +9,23 @@ the `audio` fields: a header of 16 bytes, little-endian, then the payload.
 
   byte 0      kind: 1 Opus from the microphone, 2 PCM (s16le) from the microphone, 16 Opus of a reply, 17 PCM of a reply
   byte 1      flags: 1 first of its stream, 2 last of its stream, 4 something was left out before this one
-  bytes 2-3   number of the reply, modulo 65536; 0 from the microphone
-  bytes 4-7   sequence, from 0, in its stream
+  bytes 2-3   of a reply: its number, modulo 65536; from the microphone, with flag 4: how many silent packets were left
+              out before this one, else 0
+  bytes 4-7   sequence, from 0, in its stream; it counts what was left out too
   bytes 8-15  from the microphone: capture time of the first sample, microseconds since the Unix epoch on the client's
               clock (0: not known); of a reply: index of the first sample in the reply
+
+Silent packets need not be sent. A client that leaves them out says how many there were, in the packet that follows
+(`AudioPacket.left_out`), and what is missing is silence in its place: never lost, never decoded, and no voice is sought
+in it. Others that are missing were lost. Up to a second may be left out in one piece; a longer gap is taken for a pause
+of the client, as where push-to-talk is not held. So that no word and no pause is spoilt, a client
+
+  - calls silent only what is no louder than the noise of the room, so that soft speech is never left out;
+  - sends 300 ms from before any sound, and 2 s or more after it, for the end of the turn is found there;
+  - sends 80 ms in one piece at least once a second, by which the room's noise is known and the microphone lives;
+  - leaves nothing out while push-to-talk is held.
+
+A gateway that does not know of this fills such a gap as if its packets were lost.
 """
 
 from collections import abc as _abc

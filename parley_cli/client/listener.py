@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     Observer = Callable[[float, Event], None]
     """Is told every event, packets of sound too, and when it came on the listener's clock; after the loudspeaker."""
 
-_REPORT_SECONDS: Final = 0.1
+_REPORT_SECONDS: Final = 0.25
+# Until the first sound of a reply is told: it belongs in the waterfall of a turn whose times are waited for.
+_LOOK_SECONDS: Final = 0.1
 
 T = TypeVar("T")
 
@@ -161,10 +163,11 @@ class Listener:
             self.packets += 1
 
     async def _report(self) -> None:
-        """Tell the gateway what has been played, ten times a second and at the end of a reply."""
+        """Tell the gateway what has been played: at the beginning, four times a second, and at the end of a reply."""
         while True:
             left = self.loudspeaker.seconds_left
-            await asyncio.sleep(_REPORT_SECONDS if left is None or self._final_sent else min(_REPORT_SECONDS, left))
+            pause = _REPORT_SECONDS if MarkKind.FIRST_RENDERED in self._reported else _LOOK_SECONDS
+            await asyncio.sleep(pause if left is None or self._final_sent else min(pause, left))
             self.loudspeaker.advance(self.now())
             if not self._final_sent:
                 await self._tell_played()

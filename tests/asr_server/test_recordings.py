@@ -24,8 +24,10 @@ from parley.audio import decode_file, to_float32
 from serving.telemetry import Telemetry, new_provider
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from asr_server.engine import Engine
     from serving.threads import Worker
 
 CHUNK_BYTES = 1280
@@ -45,9 +47,9 @@ def words(text: str) -> str:
 
 
 async def hear(
-    engine: MoonshineEngine, worker: Worker, pcm: bytes, front_end: FrontEndConfig | None = None
+    engine: Engine, worker: Worker, said: bytes | Sequence[asr.Audio], front_end: FrontEndConfig | None = None
 ) -> list[asr.Event]:
-    """Everything that is heard in `pcm` and two seconds of silence after it."""
+    """Everything that is heard in PCM with two seconds of silence after it, or in messages."""
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
     events: list[asr.Event] = []
 
@@ -55,15 +57,19 @@ async def hear(
         events.append(event)
 
     models = Models(engine, Scheduler(worker), front_end=front_end or FrontEndConfig())
-    sound = pcm + SILENCE
+    messages = in_chunks(said + SILENCE) if isinstance(said, bytes) else said
     async with asyncio.TaskGroup() as tasks:
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
         tasks.create_task(stream.run())
-        for start in range(0, len(sound), CHUNK_BYTES):
-            await stream.take(asr.Audio(sound[start : start + CHUNK_BYTES], start // 2))
+        for message in messages:
+            await stream.take(message)
         stream.close()
     return events
+
+
+def in_chunks(sound: bytes) -> list[asr.Audio]:
+    return [asr.Audio(sound[start : start + CHUNK_BYTES], start // 2) for start in range(0, len(sound), CHUNK_BYTES)]
 
 
 def turns(events: list[asr.Event]) -> list[asr.EndOfTurn]:

@@ -154,9 +154,17 @@ def test_a_text_frame_that_is_no_request_is_named(text: str) -> None:
 def test_a_packet_arrives_in_a_binary_frame(packet: conversation.AudioPacket, encoding: conversation.Encoding) -> None:
     packet = dataclasses.replace(packet, data=packet.data + b"x", reply=packet.reply % 2**16)
     frame = conversation.pack_mic(packet, encoding)
-    assert conversation.unpack_mic(frame, encoding) == dataclasses.replace(packet, reply=0, first_sample=0)
+    said = dataclasses.replace(packet, reply=0, first_sample=0, left_out=packet.left_out % 2**16)
+    assert conversation.unpack_mic(frame, encoding) == said
     frame = conversation.pack_reply(packet, encoding)
-    assert conversation.unpack_reply(frame) == (dataclasses.replace(packet, captured_unix_us=0), encoding)
+    assert conversation.unpack_reply(frame) == (dataclasses.replace(packet, captured_unix_us=0, left_out=0), encoding)
+
+
+def test_an_older_client_that_lost_packets_has_left_none_out() -> None:
+    frame = bytearray(conversation.pack_mic(conversation.AudioPacket(b"x", left_out=7), conversation.Encoding.OPUS))
+    assert frame[1] == 4
+    frame[1] = 0
+    assert conversation.unpack_mic(bytes(frame), conversation.Encoding.OPUS).left_out == 0
 
 
 def test_a_client_names_nothing_that_it_does_not_use() -> None:

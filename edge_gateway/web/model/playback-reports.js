@@ -14,7 +14,8 @@ import { microseconds } from "./messages.js";
  * @property {(position: {reply: number, samples: number, seconds: number}) => void} tell to the page
  */
 
-const STATUSES_A_REPORT = 2;
+/** Four reports a second: the gateway carries each on by the clock. */
+const STATUSES_A_REPORT = 5;
 const LEVELS_KEPT = 8;
 
 export class PlaybackReports {
@@ -30,6 +31,7 @@ export class PlaybackReports {
     /** Latency of the loudspeaker, seconds. */
     this.latency = 0;
     this.statuses = 0;
+    this.underruns = 0;
     /** @type {number[]} */
     this.levels = [];
     this.reply = 0;
@@ -44,6 +46,7 @@ export class PlaybackReports {
   begin(reply) {
     this.reply = reply;
     this.statuses = 0;
+    this.underruns = 0;
   }
 
   /** @param {PlayerReport} report */
@@ -68,6 +71,9 @@ export class PlaybackReports {
   status(report) {
     const samples = this.count(report.played - this.latency * this.contextRate);
     this.callbacks.tell({ reply: this.reply, samples, seconds: samples / this.rate });
+    // The clock carries nothing on where playback runs dry, so that is told at once.
+    if (report.underruns > this.underruns) this.statuses = 0;
+    this.underruns = report.underruns;
     if (this.statuses++ % STATUSES_A_REPORT === 0) this.played(samples, report, this.callbacks.unix(report.at), false);
   }
 

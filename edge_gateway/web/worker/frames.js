@@ -17,7 +17,8 @@ const LEFT_OUT = 4;
  * @property {number} kind MIC_OPUS or MIC_PCM
  * @property {number} sequence from 0
  * @property {number} capturedUs capture time of its first sample, microseconds since the Unix epoch
- * @property {boolean} [leftOut] something was left out before it
+ * @property {number} [leftOut] silent packets that were left out before it
+ * @property {boolean} [lost] packets before it could not be sent
  * @property {Uint8Array} payload one Opus packet, or 20 ms of s16le
  */
 
@@ -35,11 +36,12 @@ const LEFT_OUT = 4;
  * @param {MicPacket} packet
  * @returns {ArrayBuffer}
  */
-export function packMic({ kind, sequence, capturedUs, leftOut = false, payload }) {
+export function packMic({ kind, sequence, capturedUs, leftOut = 0, lost = false, payload }) {
   const frame = new ArrayBuffer(HEADER_BYTES + payload.byteLength);
   const header = new DataView(frame);
   header.setUint8(0, kind);
-  header.setUint8(1, leftOut ? LEFT_OUT : 0);
+  header.setUint8(1, leftOut || lost ? LEFT_OUT : 0);
+  header.setUint16(2, leftOut, true);
   header.setUint32(4, sequence, true);
   header.setBigInt64(8, BigInt(Math.round(capturedUs)), true);
   new Uint8Array(frame, HEADER_BYTES).set(payload);

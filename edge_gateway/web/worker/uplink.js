@@ -1,9 +1,10 @@
 /**
  * From the microphone to the gateway: blocks of sound become packets of 20 ms, each with its capture time. Opus where
- * the browser has an encoder, else PCM. Knows nothing of sockets.
+ * the browser has an encoder, else PCM. Silent ones are left out. Knows nothing of sockets.
  */
 
 import { Resampler } from "../model/resampler.js";
+import { SilenceGate, levelDb } from "../model/silence.js";
 import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
 
 const OPUS_RATE = 48000;
@@ -39,6 +40,8 @@ export async function inputFormat() {
     : { encoding: "AUDIO_ENCODING_PCM_S16LE", sample_rate_hz: PCM_RATE };
 }
 
+/** A packet that is to be encoded, or was. @typedef {{kind: number, capturedUs: number, level: number, payload: Uint8Array}} Packet */
+
 export class Uplink {
   /**
    * @param {number} contextRate
@@ -55,15 +58,18 @@ export class Uplink {
     this.packet = new Float32Array(this.rate / PACKETS_A_SECOND);
     this.filled = 0;
     this.sequence = 0;
-    this.leftOut = false;
+    /** Packets could not be sent before the next one. */
+    this.lost = false;
+    /** @type {SilenceGate<Packet>} */
+    this.gate = new SilenceGate();
     this.pushToTalk = false;
     this.held = false;
     /** There is a session that listens. */
     this.open = false;
     /** Packets that may still go; Infinity: as many as come. */
     this.left = Infinity;
-    /** Capture times of the packets that the encoder has. @type {number[]} */
-    this.times = [];
+    /** Capture times and levels of the packets that the encoder has. @type {{capturedUs: number, level: number}[]} */
+    this.encoding = [];
     /** @type {AudioEncoder | undefined} */
     this.encoder = undefined;
   }
@@ -73,19 +79,22 @@ export class Uplink {
     this.close();
     this.open = true;
     this.sequence = 0;
+    this.lost = false;
+    this.gate = new SilenceGate();
     this.left = this.pushToTalk && !this.held ? 0 : Infinity;
   }
 
   /** Nobody listens any more. */
   close() {
     this.open = false;
-    this.times = [];
+    this.encoding = [];
     if (this.encoder?.state === "configured") this.encoder.close();
   }
 
   /** @param {boolean} on sound goes only while `hold` says so */
   push(on) {
     this.pushToTalk = on;
+    this.gate = new SilenceGate();
     this.left = on && !this.held ? 0 : Infinity;
   }
 
@@ -118,8 +127,9 @@ export class Uplink {
   /** @param {number} capturedUs */
   whole(capturedUs) {
     if (!this.open || this.left === 0) return;
-    if (this.opus) this.encode(capturedUs);
-    else this.send(MIC_PCM, capturedUs, toS16le(this.packet));
+    const level = levelDb(this.packet);
+    if (this.opus) this.encode(capturedUs, level);
+    else this.take({ kind: MIC_PCM, capturedUs, level, payload: toS16le(this.packet) });
     if (--this.left === 0) void this.end();
   }
 
@@ -128,10 +138,10 @@ export class Uplink {
     if (this.open && !this.held) this.letGo();
   }
 
-  /** @param {number} capturedUs */
-  encode(capturedUs) {
+  /** @param {number} capturedUs @param {number} level */
+  encode(capturedUs, level) {
     if (this.encoder?.state !== "configured") this.renew();
-    this.times.push(capturedUs);
+    this.encoding.push({ capturedUs, level });
     const form = { sampleRate: this.rate, numberOfFrames: this.packet.length, numberOfChannels: 1 };
     const data = new AudioData({ ...form, format: "f32-planar", timestamp: Math.round(capturedUs), data: this.packet });
     this.encoder?.encode(data);
@@ -140,25 +150,37 @@ export class Uplink {
 
   /** A new encoder: the first, or one in place of one that failed. */
   renew() {
-    this.times = [];
+    this.encoding = [];
     this.encoder = new AudioEncoder({ output: (chunk) => this.encoded(chunk), error: () => {} });
     this.encoder.configure(OPUS);
   }
 
   /** @param {EncodedAudioChunk} chunk one of each packet, in their order; its own time takes no account of pauses */
   encoded(chunk) {
-    const capturedUs = this.times.shift();
-    if (capturedUs === undefined) return;
+    const known = this.encoding.shift();
+    if (known === undefined) return;
     const payload = new Uint8Array(chunk.byteLength);
     chunk.copyTo(payload);
-    this.send(MIC_OPUS, capturedUs, payload);
+    this.take({ kind: MIC_OPUS, ...known, payload });
   }
 
-  /** @param {number} kind @param {number} capturedUs @param {Uint8Array} payload */
-  send(kind, capturedUs, payload) {
-    const { leftOut } = this;
+  /**
+   * Whether a packet is silent is asked after it was encoded: the encoder hears everything, as a decoder that misses some
+   * of it needs no more than a packet to follow it again.
+   * @param {Packet} packet
+   */
+  take(packet) {
+    // Who holds a key says when there is something to hear.
+    const sent = this.pushToTalk ? [{ packet, leftOut: 0 }] : this.gate.pass(packet, packet.level);
+    for (const each of sent) this.send(each.packet, each.leftOut);
+  }
+
+  /** @param {Packet} packet @param {number} leftOut silent packets before it */
+  send({ kind, capturedUs, payload }, leftOut) {
+    const { lost } = this;
+    this.sequence += leftOut;
     const sequence = this.sequence++;
-    this.leftOut = this.way.waiting > MOST_WAITING_BYTES;
-    if (!this.leftOut) this.way.send(packMic({ kind, sequence, capturedUs, leftOut, payload }));
+    this.lost = this.way.waiting > MOST_WAITING_BYTES;
+    if (!this.lost) this.way.send(packMic({ kind, sequence, capturedUs, leftOut, lost, payload }));
   }
 }

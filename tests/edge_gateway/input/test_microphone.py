@@ -165,3 +165,52 @@ def test_whatever_is_lost_the_sound_is_as_long_as_the_time(lost: list[int], fram
     assert sum(map(samples, sounds)) == (numbers[-1] + 1) * frames * PACKET
     gaps = [(after - before - 1) * frames * PACKET for before, after in pairwise(numbers)]
     assert [sound.gap_samples for sound in sounds] == [0, *gaps]
+
+
+@pytest.mark.parametrize("encoding", [Encoding.OPUS, Encoding.PCM_S16LE])
+@pytest.mark.parametrize("left_out", [1, 44, 50])
+def test_silence_that_was_left_out_takes_its_time_and_nothing_fills_it(encoding: Encoding, left_out: int) -> None:
+    data = opus_packets(3) if encoding is Encoding.OPUS else [TONE[: 2 * PACKET]] * 3
+    mic = microphone(encoding)
+    mic.take(AudioPacket(data[0], 7))
+    after = mic.take(AudioPacket(data[1], 8 + left_out, left_out=left_out))
+    assert (after.left_out_samples, after.gap_samples, samples(after)) == (left_out * PACKET, 0, PACKET)
+    following = mic.take(AudioPacket(data[2], 9 + left_out))
+    assert (following.left_out_samples, following.gap_samples, samples(following)) == (0, 0, PACKET)
+
+
+def test_what_is_missing_beyond_what_was_left_out_was_lost() -> None:
+    packet = TONE[: 2 * PACKET]
+    mic = microphone()
+    mic.take(AudioPacket(packet, 0))
+    after = mic.take(AudioPacket(packet, 31, left_out=20))
+    assert (after.left_out_samples, after.gap_samples) == (20 * PACKET, 10 * PACKET)
+
+
+@pytest.mark.parametrize(("sequence", "left_out"), [(1, 44), (52, 51), (2**31, 65_535), (0, 3)])
+def test_a_client_cannot_leave_out_what_is_not_missing_nor_more_than_a_second(sequence: int, left_out: int) -> None:
+    packet = TONE[: 2 * PACKET]
+    mic = microphone()
+    mic.take(AudioPacket(packet, 0))
+    after = mic.take(AudioPacket(packet, sequence, left_out=left_out))
+    assert (after.left_out_samples, after.gap_samples, samples(after)) == (0, 0, PACKET)
+
+
+def test_a_voice_sounds_the_same_after_opus_packets_that_the_decoder_never_saw() -> None:
+    # The encoder hears the silence that is left out, the decoder does not: 300 ms before the voice set it right again.
+    chance = np.random.default_rng(1)
+    room = chance.normal(size=2 * SECOND) * 30
+    spoken = np.concatenate([room, np.frombuffer(TONE, dtype="<i2") + room[:SECOND]]).astype("<i2").tobytes()
+    encoder = Encoder(LIBOPUS, SECOND)
+    size = encoder.bytes_per_packet
+    data = [encoder.encode(spoken[place : place + size]) for place in range(0, len(spoken), size)]
+    whole = b"".join(sound.pcm for sound in taken(microphone(Encoding.OPUS), enumerate(data)))
+    mic = microphone(Encoding.OPUS)
+    kept = [AudioPacket(each, place) for place, each in enumerate(data) if place < 40 or place >= 85]
+    kept[40] = AudioPacket(data[85], 85, left_out=45)
+    heard = b"".join(mic.take(packet).pcm for packet in kept)
+    voice = np.frombuffer(whole[-2 * SECOND :], dtype="<i2").astype(float)
+    error = voice - np.frombuffer(heard[-2 * SECOND :], dtype="<i2")
+    assert 10 * np.log10(np.mean(voice**2) / (np.mean(error**2) + 1e-9)) > 40
+    silence = np.frombuffer(heard[2 * 40 * PACKET : 2 * 55 * PACKET], dtype="<i2").astype(float)
+    assert 20 * np.log10(np.sqrt(np.mean(silence**2)) / 30) < 3, "nothing is heard of the gap"

@@ -196,3 +196,13 @@ def test_whatever_a_decoder_gives_everything_keeps_its_place_and_length(
         place += len(pcm) // 2
     assert place == buffer.next_sample == sum(lengths)
     assert buffer.first_sample <= max([0, *ends])
+
+
+def test_silence_that_was_left_out_is_heard_again_as_a_place_without_sound() -> None:
+    buffer = ReplayBuffer()
+    buffer.add(HeardPacket(0, 2, 0, b"ab", 0, 0))
+    buffer.skip(1_000)
+    buffer.add(HeardPacket(buffer.next_sample, 1, 0, b"c", 0, 0))
+    assert list(buffer.replay(lambda kept: kept.ljust(4, b"\1"))) == [(0, b"ab\1\1"), (1_002, b"\1\1")]
+    assert [buffer.with_sample(sample) is None for sample in (1, 2, 1_001, 1_002)] == [False, True, True, False]
+    assert buffer.next_sample == 1_003

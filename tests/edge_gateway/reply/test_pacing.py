@@ -126,16 +126,17 @@ def test_a_report_of_more_than_was_sent_counts_as_all_of_it() -> None:
 
 
 @pytest.mark.parametrize("round_trip_seconds", [0.0, 0.05, 0.3, 0.8])
-def test_a_listener_behind_a_slow_network_never_runs_dry(round_trip_seconds: float) -> None:
-    assert run_dry_seconds(round_trip_seconds, told_seconds=round_trip_seconds) == 0
+@pytest.mark.parametrize("report_ms", [100, 250, 500])
+def test_a_listener_behind_a_slow_network_never_runs_dry(round_trip_seconds: float, report_ms: int) -> None:
+    assert run_dry_seconds(round_trip_seconds, told_seconds=round_trip_seconds, report_ms=report_ms) == 0
 
 
 def test_a_slow_network_that_nobody_measured_would_let_it_run_dry() -> None:
     assert run_dry_seconds(0.8, told_seconds=0.0) > 0
 
 
-def run_dry_seconds(round_trip_seconds: float, *, told_seconds: float) -> float:
-    """Play ten seconds to a listener that buffers 60 ms and reports each 100 ms; how long had it nothing to play?"""
+def run_dry_seconds(round_trip_seconds: float, *, told_seconds: float, report_ms: int = 250) -> float:
+    """Play ten seconds to a listener that buffers 60 ms and reports now and then; how long had it nothing to play?"""
     pacer = Pacer()
     arriving: list[tuple[int, int]] = []
     reports: list[tuple[int, int]] = []
@@ -155,7 +156,7 @@ def run_dry_seconds(round_trip_seconds: float, *, told_seconds: float) -> float:
             played += RATE_HZ // 1000
         elif playing and have < 500 * PACKET:
             dry_ms += 1
-        if now_ms % 100 == 0 and playing:
+        if now_ms % report_ms == 0 and playing:
             reports.append((now_ms + one_way_ms, played))
         while reports and reports[0][0] <= now_ms:
             pacer.played(reports.pop(0)[1], now_ms / 1000, round_trip_seconds=told_seconds)

@@ -25,10 +25,17 @@ test("what has been heard is what was played less the loudspeaker's latency, at 
   assert.deepEqual(sent, [{ played: { reply: 1, samples: 22_800, unix_us: "1010000000", underruns: 0, final: false } }]);
 });
 
-test("the page is told twice as often as the gateway", () => {
+test("the page is told of each place, the gateway of the first and then four a second", () => {
   const { reports, sent, told } = listening();
-  for (let place = 0; place < 6; place++) reports.hear({ ...STATUS, at: 10 + place / 20 });
-  assert.deepEqual([told.length, sent.length], [6, 3]);
+  for (let place = 0; place < 20; place++) reports.hear({ ...STATUS, at: 10 + place / 20 });
+  const times = sent.map(({ played }) => (Number(played.unix_us) - 1010e6) / 1000);
+  assert.deepEqual([told.length, times], [20, [0, 250, 500, 750]]);
+});
+
+test("an underrun is told at once, and the next report comes when it is due after that", () => {
+  const { reports, sent } = listening();
+  for (let place = 0; place < 10; place++) reports.hear({ ...STATUS, at: 10 + place / 20, underruns: place < 3 ? 0 : 1 });
+  assert.deepEqual(sent.map(({ played }) => [Math.round(Number(played.unix_us) / 1000) - 1010e3, played.underruns]), [[0, 0], [150, 1], [400, 1]]);
 });
 
 test("the first sample is marked when it is rendered and when it is heard", () => {

@@ -23,9 +23,10 @@ test("a microphone's packet lies in its frame byte for byte", () => {
   assert.deepEqual([...new Uint8Array(frame, 16)], [7, 8]);
 });
 
-test("a packet after a gap says so", () => {
-  const frame = packMic({ kind: MIC_OPUS, sequence: 0, capturedUs: 0, leftOut: true, payload: new Uint8Array(1) });
-  assert.equal(new Uint8Array(frame)[1], 4);
+test("a packet after a gap says so, and how much of it was silent", () => {
+  const packet = { kind: MIC_OPUS, sequence: 0, capturedUs: 0, payload: new Uint8Array(1) };
+  assert.deepEqual([...new Uint8Array(packMic({ ...packet, lost: true }), 1, 3)], [4, 0, 0]);
+  assert.deepEqual([...new Uint8Array(packMic({ ...packet, leftOut: 258 }), 1, 3)], [4, 2, 1]);
 });
 
 test("a reply's frame comes apart, Opus or PCM", () => {

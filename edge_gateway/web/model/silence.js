@@ -1,0 +1,93 @@
+/**
+ * Finds packets of the microphone that are silent and need not be sent. `conversation.proto` says what may be left out;
+ * the numbers here leave more than that. Counts packets of 20 ms; knows nothing of what is in them, nor of clocks. Pure.
+ */
+
+const LOWEST_DB = -96;
+/** The floor follows the softest packet at once, and rises by a decibel a second: nobody speaks for long without a pause. */
+const RISE_DB = 0.02;
+const ABOVE_FLOOR_DB = 6;
+/** No voice is as soft as that. */
+const SURELY_SILENT_DB = -84;
+/** What is louder may be a voice in any room. */
+const SURELY_SOUND_DB = -55;
+/** Sent after the last sound: more than the longest pause that a turn has. */
+const AFTER_PACKETS = 150;
+/** Sent from before a sound, held back until there is one. */
+const BEFORE_PACKETS = 15;
+/** Of silence so many are sent in one piece, after so many that are left out. */
+const SENT_PACKETS = 4;
+const LEFT_OUT_PACKETS = 44;
+
+/**
+ * How loud a packet is: RMS in dB of full scale.
+ * @param {Float32Array} samples
+ */
+export function levelDb(samples) {
+  let power = 0;
+  for (const sample of samples) power += sample * sample;
+  return Math.max(LOWEST_DB, 10 * Math.log10(power / samples.length + 1e-12));
+}
+
+/**
+ * Holds packets back while all is silent. What comes out of it is to be sent in that order.
+ * @template Packet
+ */
+export class SilenceGate {
+  constructor() {
+    this.floor = SURELY_SOUND_DB;
+    /** Packets since the last sound. */
+    this.silent = 0;
+    /** @type {Packet[]} */
+    this.held = [];
+    /** Packets left out since one was sent. */
+    this.leftOut = 0;
+    /** Packets of the piece of silence that is being sent. */
+    this.sent = 0;
+  }
+
+  /**
+   * Takes the next packet.
+   * @param {Packet} packet
+   * @param {number} level of it, dB
+   * @returns {{packet: Packet, leftOut: number}[]} what is to be sent, each with how many were left out before it
+   */
+  pass(packet, level) {
+    this.silent = this.isSilent(level) ? this.silent + 1 : 0;
+    this.held.push(packet);
+    if (this.silent <= AFTER_PACKETS) return this.release();
+    if (this.held.length <= BEFORE_PACKETS) return [];
+    return this.keepAlive();
+  }
+
+  release() {
+    this.sent = 0;
+    return this.held.splice(0).map((packet) => this.out(packet));
+  }
+
+  /** The oldest one that is held is left out, or is one of those that show that the microphone lives. */
+  keepAlive() {
+    const [packet] = this.held.splice(0, 1);
+    if (this.leftOut < LEFT_OUT_PACKETS && this.sent === 0) {
+      this.leftOut++;
+      return [];
+    }
+    this.sent = (this.sent + 1) % SENT_PACKETS;
+    return [this.out(packet)];
+  }
+
+  /** @param {Packet} packet */
+  out(packet) {
+    const { leftOut } = this;
+    this.leftOut = 0;
+    return { packet, leftOut };
+  }
+
+  /** @param {number} level */
+  isSilent(level) {
+    // A microphone that is muted says nothing of the room.
+    if (level < SURELY_SILENT_DB) return true;
+    this.floor = Math.min(level, this.floor + RISE_DB);
+    return level < Math.min(SURELY_SOUND_DB, this.floor + ABOVE_FLOOR_DB);
+  }
+}
