@@ -133,6 +133,8 @@ class _Connection:
                     if call is not None:
                         call.take(frame)
         self._is_half_closed = True
+        for call in self._calls.values():
+            call.half_close()
         self._end_if_unused()
 
     def _begin(self, frame: CallFrame, tasks: asyncio.TaskGroup) -> None:
@@ -222,6 +224,11 @@ class _Call(Carried):
         self._work = work
         return not self.has_left
 
+    def half_close(self) -> None:
+        """The caller sends no more."""
+        self._is_half_closed = True
+        self._changed.set()
+
     def take(self, frame: CallFrame) -> None:
         match frame.WhichOneof("frame"):
             case "message":
@@ -232,8 +239,7 @@ class _Call(Carried):
             case "credit":
                 self._allowance.add(frame.credit)
             case "half_close":
-                self._is_half_closed = True
-                self._changed.set()
+                self.half_close()
             case "cancel":
                 self.has_left = True
                 if self._work is not None:

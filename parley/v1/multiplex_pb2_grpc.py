@@ -50,7 +50,8 @@ class MultiplexServiceServicer(object):
 
     def Connect(self, request_iterator, context):
         """The first response is empty: the server knows this service. Frames of one call come in order. When the stream
-        breaks, every call over it is broken off; when the caller closes its half, the server ends it with the last call.
+        breaks, every call over it is broken off; when the caller closes its half, it has closed that of each call, and the
+        server ends the stream with the last of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

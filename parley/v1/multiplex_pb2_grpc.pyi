@@ -37,7 +37,8 @@ class MultiplexServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MultiplexServiceAsyncStub: ...
     Connect: _grpc.StreamStreamMultiCallable[_multiplex_pb2.ConnectRequest, _multiplex_pb2.ConnectResponse]
     """The first response is empty: the server knows this service. Frames of one call come in order. When the stream
-    breaks, every call over it is broken off; when the caller closes its half, the server ends it with the last call.
+    breaks, every call over it is broken off; when the caller closes its half, it has closed that of each call, and the
+    server ends the stream with the last of them.
     """
 
 @_typing.type_check_only
@@ -49,7 +50,8 @@ class MultiplexServiceAsyncStub(MultiplexServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Connect: _aio.StreamStreamMultiCallable[_multiplex_pb2.ConnectRequest, _multiplex_pb2.ConnectResponse]  # type: ignore[assignment]
     """The first response is empty: the server knows this service. Frames of one call come in order. When the stream
-    breaks, every call over it is broken off; when the caller closes its half, the server ends it with the last call.
+    breaks, every call over it is broken off; when the caller closes its half, it has closed that of each call, and the
+    server ends the stream with the last of them.
     """
 
 class MultiplexServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +66,8 @@ class MultiplexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_multiplex_pb2.ConnectResponse], _abc.AsyncIterator[_multiplex_pb2.ConnectResponse]]:
         """The first response is empty: the server knows this service. Frames of one call come in order. When the stream
-        breaks, every call over it is broken off; when the caller closes its half, the server ends it with the last call.
+        breaks, every call over it is broken off; when the caller closes its half, it has closed that of each call, and the
+        server ends the stream with the last of them.
         """
 
 def add_MultiplexServiceServicer_to_server(servicer: MultiplexServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

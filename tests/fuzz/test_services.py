@@ -34,7 +34,7 @@ pytestmark = FUZZER
 _PATIENCE_SECONDS: Final = 20.0
 # A stranger who says nothing wrong may be listened to for as long as they like.
 _ENOUGH_RESPONSES: Final = 30
-_EXPECTED: Final = {
+EXPECTED: Final = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
@@ -58,7 +58,8 @@ async def _start_asr(stack: AsyncExitStack) -> str:
     return await serve_asr(stack, Script())
 
 
-async def _start_llm(stack: AsyncExitStack) -> str:
+async def start_llm(stack: AsyncExitStack) -> str:
+    """An LLM server; gives where it is."""
     engine = RulesEngine()
     engine.load()
     telemetry = Telemetry(new_provider("llm"), CollectorRegistry())
@@ -80,13 +81,13 @@ async def _start_gateway(stack: AsyncExitStack) -> str:
 
 SERVICES: Final = (
     Service("/parley.v1.AsrService/Transcribe", asr_pb2.TranscribeRequest, _start_asr),
-    Service("/parley.v1.LlmService/Chat", llm_pb2.ChatRequest, _start_llm),
+    Service("/parley.v1.LlmService/Chat", llm_pb2.ChatRequest, start_llm),
     Service("/parley.v1.TtsService/Synthesize", tts_pb2.SynthesizeRequest, _start_tts),
     Service("/parley.v1.ConversationService/Converse", conversation_pb2.ConverseRequest, _start_gateway),
 )
 
 
-def _outcome(channel: grpc.Channel, method: str, requests: list[bytes]) -> grpc.StatusCode:
+def outcome(channel: grpc.Channel, method: str, requests: list[bytes]) -> grpc.StatusCode:
     """How a call with these requests ends.
 
     The caller is not grpc.aio's, which keeps memory of what is sent to a call that is refused: what is measured is the
@@ -118,7 +119,7 @@ def test_no_request_makes_a_server_fail(service: Service) -> None:
     with served(opened) as server, grpc.insecure_channel(server.thing) as channel:
 
         def check(given: list[bytes]) -> None:
-            code = server.during(lambda: _outcome(channel, service.method, given))
-            assert code in _EXPECTED, (code, given)
+            code = server.during(lambda: outcome(channel, service.method, given))
+            assert code in EXPECTED, (code, given)
 
         fuzz(service.method, requests, check, server.watch)

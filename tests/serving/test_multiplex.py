@@ -521,3 +521,15 @@ async def _until_a_frame(
         yield response
         if response.frames:
             return
+
+
+async def test_a_caller_who_closes_its_half_has_closed_that_of_each_call() -> None:
+    async with house() as found:
+        call = MultiplexServiceStub(found.channel).Connect()
+        frames = [CallFrame(call=1, begin=f"/{SERVICE}/Chat")]
+        frames += [CallFrame(call=1, message=each.SerializeToString()) for each in (config("echo"), said("on"))]
+        await call.write(ConnectRequest(frames=frames))
+        await call.done_writing()
+        told = [frame async for response in call for frame in response.frames]
+        assert [frame.WhichOneof("frame") for frame in told] == ["message", "status"]
+        assert told[-1].status == b""
