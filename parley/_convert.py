@@ -9,19 +9,22 @@ from __future__ import annotations
 import dataclasses
 import enum
 import types
-from functools import cache
+from functools import cache, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from _typeshed import DataclassInstance
     from google.protobuf.message import Message
 
 MOST_ITEMS: Final = 1_000
 """Most values that a repeated field may have: a small message can have a hundred thousand."""
+
+_PLAIN: Final = frozenset({bool, bytes, float, int, str})
 
 D = TypeVar("D")
 E = TypeVar("E", bound=enum.Enum)
@@ -41,13 +44,15 @@ def extract(kind: type[D], message: Message) -> D:
     Raises:
         InvalidInput: a list is too long; the error names it.
     """
-    hints = _hints(cast("Hashable", kind))
-    return kind(**{name: _value(hint, message, name) for name, hint in hints.items()})
+    return kind(*[read(message) for read in _readers(cast("Hashable", kind))])
 
 
 def member(kind: type[E], number: object) -> E:
     """The member of an enum with the wire's `number`; the first one for a number that is not known."""
-    return next((each for each in kind if each.value == number), next(iter(kind)))
+    try:
+        return kind(number)
+    except ValueError:
+        return next(iter(kind))
 
 
 @cache
@@ -56,14 +61,18 @@ def _names(kind: Hashable) -> tuple[str, ...]:
 
 
 @cache
-def _hints(kind: Hashable) -> dict[str, type[object]]:
-    return get_type_hints(cast("type[object]", kind))
+def _readers(kind: Hashable) -> tuple[Callable[[Message], object], ...]:
+    """What reads each field of a dataclass, in their order; found out once, since words come so often."""
+    hints = get_type_hints(cast("type[object]", kind))
+    return tuple(_reader(hints[name], name) for name in _names(kind))
 
 
 def _set(message: Message, name: str, value: object) -> None:
     if value is None:
         return
-    if isinstance(value, enum.Enum):
+    if type(value) in _PLAIN:
+        setattr(message, name, value)
+    elif isinstance(value, enum.Enum):
         setattr(message, name, value.value)
     elif isinstance(value, tuple):
         repeated = getattr(message, name)
@@ -80,21 +89,29 @@ def _set(message: Message, name: str, value: object) -> None:
         setattr(message, name, value)
 
 
-def _value(hint: type[object], message: Message, name: str) -> object:
+def _reader(hint: type[object], name: str) -> Callable[[Message], object]:
+    """What reads the field `name`, that the dataclass has as `hint`."""
     if get_origin(hint) in (types.UnionType, Union):
-        if not message.HasField(name):
-            return None
-        hint = next(part for part in get_args(hint) if part is not types.NoneType)
-    raw: object = getattr(message, name)
+        read = _reader(next(part for part in get_args(hint) if part is not types.NoneType), name)
+        return lambda message: read(message) if message.HasField(name) else None
+    get = attrgetter(name)
     if get_origin(hint) is tuple:
-        items = cast("list[object]", raw)
-        if len(items) > MOST_ITEMS:
-            raise InvalidInput(f"{name} has {len(items)} entries: at most {MOST_ITEMS} are taken", field=name)
-        return tuple(_item(get_args(hint)[0], item) for item in items)
-    return _item(hint, raw)
+        convert = _converter(get_args(hint)[0])
+        return lambda message: _all(get(message), convert, name)
+    if hint in _PLAIN:
+        return get
+    convert = _converter(hint)
+    return lambda message: convert(get(message))
 
 
-def _item(hint: type[object], raw: object) -> object:
+def _all(items: list[object], convert: Callable[[object], object], name: str) -> tuple[object, ...]:
+    if len(items) > MOST_ITEMS:
+        raise InvalidInput(f"{name} has {len(items)} entries: at most {MOST_ITEMS} are taken", field=name)
+    return tuple(map(convert, items))
+
+
+def _converter(hint: type[object]) -> Callable[[object], object]:
+    """What makes a value of type `hint` of one that a message holds."""
     if dataclasses.is_dataclass(hint):
-        return extract(hint, cast("Message", raw))
-    return member(hint, raw) if issubclass(hint, enum.Enum) else raw
+        return lambda raw: extract(hint, cast("Message", raw))
+    return partial(member, hint) if issubclass(hint, enum.Enum) else lambda raw: raw
