@@ -90,11 +90,12 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one for each co
 
 def _up(options: argparse.Namespace) -> int:
     from parley_cli.up import up
+    from parley_cli.up.members import Replicas
     from parley_cli.up.pulling import pull
 
     if options.pull:
         pull(options.profile, os.environ, yes=options.yes)
-    return asyncio.run(up(options.profile, options.lan))
+    return asyncio.run(up(options.profile, options.lan, Replicas(options.gateways, options.asr, options.tts)))
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -209,6 +210,21 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="ADDRESS",
         help="also serve the page to phones and computers in this network, over HTTPS, at this machine's ADDRESS there",
     )
+    up.add_argument(
+        "--gateways",
+        type=one_or_more,
+        default=1,
+        metavar="N",
+        help="gateways on one port, which share sessions; one uses one core at most (1)",
+    )
+    for server in ("asr", "tts"):
+        up.add_argument(
+            f"--{server}",
+            type=one_or_more,
+            default=1,
+            metavar="N",
+            help=f"{server.upper()} servers, among which gateways choose; each has its model in memory (1)",
+        )
     up.add_argument(
         "--pull", action="store_true", help="first fetch the models that the profile names and that are not here"
     )

@@ -34,6 +34,18 @@ async def until_serving(environment: Mapping[str, str], process: Process) -> Non
             await asyncio.sleep(_AGAIN_SECONDS)
 
 
+async def until_listening(host: str, port: int) -> None:
+    """Return when something listens there, however long that takes."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            writer.close()
+            return
+
+
 async def find_state(environment: Mapping[str, str], process: Process) -> str:
     """What answers where `process` is by an environment: "serving" or "starting" if it is that, else nothing.
 

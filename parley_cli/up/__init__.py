@@ -4,6 +4,7 @@
     checks        what would keep them from starting
     language_model    who writes the replies: discovery of a server on this machine (PURE: model_list), or llamacpp, a
                   model's file that is served here
+    members       which processes, how many of each, and what each is told
     supervision   PURE: whether and when a process that ended is started again
     child         one process; what it says is heard by last_words
     house         all of them
@@ -23,10 +24,11 @@ from typing import TYPE_CHECKING, Final
 from parley._binding import is_for_all
 from parley.errors import ParleyError
 from parley_cli.processes import GATEWAY, https_url, page_url
-from parley_cli.up.checks import check
+from parley_cli.up.checks import check, check_own_ports
 from parley_cli.up.house import House
 from parley_cli.up.lan import open_lan
 from parley_cli.up.language_model import choose
+from parley_cli.up.members import Replicas, members_of, own_addresses
 from parley_cli.up.profiles import environment_of
 from parley_cli.up.terminal import Terminal
 
@@ -38,11 +40,12 @@ __all__ = ["up"]
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def up(profile: str, lan: str | None = None) -> int:
+async def up(profile: str, lan: str | None = None, replicas: Replicas | None = None) -> int:
     """Start everything, print the page's address, and wait for Ctrl-C, SIGTERM or the end of the terminal.
 
     A second signal ends all of it at once, without waiting for conversations.
 
+    `replicas` says how many of each process there are; None: one.
     `lan` is the address at which the network is to reach the page, "" to find it out, None for none.
     Returns 0; 1 when something could not start, which is told on standard error.
     """
@@ -60,10 +63,16 @@ async def up(profile: str, lan: str | None = None) -> int:
         network = open_lan(lan, environment) if lan is not None else None
         if network is not None:
             environment.update(network.settings(environment))
+        members = members_of(environment, replicas or Replicas())
+        check_own_ports(members)
 
         def listening() -> None:
             url = page_url(environment).replace("//127.0.0.1:", "//localhost:")
             terminal.say(f"Parley is listening: open {url} (Ctrl-C stops it)")
+            if own := own_addresses(members):
+                terminal.say(
+                    f"{len(own)} gateways share it; each has /metrics and /status of its own: {', '.join(own)}"
+                )
             if told:
                 terminal.say(told)
             if network is not None:
@@ -71,7 +80,7 @@ async def up(profile: str, lan: str | None = None) -> int:
             else:
                 _tell_others(environment, terminal)
 
-        await House(environment, terminal, stop, hurry).run(listening)
+        await House(members, terminal, stop, hurry).run(listening)
     except ParleyError as error:
         terminal.tell(str(error))
         return 1

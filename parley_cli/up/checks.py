@@ -10,11 +10,13 @@ from parley._tls import tls_of
 from parley.errors import InvalidInput, Unavailable, not_installed
 from parley_cli.probe import find_state
 from parley_cli.processes import GATEWAY, PROCESSES, edge_tls, page_url
+from parley_cli.up.members import OWN_PORT, taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parley_cli.processes import Process
+    from parley_cli.up.members import Member
 
 # Every process that serves has its metrics from it, and the command line can be installed without.
 _SERVING: Final = "prometheus_client"
@@ -39,6 +41,18 @@ async def check(environment: Mapping[str, str]) -> None:
             problem = find_problem(process.host(environment), port) if port else None
             if problem is not None:
                 await _raise(problem, process, variable, environment)
+
+
+def check_own_ports(members: tuple[Member, ...]) -> None:
+    """See whether each of several gateways can have the port that is its alone.
+
+    Raises:
+        Unavailable: one cannot.
+    """
+    found = taken(members)
+    if found is not None:
+        member, problem = found
+        raise Unavailable(explain(problem, member.process.host(member.environment), member.own_port, OWN_PORT))
 
 
 def lacks_packages(process: Process) -> bool:

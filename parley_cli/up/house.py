@@ -6,16 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from parley.errors import Unavailable
-from parley_cli.probe import until_serving
-from parley_cli.processes import LLAMACPP, LLM, PROCESSES
+from parley_cli.probe import until_listening, until_serving
+from parley_cli.processes import LLAMACPP, LLM
 from parley_cli.up import llamacpp
 from parley_cli.up.child import Child
+from parley_cli.up.members import own_address
 from parley_cli.up.supervision import Again, Exit, GiveUp, Restarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from parley_cli.processes import Process
+    from parley_cli.up.members import Member
     from parley_cli.up.terminal import Terminal
 
 # Large models take minutes; a process that hangs is told of, and not waited for without end.
@@ -30,14 +31,15 @@ class House:
     """The processes of one `parley up`."""
 
     def __init__(
-        self, environment: Mapping[str, str], terminal: Terminal, stop: asyncio.Event, hurry: asyncio.Event
+        self, members: tuple[Member, ...], terminal: Terminal, stop: asyncio.Event, hurry: asyncio.Event
     ) -> None:
-        """Start nothing yet; all ends when `stop` is set, and without waiting for anybody when `hurry` is."""
-        self._environment = environment
-        has_model = bool(environment.get(llamacpp.PORT))
-        self._processes = (LLAMACPP, *PROCESSES) if has_model else PROCESSES
+        """Start nothing yet; `members` are in the order in which they are started.
+
+        All ends when `stop` is set, and without waiting for anybody when `hurry` is.
+        """
+        self._members = members
         self._has_model = asyncio.Event()
-        if not has_model:
+        if all(member.process is not LLAMACPP for member in members):
             self._has_model.set()
         self._terminal = terminal
         self._stop = stop
@@ -54,7 +56,7 @@ class House:
             Unavailable: something could not be started.
         """
         async with asyncio.TaskGroup() as tasks:
-            keepers = [tasks.create_task(self._keep(process), name=process.module) for process in self._processes]
+            keepers = [tasks.create_task(self._keep(member), name=member.name) for member in self._members]
             starting = tasks.create_task(self._start(listening), name="start")
             await self._stop.wait()
             starting.cancel()
@@ -62,13 +64,13 @@ class House:
         if self._failure:
             raise Unavailable(self._failure)
 
-    async def _keep(self, process: Process) -> None:
-        restarts = Restarts(process.module)
-        if process is LLM:
+    async def _keep(self, member: Member) -> None:
+        restarts = Restarts(member.name)
+        if member.process is LLM:
             # It has its model loaded when it starts, so that must be there.
             await _first_of(self._has_model, self._stop)
         while not self._stop.is_set():
-            end = await self._run(process, restarts)
+            end = await self._run(member, restarts)
             if self._stop.is_set():
                 return
             match restarts.ended(end, _now(), at_start=not self._all_served.is_set()):
@@ -78,36 +80,39 @@ class House:
                     self._terminal.tell(told)
                     await self._stopped_within(after_seconds)
 
-    async def _run(self, process: Process, restarts: Restarts) -> Exit:
+    async def _run(self, member: Member, restarts: Restarts) -> Exit:
         """Run it once, to its end."""
         try:
-            child = await Child.start(process.module, self._environment, self._terminal)
+            child = await Child.start(member.process.module, member.environment, self._terminal)
         except OSError as error:
             return Exit(1, f"the system cannot start it: {error.strerror}")
-        self._children[process.module] = child
+        self._children[member.name] = child
         try:
             if self._stop.is_set():
                 child.terminate()
             async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._watch(process, restarts), name="health")
+                watching = tasks.create_task(self._watch(member, restarts), name="health")
                 end = await child.ended()
                 watching.cancel()
             return end
         finally:
             # Nothing that it has started may go on without it.
             child.kill()
-            del self._children[process.module]
+            del self._children[member.name]
 
-    async def _watch(self, process: Process, restarts: Restarts) -> None:
-        if process is LLAMACPP:
-            await llamacpp.until_healthy(self._environment)
+    async def _watch(self, member: Member, restarts: Restarts) -> None:
+        if member.process is LLAMACPP:
+            await llamacpp.until_healthy(member.environment)
             self._has_model.set()
+        elif member.own_port:
+            # At the port that they share any of them would answer.
+            await until_listening(*own_address(member))
         else:
-            await until_serving(self._environment, process)
+            await until_serving(member.environment, member.process)
         if told := restarts.serving(_now()):
             self._terminal.tell(told)
-        self._served.add(process.module)
-        if len(self._served) == len(self._processes):
+        self._served.add(member.name)
+        if len(self._served) == len(self._members):
             self._all_served.set()
 
     async def _start(self, listening: Callable[[], None]) -> None:
@@ -123,7 +128,7 @@ class House:
 
     @property
     def _missing(self) -> str:
-        return ", ".join(process.module for process in self._processes if process.module not in self._served)
+        return ", ".join(member.name for member in self._members if member.name not in self._served)
 
     def _fail(self, told: str) -> None:
         # Of several that fail for one cause the first one says it.
@@ -135,12 +140,12 @@ class House:
 
     async def _end(self, keepers: list[asyncio.Task[None]]) -> None:
         """End the gateway first, so that it can still say goodbye, then the others; kill what does not end."""
-        for process in reversed(self._processes):
-            if process.module in self._children:
-                self._children[process.module].terminate()
+        for member in reversed(self._members):
+            if member.name in self._children:
+                self._children[member.name].terminate()
         async with asyncio.TaskGroup() as tasks:
             hurried = tasks.create_task(self._hurry.wait(), name="hurry")
-            seconds = _drain_seconds(self._environment) + _STOP_SECONDS
+            seconds = _drain_seconds(self._members[-1].environment) + _STOP_SECONDS
             ended = tasks.create_task(_all_ended(keepers, seconds), name="end")
             await asyncio.wait([hurried, ended], return_when=asyncio.FIRST_COMPLETED)
             hurried.cancel()

@@ -89,7 +89,7 @@ class Restarts:
         if self._ends == _LOOP:
             again += (
                 f". It has ended {self._ends} times in a row, so this is no accident: "
-                f"`python -m {self._name}` shows all that it says, and `parley doctor` looks for the cause"
+                f"`python -m {self._name.split()[0]}` shows all that it says, and `parley doctor` looks for the cause"
             )
         return Again(after, f"{self._name} {end.why}; {again}")
 
