@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, cast
 
 import grpc.aio
@@ -55,12 +56,23 @@ class Handlers:
                 self.methods[f"/{service}/{name}"] = handler
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Messages of all streams, each with whatever its calls had to say at that time."""
+
+    received: int = 0
+    """From gateways."""
+    sent: int = 0
+    """To them."""
+
+
 class MultiplexServicer(MultiplexServiceServicer):
     """Serves what was registered."""
 
-    def __init__(self, handlers: Handlers) -> None:
-        """Serve the methods of `handlers`."""
+    def __init__(self, handlers: Handlers, traffic: Traffic | None = None) -> None:
+        """Serve the methods of `handlers`, and count the messages of all streams."""
         self._methods = handlers.methods
+        self._traffic = traffic or Traffic()
         self._connections: set[_Connection] = set()
         self._drains = False
 
@@ -76,7 +88,7 @@ class MultiplexServicer(MultiplexServiceServicer):
         """Calls of one caller."""
         async with statuses(context):
             peer = Peer(request_iterator, context)
-            connection = _Connection(self._methods, peer)
+            connection = _Connection(self._methods, peer, self._traffic)
             self._connections.add(connection)
             if self._drains:
                 connection.drain()
@@ -92,11 +104,15 @@ class _Connection:
     """One stream."""
 
     def __init__(
-        self, methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]], peer: Peer[ConnectRequest, ConnectResponse]
+        self,
+        methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]],
+        peer: Peer[ConnectRequest, ConnectResponse],
+        traffic: Traffic,
     ) -> None:
         self._methods = methods
         self._peer = peer
-        self._frames = FrameWriter(lambda frames: peer.write(ConnectResponse(frames=frames)))
+        self._traffic = traffic
+        self._frames = FrameWriter(self._write)
         self._calls: dict[int, _Call] = {}
         self._last_number = 0
         self._drains = self._is_half_closed = False
@@ -118,8 +134,13 @@ class _Connection:
         finally:
             self._frames.close()
 
+    def _write(self, frames: list[CallFrame]) -> Coroutine[Any, Any, object]:
+        self._traffic.sent += 1
+        return self._peer.write(ConnectResponse(frames=frames))
+
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         async for request in self._peer:
+            self._traffic.received += 1
             for frame in request.frames:
                 if frame.HasField("begin"):
                     self._begin(frame, tasks)
