@@ -37,11 +37,12 @@ from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
 from serving.metrics import loop_lag
 from serving.multiplex import SERVICE as MULTIPLEX
-from serving.multiplex import Handlers, MultiplexServicer
+from serving.multiplex import Handlers, MultiplexServicer, Traffic
 from serving.scrapes import guarded
 from serving.status import SERVICE as STATUS
 from serving.telemetry import Telemetry, open_telemetry
 from serving.tls import TlsSettings, server_credentials
+from serving.traffic import TrafficCollector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -114,12 +115,13 @@ async def serve(  # noqa: PLR0913 - a process has these parts
         StartError: the address or a port cannot be had.
         ParleyError: `load` failed.
     """
-    stopping = _stop_signal()
+    stopping, traffic = _stop_signal(), Traffic()
+    telemetry.registry.register(TrafficCollector(traffic))
     try:
         async with (
             _metrics(listen, telemetry),
             asyncio.TaskGroup() as tasks,
-            started(service, register, listen, status) as (port, ready),
+            started(service, register, listen, status, traffic) as (port, ready),
         ):
             await load()
             await ready()
@@ -138,10 +140,11 @@ async def started(
     register: Callable[[grpc.aio.Server], None],
     listen: Listen,
     status: StatusServicer | None = None,
+    traffic: Traffic | None = None,
 ) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
     """A listening server as a block: its port, and what to call when the service is ready.
 
-    With a `status` it also tells of itself to whoever runs it.
+    With a `status` it also tells of itself to whoever runs it; `traffic` counts the messages of shared streams.
 
     Raises:
         StartError: the address or the port cannot be had.
@@ -153,7 +156,7 @@ async def started(
     register(server)
     handlers = Handlers()
     register(cast("grpc.aio.Server", handlers))
-    multiplexed = MultiplexServicer(handlers)
+    multiplexed = MultiplexServicer(handlers, traffic)
     add_MultiplexServiceServicer_to_server(multiplexed, server)
     names = [service, MULTIPLEX, HEALTH, reflection.SERVICE_NAME]
     if status is not None:

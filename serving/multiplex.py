@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, cast
 
 import grpc.aio
@@ -55,12 +56,23 @@ class Handlers:
                 self.methods[f"/{service}/{name}"] = handler
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Messages of all streams, each with whatever its calls had to say at that time."""
+
+    received: int = 0
+    """From gateways."""
+    sent: int = 0
+    """To them."""
+
+
 class MultiplexServicer(MultiplexServiceServicer):
     """Serves what was registered."""
 
-    def __init__(self, handlers: Handlers) -> None:
-        """Serve the methods of `handlers`."""
+    def __init__(self, handlers: Handlers, traffic: Traffic | None = None) -> None:
+        """Serve the methods of `handlers`, and count the messages of all streams."""
         self._methods = handlers.methods
+        self._traffic = traffic or Traffic()
         self._connections: set[_Connection] = set()
         self._drains = False
 
@@ -75,7 +87,7 @@ class MultiplexServicer(MultiplexServiceServicer):
     ) -> None:
         """Calls of one caller."""
         async with statuses(context):
-            connection = _Connection(self._methods, request_iterator, context)
+            connection = _Connection(self._methods, request_iterator, context, self._traffic)
             self._connections.add(connection)
             if self._drains:
                 connection.drain()
@@ -95,13 +107,16 @@ class _Connection:
         methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]],
         requests: AsyncIterable[ConnectRequest],
         context: Context,
+        traffic: Traffic,
     ) -> None:
         self._methods = methods
         # Read and written without `Peer`, which costs a turn of the loop a message: a writer of frames is cancelled
         # nowhere, and a reader once in the life of a stream.
         self._requests = requests
         self._peer = Peer(requests, context)
-        self._frames = FrameWriter(lambda frames: context.write(ConnectResponse(frames=frames)))
+        self._context = context
+        self._traffic = traffic
+        self._frames = FrameWriter(self._write)
         self._calls: dict[int, _Call] = {}
         self._last_number = 0
         self._drains = self._is_half_closed = False
@@ -123,8 +138,13 @@ class _Connection:
         finally:
             self._frames.close()
 
+    def _write(self, frames: list[CallFrame]) -> Coroutine[Any, Any, object]:
+        self._traffic.sent += 1
+        return self._context.write(ConnectResponse(frames=frames))
+
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         async for request in self._requests:
+            self._traffic.received += 1
             for frame in request.frames:
                 if frame.HasField("begin"):
                     self._begin(frame, tasks)

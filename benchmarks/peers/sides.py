@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from contextlib import asynccontextmanager
@@ -120,7 +121,10 @@ async def _peer(side: Side, pinned: tuple[str, ...]) -> AsyncIterator[House]:
     [port] = free_ports(1)
     # taskset becomes what it starts, so this is the server's own process.
     process = await asyncio.create_subprocess_exec(
-        *(*pinned, str(python), "-m", f"benchmarks.peers.{side.module}", str(port)), cwd=_ROOT
+        *(*pinned, str(python), "-m", f"benchmarks.peers.{side.module}", str(port)),
+        cwd=_ROOT,
+        # Pipecat greets whoever imports it.
+        env={**os.environ, "LOGURU_LEVEL": "ERROR"},
     )
     try:
         async with asyncio.timeout(_START_SECONDS):

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
+from parley.conversation import Conversation
 from parley.errors import ParleyError, Unavailable
 from parley_cli.bench.ledger import Tally, joined
 from parley_cli.bench.session import Manner, Session
 from parley_cli.bench.utterances import make_utterances, silence
-from parley_cli.client import converse, open_http
+from parley_cli.client import open_http, open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from parley.conversation import Conversation
+    from parley.conversation import Request
+    from parley_cli.client import WebSocket
 
 _UTTERANCES: Final = 32
 # Many connect at once, and the gateway takes them one after the other.
@@ -175,8 +177,12 @@ async def _hold(pipe: Connection, part: Part) -> None:
         part.pcm,
     )
 
-    def new(talk: Conversation, number: int) -> Session:
-        return Session(talk, manner, tally, chance, silent=number < part.silent)
+    def new(socket: WebSocket, number: int) -> Session:
+        async def send(request: Request) -> None:
+            tally.sent += 1
+            await socket.send(request)
+
+        return Session(Conversation(send, socket), manner, tally, chance, silent=number < part.silent)
 
     try:
         async with AsyncExitStack() as stack:
@@ -201,13 +207,13 @@ async def _next(pipe: Connection) -> None:
 
 
 async def _opened(
-    stack: AsyncExitStack, http: aiohttp.ClientSession, part: Part, new: Callable[[Conversation, int], Session]
+    stack: AsyncExitStack, http: aiohttp.ClientSession, part: Part, new: Callable[[WebSocket, int], Session]
 ) -> list[Session]:
     """All sessions, opened side by side and ready."""
     sessions: list[Session] = []
 
     async def open_one(number: int) -> None:
-        session = new(await stack.enter_async_context(converse(part.url, http)), number)
+        session = new(await stack.enter_async_context(open_websocket(part.url, http)), number)
         await session.open()
         sessions.append(session)
 

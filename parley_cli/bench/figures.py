@@ -74,6 +74,10 @@ class Result:
     """Processor time of the four processes, as a share of one core."""
     cpu_per_session_minute: float | None
     """Processor seconds for one minute of one session."""
+    up_per_session_second: float
+    """WebSocket messages from a listener."""
+    down_per_session_second: float
+    """WebSocket messages to a listener."""
     idle_kb: float | None
     """Memory a session took before it spoke."""
     talking_kb: float | None
@@ -165,6 +169,12 @@ def table(result: Result) -> str:
             "",
         ),
         ("one core", _shown(result.cpu_percent, " %"), "", ""),
+        (
+            "WebSocket messages up a second",
+            f"{result.up_per_session_second:.1f}",
+            f"down {result.down_per_session_second:.1f}, a session",
+            "",
+        ),
         ("reply packets late", f"{result.late_packets}", f"replies that ran dry: {result.underruns}", ""),
         *_interruptions(result),
         *(
@@ -199,7 +209,8 @@ def _interruptions(result: Result) -> tuple[tuple[str, str, str, str], ...]:
 
 def _of_process(used: dict[str, float]) -> str:
     lag = f"loop late p50 {used['lag_p50_ms']:.1f}, p99 {used['lag_p99_ms']:.1f} ms"
-    return f"{lag}; {used['switches_per_session_second']:.0f} switches/s"
+    messages = f"; {used['messages_per_session_second']:.1f} messages/s" if used["messages_per_session_second"] else ""
+    return f"{lag}; {used['switches_per_session_second']:.0f} switches/s{messages}"
 
 
 def _silence(result: Result) -> str:

@@ -63,6 +63,10 @@ class Tally:
     """Replies in which a listener's buffer ran dry."""
     send_late_ms: list[float] = field(default_factory=list)
     """How much later than its time each packet of a microphone was sent: the fault of the bench itself."""
+    sent: int = 0
+    """WebSocket messages of the listeners."""
+    received: int = 0
+    """WebSocket messages to them."""
     interruptions: int = 0
     """Replies that a listener spoke into."""
     duck_ms: list[float] = field(default_factory=list)
@@ -92,6 +96,8 @@ def joined(tallies: Iterable[Tally]) -> Tally:
         whole.late_ms += each.late_ms
         whole.underruns += each.underruns
         whole.send_late_ms += each.send_late_ms
+        whole.sent += each.sent
+        whole.received += each.received
         whole.interruptions += each.interruptions
         whole.duck_ms += each.duck_ms
         whole.stop_ms += each.stop_ms

@@ -166,6 +166,8 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         stop_p99_ms=rounded(percentile(tally.stop_ms, 0.99), 1),
         cpu_percent=None if cpu is None else round(100 * cpu / talked, 1),
         cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
+        up_per_session_second=round(tally.sent / plan.sessions / talked, 1),
+        down_per_session_second=round(tally.received / plan.sessions / talked, 1),
         idle_kb=None if cost.idle_kb is None else round(cost.idle_kb, 1),
         talking_kb=None if cost.talking_kb is None else round(cost.talking_kb, 1),
         processes=cost.processes,

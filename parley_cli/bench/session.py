@@ -183,6 +183,7 @@ class Session:
             yield self._silence
 
     def _take(self, now: float, event: Event) -> None:
+        self._tally.received += 1
         match event:
             case AudioPacket():
                 self._ledger.arrived(self._listener.loudspeaker.reply, now)

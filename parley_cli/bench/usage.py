@@ -23,6 +23,7 @@ _METRICS_SUFFIX: Final = "_METRICS_PORT"
 _CPU: Final = "process_cpu_seconds_total"
 _MEMORY: Final = "process_resident_memory_bytes"
 _SWITCHES: Final = "process_context_switches_total"
+_MESSAGES: Final = "parley_stream_messages_total"
 _LAG: Final = "parley_loop_lag_seconds_bucket"
 # What follows a "#" within a line leads to a trace.
 _LINE: Final = re.compile(r"^(\w+)(?:\{(.*?)\})? (\S+)", re.MULTILINE)
@@ -39,6 +40,8 @@ class Usage:
     """Resident memory."""
     switches: float
     """Context switches of all its threads."""
+    messages: float = 0.0
+    """gRPC messages of the streams that it shares with gateways."""
     lag_buckets: Mapping[float, float] = field(default_factory=dict)
     """How late its event loop came to timers: how many each bound, in seconds, covers."""
 
@@ -51,6 +54,8 @@ class Share:
     """Processor time, as a share of one core."""
     switches_per_session_second: float
     """Context switches."""
+    messages_per_session_second: float
+    """gRPC messages, of a server, in both directions."""
     lag_p50_ms: float
     """How late its event loop came to timers, median."""
     lag_p99_ms: float
@@ -68,7 +73,8 @@ async def usage(http: aiohttp.ClientSession, url: str) -> dict[str, Usage] | str
             return page
         if not {_CPU, _MEMORY} <= values.keys():
             return page
-        found[module] = Usage(values[_CPU], values[_MEMORY], values.get(_SWITCHES, 0.0), lag)
+        switches, messages = (values.get(name, 0.0) for name in (_SWITCHES, _MESSAGES))
+        found[module] = Usage(values[_CPU], values[_MEMORY], switches, messages, lag)
     return found
 
 
@@ -81,6 +87,7 @@ def shares(before: Mapping[str, Usage], after: Mapping[str, Usage], seconds: flo
         found[module] = Share(
             round(100 * (last.cpu_seconds - first.cpu_seconds) / seconds, 1),
             round((last.switches - first.switches) / seconds / sessions, 1),
+            round((last.messages - first.messages) / seconds / sessions, 1),
             round(1000 * quantile(lag, 0.5), 2),
             round(1000 * quantile(lag, 0.99), 2),
         )

@@ -103,6 +103,8 @@ async def test_sessions_that_are_silent_take_no_turns_and_pcm_is_as_good_as_opus
     async with house(slow_writer()) as parley:
         result = await measure(Plan(parley.url, 4, 2.0, pcm=True, silent=0.75, processes=2, pids=(os.getpid(),)))
     assert (result.turns, result.unmeasured, result.errors) == (result.measured, {}, 0)
+    # Packets go up in every session, and replies come down in one.
+    assert 0 < result.down_per_session_second < result.up_per_session_second
     # One of the four speaks, and a turn takes more than a second.
     assert 1 <= result.turns <= 3
     assert list(result.processes) == [f"process {os.getpid()}"]

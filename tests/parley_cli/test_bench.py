@@ -173,7 +173,10 @@ def test_a_reply_that_had_been_sent_whole_stops_at_once() -> None:
 
 
 def test_what_several_processes_saw_is_told_as_one() -> None:
-    first, second = Tally([1.0], [2.0], underruns=1, duck_ms=[3.0]), Tally([4.0], [5.0], interruptions=2, stop_ms=[6.0])
+    first, second = (
+        Tally([1.0], [2.0], underruns=1, duck_ms=[3.0], sent=8),
+        Tally([4.0], [5.0], interruptions=2, stop_ms=[6.0], received=9),
+    )
     first.unmeasured[Reason.ERROR] += 1
     second.unmeasured[Reason.ERROR] += 2
     second.errors["away"] += 1
@@ -181,13 +184,15 @@ def test_what_several_processes_saw_is_told_as_one() -> None:
     assert (whole.delays_ms, whole.silences_ms, whole.underruns, whole.interruptions) == ([1.0, 4.0], [2.0, 5.0], 1, 2)
     assert (whole.duck_ms, whole.stop_ms, whole.turns) == ([3.0], [6.0], 5)
     assert (whole.unmeasured, whole.errors) == ({Reason.ERROR: 3}, {"away": 1})
+    assert (whole.sent, whole.received) == (8, 9)
 
 
 def test_what_a_process_used_is_that_between_two_looks() -> None:
-    before = Usage(10.0, 1e6, 1_000.0, {0.001: 100.0, 0.01: 100.0, math.inf: 100.0})
-    after = Usage(11.0, 3e6, 1_800.0, {0.001: 150.0, 0.01: 199.0, math.inf: 200.0})
+    before = Usage(10.0, 1e6, 1_000.0, 500.0, {0.001: 100.0, 0.01: 100.0, math.inf: 100.0})
+    after = Usage(11.0, 3e6, 1_800.0, 900.0, {0.001: 150.0, 0.01: 199.0, math.inf: 200.0})
     found = shares({"edge_gateway": before}, {"edge_gateway": after}, seconds=4.0, sessions=10)["edge_gateway"]
     assert (found.cpu_percent, found.switches_per_session_second) == (25.0, 20.0)
+    assert found.messages_per_session_second == 10.0
     assert (found.lag_p50_ms, found.lag_p99_ms) == (1.0, 10.0)
 
 
@@ -277,6 +282,8 @@ RESULT = Result(
     stop_p99_ms=None,
     cpu_percent=1.0,
     cpu_per_session_minute=0.6,
+    up_per_session_second=53.6,
+    down_per_session_second=32.2,
     idle_kb=None,
     talking_kb=299,
     processes={},

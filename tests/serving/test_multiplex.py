@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 import pytest
+from prometheus_client import CollectorRegistry
 
 from parley._frames import CREDIT, FrameWriter
 from parley._multiplexer import Multiplexer
@@ -18,6 +19,8 @@ from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub
 from serving.call_status import statuses
 from serving.calls import Peer
 from serving.grpc_server import Listen, started
+from serving.multiplex import Traffic
+from serving.traffic import TrafficCollector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Coroutine
@@ -131,7 +134,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(old_seconds: float = 600.0, drain_seconds: float = 60.0) -> AsyncIterator[House]:
+async def house(
+    old_seconds: float = 600.0, drain_seconds: float = 60.0, traffic: Traffic | None = None
+) -> AsyncIterator[House]:
     servicer = Servicer()
 
     def register(server: grpc.aio.Server) -> None:
@@ -139,7 +144,7 @@ async def house(old_seconds: float = 600.0, drain_seconds: float = 60.0) -> Asyn
 
     listen = Listen("127.0.0.1", 0, "PORT", 0, drain_seconds, LONGEST)
     async with AsyncExitStack() as server:
-        port, ready = await server.enter_async_context(started(SERVICE, register, listen))
+        port, ready = await server.enter_async_context(started(SERVICE, register, listen, traffic=traffic))
         await ready()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.TaskGroup() as tasks:
             found = House(servicer, channel, old_seconds, server)
@@ -173,6 +178,22 @@ async def test_calls_side_by_side_share_a_stream_and_hear_only_their_own() -> No
         first = streams(found)
         assert await talk("i") == [f"i{count}" for count in range(40)]
         assert streams(found) == first
+
+
+async def test_messages_of_shared_streams_are_counted_in_both_directions() -> None:
+    traffic, registry = Traffic(), CollectorRegistry()
+    registry.register(TrafficCollector(traffic))
+    async with house(traffic=traffic) as found:
+        async with found.call(and_then_wait(config("echo"), said("on"))) as responses:
+            assert (await anext(responses)).delta.text == "on"
+        before = {direction: counted(registry, direction) for direction in ("received", "sent")}
+        async with found.call(and_then_wait(config("echo"), said("on"))) as responses:
+            assert (await anext(responses)).delta.text == "on"
+        assert all(counted(registry, direction) > before[direction] > 0 for direction in before)
+
+
+def counted(registry: CollectorRegistry, direction: str) -> float:
+    return registry.get_sample_value("parley_stream_messages_total", {"direction": direction}) or 0.0
 
 
 async def test_a_caller_who_leaves_ends_their_handler_and_no_other() -> None:
