@@ -130,7 +130,8 @@ class Recognition:
             self._account()
 
     async def _step(self, window: NDArray[np.float32]) -> None:
-        probability = 0.0 if self._front_end.in_gap else self._vad.probability(window)
+        left_out = self._front_end.in_gap and not window.any()
+        probability = 0.0 if left_out else self._vad.probability(window)
         if self._turn is not None:
             self._turn.evidence.add(probability, self._endpointer.config.release_threshold)
         for event in self._endpointer.step(probability):

@@ -45,8 +45,7 @@ class FrontEnd:
         self._gap_end = first_sample
         """Where the last gap in the sound ends."""
         self.in_gap = False
-        """The last window has a gap in it. A client leaves out what is silent, so there is no voice to be heard in it;
-        and it is more silent than the room was, so nothing is to be learnt from it."""
+        """The last window has a gap in it: it is more silent than the room, so nothing is to be learnt from it."""
         self._turn_gain: float | None = None
         self._turn_first = first_sample
         self.sound = AudioBuffer(first_sample)
