@@ -29,6 +29,9 @@ _MESSAGE_SAMPLES: Final = round(0.08 * LISTENING_RATE_HZ)
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
+# Levels are counted by packets of 20 ms.
+_LEVEL_SAMPLES: Final = LISTENING_RATE_HZ // 50
+
 
 class Uplink:
     """The sound of one session's microphone, and what of it the ASR server may have to hear again."""
@@ -94,9 +97,9 @@ class Uplink:
             self.buffer.skip(sound.left_out_samples)
         if self.assistant is asr.Assistant.SPEAKING:
             # What was left out was as loud as what is sent of the silence around it: the room.
-            for _ in range(packet.left_out if sound.left_out_samples else 0):
-                self._levels.hear(level_db(sound.pcm))
-            self._levels.hear(level_db(sound.pcm))
+            level = level_db(sound.pcm)
+            for _ in range(1 + sound.left_out_samples // _LEVEL_SAMPLES):
+                self._levels.hear(level)
         times = packet.captured_unix_us, received_ns, decoded_ns
         self._add(sound.pcm, HeardPacket(0, 0, sound.gap_samples, sound.kept, *times))
         return len(sound.pcm) // SAMPLE_BYTES
