@@ -54,6 +54,7 @@ class Stream:
         self._began = asyncio.get_running_loop().time()
         self._end_sample = config.first_sample
         self._received = self._acknowledged = 0
+        self._acknowledged_end = config.first_sample
 
     async def take(self, request: asr.Request) -> None:
         """Take a request as it comes in; returns when the next one may come."""
@@ -64,7 +65,8 @@ class Stream:
             self._end_sample = max(self._end_sample, request.first_sample + samples)
             self._telemetry.arrived(self._end_sample)
         await self._backlog.put(request, max(samples, _LEAST_SAMPLES))
-        if self._received - self._acknowledged >= ACK_SAMPLES:
+        # Silence that the client left out is not received, and passes all the same.
+        if max(self._received - self._acknowledged, self._end_sample - self._acknowledged_end) >= ACK_SAMPLES:
             await self._acknowledge()
 
     def close(self) -> None:
@@ -117,5 +119,5 @@ class Stream:
             await self._recognition.settled()
 
     async def _acknowledge(self) -> None:
-        self._acknowledged = self._received
+        self._acknowledged, self._acknowledged_end = self._received, self._end_sample
         await self.emit(asr.AudioAck(self._recognition.accounted, self._received))

@@ -54,8 +54,7 @@ class FrontEnd:
         self._gap_end = first_sample
         """Where the last gap in the sound ends."""
         self.in_gap = False
-        """The last window has a gap in it. A client leaves out what is silent, so there is no voice to be heard in it;
-        and it is more silent than the room was, so nothing is to be learnt from it."""
+        """The last window has a gap in it: it is more silent than the room, so nothing is to be learnt from it."""
         self._turn_gain: float | None = None
         self._turn_first = first_sample
         self._silent_windows = 0
@@ -80,7 +79,7 @@ class FrontEnd:
     def windows(self) -> Iterator[NDArray[np.float32] | None]:
         """The windows that are whole by now, each float32 of shape (512,), as the voice detector is to hear them.
 
-        None: a window that it is not to hear: something was left out in it, or there have been only zeros for long.
+        None: a window that it is not to hear: all of it was left out, or there have been only zeros for long.
         """
         while (end := (first := self.sound.end_sample) + WINDOW_SAMPLES) <= self._received.end_sample:
             self.in_gap = first < self._gap_end
@@ -98,10 +97,7 @@ class FrontEnd:
             if self._highpass is not None and not self.in_gap:
                 window = self._highpass.filter(window)
             self.sound.append(to_s16le(window), first)
-            if self.in_gap:
-                yield None
-            else:
-                yield window if self._gain is None else self._gain.for_detector(window)
+            yield window if self._gain is None or self.in_gap else self._gain.for_detector(window)
 
     def learn(self, probability: float, endpointer: Endpointer, *, in_turn: bool) -> None:
         """Take what the voice detector said to the last window, and what `endpointer` made of it."""

@@ -32,6 +32,9 @@ _SILENT_MESSAGE_SAMPLES: Final = round(0.2 * LISTENING_RATE_HZ)
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
+# Levels are counted by packets of 20 ms.
+_LEVEL_SAMPLES: Final = LISTENING_RATE_HZ // 50
+
 
 class Uplink:
     """The sound of one session's microphone, and what of it the ASR server may have to hear again."""
@@ -116,7 +119,7 @@ class Uplink:
             level = level_db(pcm)
             if speaks:
                 # What was left out was as loud as what is sent of the silence around it: the room.
-                for _ in range(1 + packet.left_out if sound.left_out_samples else 1):
+                for _ in range(1 + sound.left_out_samples // _LEVEL_SAMPLES):
                     self._levels.hear(level)
             if not self._gate.is_silent(level):
                 self._is_silent = False

@@ -550,7 +550,9 @@ class TranscribeReady(_message.Message):
     max_chunk_bytes: _builtins.int
     """Largest chunk in bytes of PCM."""
     ack_samples: _builtins.int
-    """Sound after which an AudioAck is due, in samples received since the last one. 0: this server does not say."""
+    """Sound after which an AudioAck is due, in samples received, or passed over in gaps, since the last one. 0: this server
+    does not say.
+    """
     def __init__(
         self,
         *,

@@ -80,9 +80,7 @@ async def test_turns_before_and_after_it_are_where_they_are(gap: list[asr.Reques
         hiss = pcm(noise(-80, CHUNK_SAMPLES))
         slight = await heard(client, asr.Config(), *between(chunks((hiss, 20.0), first_sample=RATE_HZ), 20.0))
     assert len(positions(events)) == 2
-    # Of a window that a gap begins or ends in nothing is heard.
-    for found, expected in zip(positions(events), positions(slight), strict=True):
-        assert found == pytest.approx(expected, abs=512)
+    assert positions(events) == positions(slight)
 
 
 @pytest.mark.parametrize("gap", GAPS.values(), ids=GAPS)

