@@ -23,6 +23,7 @@ from asr_server.partials import TurnPartials
 from asr_server.pauses import Pauses
 from asr_server.transcriber import Transcriber
 from parley import asr
+from parley.audio import SAMPLE_BYTES
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -104,6 +105,16 @@ class Recognition:
     def forget_turn(self) -> None:
         """Unlearn what the last turn told of the speaker: it was not them, or no turn."""
         self._adaptive.forget_turn()
+
+    def goes_on(self, request: asr.Request) -> bool:
+        """Whether a request is sure to be gone through without waiting for the engine."""
+        if not isinstance(request, asr.Audio):
+            return not isinstance(request, asr.Flush)
+        end, last = self._endpointer, request.first_sample + len(request.pcm) // SAMPLE_BYTES
+        # Too little for a turn to begin and end in it, or to be too long.
+        is_brief = last - end.position <= _LIVE_SAMPLES
+        is_short = (last - end.first_sample) / RATE_HZ < end.config.soft_limit_seconds
+        return is_brief and (self._turn is None or (self._pauses.has_words and is_short))
 
     async def hear(self, audio: asr.Audio) -> None:
         """Take a run of sound.
