@@ -31,6 +31,11 @@ class Backlog(Generic[T]):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits, and nothing is gone through."""
+        return not self._busy and not self._waiting
+
     async def put(self, request: T, samples: int) -> None:
         """Take in a request as large as so many samples; returns when there is room for the next one."""
         self._waiting.append((request, samples))
@@ -71,8 +76,7 @@ class Backlog(Generic[T]):
             self._look_for_room()
 
     def _look_for_room(self) -> None:
-        is_idle = not self._busy and not self._waiting
-        if is_idle or (self._engine_waits and self._samples < self._most_samples):
+        if self.is_idle or (self._engine_waits and self._samples < self._most_samples):
             self._room.set()
         else:
             self._room.clear()

@@ -94,10 +94,18 @@ class Pauses:
         """Whether something was asked of the pause that has not been answered."""
         return self.current is not None and any(not task.done() for task in self._asked)
 
+    @property
+    def has_words(self) -> bool:
+        """Whether there is a pause of which all is known."""
+        if self.current is None or self.is_open:
+            return False
+        result = self.current.result
+        return result.done() and not isinstance(result.result(), ParleyError)
+
     async def settled(self) -> None:
         """Wait until all that was asked of the pause has been answered."""
-        if self.current is not None and (asked := self._asked):
-            await asyncio.wait(asked)
+        if self.is_open:
+            await asyncio.wait(self._asked)
 
     @property
     def _asked(self) -> list[asyncio.Task[None]]:

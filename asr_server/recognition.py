@@ -23,6 +23,7 @@ from asr_server.partials import TurnPartials
 from asr_server.pauses import Pauses
 from asr_server.transcriber import Transcriber
 from parley import asr
+from parley.audio import SAMPLE_BYTES
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -105,6 +106,11 @@ class Recognition:
         """Unlearn what the last turn told of the speaker: it was not them, or no turn."""
         self._adaptive.forget_turn()
 
+    def goes_on(self, request: asr.Request) -> bool:
+        """Whether a request is sure to be gone through without waiting for the engine."""
+        is_known = self._turn is None or self._pauses.has_words
+        return is_known and _ends_nothing_else(self._endpointer, request, in_turn=self._turn is not None)
+
     async def hear(self, audio: asr.Audio) -> None:
         """Take a run of sound.
 
@@ -133,16 +139,14 @@ class Recognition:
         Live, they would be known: sound that comes all at once was left out, is a file, or is sent again.
         """
         async with self._lock:
-            through = True
             for window in self._front_end.windows():
                 await self._step(window)
                 if self._pauses.is_open and self._front_end.waiting_samples > _LIVE_SAMPLES:
-                    through = False
-                    break
+                    return False
             if self._turn is not None:
                 self._begin_partial(self._turn)
             self._account()
-            return through
+            return True
 
     async def _step(self, window: NDArray[np.float32] | None) -> None:
         probability = 0.0 if window is None else await self._vad.probability(window)
@@ -207,8 +211,7 @@ class Recognition:
                 await self._show_partial(turn, text)
 
     async def _show_partial(self, turn: _Turn, text: str) -> None:
-        partial = turn.partials.stabilized(text)
-        end = self._endpointer
+        partial, end = turn.partials.stabilized(text), self._endpointer
         await self._client.emit(asr.Partial(end.turn, partial.text, partial.stable_characters, end.voiced_ms))
 
     def _begin_pause(self, speech_end: int) -> None:
@@ -228,8 +231,9 @@ class Recognition:
             if credible and said is not None and self._config.partials:
                 await self._show_partial(turn, said)
             looks = pause.looks if credible else None
-            text = pause.text if looks in _OVER else None
-            for event in end.expect(self._adaptive.silence_seconds(looks), text or ""):
+            for event in end.expect(
+                self._adaptive.silence_seconds(looks), (pause.text or "") if looks in _OVER else ""
+            ):
                 await self._on(event)
 
     async def _end(self, ended: Ended) -> None:
@@ -239,10 +243,9 @@ class Recognition:
         turn.partials.drop()
         audio = self._utterance(ended.first_sample, ended.speech_end_sample)
         pause = self._pauses.end(ended.speech_end_sample)
-        number, probability = self._endpointer.turn, turn.evidence.mean
         told = replace(ended, speech_end_sample=sharpened(self._front_end.sound, ended.speech_end_sample))
         with self._client.engine_works():
-            answer = await self._finals.answer(number, told, audio, pause, probability)
+            answer = await self._finals.answer(self._endpointer.turn, told, audio, pause, turn.evidence.mean)
         if isinstance(answer, asr.TurnDiscarded):
             self._adaptive.forget_turn()
         else:
@@ -259,3 +262,12 @@ class Recognition:
         self.accounted = self._endpointer.accounted
         self._front_end.forget(self.accounted)
         self._telemetry.forget(self.accounted)
+
+
+def _ends_nothing_else(end: Endpointer, request: asr.Request, *, in_turn: bool) -> bool:
+    """Whether a request can end no turn but by a pause: by its caller, by its length, or one that begins in it."""
+    if not isinstance(request, asr.Audio):
+        return not isinstance(request, asr.Flush)
+    last = request.first_sample + len(request.pcm) // SAMPLE_BYTES
+    is_short = not in_turn or (last - end.first_sample) / RATE_HZ < end.config.soft_limit_seconds
+    return is_short and last - end.position <= _LIVE_SAMPLES

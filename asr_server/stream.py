@@ -64,7 +64,11 @@ class Stream:
             self._received += samples
             self._end_sample = max(self._end_sample, request.first_sample + samples)
             self._telemetry.arrived(self._end_sample)
-        await self._backlog.put(request, max(samples, _LEAST_SAMPLES))
+        if self._backlog.is_idle and self._recognition.goes_on(request):
+            # Not by way of another task: that costs two turns of the event loop a message, one before a turn's end.
+            await self._go_through(request)
+        else:
+            await self._backlog.put(request, max(samples, _LEAST_SAMPLES))
         # Silence that the client left out is not received, and passes all the same.
         if max(self._received - self._acknowledged, self._end_sample - self._acknowledged_end) >= ACK_SAMPLES:
             await self._acknowledge()

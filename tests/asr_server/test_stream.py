@@ -11,19 +11,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from asr_server.engines.scripted import ScriptedEngine, ScriptedRecognizer
 from asr_server.front_end.front_end import FrontEndConfig
+from asr_server.metrics import AsrMetrics
+from asr_server.scheduler import Scheduler
+from asr_server.stream import Stream
+from asr_server.transcriber import Models
+from asr_server.turn_telemetry import TurnTelemetry
 from parley import asr
 from parley.audio import to_float32
+from serving.telemetry import Telemetry, new_provider
 from tests.asr_server.test_service import LOUD, QUIET, chunks, heard, names, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from numpy.typing import NDArray
 
     from asr_server.engine import Transcript
+    from serving.threads import Worker
 
 RATE_HZ = 16_000
 CHUNK_SAMPLES = 640
@@ -224,3 +232,48 @@ async def test_partials_after_a_turn_that_was_too_long_are_those_of_the_next() -
     started = [event for event in events if isinstance(event, asr.SpeechStarted)]
     assert [(event.turn, event.voiced_ms < 300) for event in started] == [(1, True), (2, True)]
     assert started[1].first_sample == ends[0].end_sample == ends[1].first_sample
+
+
+def at_once(step: Coroutine[object, object, None]) -> bool:
+    """Whether something is done without a turn of the event loop."""
+    try:
+        step.send(None)
+    except StopIteration:
+        return True
+    step.close()
+    return False
+
+
+async def test_sound_in_silence_and_a_turn_that_ends_on_known_words_take_no_turn_of_the_loop(worker: Worker) -> None:
+    telemetry = Telemetry(new_provider("test"), CollectorRegistry())
+    events: list[asr.Event] = []
+    partial = asyncio.Event()
+
+    async def write(event: asr.Event) -> None:
+        events.append(event)
+        if isinstance(event, asr.Partial):
+            partial.set()
+
+    models = Models(ScriptedEngine(("turn on the lamp",), 0.0), Scheduler(worker))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
+        stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
+        running = tasks.create_task(stream.run())
+        quiet, voice, pause, end = (
+            chunks((QUIET, 0.4)),
+            chunks((LOUD, 0.4), first_sample=6_400),
+            chunks((QUIET, 0.2), first_sample=12_800),
+            chunks((QUIET, 0.8), first_sample=16_000),
+        )
+        assert [at_once(stream.take(request)) for request in quiet] == [True] * len(quiet)
+        for request in (*voice, *pause):
+            await stream.take(request)
+        await partial.wait()
+        # What has waited for these words is gone through: that takes turns of the loop, and nothing else.
+        for _ in range(100):
+            await asyncio.sleep(0)
+        for request in end:
+            assert at_once(stream.take(request))
+        assert names(events)[-1] == "EndOfTurn"
+        stream.close()
+        await running
