@@ -72,7 +72,7 @@ async def shared(folder: Path, count: int) -> AsyncIterator[Shared]:
         "XDG_RUNTIME_DIR": str(folder),
     }
     connector = aiohttp.TCPConnector(limit=0)
-    async with AsyncExitStack() as stack, aiohttp.ClientSession(connector=connector) as http, asyncio.timeout(60):
+    async with AsyncExitStack() as stack, aiohttp.ClientSession(connector=connector) as http, asyncio.timeout(240):
         gateways = [
             await stack.enter_async_context(gateway_process(**settings, PARLEY_GATEWAY_METRICS_PORT=str(port)))
             for port in own_ports
@@ -130,7 +130,7 @@ async def test_a_gateway_that_was_not_asked_to_share_is_refused_and_lets_nobody_
         _, errors = await process.communicate()
         return process.returncode, errors.decode()
 
-    async with gateway_process() as alone, asyncio.timeout(60):
+    async with gateway_process() as alone, asyncio.timeout(240):
         ports = {"PARLEY_GATEWAY_PORT": str(alone.http_port), "PARLEY_GATEWAY_GRPC_PORT": str(free_ports(1)[0])}
         for reuse in ("0", "1"):
             status, errors = await ends(**ports, PARLEY_GATEWAY_REUSE_PORT=reuse)

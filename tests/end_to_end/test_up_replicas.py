@@ -29,7 +29,7 @@ async def test_several_of_each_serve_and_a_gateway_that_was_killed_is_named_and_
 ) -> None:
     own = str(two_free_ports())
     settings = {"PARLEY_GATEWAY_METRICS_PORT": own, "XDG_RUNTIME_DIR": str(short_folder)}
-    async with started("--gateways", "2", "--asr", "2", "--tts", "2", **settings) as up, asyncio.timeout(120):
+    async with started("--gateways", "2", "--asr", "2", "--tts", "2", **settings) as up, asyncio.timeout(240):
         await up.listening()
         assert [len(up.children(module)) for module in ("edge_gateway", "asr_server", "tts_server")] == [2, 2, 2]
         page = f"http://127.0.0.1:{up.environment['PARLEY_GATEWAY_PORT']}"
