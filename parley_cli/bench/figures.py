@@ -168,19 +168,9 @@ def table(result: Result) -> str:
             f"p95 {_shown(result.turn_p95_ms, ' ms')}",
             "",
         ),
-        ("one core", _shown(result.cpu_percent, " %"), "", ""),
-        (
-            "WebSocket messages up a second",
-            f"{result.up_per_session_second:.1f}",
-            f"down {result.down_per_session_second:.1f}, a session",
-            "",
-        ),
         ("reply packets late", f"{result.late_packets}", f"replies that ran dry: {result.underruns}", ""),
         *_interruptions(result),
-        *(
-            (f"  {name}", f"{each['cpu_percent']:.1f} %", _of_process(each), "")
-            for name, each in result.processes.items()
-        ),
+        *_use(result),
         ("errors", f"{result.errors}", "", ""),
         ("the bench's own CPU", f"{result.client_cpu_percent:.0f} %", "of one core", ""),
         ("the bench's packets late p99", _shown(result.client_late_p99_ms, " ms"), "its own fault", ""),
@@ -204,6 +194,18 @@ def _interruptions(result: Result) -> tuple[tuple[str, str, str, str], ...]:
     return (
         ("voice to duck p50", _shown(result.duck_p50_ms, " ms"), f"p99 {_shown(result.duck_p99_ms, ' ms')}", ""),
         ("voice to last packet p50", _shown(result.stop_p50_ms, " ms"), f"p99 {_shown(result.stop_p99_ms, ' ms')}", ""),
+    )
+
+
+def _use(result: Result) -> tuple[tuple[str, str, str, str], ...]:
+    down = f"down {result.down_per_session_second:.1f}, a session"
+    return (
+        ("one core", _shown(result.cpu_percent, " %"), "", ""),
+        *(
+            (f"  {name}", f"{each['cpu_percent']:.1f} %", _of_process(each), "")
+            for name, each in result.processes.items()
+        ),
+        ("WebSocket messages up a second", f"{result.up_per_session_second:.1f}", down, ""),
     )
 
 
