@@ -81,7 +81,7 @@ def microphone(frame: bytes) -> bytes:
 
 def is_loud(pcm: bytes) -> bool:
     """A voice is heard in it: what the bench says is a tone, or nothing at all."""
-    # A period of its tone has 80 samples, so its loudest sample is in the first 160, where there is a tone at all.
+    # A period of its tone has 80 samples, so every fifth one is enough.
     return max(map(abs, memoryview(pcm).cast("h")[::5]), default=0) > _LOUD
 
 

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -65,8 +65,6 @@ class Side:
     """Sound is PCM in both directions."""
     traced: bool = False
     """Spans are made and sent."""
-    settings: dict[str, str] = field(default_factory=dict)
-    """Variables that its processes get."""
 
 
 PARLEY: Final = Side("Parley, Opus, traced", traced=True)
@@ -106,7 +104,7 @@ async def _running(side: Side, cores: Cores) -> AsyncIterator[tuple[House, Seque
         return
     async with receiver(_pinned(cores.clients)) as sink:
         tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint} if side.traced else {"OTEL_SDK_DISABLED": "true"}
-        settings = {**_PARLEY, **tracing, **side.settings}
+        settings = {**_PARLEY, **tracing}
         async with open_checkout((*pinned, sys.executable), None, "scripted", settings) as house:
             yield house, ()
 

@@ -82,7 +82,7 @@ class Result:
     """Memory a session took before it spoke."""
     talking_kb: float | None
     """Memory a session took in the end."""
-    processes: dict[str, dict[str, float]]
+    processes: dict[str, dict[str, float | None]]
     """Of each process: processor time, context switches, and how late its event loop came to timers."""
     client_cpu_percent: float
     """Processor time of the bench itself, as a share of one core."""
@@ -168,19 +168,9 @@ def table(result: Result) -> str:
             f"p95 {_shown(result.turn_p95_ms, ' ms')}",
             "",
         ),
-        ("one core", _shown(result.cpu_percent, " %"), "", ""),
-        (
-            "WebSocket messages up a second",
-            f"{result.up_per_session_second:.1f}",
-            f"down {result.down_per_session_second:.1f}, a session",
-            "",
-        ),
         ("reply packets late", f"{result.late_packets}", f"replies that ran dry: {result.underruns}", ""),
         *_interruptions(result),
-        *(
-            (f"  {name}", f"{each['cpu_percent']:.1f} %", _of_process(each), "")
-            for name, each in result.processes.items()
-        ),
+        *_use(result),
         ("errors", f"{result.errors}", "", ""),
         ("the bench's own CPU", f"{result.client_cpu_percent:.0f} %", "of one core", ""),
         ("the bench's packets late p99", _shown(result.client_late_p99_ms, " ms"), "its own fault", ""),
@@ -207,10 +197,25 @@ def _interruptions(result: Result) -> tuple[tuple[str, str, str, str], ...]:
     )
 
 
-def _of_process(used: dict[str, float]) -> str:
-    lag = f"loop late p50 {used['lag_p50_ms']:.1f}, p99 {used['lag_p99_ms']:.1f} ms"
-    messages = f"; {used['messages_per_session_second']:.1f} messages/s" if used["messages_per_session_second"] else ""
-    return f"{lag}; {used['switches_per_session_second']:.0f} switches/s{messages}"
+def _use(result: Result) -> tuple[tuple[str, str, str, str], ...]:
+    down = f"down {result.down_per_session_second:.1f}, a session"
+    return (
+        ("one core", _shown(result.cpu_percent, " %"), "", ""),
+        *(
+            (f"  {name}", _shown(each["cpu_percent"], " %"), _of_process(each), "")
+            for name, each in result.processes.items()
+        ),
+        ("WebSocket messages up a second", f"{result.up_per_session_second:.1f}", down, ""),
+    )
+
+
+def _of_process(used: dict[str, float | None]) -> str:
+    told = [f"{used['switches_per_session_second'] or 0:.0f} switches/s"]
+    if used["lag_p50_ms"] is not None:
+        told.insert(0, f"loop late p50 {used['lag_p50_ms']:.1f}, p99 {used['lag_p99_ms']:.1f} ms")
+    if used["messages_per_session_second"]:
+        told.append(f"{used['messages_per_session_second']:.1f} messages/s")
+    return "; ".join(told)
 
 
 def _silence(result: Result) -> str:

@@ -121,7 +121,7 @@ class _Cost:
     cpu_seconds: float | None = None
     idle_kb: float | None = None
     talking_kb: float | None = None
-    processes: dict[str, dict[str, float]] = field(default_factory=dict)
+    processes: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
 
 def _cost(plan: Plan, course: _Course) -> _Cost:

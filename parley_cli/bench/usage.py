@@ -56,9 +56,9 @@ class Share:
     """Context switches."""
     messages_per_session_second: float
     """gRPC messages, of a server, in both directions."""
-    lag_p50_ms: float
-    """How late its event loop came to timers, median."""
-    lag_p99_ms: float
+    lag_p50_ms: float | None
+    """How late its event loop came to timers, median; None: it does not say."""
+    lag_p99_ms: float | None
     """The same, 99th percentile."""
 
 
@@ -88,8 +88,8 @@ def shares(before: Mapping[str, Usage], after: Mapping[str, Usage], seconds: flo
             round(100 * (last.cpu_seconds - first.cpu_seconds) / seconds, 1),
             round((last.switches - first.switches) / seconds / sessions, 1),
             round((last.messages - first.messages) / seconds / sessions, 1),
-            round(1000 * quantile(lag, 0.5), 2),
-            round(1000 * quantile(lag, 0.99), 2),
+            round(1000 * quantile(lag, 0.5), 2) if lag else None,
+            round(1000 * quantile(lag, 0.99), 2) if lag else None,
         )
     return found
 

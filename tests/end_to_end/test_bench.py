@@ -19,6 +19,7 @@ from edge_gateway.input import uplink
 from parley.conversation import AudioFormat, Encoding, SessionReady, event_to_json
 from parley.errors import ParleyError
 from parley_cli.bench import Plan, bench
+from parley_cli.bench.figures import table
 from parley_cli.bench.run import measure
 from tests.edge_gateway.rig import Script, Writer, house
 
@@ -107,7 +108,9 @@ async def test_sessions_that_are_silent_take_no_turns_and_pcm_is_as_good_as_opus
     assert 0 < result.down_per_session_second < result.up_per_session_second
     # One of the four speaks, and a turn takes more than a second.
     assert 1 <= result.turns <= 3
-    assert list(result.processes) == [f"process {os.getpid()}"]
+    [(name, used)] = result.processes.items()
+    assert (name, used["lag_p99_ms"]) == (f"process {os.getpid()}", None)
+    assert f"process {os.getpid()}" in table(result)
 
 
 async def test_when_nothing_could_be_measured_it_says_why_and_the_status_is_not_zero(

@@ -6,15 +6,12 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from parley.audio import write_wav
 from tests.parley.sound_files import encoded, tone
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Nobody listens there: what is refused is refused before anybody is asked.
 NOBODY = "127.0.0.1:1"
@@ -98,3 +95,11 @@ def test_a_number_that_cannot_be_is_named(arguments: tuple[str, ...], why: str) 
     status, printed, errors = parley(*arguments)
     assert (status, printed) == (2, "")
     assert why in errors
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
+@pytest.mark.parametrize("given", ["", "0", "-1", "1,", "gateway"])
+def test_a_bench_measures_processes_that_are_running(given: str) -> None:
+    status, out, errors = parley("bench", f"--pids={given}")
+    assert (status, out) == (2, "")
+    assert "is the number of no process that is running" in errors

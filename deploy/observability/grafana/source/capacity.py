@@ -147,6 +147,14 @@ def _processes(made: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines(
+                "Messages",
+                "gRPC messages a second, in streams of many calls. Busy gateways send longer messages, not many more.",
+                {"{{server}}": "sum by (server) (rate(parley_stream_messages_total[$__rate_interval]))"},
+                "none",
+            )
+        )
+        .with_panel(
+            lines(
                 "Processor",
                 "Cores that each process keeps busy.",
                 {"{{server}}": 'sum by (server) (rate(process_cpu_seconds_total{job="parley"}[$__rate_interval]))'},
