@@ -75,6 +75,8 @@ class StreamRequests:
 
     def begin(self, watch: AnswerWatch) -> None:
         """The server listens: it is sent all that it must have first in one go, so that no packet comes between."""
+        if self._watch is not None:
+            return
         self._watch, self._queued_samples = watch, 0
         self._uplink.pausing = False
         change = self.changes.ready()

@@ -951,3 +951,15 @@ async def test_who_says_no_more_does_not_wait_for_sound_that_was_given_up() -> N
         async with asyncio.timeout(9):
             await rig.recognition.finish()
         assert [(lost.first_sample, lost.end_sample) for lost in rig.lost] == [(0, SECOND)]
+
+
+@on_virtual_time
+async def test_a_server_that_says_twice_that_it_is_ready_is_sent_everything_once() -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        await rig.speak(0.4)
+        rig.recognition.reconfigure(HINTED)
+        rig.stream.say(READY)
+        await rig.speak(0.4)
+        assert is_contiguous(rig.stream)
+        assert rig.stream.requests.count(HINTED) == 1
