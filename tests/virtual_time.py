@@ -55,6 +55,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now_seconds
 
+    def hold_up(self, seconds: float) -> None:
+        """Let time pass in which nothing can run, as where something computes for long."""
+        self._clock.now_seconds += seconds
+
 
 def run(main: Coroutine[object, object, T]) -> T:
     """What `main` gives, on a loop of its own.
@@ -74,6 +78,13 @@ def on_virtual_time(test: Callable[P, Coroutine[object, object, T]]) -> Callable
         return run(test(*args, **kwargs))
 
     return run_test
+
+
+def hold_up(seconds: float) -> None:
+    """Hold the loop up for so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.hold_up(seconds)
 
 
 def now() -> float:

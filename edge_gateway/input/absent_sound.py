@@ -26,11 +26,13 @@ class AbsentSound:
 
     def turn_opens(self) -> None:
         """Sound is missed from now on."""
+        self._uplink.is_turn_open = True
         if self._timer is None:
             self._look()
 
     def turn_is_over(self) -> None:
         """No sound is missed any more."""
+        self._uplink.is_turn_open = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -130,7 +130,7 @@ class Recognition:
             while await self._one_stream():
                 await self._retries.pause()
         finally:
-            self._turn_closes()
+            self._absence.turn_is_over()
 
     async def _one_stream(self) -> bool:
         """One stream, from its opening to its end; False when another is of no use."""
@@ -147,7 +147,7 @@ class Recognition:
         finally:
             took_sound = self._requests.close()
         if self._uplink.is_turn_open:
-            self._turn_closes()
+            self._absence.turn_is_over()
             await self._emit(TurnLost())
         if self._relocation.is_due:
             self._retries.at_once()
@@ -216,10 +216,10 @@ class Recognition:
                 self._uplink.pausing = True
             case asr.SpeechStarted():
                 # Behind a turn that was too long there was no silence, and is no onset.
-                self._turn_opens()
+                self._absence.turn_opens()
             case asr.VoiceOnset():
                 self._uplink.pausing, self._unfinished = False, True
-                self._turn_opens()
+                self._absence.turn_opens()
                 packet = self._buffer.with_sample(event.sample)
             case asr.EndOfTurn():
                 self._requests.next_turn = event.turn + 1
@@ -237,16 +237,8 @@ class Recognition:
 
     def _turn_is_over(self, end_sample: int) -> None:
         self._uplink.pausing = self._unfinished = self._requests.is_flushed = False
-        self._turn_closes()
-        self._uplink.account_for(end_sample)
-
-    def _turn_opens(self) -> None:
-        self._uplink.is_turn_open = True
-        self._absence.turn_opens()
-
-    def _turn_closes(self) -> None:
-        self._uplink.is_turn_open = False
         self._absence.turn_is_over()
+        self._uplink.account_for(end_sample)
 
     async def _tell_of_loss(self) -> None:
         lost = self._uplink.take_lost()

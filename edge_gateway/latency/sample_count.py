@@ -22,6 +22,4 @@ class SampleCount:
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """What Prometheus is told."""
-        yield CounterMetricFamily(
-            "parley_audio_samples_received", "Samples from microphones, 16 kHz.", value=self.samples
-        )
+        yield CounterMetricFamily("parley_audio_samples_received", "Samples from microphones, 16 kHz.", self.samples)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_gateway.input.deadline import Deadline
-from tests.virtual_time import now, on_virtual_time, passed, until
+from tests.virtual_time import hold_up, now, on_virtual_time, passed, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,6 @@ class Watched:
     def _note(self) -> bool:
         self.passed_at.append(round(now(), 2))
         return self._passes()
-
-
-def held_up(seconds: float) -> None:
-    """Hold the loop up, as work does that takes long."""
-    loop = asyncio.get_running_loop()
-    clock = getattr(loop, "_clock")  # noqa: B009 - the test's own loop
-    clock.now_seconds += seconds
 
 
 @on_virtual_time
@@ -90,7 +83,7 @@ async def test_time_in_which_the_loop_was_held_up_does_not_count(begins: float) 
     watched = Watched()
     watched.due_in(3)
     await until(begins)
-    held_up(10)
+    hold_up(10)
     await passed(60)
     # It is known to a quarter of a second how long the loop was held up, and what came meanwhile is looked at first.
     assert [at - 13 for at in watched.passed_at] == [pytest.approx(0.0, abs=0.5)]
@@ -102,7 +95,7 @@ async def test_what_came_while_the_loop_was_held_up_is_looked_at_before_anybody_
     watched.due_in(3)
     await until(2.9)
     asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + 5.05, watched.deadline.set, None)
-    held_up(5)
+    hold_up(5)
     await passed(60)
     assert not watched.passed_at
 
@@ -113,5 +106,5 @@ async def test_a_loop_that_is_held_up_all_the_time_tells_of_a_dead_server_all_th
     watched.due_in(3)
     for _ in range(200):
         await passed(0.2)
-        held_up(0.2)
+        hold_up(0.2)
     assert watched.passed_at

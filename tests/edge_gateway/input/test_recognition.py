@@ -22,7 +22,7 @@ from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import AudioFormat, AudioPacket, Encoding
 from parley.errors import AudioLost, DeadlinePassed, EngineFailed, InvalidInput, ParleyError, Unavailable
 from tests.edge_gateway.in_memory import AsrStream, ScriptedAsr
-from tests.virtual_time import now, on_virtual_time, passed, run, settled
+from tests.virtual_time import hold_up, now, on_virtual_time, passed, run, settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -52,7 +52,7 @@ class Rig:
         decoders = CODECS.decoder_factory(AudioFormat(Encoding.PCM_S16LE, SECOND))
         self.levels = MicrophoneLevels()
         self.recognition = Recognition(self.server, config, Uplink(decoders, self.levels), self._emit)
-        self._sequence = 0
+        self.sequence = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -71,9 +71,9 @@ class Rig:
     def hear(self, packets: int = 1) -> None:
         """Packets of 20 ms, at once."""
         for _ in range(packets):
-            pcm = RAMP[2 * self._sequence % 1_000 :][: 2 * PACKET]
-            self.recognition.hear(AudioPacket(pcm, self._sequence), 0)
-            self._sequence += 1
+            pcm = RAMP[2 * self.sequence % 1_000 :][: 2 * PACKET]
+            self.recognition.hear(AudioPacket(pcm, self.sequence), 0)
+            self.sequence += 1
             self.heard += pcm
 
     async def speak(self, seconds: float) -> None:
@@ -963,3 +963,85 @@ async def test_a_server_that_says_twice_that_it_is_ready_is_sent_everything_once
         await rig.speak(0.4)
         assert is_contiguous(rig.stream)
         assert rig.stream.requests.count(HINTED) == 1
+
+
+# Silence shares messages, and a gateway that is held up blames nobody
+
+
+def quiet(rig: Rig, packets: int) -> None:
+    for _ in range(packets):
+        rig.recognition.hear(AudioPacket(bytes(2 * PACKET), rig.sequence), 0)
+        rig.sequence += 1
+        rig.heard += bytes(2 * PACKET)
+
+
+@on_virtual_time
+async def test_silence_under_a_reply_shares_messages_and_a_voice_takes_it_along_at_once() -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        rig.recognition.assistant(asr.Assistant.SPEAKING)
+        quiet(rig, 10)
+        assert len(rig.stream.sound) == 0
+        await settled()
+        assert [len(audio.pcm) for audio in rig.stream.sound] == [4 * 2 * PACKET] * 2
+        rig.hear()
+        await settled()
+        assert len(rig.stream.sound) == 3
+        assert rig.stream.pcm == rig.heard
+
+
+@on_virtual_time
+async def test_silence_before_a_turn_shares_a_message_of_a_fifth_of_a_second() -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        quiet(rig, 20)
+        await settled()
+        assert [len(audio.pcm) for audio in rig.stream.sound] == [10 * 2 * PACKET] * 2
+
+
+@on_virtual_time
+async def test_each_silent_packet_in_a_pause_goes_alone_since_the_end_of_the_turn_hangs_on_it() -> None:
+    rig = Rig(listens)
+    async with rig.running():
+        rig.hear(4)
+        rig.stream.say(asr.VoiceOnset(1, 0), asr.VoiceStopped(1, 900, 200))
+        await settled()
+        for sent in (2, 3, 4):
+            quiet(rig, 1)
+            await settled()
+            assert len(rig.stream.sound) == sent
+
+
+@pytest.mark.parametrize("seconds", [3.5, 20.0])
+@on_virtual_time
+async def test_a_gateway_that_is_held_up_reads_what_has_come_before_it_blames_the_server(seconds: float) -> None:
+    def slow(stream: AsrStream, request: asr.Request) -> None:
+        if isinstance(request, asr.Config):
+            stream.say(READY)
+
+    rig = Rig(slow)
+    async with rig.running():
+        rig.hear(60)
+        await settled()
+        acknowledged = asr.AudioAck(60 * PACKET, 60 * PACKET)
+        asyncio.get_running_loop().call_later(1, rig.stream.say, acknowledged)
+        await passed(0.1)
+        # The answer comes while nobody can read it.
+        hold_up(seconds)
+        await passed(60)
+        assert len(rig.server.streams) == 1
+    assert not rig.failures
+
+
+@on_virtual_time
+async def test_a_long_resend_is_decoded_as_the_server_takes_it() -> None:
+    rig = Rig(In(acknowledges_only, acknowledges_only))
+    rig.server.write_seconds = 0.01
+    async with rig.running():
+        rig.hear(50 * 60)
+        rig.stream.fail(GONE)
+        await passed(0.5)
+        assert len(rig.server.streams) == 2
+        assert rig.stream.samples < 10 * SECOND, "a minute in one go"
+        await passed(30)
+        assert rig.stream.pcm == rig.heard
