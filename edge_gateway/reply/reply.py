@@ -122,8 +122,6 @@ class Reply:
         self._at_work: set[str] = set()
         """Servers that have begun their part, and so record it."""
         self._deadline = SoundDeadline()
-        self._due: deque[tts.Request] = deque()
-        """What the TTS server is to be told next."""
 
     @property
     def failure(self) -> Failure | None:
@@ -170,8 +168,9 @@ class Reply:
 
     async def _speak_or_write(self, text: Generation | FixedText) -> None:
         """Have the text spoken; what cannot be is shown, so that nobody waits in silence."""
+        requests = _Requests(text, self._take, lambda error: self._failed("llm", error, anew=True))
         try:
-            await self._speak(text)
+            await self._speak(requests)
         except (ParleyError, TimeoutError) as error:
             self._failed("tts", error if isinstance(error, ParleyError) else _no_sound())
         failed = self.failure
@@ -183,49 +182,30 @@ class Reply:
         self.text_only = True
         await self.audience.catch_up()
         await self._wishes.allow()
-        while await self._request(text) is not None:
+        async for _ in requests:
             pass
 
-    async def _speak(self, text: Generation | FixedText) -> None:
-        async with (
-            self._deadline,
-            self._servers.tts.synthesize(self.brief.voice, _Requests(lambda: self._request(text))) as speech,
-        ):
+    async def _speak(self, requests: _Requests) -> None:
+        async with self._deadline, self._servers.tts.synthesize(self.brief.voice, requests) as speech:
             async for event in speech:
                 # What the listener's pace takes is not the server's time.
                 with self._deadline.paused():
                     await self._handle(event)
         self.words.finish(self.playout.sent_samples)
 
-    async def _request(self, text: Generation | FixedText) -> tts.Request | None:
-        """What the TTS server is told next, which the listener is told too; None at the end."""
-        while not self._due and not self.times.text_end_ns:
-            try:
-                piece = await text.next()
-            except ParleyError as error:
-                self._failed("llm", error, anew=True)
-                raise
-            await self._take(piece)
-        if self._due:
-            return self._due.popleft()
-        if not self.times.first_token_ns:
-            empty = EngineFailed("the llm server gave an empty reply")
-            self._failed("llm", empty, anew=True)
-            raise empty
-        return None
-
-    async def _take(self, piece: Piece) -> None:
+    async def _take(self, piece: Piece, due: deque[tts.Request]) -> None:
+        """Take a piece of the text; what of it is `due` to the TTS server is told to the listener too."""
         match piece:
             case llm.Delta():
-                self._due.append(piece.text)
+                due.append(piece.text)
                 await self._say(piece.text)
             case tts.SpeakNow():
-                self._due.append(piece)
+                due.append(piece)
             case llm.Ready() | llm.ToolUse() | llm.Finished():
                 await self._note(piece)
             case _:
                 if (adjust := await self._wishes.take(piece)) is not None:
-                    self._due.append(adjust)
+                    due.append(adjust)
 
     async def _note(self, event: llm.Ready | llm.ToolUse | llm.Finished) -> None:
         """Take what the LLM server tells of its own work."""
@@ -237,6 +217,8 @@ class Reply:
                 await self.audience.tell(ToolUsed(self.brief.number, event))
             case llm.Finished():
                 self.model, self.times.text_end_ns = event.model, clock_ns()
+                if not self.times.first_token_ns:
+                    raise EngineFailed("the llm server gave an empty reply")
                 self._deadline.text_is_complete()
 
     async def _say(self, text: str) -> None:
@@ -294,19 +276,36 @@ class Reply:
 
 
 class _Requests:
-    """What the TTS server is told, as it comes. A wait for the next that is given up loses nothing."""
+    """What the TTS server is told, as it is written. A wait for the next that is given up loses nothing."""
 
-    def __init__(self, take: Callable[[], Awaitable[tts.Request | None]]) -> None:
+    def __init__(
+        self,
+        text: Generation | FixedText,
+        take: Callable[[Piece, deque[tts.Request]], Awaitable[None]],
+        fail: Callable[[ParleyError], None],
+    ) -> None:
+        """Have each piece of `text` taken; `fail` is told why there is no more."""
+        self._text = text
         self._take = take
+        self._fail = fail
+        self._due: deque[tts.Request] = deque()
+        self._is_complete = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> tts.Request:
-        request = await self._take()
-        if request is None:
+        try:
+            while not self._due and not self._is_complete:
+                piece = await self._text.next()
+                self._is_complete = isinstance(piece, llm.Finished)
+                await self._take(piece, self._due)
+        except ParleyError as error:
+            self._fail(error)
+            raise
+        if not self._due:
             raise StopAsyncIteration
-        return request
+        return self._due.popleft()
 
 
 def _no_sound() -> ParleyError:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 import grpc.aio
 
+from parley._carried import CarriedCall
 from parley._channel import open_channel
 from parley._duplex import Translated, duplex, joined
-from parley._multiplexer import CarriedCall
 from parley._pushed import Pushed
 from parley.asr.wire import SERVICE, event_from_proto, languages_from_proto, request_to_proto
 from parley.errors import from_rpc

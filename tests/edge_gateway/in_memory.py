@@ -77,7 +77,7 @@ class Reader(Generic[E]):
 
     def __init__(self, events: AsyncGenerator[E, None], tasks: asyncio.TaskGroup) -> None:
         self._events = events
-        self._tasks = tasks
+        self._tasks: asyncio.TaskGroup = tasks
         self._asking: asyncio.Task[None] | None = None
         self._came: E | None = None
         self._ends: ParleyError | StopAsyncIteration | None = None

@@ -341,7 +341,7 @@ async def test_an_old_stream_takes_no_new_calls_and_ends_with_its_last_one() -> 
             assert not old.is_over  # type: ignore[attr-defined]
             await found.servicer.until_running(1)
         while not old.is_over:  # type: ignore[attr-defined]
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
 
 
 async def test_a_server_that_knows_no_such_streams_is_called_as_ever() -> None:

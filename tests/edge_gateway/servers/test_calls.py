@@ -354,6 +354,23 @@ async def test_speech_that_one_server_does_not_begin_is_spoken_by_another_with_a
         assert sum(len(event.pcm) for event in said if isinstance(event, tts.Audio)) > 0
 
 
+class Pieces:
+    """A text whose second half is written when the first server is gone."""
+
+    def __init__(self) -> None:
+        self.due = ["It ", "is ", "late."]
+
+    def __aiter__(self) -> Pieces:
+        return self
+
+    async def __anext__(self) -> str:
+        if not self.due:
+            raise StopAsyncIteration
+        if len(self.due) < 3:
+            await passed(0.5)
+        return self.due.pop(0)
+
+
 @on_virtual_time
 async def test_speech_whose_server_dies_before_any_sound_is_spoken_by_another_with_all_of_its_text() -> None:
     async def dies_with_text(pieces: asyncio.Queue[tts.Request | None]) -> AsyncGenerator[tts.Event, None]:
@@ -368,22 +385,6 @@ async def test_speech_whose_server_dies_before_any_sound_is_spoken_by_another_wi
             taken.append(piece)
         yield tts.Audio(bytes(2), 0)
         yield tts.Finished(1)
-
-    class Pieces:
-        """A text whose second half is written when the first server is gone."""
-
-        def __init__(self) -> None:
-            self.due = ["It ", "is ", "late."]
-
-        def __aiter__(self) -> Pieces:
-            return self
-
-        async def __anext__(self) -> str:
-            if not self.due:
-                raise StopAsyncIteration
-            if len(self.due) < 3:
-                await passed(0.5)
-            return self.due.pop(0)
 
     tried = 0
     for seed in range(5):
