@@ -13,7 +13,7 @@ import grpc.aio
 
 from parley._carried import CarriedCall
 from parley._channel import open_channel
-from parley._duplex import Translated, duplex, joined
+from parley._duplex import Translated, duplex
 from parley._pushed import Pushed
 from parley.asr.wire import SERVICE, event_from_proto, languages_from_proto, request_to_proto
 from parley.errors import from_rpc
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from parley._tls import Tls
     from parley.asr.events import Event, Languages
     from parley.asr.requests import Request
+
+    _Block = AbstractAsyncContextManager[AsyncIterator[asr_pb2.TranscribeResponse]]
 
 _METHOD: Final = f"/{SERVICE}/Transcribe"
 
@@ -82,19 +84,6 @@ class AsrClient:
         """A call begins at once: no connection has to be waited for."""
         return self._multiplexer is None or self._multiplexer.is_ready
 
-    def _call(
-        self,
-        first: asr_pb2.TranscribeRequest,
-        rest: AsyncIterable[asr_pb2.TranscribeRequest] | None,
-        *,
-        pushes: bool,
-    ) -> AbstractAsyncContextManager[AsyncIterator[asr_pb2.TranscribeResponse]]:
-        if self._multiplexer is None:
-            return duplex(self._stub.Transcribe, joined(first, rest), "asr")
-        return self._multiplexer.call(
-            _METHOD, asr_pb2.TranscribeResponse.FromString, first, rest, self._stub.Transcribe, pushes=pushes
-        )
-
     @asynccontextmanager
     async def transcribe(self, requests: AsyncIterable[Request]) -> AsyncIterator[AsyncIterator[Event]]:
         """Open a stream; the first request must be a `Config`, the first event is `Ready`.
@@ -105,24 +94,38 @@ class AsrClient:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
         admitted = asyncio.Event()
-        pushed = requests if isinstance(requests, Pushed) else None
-        if pushed is not None:
-            first, remaining = pushed.first, pushed.rest()
-        else:
-            remaining = aiter(requests)
-            first = await anext(remaining)
-        rest = _when_admitted(remaining, admitted)
-        async with self._call(request_to_proto(first), rest, pushes=pushed is not None) as responses:
+        call = self._plain(requests, admitted) if self._multiplexer is None else await self._carried(requests, admitted)
+        async with call as responses:
 
             def translate(response: asr_pb2.TranscribeResponse) -> Event | None:
                 if not admitted.is_set():
                     admitted.set()
-                    if pushed is not None and isinstance(responses, CarriedCall):
-                        call = responses
-                        pushed.attach(call, lambda request: call.push(request_to_proto(request)))
+                    if isinstance(requests, Pushed) and isinstance(responses, CarriedCall):
+                        carried = responses
+                        requests.attach(carried, lambda request: carried.push(request_to_proto(request)))
                 return event_from_proto(response)
 
             yield Translated(responses, translate)
+
+    def _plain(self, requests: AsyncIterable[Request], admitted: asyncio.Event) -> _Block:
+        return duplex(self._stub.Transcribe, _all(requests, admitted), "asr")
+
+    async def _carried(self, requests: AsyncIterable[Request], admitted: asyncio.Event) -> _Block:
+        assert self._multiplexer is not None  # noqa: S101 - asked of who has one
+        pushes = isinstance(requests, Pushed)
+        if isinstance(requests, Pushed):
+            first, remaining = requests.first, requests.rest()
+        else:
+            remaining = aiter(requests)
+            first = await anext(remaining)
+        return self._multiplexer.call(
+            _METHOD,
+            asr_pb2.TranscribeResponse.FromString,
+            request_to_proto(first),
+            _when_admitted(remaining, admitted),
+            self._stub.Transcribe,
+            pushes=pushes,
+        )
 
     async def languages(self) -> Languages:
         """The engine and the languages that it transcribes.
@@ -135,6 +138,16 @@ class AsrClient:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, "asr") from error
         return languages_from_proto(answer)
+
+
+async def _all(requests: AsyncIterable[Request], admitted: asyncio.Event) -> AsyncIterator[asr_pb2.TranscribeRequest]:
+    """The requests, the second one when the server is ready. The first may be long in coming, too."""
+    remaining = aiter(requests)
+    async for first in remaining:
+        yield request_to_proto(first)
+        break
+    async for request in _when_admitted(remaining, admitted):
+        yield request
 
 
 async def _when_admitted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,39 +10,39 @@ import pytest
 from asr_server.config import AsrConfig
 from asr_server.engines import open_engine
 from asr_server.engines.scripted import ComputingVad
-from asr_server.engines.silero import load_silero
+from asr_server.engines.silero import SileroVad, load_silero
 from serving.config import read
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from numpy.typing import NDArray
 
 LOUD = np.full(512, 0.3, dtype=np.float32)
 QUIET = np.zeros(512, dtype=np.float32)
 
 
 @pytest.mark.parametrize("detector", ["level", "silero"])
-def test_a_tone_is_voice_to_either(detector: str) -> None:
+async def test_a_tone_is_voice_to_either(detector: str) -> None:
     engine = open_engine(read(AsrConfig, {"PARLEY_ASR_ENGINE": "scripted", "PARLEY_SCRIPTED_ASR_VAD": detector}))
     engine.load()
     vad = engine.vad()
-    assert [vad.probability(window) for window in (QUIET, LOUD, QUIET)] == [0.0, 1.0, 0.0]
+    assert [await vad.probability(window) for window in (QUIET, LOUD, QUIET)] == [0.0, 1.0, 0.0]
     assert isinstance(vad, ComputingVad) is (detector == "silero")
 
 
-def test_silero_computes_every_window() -> None:
-    network = load_silero()
+async def test_silero_computes_every_window() -> None:
+    silero = load_silero()
 
-    class Watched:
-        """The network, and how often it was run."""
+    class Watched(SileroVad):
+        """The detector, and how often it was asked."""
 
-        runs = 0
+        heard_windows = 0
 
-        def run(self, *arguments: object) -> Any:  # noqa: ANN401 - as it comes from there
-            self.runs += 1
-            return network.run(*arguments)
+        async def probability(self, window: NDArray[np.float32]) -> float:
+            self.heard_windows += 1
+            return await super().probability(window)
 
-    watched = Watched()
-    vad = ComputingVad(cast("InferenceSession", watched))
-    for window in (LOUD, QUIET, LOUD):
-        vad.probability(window)
-    assert watched.runs == 3
+    watched = Watched(silero)
+    vad = ComputingVad(watched)
+    assert [await vad.probability(window) for window in (LOUD, QUIET, LOUD)] == [1.0, 0.0, 1.0]
+    assert watched.heard_windows == 3
+    assert watched.h.any()

@@ -146,6 +146,8 @@ def test_a_gap_is_heard_no_more_either() -> None:
     front_end.append(b"", SAMPLES + 20 * 16_000)
     assert not any(window is not None for window in front_end.windows())
     assert front_end.sound.end_sample == SAMPLES + 20 * 16_000
+
+
 @settings(max_examples=25)
 @given(st.integers(1, 60_000), st.integers(1, 20_000))
 def test_a_gap_is_silence_in_its_place_and_nothing_is_learnt_from_it(first: int, samples: int) -> None:

@@ -50,7 +50,7 @@ async def test_every_packet_is_sent_in_its_place_and_again_to_another_server() -
     for packet in packets():
         uplink.hear(packet, 0)
     uplink.flush()
-    uplink.connect(again.append)
+    again += uplink.connect(again.append)
     assert places(first) == places(again) == KEPT
     assert uplink.buffer.next_sample == 100 * PACKET
     for place in KEPT:
