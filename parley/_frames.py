@@ -9,6 +9,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc
 import grpc.aio
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class FrameWriter:
             waited: asyncio.Future[object] | None = sending.send(None)
         except StopIteration:
             self._sent()
-        except (grpc.aio.BaseError, asyncio.InvalidStateError, asyncio.CancelledError):
+        except (grpc.aio.BaseError, grpc.RpcError, asyncio.InvalidStateError, asyncio.CancelledError):
             self.close()
             self._sent()
         else:
