@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
 _TONE_HZ: Final = 200
 _LEVEL: Final = 12_000
+# A quiet room, as a microphone has it: -70 dB. Zeros would be left out of much that real silence costs.
+_ROOM_LEVEL: Final = 10
 _SPEECH_SECONDS: Final = (0.8, 1.6)
 # Until the codec has nothing more to say of the tone.
 _SILENT_PACKETS: Final = 10
@@ -40,8 +44,12 @@ def make_utterances(count: int, chance: random.Random, *, pcm: bool = False) -> 
 
 
 def silence(*, pcm: bool = False) -> bytes:
-    """A packet of silence, to begin with."""
-    return _encoder(pcm=pcm)(bytes(2 * PACKET_SAMPLES))
+    """A packet of a quiet room, to begin with."""
+    return _encoder(pcm=pcm)(_room(PACKET_SAMPLES).tobytes())
+
+
+def _room(samples: int) -> NDArray[np.int16]:
+    return np.random.default_rng(0).normal(0, _ROOM_LEVEL, samples).astype("<i2")
 
 
 def _encoder(*, pcm: bool) -> Callable[[bytes], bytes]:
@@ -58,8 +66,8 @@ def _utterance(chance: random.Random, encode: Callable[[bytes], bytes]) -> Utter
     first = chance.randrange(PACKET_SAMPLES)
     end = first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ)
     packets = -(-end // PACKET_SAMPLES) + _SILENT_PACKETS
-    pcm = np.zeros(packets * PACKET_SAMPLES, dtype="<i2")
+    pcm = _room(packets * PACKET_SAMPLES)
     seconds = np.arange(end - first) / MIC_RATE_HZ
-    pcm[first:end] = np.sin(2 * np.pi * _TONE_HZ * seconds) * _LEVEL
+    pcm[first:end] += (np.sin(2 * np.pi * _TONE_HZ * seconds) * _LEVEL).astype("<i2")
     runs = pcm.reshape(packets, PACKET_SAMPLES)
     return Utterance(tuple(encode(run.tobytes()) for run in runs), end)

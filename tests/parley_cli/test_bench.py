@@ -231,7 +231,10 @@ def test_pcm_is_the_same_tone_at_the_rate_that_servers_listen_at() -> None:
     sound = np.frombuffer(b"".join(pcm.packets), dtype="<i2")
     loud = np.flatnonzero(np.abs(sound) > 6_000)
     assert abs(loud[-1] - pcm.end_sample / 3) < 80
-    assert set(silence(pcm=True)) == set(pcm.packets[-1]) == {0}
+    # A quiet room, and no zeros, of which much costs nothing.
+    for packet in (silence(pcm=True), pcm.packets[-1]):
+        room = np.frombuffer(packet, dtype="<i2")
+        assert 5 < np.std(room) < 20
 
 
 tells_of_processes = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
