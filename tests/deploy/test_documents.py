@@ -70,10 +70,10 @@ def test_the_guide_has_every_variable_that_compose_asks_for_and_no_other() -> No
 
 def test_a_default_that_the_guide_names_is_that_of_compose() -> None:
     text = read(ROOT / "compose.yaml")
-    assert "${PARLEY_MAX_SESSIONS:-100}" in text
+    assert "${PARLEY_MAX_SESSIONS:-auto}" in text
     assert "${PARLEY_GATEWAY_PORT:-8080}" in text
     assert f"{COMPOSE['name']}_models:/models" in read(GUIDE)
-    assert re.search(r"`PARLEY_MAX_SESSIONS` \| .*; 100 if nothing is said", read(GUIDE))
+    assert re.search(r"`PARLEY_MAX_SESSIONS` \| .*event loop.*, if nothing is said", read(GUIDE))
     assert "another port than 8080" in read(GUIDE)
 
 
