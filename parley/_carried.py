@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from parley._frames import Allowance, Consumption
+from parley._frames import Allowance, Consumption, cost
 from parley.errors import EngineFailed, Overloaded, ParleyError, from_status
 from parley.v1.multiplex_pb2 import CallFrame
 
@@ -43,7 +43,8 @@ class CarriedCall(Generic[Response]):
         self._hop = hop
         self._max_message_bytes = max_message_bytes
         self._failure: ParleyError | None = None
-        self._come: deque[Response] = deque()
+        self._come: deque[tuple[Response, int]] = deque()
+        """Responses, and what each cost."""
         self._changed = asyncio.Event()
         self._allowance = Allowance()
         self._consumption = Consumption()
@@ -57,7 +58,6 @@ class CarriedCall(Generic[Response]):
 
     def push(self, request: Message) -> None:
         """Send a request at once; there must be room."""
-        self._allowance.left -= 1
         self.send(request)
 
     def begin(self, method: str, first: Message, *, is_all: bool = False) -> None:
@@ -67,7 +67,7 @@ class CarriedCall(Generic[Response]):
         message = self._serialized(first)
         if message is None:
             return
-        self._allowance.left -= 1
+        self._allowance.spend(message)
         frames = [CallFrame(call=self.number, begin=method), CallFrame(call=self.number, message=message)]
         if is_all:
             frames.append(CallFrame(call=self.number, half_close=True))
@@ -78,7 +78,7 @@ class CarriedCall(Generic[Response]):
         match frame.WhichOneof("frame"):
             case "message":
                 try:
-                    self._come.append(self._parse(frame.message))
+                    self._come.append((self._parse(frame.message), cost(frame.message)))
                 except DecodeError:
                     self.finish(EngineFailed(f"the {self._hop} server sent what is no message of this call"))
                 self._changed.set()
@@ -103,7 +103,7 @@ class CarriedCall(Generic[Response]):
         messages = aiter(requests)
         try:
             async for request in messages:
-                await self._allowance.spend()
+                await self._allowance.room()
                 if self.is_over:
                     return
                 self.send(request)
@@ -120,6 +120,7 @@ class CarriedCall(Generic[Response]):
     def send(self, request: Message) -> None:
         """Send a request, for which there is credit."""
         if not self.is_over and (message := self._serialized(request)) is not None:
+            self._allowance.spend(message)
             self._frames.put(CallFrame(call=self.number, message=message))
 
     def _serialized(self, request: Message) -> bytes | None:
@@ -143,7 +144,8 @@ class CarriedCall(Generic[Response]):
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        due = self._consumption.take()
+        response, taken = self._come.popleft()
+        due = self._consumption.take(taken)
         if due and not self.is_over:
             self._frames.put(CallFrame(call=self.number, credit=due))
-        return self._come.popleft()
+        return response

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from parley.v1.multiplex_pb2 import CallFrame
 
 CREDIT: Final = 16
-"""Messages of a call that each side may send before the other one has taken any, as the protocol says."""
+"""What each side of a call may send before the other one has taken any, as the protocol says."""
+
+_CREDIT_BYTES: Final = 4096
 
 FRAME_BYTES: Final = 1024
 """How much longer than the longest message of a call a message of the stream may be."""
@@ -134,37 +136,46 @@ def _in_turn(frames: list[CallFrame]) -> list[CallFrame]:
     return [frames[place] for _, place in sorted(places)]
 
 
+def cost(message: bytes) -> int:
+    """What a message takes of the credit: a long one more, since sound that waits takes memory, and is made in vain."""
+    return 1 + len(message) // _CREDIT_BYTES
+
+
 class Allowance:
-    """How many messages of a call may still be sent."""
+    """What of a call may still be sent."""
 
     def __init__(self) -> None:
-        """As many as the protocol begins with."""
+        """As much as the protocol begins with."""
         self.left = CREDIT
+        """Below 0 after a message that took more than there was."""
         self._more = asyncio.Event()
 
-    async def spend(self) -> None:
-        """Wait until a message may be sent, and count it."""
-        while not self.left:
+    async def room(self) -> None:
+        """Wait until a message may be sent."""
+        while self.left <= 0:
             self._more.clear()
             await self._more.wait()
-        self.left -= 1
 
-    def add(self, messages: int) -> None:
-        """The other side has taken so many."""
-        self.left += messages
+    def spend(self, message: bytes) -> None:
+        """Count a message that is sent."""
+        self.left -= cost(message)
+
+    def add(self, credit: int) -> None:
+        """The other side has taken so much."""
+        self.left += credit
         self._more.set()
 
 
 class Consumption:
-    """Counts the messages of a call that were taken, and says when the other side is to be given credit for them."""
+    """Counts what of a call was taken, and says when the other side is to be given credit for it."""
 
     def __init__(self) -> None:
-        """None were taken."""
+        """Nothing was taken."""
         self._taken = 0
 
-    def take(self) -> int:
-        """A message was taken; gives the credit that is due, which is mostly none."""
-        self._taken += 1
+    def take(self, taken: int) -> int:
+        """A message that cost so much was taken; gives the credit that is due, which is mostly none."""
+        self._taken += taken
         if self._taken < CREDIT // 2:
             return 0
         due, self._taken = self._taken, 0

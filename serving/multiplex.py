@@ -16,7 +16,7 @@ import grpc.aio
 from google.rpc import status_pb2
 
 from parley._duplex import first_of
-from parley._frames import CREDIT, Allowance, Consumption, FrameWriter
+from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
 from parley.errors import InvalidInput, NotFound, ParleyError, ShuttingDown, TooLarge, to_status
 from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
@@ -276,26 +276,30 @@ class _Call(Carried):
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        due = self._consumption.take()
+        message = self._come.popleft()
+        due = self._consumption.take(cost(message))
         if due:
             self._frames.put(CallFrame(call=self.number, credit=due))
-        return self._parse(self._come.popleft())
+        return self._parse(message)
 
     async def write(self, message: Message) -> None:
-        await self._allowance.spend()
-        self._frames.put(CallFrame(call=self.number, message=self._serialize(message)))
+        await self._allowance.room()
+        self._frames.put(self._frame(message))
 
     @property
     def is_idle(self) -> bool:
         return self._allowance.left > 0 and self._frames.is_idle
 
     def push(self, message: Message) -> None:
-        self._allowance.left -= 1
-        self._frames.put(CallFrame(call=self.number, message=self._serialize(message)))
+        self._frames.put(self._frame(message))
 
     def put_soon(self, message: Message) -> None:
-        self._allowance.left -= 1
-        self._frames.put_soon(CallFrame(call=self.number, message=self._serialize(message)))
+        self._frames.put_soon(self._frame(message))
+
+    def _frame(self, message: Message) -> CallFrame:
+        serialized = self._serialize(message)
+        self._allowance.spend(serialized)
+        return CallFrame(call=self.number, message=serialized)
 
     async def abort(self, _code: object, _details: str, trailing: tuple[tuple[str, bytes], ...]) -> NoReturn:
         raise _Aborted(trailing[0][1])

@@ -84,9 +84,11 @@ class CallFrame(_message.Message):
     begin: _builtins.str
     """From the caller: it begins. The method's full name, as "/parley.v1.AsrService/Transcribe"."""
     message: _builtins.bytes
-    """From both: a message of that method. Each side may send 16 of a call before it is given more credit for that call."""
+    """From both: a message of that method. Each side begins a call with a credit of 16, and may send while any is left. A
+    message takes 1, and 1 more for each 4096 bytes that are full.
+    """
     credit: _builtins.int
-    """From both: so many more messages of the call may be sent."""
+    """From both: so much more credit for the call, of messages that were taken."""
     half_close: _builtins.bool
     """From the caller: no more requests will come."""
     cancel: _builtins.bool

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from parley._frames import CREDIT, FrameWriter
+from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
 from parley._multiplexer import Multiplexer
 from parley.errors import EngineFailed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
 from parley.v1 import llm_pb2, llm_pb2_grpc
@@ -216,6 +216,20 @@ async def test_a_caller_who_does_not_read_holds_up_their_own_server_and_no_other
         for _ in range(5 * CREDIT):
             await anext(unread)
         assert found.servicer.written >= 5 * CREDIT
+
+
+def test_long_messages_take_more_of_the_credit_and_give_it_back() -> None:
+    assert [cost(bytes(size)) for size in (0, 4_095, 4_096, 9_600, 60 * 1024)] == [1, 1, 2, 3, 16]
+    allowance, consumption = Allowance(), Consumption()
+    for sent in range(1, 7):
+        allowance.spend(bytes(9_600))
+        assert allowance.left == CREDIT - 3 * sent
+    # A fifth of a second of sound each: no more than about a second is on its way.
+    assert allowance.left < 0
+    given = [consumption.take(cost(bytes(9_600))) for _ in range(6)]
+    assert given == [0, 0, 9, 0, 0, 9]
+    allowance.add(sum(given))
+    assert allowance.left == CREDIT
 
 
 async def test_a_server_that_does_not_read_holds_up_its_own_caller_and_no_other_call() -> None:
