@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
-from edge_gateway.capacity.loop_watch import watched_loop
+from edge_gateway.capacity.lateness import PERIOD_SECONDS
 from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
@@ -38,6 +39,7 @@ from parley.conversation import SERVICE
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
+from serving.loop_timer import loop_timer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,7 +74,9 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         async def load() -> None:
             await stack.enter_async_context(_opened(runner, config, admission))
             # Not before: what a gateway does until it serves holds up nobody.
-            stack.enter_context(watched_loop(admission.timer))
+            stack.enter_context(
+                loop_timer(PERIOD_SECONDS, lambda now, late: admission.timer(now, late, time.thread_time()))
+            )
 
         async def drain() -> None:
             await admission.drain(config.drain_seconds)

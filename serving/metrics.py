@@ -6,7 +6,6 @@ another.
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import trace
 from prometheus_client import Counter, Gauge, Histogram
 
+from serving.loop_timer import loop_timer
 from serving.telemetry import context_of
 
 if TYPE_CHECKING:
@@ -70,33 +70,9 @@ def queue_depth(telemetry: Telemetry, service: str) -> Gauge:
 def loop_lag(telemetry: Telemetry, service: str, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """Measure in this block, four times a second, how late the event loop comes to a timer; `clock` is in seconds."""
     described = "How late the event loop came to a timer: what everything that it does had to wait."
-    watch = _LagWatch(_histogram(telemetry, "parley_loop_lag_seconds", described, _SHORT_BUCKETS, service), clock)
-    try:
+    lag = _histogram(telemetry, "parley_loop_lag_seconds", described, _SHORT_BUCKETS, service)
+    with loop_timer(_LAG_SECONDS, lambda _, late_seconds: lag.observe(late_seconds), clock):
         yield
-    finally:
-        watch.stop()
-
-
-class _LagWatch:
-    """A timer that is set anew whenever it goes off."""
-
-    def __init__(self, lag: Histogram, clock: Callable[[], float]) -> None:
-        self._lag = lag
-        self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._due, self._timer = self._next(clock())
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _come(self) -> None:
-        now = self._clock()
-        # A loop counts from when it last looked at its own clock, and so may come a little early.
-        self._lag.observe(max(0.0, now - self._due))
-        self._due, self._timer = self._next(now)
-
-    def _next(self, now: float) -> tuple[float, asyncio.TimerHandle]:
-        return now + _LAG_SECONDS, self._loop.call_later(_LAG_SECONDS, self._come)
 
 
 class Workload:

@@ -117,3 +117,20 @@ def _virtual_loop() -> VirtualLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "on another loop this would be a nap"
     return loop
+
+
+async def pass_by(seconds: float) -> None:
+    """Let so much time pass."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+
+
+class Blocked:
+    """A clock beside the loop's own: what blocks the loop moves it, and the loop does not see it."""
+
+    def __init__(self) -> None:
+        self.ahead_seconds = 0.0
+
+    def __call__(self) -> float:
+        return asyncio.get_running_loop().time() + self.ahead_seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 
 import pytest
@@ -12,7 +11,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from serving.metrics import Workload, cancel_to_idle, exemplar, exemplar_of, loop_lag
 from serving.telemetry import SpanIdentity, Telemetry, new_provider
-from tests.virtual_time import on_virtual_time
+from tests.virtual_time import Blocked, on_virtual_time, pass_by
 
 ID = 0x4BF92F3577B34DA6A3CE929D0E0E4736
 
@@ -24,22 +23,6 @@ def telemetry() -> Telemetry:
 
 def sample(telemetry: Telemetry, name: str, **labels: str) -> float:
     return telemetry.registry.get_sample_value(name, {"service": "llm", **labels}) or 0.0
-
-
-async def pass_by(seconds: float) -> None:
-    over = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, over.set)
-    await over.wait()
-
-
-class Blocked:
-    """A clock beside the loop's own: what blocks the loop moves it, and the loop does not see it."""
-
-    def __init__(self) -> None:
-        self.ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return asyncio.get_running_loop().time() + self.ahead_seconds
 
 
 @pytest.mark.parametrize("blocked_seconds", [0.0, 0.004, 0.3])
