@@ -98,12 +98,6 @@ class ToolCalls:
         """True while the model waits for a result, or has one before it that it has not taken yet."""
         return bool(self._waiting) or not self._results.empty()
 
-    async def call(self, call: llm.ToolCall) -> None:
-        """Have a function called, unless the same call was made before."""
-        record = self.enter(call)
-        if record is not None:
-            await self.ask(record)
-
     def enter(self, call: llm.ToolCall) -> CallRecord | None:
         """Note that the model waits for a function; gives what the client is to be asked, None: it was already."""
         for record in self._records:

@@ -37,6 +37,13 @@ class Client:
         self.asked.append(call)
 
 
+async def call(tools: ToolCalls, wanted: ToolCall) -> None:
+    """The model wants a function called, as `Generation` has it done."""
+    record = tools.enter(wanted)
+    if record is not None:
+        await tools.ask(record)
+
+
 async def results_of(tools: ToolCalls) -> list[tuple[str, str]]:
     """What the model has been given so far: its name of the call, and the result."""
     given: list[tuple[str, str]] = []
@@ -53,7 +60,7 @@ async def results_of(tools: ToolCalls) -> list[tuple[str, str]]:
 async def test_a_function_is_asked_for_by_a_name_of_the_session_and_answered_by_the_models() -> None:
     client = Client()
     tools = client.calls(3)
-    await tools.call(LIGHT_ON)
+    await call(tools, LIGHT_ON)
     assert client.asked == [ToolCall("3:1", "light", '{"on": true}')]
     waits = [tools.waits]
     tools.deliver(client.ledger.answer(ToolResult("3:1", "done")))
@@ -69,7 +76,7 @@ async def test_models_that_number_each_round_from_one_never_name_two_calls_alike
     client = Client()
     first, second = client.calls(1), client.calls(12)
     for tools in (first, second, first):
-        await tools.call(ToolCall("1", "light", f'{{"step": {len(client.asked)}}}'))
+        await call(tools, ToolCall("1", "light", f'{{"step": {len(client.asked)}}}'))
     assert [call.id for call in client.asked] == ["1:1", "12:1", "1:2"]
 
 
@@ -77,11 +84,11 @@ async def test_models_that_number_each_round_from_one_never_name_two_calls_alike
 async def test_the_same_function_with_the_same_arguments_is_called_once_and_answers_everyone() -> None:
     client = Client()
     tools = client.calls(1)
-    await tools.call(LIGHT_ON)
-    await tools.call(ToolCall("b", LIGHT_ON.name, LIGHT_ON.arguments_json))
+    await call(tools, LIGHT_ON)
+    await call(tools, ToolCall("b", LIGHT_ON.name, LIGHT_ON.arguments_json))
     assert len(client.asked) == 1
     tools.deliver(client.ledger.answer(ToolResult("1:1", "done")))
-    await tools.call(ToolCall("c", LIGHT_ON.name, LIGHT_ON.arguments_json))
+    await call(tools, ToolCall("c", LIGHT_ON.name, LIGHT_ON.arguments_json))
     assert len(client.asked) == 1
     assert await results_of(tools) == [("a", "done"), ("b", "done"), ("c", "done")]
     assert not tools.waits
@@ -92,8 +99,8 @@ async def test_the_same_function_with_the_same_arguments_is_called_once_and_answ
 async def test_another_function_or_other_arguments_are_another_call(other: ToolCall) -> None:
     client = Client()
     tools = client.calls(1)
-    await tools.call(LIGHT_ON)
-    await tools.call(other)
+    await call(tools, LIGHT_ON)
+    await call(tools, other)
     assert [call.id for call in client.asked] == ["1:1", "1:2"]
     tools.deliver(client.ledger.answer(ToolResult("1:2", "second")))
     assert tools.waits
@@ -104,10 +111,10 @@ async def test_another_function_or_other_arguments_are_another_call(other: ToolC
 async def test_what_was_called_for_the_same_words_before_is_not_called_again() -> None:
     client = Client()
     before = client.calls(1)
-    await before.call(LIGHT_ON)
+    await call(before, LIGHT_ON)
     client.ledger.answer(ToolResult("1:1", "done"))
     again = client.calls(2, before.asked)
-    await again.call(ToolCall("x", LIGHT_ON.name, LIGHT_ON.arguments_json))
+    await call(again, ToolCall("x", LIGHT_ON.name, LIGHT_ON.arguments_json))
     assert len(client.asked) == 1
     assert await results_of(again) == [("x", "done")]
     assert [record.call.id for record in again.asked] == ["1:1"]
@@ -117,9 +124,9 @@ async def test_what_was_called_for_the_same_words_before_is_not_called_again() -
 async def test_a_result_that_was_on_its_way_reaches_the_reply_that_was_asked_anew() -> None:
     client = Client()
     before = client.calls(1)
-    await before.call(LIGHT_ON)
+    await call(before, LIGHT_ON)
     again = client.calls(2, before.asked)
-    await again.call(ToolCall("x", LIGHT_ON.name, LIGHT_ON.arguments_json))
+    await call(again, ToolCall("x", LIGHT_ON.name, LIGHT_ON.arguments_json))
     assert again.waits
     assert await results_of(again) == []
     again.deliver(client.ledger.answer(ToolResult("1:1", "done")))
@@ -131,7 +138,7 @@ async def test_a_result_that_was_on_its_way_reaches_the_reply_that_was_asked_ane
 async def test_a_result_that_nobody_waits_for_is_kept_and_given_to_nobody() -> None:
     client = Client()
     tools = client.calls(1)
-    await tools.call(LIGHT_ON)
+    await call(tools, LIGHT_ON)
     over = client.calls(2)
     over.deliver(client.ledger.answer(ToolResult("1:1", "late")))
     assert await results_of(over) == []
@@ -143,7 +150,7 @@ async def test_a_result_that_nobody_waits_for_is_kept_and_given_to_nobody() -> N
 async def test_a_second_answer_to_a_call_changes_nothing() -> None:
     client = Client()
     tools = client.calls(1)
-    await tools.call(LIGHT_ON)
+    await call(tools, LIGHT_ON)
     for content in ("first", "second"):
         tools.deliver(client.ledger.answer(ToolResult("1:1", content)))
     assert await results_of(tools) == [("a", "first")]
@@ -156,7 +163,7 @@ async def test_nothing_is_called_before_the_reply_is_certain() -> None:
     client.certain.clear()
     tools = client.calls(1)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(tools.call(LIGHT_ON))
+        tasks.create_task(call(tools, LIGHT_ON))
         await settled()
         assert (client.asked, tools.asked) == ([], ())
         assert tools.waits
@@ -172,12 +179,12 @@ async def test_a_call_of_a_reply_that_never_became_certain_is_not_carried_over()
     client.certain.clear()
     tools = client.calls(1)
     async with asyncio.TaskGroup() as tasks:
-        calling = tasks.create_task(tools.call(LIGHT_ON))
+        calling = tasks.create_task(call(tools, LIGHT_ON))
         await settled()
         calling.cancel()
     client.certain.set()
     again = client.calls(2, tools.asked)
-    await again.call(LIGHT_ON)
+    await call(again, LIGHT_ON)
     assert [call.id for call in client.asked] == ["2:1"]
 
 
@@ -185,7 +192,7 @@ async def test_a_call_of_a_reply_that_never_became_certain_is_not_carried_over()
 @on_virtual_time
 async def test_an_answer_to_nothing_is_refused_by_its_name(name: str) -> None:
     client = Client()
-    await client.calls(1).call(LIGHT_ON)
+    await call(client.calls(1), LIGHT_ON)
     with pytest.raises(InvalidInput) as refused:
         client.ledger.answer(ToolResult(name, "done"))
     assert repr(name) in str(refused.value)
@@ -196,7 +203,7 @@ async def test_an_answer_to_nothing_is_refused_by_its_name(name: str) -> None:
 async def test_a_thousand_calls_can_still_be_answered() -> None:
     client = Client()
     for reply in range(1, 1_002):
-        await client.calls(reply).call(LIGHT_ON)
+        await call(client.calls(reply), LIGHT_ON)
     client.ledger.answer(ToolResult("2:1", "done"))
     with pytest.raises(InvalidInput):
         client.ledger.answer(ToolResult("1:1", "done"))
@@ -214,7 +221,7 @@ def test_in_any_order_each_call_is_made_once_and_each_wish_answered_once(steps: 
             if step == "call":
                 name, arguments = f"wish {len(wishes)}", f'{{"which": {which}}}'
                 wishes[name] = arguments
-                await tools.call(ToolCall(name, "light", arguments))
+                await call(tools, ToolCall(name, "light", arguments))
             elif step == "answer" and which < len(client.asked):
                 asked = client.asked[which]
                 tools.deliver(client.ledger.answer(ToolResult(asked.id, asked.arguments_json)))
