@@ -85,11 +85,6 @@ class Doorway:
         arrivals.changed = self._tell
         self._tell()
 
-    @property
-    def gateways(self) -> list[Row]:
-        """All on these ports."""
-        return self._board.gateways(time.monotonic())
-
     @asynccontextmanager
     async def open(self, ports: Sequence[Port]) -> AsyncIterator[None]:
         """Share these ports in this block."""
