@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from pathlib import Path
 
+from benchmarks.benching import bench
 from tests.end_to_end.whole import open_checkout
 
 MODULES = ("edge_gateway", "asr_server", "llm_server", "tts_server")
@@ -29,14 +29,8 @@ async def own_delay_ms(module: str, given: argparse.Namespace) -> float:
         "SLOWED_SECONDS": str(given.slow_ms / 1000),
     }
     async with open_checkout((sys.executable,), None, "scripted", slowed if module else {}) as house:
-        bench = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "parley_cli", "bench", "--json", "--url", house.url),
-            *("--sessions", str(given.sessions), "--seconds", str(given.seconds)),
-            env={**os.environ, **{name: str(port) for name, port in house.ports.items()}},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await bench.communicate()
-    return float(json.loads(out)["own_delay_p50_ms"])
+        found = await bench(house, "--sessions", str(given.sessions), "--seconds", str(given.seconds))
+    return float(found["own_delay_p50_ms"])
 
 
 async def main() -> None:
