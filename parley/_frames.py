@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import grpc.aio
 
+from parley._steps import after
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from parley._steps import Waited
     from parley.v1.multiplex_pb2 import CallFrame
 
 CREDIT: Final = 16
@@ -104,20 +107,14 @@ class FrameWriter:
     def _step(self, sending: Coroutine[Any, Any, object], _: object = None) -> None:
         """Carry a write on until it has to wait; a write that fails is one of a stream that is over."""
         try:
-            waited: asyncio.Future[object] | None = sending.send(None)
+            waited: Waited = sending.send(None)
         except StopIteration:
             self._sent()
         except (grpc.aio.BaseError, grpc.RpcError, asyncio.InvalidStateError, asyncio.CancelledError):
             self.close()
             self._sent()
         else:
-            on = partial(self._step, sending)
-            if waited is None:
-                asyncio.get_running_loop().call_soon(on)
-            else:
-                # As a task does that is given a future by what it runs.
-                waited._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between a coroutine and who runs it
-                waited.add_done_callback(on)
+            after(waited, partial(self._step, sending))
 
     def _sent(self) -> None:
         self._is_busy = False

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from parley._steps import after
 from serving.telemetry import TRACEPARENT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterable, Awaitable, Generator
 
     from google.protobuf.message import Message
 
-    _Waited: TypeAlias = asyncio.Future[object] | None
+    from parley._steps import Waited
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -120,8 +121,8 @@ async def in_flight(operation: Awaitable[T]) -> T:
         DecodeError: what came is no message.
     """
     # Begun at once, and carried on by who waits: a task of its own would cost two more turns of the loop a message.
-    steps: Generator[_Waited, None, T] = operation.__await__()
-    waited: _Waited = None
+    steps: Generator[Waited, None, T] = operation.__await__()
+    waited: Waited = None
     try:
         waited = next(steps)
         while True:
@@ -135,7 +136,7 @@ async def in_flight(operation: Awaitable[T]) -> T:
         raise
 
 
-async def _settled(waited: _Waited) -> None:
+async def _settled(waited: Waited) -> None:
     """Come back when what an operation waits for is there, or has failed: the operation itself is to see which."""
     over = asyncio.get_running_loop().create_future()
 
@@ -143,24 +144,15 @@ async def _settled(waited: _Waited) -> None:
         if not over.done():
             over.set_result(None)
 
-    _after(waited, tell)
+    after(waited, tell)
     await over
 
 
-def _carry_on(steps: Generator[_Waited, None, object], waited: _Waited) -> None:
+def _carry_on(steps: Generator[Waited, None, object], waited: Waited) -> None:
     """Bring an operation that nobody waits for any more to its end, which nobody is told of."""
 
     def step(_: object = None) -> None:
         with suppress(StopIteration, *_EXPECTED):
             _carry_on(steps, next(steps))
 
-    _after(waited, step)
-
-
-def _after(waited: _Waited, call: Callable[..., None]) -> None:
-    if waited is None:
-        asyncio.get_running_loop().call_soon(call)
-        return
-    # As a task does that is given a future by what it runs.
-    waited._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between a coroutine and who runs it
-    waited.add_done_callback(call)
+    after(waited, step)
