@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import aiohttp
 import pytest
@@ -13,6 +12,7 @@ from parley.errors import ShuttingDown
 from parley_cli.client import WebSocket
 from tests.edge_gateway.program import TRANSPORTS, joined
 from tests.edge_gateway.rig import Listener, Script, Writer, house
+from tests.edge_gateway.small_window import small_window
 
 LONG = "Once upon a time there was a very long story. It went on and on. And then it went on some more until the end."
 
@@ -36,16 +36,9 @@ async def test_a_session_that_is_still_there_is_told_that_the_gateway_shuts_down
 
 
 async def test_a_listener_who_never_reads_does_not_hold_up_the_end() -> None:
-    def small_window(address: tuple[object, ...]) -> socket.socket:
-        family, kind, protocol, *_ = address
-        made = socket.socket(family, kind, protocol)  # type: ignore[arg-type]  # as aiohttp gives them
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        return made
-
-    connector = aiohttp.TCPConnector(socket_factory=small_window)
     async with (
         house(Script(writer=Writer("No."))) as parley,
-        aiohttp.ClientSession(connector=connector) as http,
+        aiohttp.ClientSession(connector=small_window()) as http,
         http.ws_connect(f"{parley.url}/v1/conversation") as raw,
     ):
         deaf = Listener(WebSocket(raw))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from parley.conversation import Outcome, SessionConfig, SessionReady, TurnReport
 from parley_cli.client import WebSocket
 from tests.edge_gateway.fleet import until
 from tests.edge_gateway.rig import Listener, Script, Writer, gateway, house, listening, serve_asr, serve_llm, serve_tts
+from tests.edge_gateway.small_window import small_window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,17 +122,10 @@ async def test_when_a_shared_stream_is_cut_each_of_its_sessions_asks_once_more_a
 
 
 async def test_a_listener_who_stops_reading_holds_up_nobody_else() -> None:
-    def small_window(address: tuple[object, ...]) -> socket.socket:
-        family, kind, protocol, *_ = address
-        made = socket.socket(family, kind, protocol)  # type: ignore[arg-type]  # as aiohttp gives them
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        return made
-
-    connector = aiohttp.TCPConnector(socket_factory=small_window)
     writer = Writer(LONG)
     async with (
         house(Script(writer=writer, character_seconds=0.01)) as parley,
-        aiohttp.ClientSession(connector=connector) as http,
+        aiohttp.ClientSession(connector=small_window()) as http,
         http.ws_connect(f"{parley.url}/v1/conversation") as raw,
         AsyncExitStack() as stack,
     ):
