@@ -27,7 +27,6 @@ from edge_gateway.turn_controller import TurnController
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr, llm
 from parley.conversation import (
-    AudioPacket,
     CancelReply,
     ClientMark,
     EndUtterance,
@@ -44,6 +43,7 @@ from serving.telemetry import clock_ns
 if TYPE_CHECKING:
     from edge_gateway.backends import Backends
     from edge_gateway.connection import ClientConnection
+    from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
@@ -97,14 +97,14 @@ class Session:
             await self._say_all()
 
     async def _read(self) -> None:
-        async for request in self._connection.received():
+        async for request in self._connection.received(self._hear):
             try:
-                if isinstance(request, AudioPacket):
-                    self._metrics.received(self._setup.recognition.hear(request, clock_ns()))
-                else:
-                    await self._take(request)
+                await self._take(request)
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
+
+    def _hear(self, packet: AudioPacket) -> None:
+        self._metrics.received(self._setup.recognition.hear(packet, clock_ns()))
 
     async def _take(self, request: Request | ParleyError) -> None:
         if isinstance(request, ParleyError):
