@@ -293,14 +293,11 @@ class _Call(Carried):
         self._frames.put_later(self._frame(message))
 
     @property
-    def is_idle(self) -> bool:
-        return self._allowance.left > 0 and self._frames.is_idle
+    def room(self) -> int:
+        return self._allowance.left if self._frames.is_idle else 0
 
-    def push(self, message: Message) -> None:
-        self._frames.put(self._frame(message))
-
-    def put_soon(self, message: Message) -> None:
-        self._frames.put_soon(self._frame(message))
+    def push(self, *messages: Message) -> None:
+        self._frames.put(*map(self._frame, messages))
 
     def _frame(self, message: Message) -> CallFrame:
         serialized = self._serialize(message)

@@ -487,24 +487,6 @@ async def test_frames_of_a_call_keep_their_order_when_calls_take_turns() -> None
         assert [frame.message[0] for frame in sent if frame.call == call] == list(range(call - 1, 60, 3))
 
 
-async def test_the_first_response_goes_with_what_follows_in_the_same_turn_or_alone_after_it() -> None:
-    sent: list[list[int]] = []
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.append([frame.call for frame in frames])
-
-    writer = FrameWriter(write)
-    writer.open()
-    writer.put_soon(CallFrame(call=1, message=b"ready"))
-    assert not sent
-    writer.put(CallFrame(call=1, message=b"word"))
-    assert sent == [[1, 1]]
-    writer.put_soon(CallFrame(call=2, message=b"ready"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert sent == [[1, 1], [2]]
-
-
 async def test_what_nobody_waits_for_goes_with_the_next_that_somebody_does() -> None:
     sent: list[list[int]] = []
     free = asyncio.Semaphore(0)
