@@ -129,20 +129,27 @@ class ReplyManager:
             self.conclusions.expect(turn)
         await self.settle()
         if not speculative:
-            await self._utterance(turn, text)
+            self._note_utterance(turn, text)
         brief = self.briefs.answer(turn, text if speculative else "", self._carried)
-        self._begin(tasks, turn, brief, speculative=speculative)
+        reply = self._begin(tasks, turn, brief, speculative=speculative)
+        if not speculative:
+            reply.promise()
+            # The reply has its turn of the loop, in which it asks the LLM: nobody waits for the rest of a decision.
+            await asyncio.sleep(0)
+            await self._tell_utterance(turn)
+            reply.audience.released.set()
 
     def say(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
         """Say `text`, for which nobody has asked."""
         self.conclusions.expect(turn)
-        self._begin(tasks, turn, self.briefs.known(turn, text), speculative=False)
+        self._begin(tasks, turn, self.briefs.known(turn, text), speculative=False).release()
 
     async def release(self, text: str) -> None:
         """Let the speculative reply be heard: the user has said `text`."""
         if self._current is not None:
             self.conclusions.expect(self._current.turn)
-            await self._utterance(self._current.turn, text)
+            self._note_utterance(self._current.turn, text)
+            await self._tell_utterance(self._current.turn)
             self._backends.metrics.head_start("used")
             self._current.reply.release()
 
@@ -236,14 +243,13 @@ class ReplyManager:
         known = (replying for replying in (self._settling, self._current) if replying is not None)
         return next((replying for replying in known if replying.reply.brief.number == number), None)
 
-    def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief, *, speculative: bool) -> None:
+    def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief, *, speculative: bool) -> Reply:
         encoders = self._backends.codecs.encoder_factory(self.briefs.output)
         reply = Reply(brief, self._backends.servers, self._connection, encoders, self._ledger)
         reply.times.head_start = speculative
         turn.answer(reply)
-        if not speculative:
-            reply.release()
         self._current = _Replying(turn, reply, tasks.create_task(self._run(turn, reply), name=f"reply {brief.number}"))
+        return reply
 
     async def _run(self, turn: Turn, reply: Reply) -> None:
         enter_trace(turn.identity)
@@ -267,10 +273,12 @@ class ReplyManager:
             replying.over_seconds = _now()
             self._heard_last = replying
 
-    async def _utterance(self, turn: Turn, text: str) -> None:
+    def _note_utterance(self, turn: Turn, text: str) -> None:
         turn.text = text
         self.briefs.history.user(text)
-        await self._connection.send(UserUtterance(turn.number, text, turn.typed))
+
+    async def _tell_utterance(self, turn: Turn) -> None:
+        await self._connection.send(UserUtterance(turn.number, turn.text, turn.typed))
 
     async def _conclude(self, replying: _Replying, outcome: Outcome) -> None:
         # What was called for words that are answered together with the next need not be called for those again.
