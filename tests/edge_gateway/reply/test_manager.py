@@ -172,6 +172,21 @@ async def test_a_turn_is_answered_and_its_end_is_told_once() -> None:
 
 
 @on_virtual_time
+async def test_the_model_is_asked_before_the_listener_is_told_what_they_said() -> None:
+    rig = Rig(says("It is late."))
+    rig.connection.send_seconds = 1
+    async with rig.session():
+        asking = rig.tasks.create_task(rig.replies.answer(rig.tasks, rig.turn(), "what time is it"))
+        await settled()
+        assert rig.told() == [(Role.SYSTEM, "Be brief."), (Role.USER, "what time is it")]
+        assert rig.story == [UserUtterance]
+        # Whatever is written meanwhile, and even spoken, comes after the words that it answers.
+        await asking
+        await passed(9)
+    assert rig.story == [UserUtterance, ReplyStarted, ReplyAudioEnd, ReplyFinished, TurnReport]
+
+
+@on_virtual_time
 async def test_the_model_is_told_what_was_said_and_heard_before() -> None:
     rig = Rig(says("It is late."))
     async with rig.session():
