@@ -182,7 +182,9 @@ class _Connection:
             del self._calls[call.number]
             self._end_if_unused()
             if not call.has_left:
-                self._frames.put(CallFrame(call=call.number, status=end.status))
+                # An end without an error says what the last message has said.
+                put = self._frames.put if end.status else self._frames.put_later
+                put(CallFrame(call=call.number, status=end.status))
 
     def _refuse(self, number: int, error: ParleyError) -> None:
         self._frames.put(CallFrame(call=number, status=to_status(error)[2][0][1]))
