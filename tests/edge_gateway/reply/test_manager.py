@@ -26,6 +26,7 @@ from parley.conversation import (
     ClientMark,
     Duck,
     Encoding,
+    ErrorEvent,
     Event,
     FlushPlayback,
     MarkKind,
@@ -173,17 +174,27 @@ async def test_a_turn_is_answered_and_its_end_is_told_once() -> None:
 
 @on_virtual_time
 async def test_the_model_is_asked_before_the_listener_is_told_what_they_said() -> None:
-    rig = Rig(says("It is late."))
-    rig.connection.send_seconds = 1
+    told_before: list[type[Event]] = []
+
+    def writes(results: Results) -> LlmEvents:
+        told_before.extend(rig.story)
+        return says("It is late.")(results)
+
+    rig = Rig(writes)
     async with rig.session():
-        asking = rig.tasks.create_task(rig.replies.answer(rig.tasks, rig.turn(), "what time is it"))
-        await settled()
-        assert rig.told() == [(Role.SYSTEM, "Be brief."), (Role.USER, "what time is it")]
-        assert rig.story == [UserUtterance]
-        # Whatever is written meanwhile, and even spoken, comes after the words that it answers.
-        await asking
-        await passed(9)
-    assert rig.story == [UserUtterance, ReplyStarted, ReplyAudioEnd, ReplyFinished, TurnReport]
+        await rig.asks("what time is it")
+        assert (len(rig.llm.asked), told_before) == (1, [])
+
+
+@on_virtual_time
+async def test_a_reply_that_fails_at_once_is_told_of_after_the_words_that_it_answers() -> None:
+    def fails(_: Results) -> LlmEvents:
+        raise Unavailable("away")
+
+    rig = Rig(fails)
+    async with rig.session():
+        await rig.asks("what time is it")
+    assert rig.story == [UserUtterance, ErrorEvent, ReplyFinished, TurnReport]
 
 
 @on_virtual_time
