@@ -48,7 +48,7 @@ class ResponseWriter:
         self._waiting: deque[Item] = deque()
         self._progress: Progress | None = None
         self._news = asyncio.Event()
-        self._closed = False
+        self._closed = self._is_writing = False
 
     def put(self, item: Item) -> None:
         """Send this next."""
@@ -63,7 +63,8 @@ class ResponseWriter:
         self._progress = progress
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Nothing more comes: what waits need not wait for company."""
+        self._push()
         self._closed = True
         self._news.set()
 
@@ -81,16 +82,18 @@ class ResponseWriter:
                 await self._send(self._next())
 
     def _push(self) -> None:
-        """Send together what can go at once."""
+        """Send together what can go at once, and after all that was written before."""
         responses: list[llm_pb2.ChatResponse] = []
-        while self._waiting and len(responses) < self._peer.room:
+        while self._waiting and not self._is_writing and len(responses) < self._peer.room:
             responses.append(self._next())
         if responses:
             self._peer.push(*responses)
             self._silent_since = time.monotonic()
 
     async def _send(self, response: llm_pb2.ChatResponse) -> None:
+        self._is_writing = True
         await self._peer.write(response)
+        self._is_writing = False
         self._silent_since = time.monotonic()
 
     def _left(self) -> float | None:

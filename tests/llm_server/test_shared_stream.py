@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -9,6 +10,7 @@ import grpc.aio
 
 from llm_server.engine import Delta, Finish, StopReason
 from llm_server.engines.scripted import ScriptedEngine
+from llm_server.responses import ResponseWriter, finished
 from llm_server.service import SERVICE
 from parley import llm
 from parley._frames import CREDIT
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from llm_server.engine import Engine
+    from serving.calls import Peer
 
     Call = grpc.aio.StreamStreamCall[ConnectRequest, ConnectResponse]
 
@@ -85,3 +88,55 @@ async def test_who_gives_no_credit_gets_no_more_and_with_it_gets_all_that_was_wr
             await call.write(ConnectRequest(frames=[CallFrame(call=1, credit=1)]))
             written += [response(frame) for frame in await frames_of(call) if frame.WhichOneof("frame") == "message"]
         assert "".join(each.delta.text for each in written).split() == ["word"] * 500
+
+
+class Caller:
+    """A caller on a shared stream, in memory: takes what it is sent as far as it has given room."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        self.got: list[str | None] = []
+        self._asked = asyncio.Event()
+
+    def push(self, *responses: llm_pb2.ChatResponse) -> None:
+        self.got += [response.WhichOneof("response") for response in responses]
+
+    async def write(self, response: llm_pb2.ChatResponse) -> None:
+        await self._asked.wait()
+        self.push(response)
+
+    def give_room(self) -> None:
+        self.room = CREDIT
+        self._asked.set()
+
+
+def writer_to(caller: Caller) -> ResponseWriter:
+    return ResponseWriter(cast("Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse]", caller), 60.0)
+
+
+async def test_a_reply_that_is_over_goes_in_the_same_turn_of_the_loop() -> None:
+    caller = Caller()
+    caller.give_room()
+    writer = writer_to(caller)
+    writer.put("It is late.")
+    writer.put(finished(Finish(StopReason.STOP), 0, 0))
+    assert not caller.got
+    writer.close()
+    assert caller.got == ["delta", "finished"]
+    await writer.run()
+    assert caller.got == ["delta", "finished"]
+
+
+async def test_nothing_overtakes_what_waits_for_room() -> None:
+    caller = Caller()
+    writer = writer_to(caller)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(writer.run())
+        writer.put("It is late.")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        writer.put(finished(Finish(StopReason.STOP), 0, 0))
+        # There is room, and the word has not had its turn yet.
+        caller.give_room()
+        writer.close()
+    assert caller.got == ["delta", "finished"]
