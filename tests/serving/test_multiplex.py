@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import grpc.aio
 import pytest
@@ -630,17 +630,16 @@ async def test_an_end_goes_with_the_next_message_and_what_went_wrong_at_once() -
             frame.call = call
         return frames
 
-    serving = asyncio.create_task(
-        MultiplexServicer(handlers).Connect(caller.requests(), cast("grpc.aio.ServicerContext[Any, Any]", caller))
-    )
-    caller.say(*begins(1, "echo", *echoed))
-    await settled()
-    assert caller.got == [[], [(1, "message")]]
-    caller.say(*begins(2, "echo", *echoed))
-    await settled()
-    assert caller.got[2:] == [[(1, "status"), (2, "message")]]
-    caller.say(*begins(3, "refused"))
-    await settled()
-    assert caller.got[3:] == [[(2, "status"), (3, "status")]]
-    serving.cancel()
-    await asyncio.wait([serving])
+    async with asyncio.TaskGroup() as tasks:
+        context = cast("grpc.aio.ServicerContext[ConnectRequest, ConnectResponse]", caller)
+        serving = tasks.create_task(MultiplexServicer(handlers).Connect(caller.requests(), context))
+        caller.say(*begins(1, "echo", *echoed))
+        await settled()
+        assert caller.got == [[], [(1, "message")]]
+        caller.say(*begins(2, "echo", *echoed))
+        await settled()
+        assert caller.got[2:] == [[(1, "status"), (2, "message")]]
+        caller.say(*begins(3, "refused"))
+        await settled()
+        assert caller.got[3:] == [[(2, "status"), (3, "status")]]
+        serving.cancel()

@@ -1,4 +1,4 @@
-"""What the ASR server is told beside the sound: what somebody waits for at once, the rest with the sound that follows."""
+"""What the ASR server is told beside the sound: at once what somebody waits for, and the rest with what follows."""
 
 from __future__ import annotations
 
