@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import grpc.aio
+import pytest
 
 from llm_server.engine import Delta, Finish, StopReason
 from llm_server.engines.scripted import ScriptedEngine
@@ -44,6 +45,12 @@ async def asked(engine: Engine) -> AsyncIterator[Call]:
         await call.write(ConnectRequest(frames=BEGIN))
         yield call
         call.cancel()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_for_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for 20 ms splits no message."""
+    monkeypatch.setattr("parley._frames._LATER_SECONDS", 3_600.0)
 
 
 async def frames_of(call: Call) -> list[CallFrame]:
