@@ -10,9 +10,9 @@ recordings of people and three of the default voice (wide-band PESQ against the 
 - complexity 5, 32 kbit/s: 4.24 / 3.41 at 44 us: two kilobytes a second are worth less than half the processor;
 - complexity 5, 48 kbit/s: 4.43 / 3.94 at 46 us; complexity 0, 32 kbit/s: 4.13 / 3.04 at 21 us.
 
-At 48 kHz one of the three people needs complexity 5 whatever the bitrate (3.98 at complexity 0 and 64 kbit/s is 4.35 at
-5; 48 kbit/s 4.15), so it is kept there. VOIP has no better sound at three times the cost and a delay of 6.5 ms, AUDIO
-has that delay too. What VOIP could add, forward error correction, is of no use on a WebSocket, which loses nothing.
+At 48 kHz one of the three people needs complexity 5: 3.43 at complexity 0 and 48 kbit/s, 3.98 at 0 and 64, 4.15 at 5
+and 48. So it is kept there. VOIP costs more than twice as much and has a delay of 6.5 ms, as AUDIO has.
+What VOIP could add, forward error correction, is of no use on a WebSocket, which loses nothing.
 """
 
 from __future__ import annotations
