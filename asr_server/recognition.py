@@ -19,6 +19,7 @@ from asr_server.engine import RATE_HZ
 from asr_server.finals import Finals
 from asr_server.front_end.front_end import FrontEnd
 from asr_server.hallucination_filter import Evidence, is_credible
+from asr_server.hearing import Hearing
 from asr_server.partials import TurnPartials
 from asr_server.pauses import Pauses
 from asr_server.transcriber import Transcriber
@@ -76,7 +77,6 @@ class Recognition:
         self._config = config
         self._telemetry = telemetry
         self._client = client
-        self._vad = models.engine.vad()
         self._transcriber = Transcriber(models, telemetry, config.language, config.hints)
         self._pauses = Pauses(tasks, self._transcriber, self._take_pause)
         self._finals = Finals(self._transcriber, telemetry, config.language)
@@ -85,6 +85,7 @@ class Recognition:
         self._endpointer = Endpointer(endpointing, config.first_sample, config.first_turn)
         self._adaptive = AdaptiveEndpointing(endpointing, config.first_sample)
         self._front_end = FrontEnd(models.front_end, config.first_sample)
+        self._hearing = Hearing(self._front_end, models.engine.vad())
         self._turn: _Turn | None = None
         # Words come from other tasks than sound.
         self._lock = asyncio.Lock()
@@ -139,8 +140,8 @@ class Recognition:
         Live, they would be known: sound that comes all at once was left out, is a file, or is sent again.
         """
         async with self._lock:
-            for window in self._front_end.windows():
-                await self._step(window)
+            while (probability := await self._hearing.probability()) is not None:
+                await self._step(probability)
                 if self._pauses.is_open and self._front_end.waiting_samples > _LIVE_SAMPLES:
                     return False
             if self._turn is not None:
@@ -148,8 +149,7 @@ class Recognition:
             self._account()
             return True
 
-    async def _step(self, window: NDArray[np.float32] | None) -> None:
-        probability = 0.0 if window is None else await self._vad.probability(window)
+    async def _step(self, probability: float) -> None:
         if self._turn is not None:
             self._turn.evidence.add(probability, self._endpointer.config.release_threshold)
         for event in self._endpointer.step(probability):
