@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _WINDOWS_TO_REST: Final = 16
 # At once: more do not come from a microphone, and what is decided meanwhile is decided for the more in vain.
 _MOST_WINDOWS: Final = 8
-_WINDOW_BYTES: Final = WINDOW_SAMPLES * SAMPLE_BYTES
 _REST: Final = (0.0, 0.0)
 
 
@@ -117,7 +116,7 @@ class FrontEnd:
                 break
             length += 1
         self._received.forget(first + length * WINDOW_SAMPLES)
-        pcm, samples = pcm[: length * _WINDOW_BYTES], samples[:length]
+        pcm, samples = pcm[: length * WINDOW_SAMPLES * SAMPLE_BYTES], samples[:length]
         if not heard:
             return Run(length, pcm, None, [], in_gap)
         if self._highpass is not None and not in_gap:
@@ -139,7 +138,8 @@ class FrontEnd:
 
     def go_on(self, run: Run, place: int) -> Gains:
         """Come to the window at `place` of `run`; gives the detector's gains for it."""
-        self.sound.append(run.pcm[place * _WINDOW_BYTES : (place + 1) * _WINDOW_BYTES], self.sound.end_sample)
+        size = WINDOW_SAMPLES * SAMPLE_BYTES
+        self.sound.append(run.pcm[place * size : (place + 1) * size], self.sound.end_sample)
         self._in_gap = run.in_gap
         if self._gain is None or run.in_gap:
             return _REST

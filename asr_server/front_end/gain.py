@@ -42,7 +42,6 @@ _NOISE_RISE_DB_A_SECOND: Final = 10.0
 # Who is silent may give way to somebody softer: after a minute all of the gain is there again.
 _FORGET_DB_A_SECOND: Final = 0.5
 _VOICED: Final = 0.5
-_WINDOW_SECONDS: Final = WINDOW_SAMPLES / RATE_HZ
 # A voice is as loud as its vowels.
 _SHARE_OF_LOUDER: Final = 0.3
 _SHARE_OF_SOFTER: Final = 0.02
@@ -80,7 +79,7 @@ class AutomaticGain:
         self._is_learnt = False
         if self._noise_db is None:
             self._noise_db = level_db
-        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * _WINDOW_SECONDS
+        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * WINDOW_SAMPLES / RATE_HZ
         # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
         self._gain_db = min(self._wanted(), self._gain_db + rise, max(0.0, _WANTED_DB - level_db))
         return min(before, self._gain_db), self._gain_db
@@ -100,17 +99,18 @@ class AutomaticGain:
 
     def _learn(self) -> None:
         self._is_learnt = True
+        seconds = WINDOW_SAMPLES / RATE_HZ
         if not self._in_turn:
             self._turn_db = None
             if self._voice_db is not None and not self._assistant_speaks:
-                self._voice_db -= _FORGET_DB_A_SECOND * _WINDOW_SECONDS
+                self._voice_db -= _FORGET_DB_A_SECOND * seconds
         if self._is_voiced:
             if self._in_turn and not self._assistant_speaks:
                 self._follow()
         elif self._level_db > _LEAST_DB:
             # Zeros are what a client has left out: the room is as noisy as it was before.
             noise = self._level_db if self._noise_db is None else self._noise_db
-            self._noise_db = min(self._level_db, noise + _NOISE_RISE_DB_A_SECOND * _WINDOW_SECONDS)
+            self._noise_db = min(self._level_db, noise + _NOISE_RISE_DB_A_SECOND * seconds)
         if self._is_speech and self._turn_db is not None:
             self._voice_db = self._turn_db
 
