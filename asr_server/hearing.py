@@ -43,14 +43,14 @@ class Hearing:
             run, place = self._front_end.run(), 0
             if run is None:
                 return None
-            if run.windows is not None:
-                await self._hear(run, self._front_end.ahead(run, 0))
         self._place = place + 1
         self._run = run if self._place < run.length else None
         gains = self._front_end.go_on(run, place)
         if run.windows is None:
             return 0.0
-        if gains != self._gains[place]:
+        if place == 0:
+            await self._hear(run, [gains, *self._front_end.ahead(run, 1)])
+        elif gains != self._gains[place]:
             self._vad.take_back()
             await self._hear(run, [*self._gains[:place], gains, *self._front_end.ahead(run, place + 1)])
         return self._said[place]

@@ -50,8 +50,8 @@ class LevelVad:
 
     async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
         """1 for a loud window, 0 for a quiet one."""
-        louder: list[bool] = (np.vecdot(windows, windows) / windows.shape[1] > self._power).tolist()
-        return [float(is_louder) for is_louder in louder]
+        limit = self._power * windows.shape[1]
+        return [1.0 if power > limit else 0.0 for power in np.vecdot(windows, windows).tolist()]
 
     def take_back(self) -> None:
         """It remembers nothing."""

@@ -15,8 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from asr_server.audio_buffer import AudioBuffer
 from asr_server.endpointing.endpointer import WINDOW_SAMPLES
 from asr_server.front_end.gain import AutomaticGain, amplified, levels_db
@@ -24,6 +22,7 @@ from asr_server.front_end.highpass import HighPass
 from parley.audio import SAMPLE_BYTES, to_float32, to_s16le
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from asr_server.endpointing.endpointer import Endpointer
@@ -105,34 +104,36 @@ class FrontEnd:
         if most <= 0:
             return None
         pcm = self._received.pcm(first, first + most * WINDOW_SAMPLES)
-        samples = to_float32(pcm).reshape(most, WINDOW_SAMPLES)
-        loud: list[bool] = np.any(samples, axis=1).tolist()
-        in_gap, heard = self._kind(first, is_loud=loud[0])
+        in_gap, heard = self._kind(pcm, first, 0)
         length = 1
         while length < most:
             silent_windows = self._silent_windows
-            if self._kind(first + length * WINDOW_SAMPLES, is_loud=loud[length]) != (in_gap, heard):
+            if self._kind(pcm, first, length) != (in_gap, heard):
                 self._silent_windows = silent_windows
                 break
             length += 1
         self._received.forget(first + length * WINDOW_SAMPLES)
-        pcm, samples = pcm[: length * WINDOW_SAMPLES * SAMPLE_BYTES], samples[:length]
+        pcm = pcm[: length * WINDOW_SAMPLES * SAMPLE_BYTES]
         if not heard:
             return Run(length, pcm, None, [], in_gap)
+        samples = to_float32(pcm).reshape(length, WINDOW_SAMPLES)
         if self._highpass is not None and not in_gap:
             samples = self._highpass.filter(samples.reshape(-1)).reshape(length, WINDOW_SAMPLES)
             pcm = to_s16le(samples)
         return Run(length, pcm, samples, [] if self._gain is None or in_gap else levels_db(samples), in_gap)
 
-    def _kind(self, first: int, *, is_loud: bool) -> tuple[bool, bool]:
-        """Whether the next window, which begins there, has a gap in it, and whether it is to be heard."""
-        in_gap = first < self._gap_end
-        self._silent_windows = 0 if is_loud else self._silent_windows + 1
-        return in_gap, is_loud or not (in_gap or self._silent_windows > _WINDOWS_TO_REST)
+    def _kind(self, pcm: bytes, first: int, place: int) -> tuple[bool, bool]:
+        """Whether a window of `pcm`, which begins at `first`, has a gap in it, and whether it is to be heard."""
+        size = WINDOW_SAMPLES * SAMPLE_BYTES
+        in_gap = first + place * WINDOW_SAMPLES < self._gap_end
+        # Of what is not silent, this looks at a few bytes.
+        is_silent = pcm.startswith(bytes(size), place * size)
+        self._silent_windows = self._silent_windows + 1 if is_silent else 0
+        return in_gap, not is_silent or not (in_gap or self._silent_windows > _WINDOWS_TO_REST)
 
     def ahead(self, run: Run, place: int) -> list[Gains]:
         """The detector's gains for the windows of `run` from `place` on, unless it says otherwise than it said last."""
-        if self._gain is None or run.in_gap:
+        if place == run.length or self._gain is None or run.in_gap:
             return [_REST] * (run.length - place)
         return self._gain.ahead(run.levels_db[place:])
 

@@ -13,7 +13,6 @@ never on how it came in. Knows nothing of turns' ends.
 from __future__ import annotations
 
 import math
-from copy import copy
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -67,7 +66,9 @@ class AutomaticGain:
 
     def ahead(self, levels: Sequence[float]) -> list[Gains]:
         """What `move` will give for windows that are so loud, if the detector goes on to say what it said last."""
-        copied = copy(self)
+        copied = AutomaticGain()
+        # A fifth of what `copy.copy` takes.
+        copied.__dict__.update(self.__dict__)
         return [copied.move(level_db) for level_db in levels]
 
     def move(self, level_db: float) -> Gains:
