@@ -45,6 +45,10 @@ class AudioBuffer:
             self._pcm += bytes(gap * _BYTES)
         self._pcm += pcm[max(0, -gap) * _BYTES :]
 
+    def extend(self, pcm: bytes) -> None:
+        """Take the s16le samples that come after the last one."""
+        self._pcm += pcm
+
     def between(self, first: int, end: int) -> NDArray[np.float32]:
         """The samples from `first` to before `end`, as far as they are there; float32 of shape (samples,)."""
         return to_float32(self.pcm(first, end))

@@ -107,10 +107,15 @@ class Recognition:
         """Unlearn what the last turn told of the speaker: it was not them, or no turn."""
         self._adaptive.forget_turn()
 
-    def goes_on(self, request: asr.Request) -> bool:
-        """Whether a request is sure to be gone through without waiting for the engine."""
-        is_known = self._turn is None or self._pauses.has_words
-        return is_known and _ends_nothing_else(self._endpointer, request, in_turn=self._turn is not None)
+    def goes_on(self, request: asr.Request, *, is_live: bool) -> bool:
+        """Whether a request is sure to be gone through without waiting for the engine.
+
+        What is not `is_live` waits for the words of a pause that begins in it.
+        """
+        end, in_turn = self._endpointer, self._turn is not None
+        speaks_on = is_live and self._pauses.current is None and _speaks_on(end, request)
+        is_known = not in_turn or speaks_on or self._pauses.has_words
+        return is_known and _ends_nothing_else(end, request, in_turn=in_turn)
 
     async def hear(self, audio: asr.Audio) -> None:
         """Take a run of sound.
@@ -271,3 +276,9 @@ def _ends_nothing_else(end: Endpointer, request: asr.Request, *, in_turn: bool) 
     last = request.first_sample + len(request.pcm) // SAMPLE_BYTES
     is_short = not in_turn or (last - end.first_sample) / RATE_HZ < end.config.soft_limit_seconds
     return is_short and last - end.position <= _LIVE_SAMPLES
+
+
+def _speaks_on(end: Endpointer, request: asr.Request) -> bool:
+    """Whether a request is too short for the silence that would end a turn in which nobody pauses yet."""
+    last = request.first_sample + len(request.pcm) // SAMPLE_BYTES if isinstance(request, asr.Audio) else end.position
+    return end.in_speech and (last - end.speech_end_sample) / RATE_HZ < end.config.default_silence_seconds

@@ -140,7 +140,7 @@ class FrontEnd:
     def go_on(self, run: Run, place: int) -> Gains:
         """Come to the window at `place` of `run`; gives the detector's gains for it."""
         size = WINDOW_SAMPLES * SAMPLE_BYTES
-        self.sound.append(run.pcm[place * size : (place + 1) * size], self.sound.end_sample)
+        self.sound.extend(run.pcm[place * size : (place + 1) * size])
         self._in_gap = run.in_gap
         if self._gain is None or run.in_gap:
             return _REST

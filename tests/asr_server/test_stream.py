@@ -244,7 +244,9 @@ def at_once(step: Coroutine[object, object, None]) -> bool:
     return False
 
 
-async def test_sound_in_silence_and_a_turn_that_ends_on_known_words_take_no_turn_of_the_loop(worker: Worker) -> None:
+async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes_no_turn_of_the_loop(
+    worker: Worker,
+) -> None:
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
     events: list[asr.Event] = []
     partial = asyncio.Event()
@@ -259,14 +261,21 @@ async def test_sound_in_silence_and_a_turn_that_ends_on_known_words_take_no_turn
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
         running = tasks.create_task(stream.run())
-        quiet, voice, pause, end = (
-            chunks((QUIET, 0.4)),
-            chunks((LOUD, 0.4), first_sample=6_400),
-            chunks((QUIET, 0.2), first_sample=12_800),
-            chunks((QUIET, 0.8), first_sample=16_000),
+        quiet, voice, speech, pause, end = (
+            # Half a second may be ahead of time.
+            chunks((QUIET, 0.08)),
+            chunks((LOUD, 0.28), first_sample=1_280),
+            chunks((LOUD, 0.12), first_sample=5_760),
+            chunks((QUIET, 0.2), first_sample=7_680),
+            chunks((QUIET, 0.8), first_sample=10_880),
         )
         assert [at_once(stream.take(request)) for request in quiet] == [True] * len(quiet)
-        for request in (*voice, *pause):
+        for request in voice:
+            await stream.take(request)
+        while "SpeechStarted" not in names(events):
+            await asyncio.sleep(0)
+        assert [at_once(stream.take(request)) for request in speech] == [True] * len(speech)
+        for request in pause:
             await stream.take(request)
         await partial.wait()
         # What has waited for these words is gone through: that takes turns of the loop, and nothing else.
