@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from asr_server.detection import VoiceDetection
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
 from asr_server.endpointing.completeness import Completeness
 from asr_server.endpointing.config import EndpointingConfig
@@ -19,7 +20,6 @@ from asr_server.engine import RATE_HZ
 from asr_server.finals import Finals
 from asr_server.front_end.front_end import FrontEnd
 from asr_server.hallucination_filter import Evidence, is_credible
-from asr_server.hearing import Hearing
 from asr_server.partials import TurnPartials
 from asr_server.pauses import Pauses
 from asr_server.transcriber import Transcriber
@@ -85,7 +85,7 @@ class Recognition:
         self._endpointer = Endpointer(endpointing, config.first_sample, config.first_turn)
         self._adaptive = AdaptiveEndpointing(endpointing, config.first_sample)
         self._front_end = FrontEnd(models.front_end, config.first_sample)
-        self._hearing = Hearing(self._front_end, models.engine.vad())
+        self._detection = VoiceDetection(self._front_end, models.engine.vad())
         self._turn: _Turn | None = None
         # Words come from other tasks than sound.
         self._lock = asyncio.Lock()
@@ -145,7 +145,7 @@ class Recognition:
         Live, they would be known: sound that comes all at once was left out, is a file, or is sent again.
         """
         async with self._lock:
-            while (probability := await self._hearing.probability()) is not None:
+            while (probability := await self._detection.probability()) is not None:
                 await self._step(probability)
                 if self._pauses.is_open and self._front_end.waiting_samples > _LIVE_SAMPLES:
                     return False

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from asr_server.detection import VoiceDetection
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import Ended, Endpointer
 from asr_server.endpointing.speech_end import sharpened
 from asr_server.engine import RATE_HZ, Vad
 from asr_server.engines.silero import load_silero
 from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
-from asr_server.hearing import Hearing
 from benchmarks.heard import ALLOWED_MS, SHIFT, cut
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.audio.opus import Decoder
@@ -50,8 +50,8 @@ def received(pcm: bytes) -> FrontEnd:
 async def ended(sound: FrontEnd, vad: Vad) -> Ended | None:
     """The first turn's end."""
     endpointer, in_turn, found = Endpointer(EndpointingConfig.of(asr.Endpointing())), False, None
-    hearing = Hearing(sound, vad)
-    while (probability := await hearing.probability()) is not None:
+    detection = VoiceDetection(sound, vad)
+    while (probability := await detection.probability()) is not None:
         for event in endpointer.step(probability):
             in_turn = isinstance(event, asr.VoiceOnset) or (in_turn and not isinstance(event, asr.TurnDiscarded))
             if isinstance(event, Ended) and found is None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -261,14 +261,10 @@ async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
         running = tasks.create_task(stream.run())
-        quiet, voice, speech, pause, end = (
-            # Half a second may be ahead of time.
-            chunks((QUIET, 0.08)),
-            chunks((LOUD, 0.28), first_sample=1_280),
-            chunks((LOUD, 0.12), first_sample=5_760),
-            chunks((QUIET, 0.2), first_sample=7_680),
-            chunks((QUIET, 0.8), first_sample=10_880),
-        )
+        # The first half of a second may be ahead of time.
+        lengths = ((QUIET, 0.08), (LOUD, 0.28), (LOUD, 0.12), (QUIET, 0.2), (QUIET, 0.8))
+        sent = iter(chunks(*lengths))
+        quiet, voice, speech, pause, end = (list(islice(sent, round(seconds / 0.04))) for _, seconds in lengths)
         assert [at_once(stream.take(request)) for request in quiet] == [True] * len(quiet)
         for request in voice:
             await stream.take(request)

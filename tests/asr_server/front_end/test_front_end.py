@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr_server.detection import VoiceDetection
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import WINDOW_SAMPLES, Endpointer
 from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
 from asr_server.front_end.gain import MOST_DB, for_detector
 from asr_server.front_end.highpass import HighPass
-from asr_server.hearing import Hearing
 from parley.asr import EndReason
 from parley.audio import to_float32
 from tests.asr_server.sounds import hum, noise, pcm
@@ -71,7 +71,7 @@ class Listener:
     def __init__(self, config: FrontEndConfig | None = None) -> None:
         self.front_end = FrontEnd(config or FrontEndConfig(), FIRST)
         self.ears = Ears()
-        self.hearing = Hearing(self.front_end, self.ears)
+        self.detection = VoiceDetection(self.front_end, self.ears)
         self.endpointer = Endpointer(EndpointingConfig(), FIRST)
         self.utterances: list[np.ndarray] = []
 
@@ -81,7 +81,7 @@ class Listener:
 
     def take(self, chunk: bytes, first_sample: int) -> None:
         self.front_end.append(chunk, first_sample)
-        while (voiced := at_once(self.hearing.probability())) is not None:
+        while (voiced := at_once(self.detection.probability())) is not None:
             self.endpointer.step(voiced)
             self.front_end.learn(voiced, self.endpointer, in_turn=self.endpointer.in_speech or voiced > 0.5)
             end = self.endpointer.position

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from asr_server.detection import VoiceDetection
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import Endpointer
 from asr_server.engines.silero import Silero, load_silero
 from asr_server.front_end.front_end import FrontEnd, FrontEndConfig
-from asr_server.hearing import Hearing
 from parley import asr
 from tests.asr_server.sounds import noise, pcm, recording
 
@@ -41,12 +41,12 @@ async def heard(sound: bytes, chunk_samples: int) -> tuple[list[float], list[obj
     """What the detector says, what is made of it, and how many windows went through it at once."""
     counting = Counting(load_silero().session)
     front_end = FrontEnd(FrontEndConfig(), 0)
-    hearing = Hearing(front_end, Silero(cast("InferenceSession", counting)).stream())
+    detection = VoiceDetection(front_end, Silero(cast("InferenceSession", counting)).stream())
     endpointer, in_turn = Endpointer(EndpointingConfig()), False
     said, events = list[float](), list[object]()
     for first in range(0, len(sound) // 2, chunk_samples):
         front_end.append(sound[2 * first : 2 * (first + chunk_samples)], first)
-        while (probability := await hearing.probability()) is not None:
+        while (probability := await detection.probability()) is not None:
             said.append(probability)
             for event in endpointer.step(probability):
                 in_turn = isinstance(event, asr.VoiceOnset) or (in_turn and not isinstance(event, asr.TurnDiscarded))

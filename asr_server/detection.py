@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asr_server.front_end.gain import Gains
 
 
-class Hearing:
+class VoiceDetection:
     """The voice detector of one stream, and the sound that it hears."""
 
     def __init__(self, front_end: FrontEnd, vad: Vad) -> None:
