@@ -112,10 +112,9 @@ class Recognition:
 
         What is not `is_live` waits for the words of a pause that begins in it.
         """
-        end, in_turn = self._endpointer, self._turn is not None
-        speaks_on = is_live and self._pauses.current is None and _speaks_on(end, request)
-        is_known = not in_turn or speaks_on or self._pauses.has_words
-        return is_known and _ends_nothing_else(end, request, in_turn=in_turn)
+        speaks_on = is_live and self._pauses.current is None and _speaks_on(self._endpointer, request)
+        is_known = self._turn is None or speaks_on or self._pauses.has_words
+        return is_known and _ends_nothing_else(self._endpointer, request, in_turn=self._turn is not None)
 
     async def hear(self, audio: asr.Audio) -> None:
         """Take a run of sound.

@@ -152,6 +152,20 @@ async def test_an_engine_that_needs_four_seconds_keeps_nobody_waiting_for_a_sign
     assert names(events).count("EndOfTurn") == 2
 
 
+async def test_a_turn_whose_pause_ends_it_at_once_keeps_nobody_waiting_either() -> None:
+    sound = [*chunks((LOUD, 0.32)), *chunks((QUIET, 1.2), first_sample=5_120)]
+    engine = Slow("turn on the lamp")
+    async with streaming(engine) as (_, sending, stream):
+        sending.send(asr.Config(partials=False, endpointing=asr.Endpointing(default_silence_ms=60)), *sound)
+        events = await until_received(stream, samples(sound))
+        assert "EndOfTurn" not in names(events)
+        sending.close()
+        engine.let.set()
+        events += [event async for event in stream]
+    [end] = [event for event in events if isinstance(event, asr.EndOfTurn)]
+    assert end.timings.endpoint_ms < 100, "before the pause had been looked at"
+
+
 async def test_what_waits_for_an_engine_that_works_is_not_accounted_for_and_comes_to_it_whole() -> None:
     chance = np.random.default_rng(0)
     voice = (chance.normal(size=2 * RATE_HZ) * 3_000).astype("<i2").tobytes()
