@@ -107,22 +107,23 @@ class SileroVad:
         """The windows, each after the end of the one before; of shape (windows, 576)."""
         self.heard: list[float] = []
         """How likely each of them holds voice."""
-        self._before = self.h, self.c, self.input
+        self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
+        self._before = self.h, self.c, self._context
 
     async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
         """How likely each of the windows, float32 of shape (windows, 512), holds voice."""
-        self._before = self.h, self.c, self.input
+        self._before = self.h, self.c, self._context
         inputs = np.empty((len(windows), CONTEXT_SAMPLES + _WINDOW_SAMPLES), dtype=np.float32)
         inputs[:, CONTEXT_SAMPLES:] = windows
-        inputs[0, :CONTEXT_SAMPLES] = self.input[-1, -CONTEXT_SAMPLES:]
+        inputs[0, :CONTEXT_SAMPLES] = self._context
         inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
-        self.input = inputs
+        self.input, self._context = inputs, windows[-1, -CONTEXT_SAMPLES:].copy()
         await self._silero.hear(self)
         return self.heard
 
     def take_back(self) -> None:
         """Be as before the last windows."""
-        self.h, self.c, self.input = self._before
+        self.h, self.c, self._context = self._before
 
 
 def find_silero() -> Path:
