@@ -141,6 +141,7 @@ def _bench(options: argparse.Namespace) -> int:
         pids=options.pids,
         processes=options.processes,
         cores=options.cores,
+        every_packet=options.every_packet,
     )
     return asyncio.run(bench(plan, as_json=options.json))
 
@@ -283,6 +284,11 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bench.add_argument("--interrupt", type=share, default=0.0, help="part of the replies to speak into, up to 1 (none)")
     bench.add_argument("--silent", type=share, default=0.0, help="part of the sessions to say nothing, up to 1 (none)")
     bench.add_argument("--pcm", action="store_true", help="send and take PCM, at 16 and 24 kHz, instead of Opus")
+    bench.add_argument(
+        "--every-packet",
+        action="store_true",
+        help="send silent packets too, which the page leaves out (with PCM: always)",
+    )
     bench.add_argument(
         "--pids", type=pids, default=(), metavar="N[,N]", help="processes to measure (gateway and servers, by metrics)"
     )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
-from parley.conversation import Conversation
 from parley.errors import ParleyError, Unavailable
 from parley_cli.bench.ledger import Tally, joined
 from parley_cli.bench.session import Manner, Session
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from parley.conversation import Request
     from parley_cli.client import WebSocket
 
 _UTTERANCES: Final = 32
@@ -59,6 +57,8 @@ class Part:
     """Sound is PCM, not Opus."""
     silent: int
     """Sessions that only listen."""
+    leaves_out: bool
+    """Silent packets are left out."""
     core: int | None
     """The core that it keeps to; None: any."""
 
@@ -175,14 +175,11 @@ async def _hold(pipe: Connection, part: Part) -> None:
         part.patience_seconds,
         part.interrupts,
         part.pcm,
+        part.leaves_out,
     )
 
     def new(socket: WebSocket, number: int) -> Session:
-        async def send(request: Request) -> None:
-            tally.sent += 1
-            await socket.send(request)
-
-        return Session(Conversation(send, socket), manner, tally, chance, silent=number < part.silent)
+        return Session(socket, manner, tally, chance, silent=number < part.silent)
 
     try:
         async with AsyncExitStack() as stack:

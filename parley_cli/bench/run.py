@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from parley_cli.bench.crew import Part, Seen, crew, seen
 from parley_cli.bench.figures import Result, rounded, table
@@ -15,6 +15,9 @@ from parley_cli.bench.usage import Usage, shares, usage
 from parley_cli.client import open_http
 from parley_cli.percentiles import percentile
 from parley_cli.terminal import to_json
+
+if TYPE_CHECKING:
+    from parley_cli.bench.ledger import Tally
 
 # What a listener costs is a few percent of a core; more than this, and the bench would measure itself.
 _SESSIONS_A_PROCESS: Final = 25
@@ -58,6 +61,8 @@ class Plan:
     """Processes that hold the sessions; 0: as many as they need."""
     cores: tuple[int, ...] = ()
     """The cores that these keep to; empty: any."""
+    every_packet: bool = False
+    """Silent packets are sent too; otherwise Opus leaves them out as the page does it, and PCM never."""
 
 
 async def bench(plan: Plan, *, as_json: bool) -> int:
@@ -108,10 +113,15 @@ def _parts(plan: Plan) -> list[Part]:
             interrupts=plan.interrupts,
             pcm=plan.pcm,
             silent=silent + (number < more_silent),
+            leaves_out=_leaves_out(plan),
             core=plan.cores[number % len(plan.cores)] if plan.cores else None,
         )
         for number in range(processes)
     ]
+
+
+def _leaves_out(plan: Plan) -> bool:
+    return not (plan.pcm or plan.every_packet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,7 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
         up_per_session_second=round(tally.sent / plan.sessions / talked, 1),
         down_per_session_second=round(tally.received / plan.sessions / talked, 1),
+        left_out_percent=_left_out_percent(tally) if _leaves_out(plan) else None,
         idle_kb=None if cost.idle_kb is None else round(cost.idle_kb, 1),
         talking_kb=None if cost.talking_kb is None else round(cost.talking_kb, 1),
         processes=cost.processes,
@@ -175,6 +186,11 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         client_late_p99_ms=rounded(percentile(tally.send_late_ms, 0.99), 2),
         usage_missing=next((page for page in course.used if isinstance(page, str)), ""),
     )
+
+
+def _left_out_percent(tally: Tally) -> float:
+    captured = len(tally.send_late_ms)
+    return round(100 * (captured - tally.packets) / max(1, captured), 1)
 
 
 def _memory(used: dict[str, Usage]) -> float:
