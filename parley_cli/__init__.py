@@ -141,6 +141,7 @@ def _bench(options: argparse.Namespace) -> int:
         pids=options.pids,
         processes=options.processes,
         cores=options.cores,
+        ramp_seconds=options.ramp,
         every_packet=options.every_packet,
     )
     return asyncio.run(bench(plan, as_json=options.json))
@@ -277,6 +278,12 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bench.add_argument("--url", help=_PAGE)
     bench.add_argument("--sessions", type=one_or_more, default=10, help="sessions at once (10)")
     bench.add_argument("--seconds", type=seconds, default=30.0, help="how long (30)")
+    bench.add_argument(
+        "--ramp",
+        type=seconds,
+        default=0.0,
+        help="seconds before that, of which nothing is told, in which the sessions begin one after the other (none)",
+    )
     bench.add_argument(
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )

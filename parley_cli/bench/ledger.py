@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from parley.audio import LISTENING_RATE_HZ
@@ -85,6 +85,12 @@ class Tally:
     def turns(self) -> int:
         """All turns, measured or not."""
         return len(self.delays_ms) + self.unmeasured.total()
+
+    def forget(self) -> None:
+        """What was seen until now does not count; who shares the tally goes on with it."""
+        nothing = Tally()
+        for each in fields(self):
+            setattr(self, each.name, getattr(nothing, each.name))
 
 
 def joined(tallies: Iterable[Tally]) -> Tally:

@@ -30,7 +30,7 @@ class _Course:
     open_seconds: float
     talk_seconds: float
     used: tuple[dict[str, Usage] | str, ...]
-    """By the processes before the sessions, before they spoke, and in the end."""
+    """By the processes before the sessions, before they spoke, where what is told begins, and in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Plan:
     """Processes that hold the sessions; 0: as many as they need."""
     cores: tuple[int, ...] = ()
     """The cores that these keep to; empty: any."""
+    ramp_seconds: float = 0.0
+    """Before the seconds that are told: the sessions begin to speak one after the other within so many; 0: at once."""
     every_packet: bool = False
     """Silent packets are sent too; otherwise Opus leaves them out as the page does it, and PCM never."""
 
@@ -90,16 +92,21 @@ async def measure(plan: Plan) -> Result:
         await listeners.step()
         opened = time.monotonic() - opening
         idle = await used()
+        # Where they begin one after the other, each process says when all its sessions do.
+        first = await listeners.step() if plan.ramp_seconds else []
+        begun = await used() if first else idle
         began = time.monotonic()
-        found = seen(await listeners.step())
+        found = seen(await (listeners.answers() if first else listeners.step()))
         talked = time.monotonic() - began
         after = await used()
-    return _result(plan, found, _Course(opened, talked, (empty, idle, after)))
+    return _result(plan, found, _Course(opened, talked, (empty, idle, begun, after)))
 
 
 def _parts(plan: Plan) -> list[Part]:
     """The sessions, dealt out to the processes."""
-    processes = min(plan.sessions, plan.processes or min(os.cpu_count() or 1, -(-plan.sessions // _SESSIONS_A_PROCESS)))
+    # Two processes on one core only get in each other's way.
+    cores = len(plan.cores) or os.cpu_count() or 1
+    processes = min(plan.sessions, plan.processes or min(cores, -(-plan.sessions // _SESSIONS_A_PROCESS)))
     whole, more = divmod(plan.sessions, processes)
     silent, more_silent = divmod(min(plan.sessions - 1, round(plan.silent * plan.sessions)), processes)
     return [
@@ -107,6 +114,7 @@ def _parts(plan: Plan) -> list[Part]:
             url=plan.url.rstrip("/"),
             sessions=whole + (number < more),
             seconds=plan.seconds,
+            ramp_seconds=plan.ramp_seconds,
             silence_ms=plan.silence_ms,
             head_start=plan.head_start,
             patience_seconds=plan.patience_seconds,
@@ -135,14 +143,15 @@ class _Cost:
 
 
 def _cost(plan: Plan, course: _Course) -> _Cost:
-    empty, idle, after = course.used
-    if not (isinstance(empty, dict) and isinstance(idle, dict) and isinstance(after, dict)):
+    told = [each for each in course.used if isinstance(each, dict)]
+    if len(told) < len(course.used):
         return _Cost()
+    empty, idle, begun, after = told
     return _Cost(
-        sum(after[name].cpu_seconds - idle[name].cpu_seconds for name in after),
+        sum(after[name].cpu_seconds - begun[name].cpu_seconds for name in after),
         (_memory(idle) - _memory(empty)) / plan.sessions / 1024,
         (_memory(after) - _memory(empty)) / plan.sessions / 1024,
-        {name: asdict(each) for name, each in shares(idle, after, course.talk_seconds, plan.sessions).items()},
+        {name: asdict(each) for name, each in shares(begun, after, course.talk_seconds, plan.sessions).items()},
     )
 
 

@@ -102,6 +102,7 @@ class Session:
         self._ledger = Ledger(tally)
         self._barge_in = BargeIn(self._ledger, tally)
         self._silence = manner.silence
+        self._silent = silent
         self._said = self._listen() if silent else self._speak()
         self._until = 0.0
         self._finished = asyncio.Event()
@@ -120,10 +121,16 @@ class Session:
             why = f" ({self._told})" if self._told else ""
             raise Unavailable(f"a session is not ready after {_READY_SECONDS:.0f} s{why}") from error
 
-    async def talk(self, seconds: float) -> None:
-        """Hold turns for so long, one at least, and hear the last one out; or be silent for so long."""
-        self._until = self._listener.now() + seconds
-        await asyncio.sleep(self._chance.uniform(0, _START_SECONDS))
+    async def talk(self, seconds: float, ramp_seconds: float = 0.0) -> None:
+        """Hold turns for so long, one at least, and hear the last one out; or be silent for so long.
+
+        Who speaks begins at some moment within `ramp_seconds`, and a second at least, which is added to the time.
+        """
+        self._until = self._listener.now() + ramp_seconds + seconds
+        # Who only listens has done so for a while, so that it is no longer the silence after a last word.
+        await asyncio.sleep(
+            self._chance.uniform(0, _START_SECONDS if self._silent else max(_START_SECONDS, ramp_seconds))
+        )
         try:
             await self._listener.during(self._finished.wait)
         except ParleyError as error:

@@ -125,6 +125,15 @@ async def test_people_who_say_nothing_cost_what_they_do_with_the_page(every_pack
     assert ("silent packets left out" in table(result)) is not every_packet
 
 
+async def test_where_sessions_begin_one_after_the_other_only_what_comes_then_is_told() -> None:
+    async with house(slow_writer()) as parley:
+        result = await measure(Plan(parley.url, 4, 2.0, ramp_seconds=2.5, processes=2))
+    assert (result.unmeasured, result.errors) == ({}, 0)
+    # Each has a turn that ends after the ramp, and the last of them is heard out.
+    assert result.measured == result.turns >= 4
+    assert 2.0 <= result.seconds
+
+
 async def test_when_nothing_could_be_measured_it_says_why_and_the_status_is_not_zero(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -201,6 +201,17 @@ def test_what_several_processes_saw_is_told_as_one() -> None:
     assert (whole.sent, whole.received) == (8, 9)
 
 
+def test_what_was_seen_before_all_had_begun_is_forgotten_and_turns_that_end_later_count() -> None:
+    tally = Tally(late_ms=[30.0], sent=8)
+    ledger = spoken(tally)
+    tally.errors["away"] += 1
+    tally.forget()
+    assert tally == Tally()
+    ledger.arrived(7, 45.25)
+    ledger.reported(replace(REPORT, decided_sample=30 * 320))
+    assert (tally.delays_ms, tally.turns) == ([16_250], 1)
+
+
 def test_what_a_process_used_is_that_between_two_looks() -> None:
     before = Usage(10.0, 1e6, 1_000.0, 500.0, {0.001: 100.0, 0.01: 100.0, math.inf: 100.0})
     after = Usage(11.0, 3e6, 1_800.0, 900.0, {0.001: 150.0, 0.01: 199.0, math.inf: 200.0})
