@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from parley_cli.bench.crew import Part, Seen, crew, seen
 from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.pids import usage_of
-from parley_cli.bench.usage import Usage, shares, usage
+from parley_cli.bench.usage import Usage, pages, shares, usage
 from parley_cli.client import open_http
 from parley_cli.percentiles import percentile
 from parley_cli.terminal import to_json
@@ -86,7 +86,7 @@ async def measure(plan: Plan) -> Result:
     """
     url = plan.url.rstrip("/")
     async with open_http() as http, crew(_parts(plan)) as listeners:
-        used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, url)
+        used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, await pages(http, url))
         empty = await used()
         opening = time.monotonic()
         await listeners.step()

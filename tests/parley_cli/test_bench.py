@@ -19,8 +19,9 @@ from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally, joined
 from parley_cli.bench.pids import usage_of
-from parley_cli.bench.usage import Usage, shares
+from parley_cli.bench.usage import Usage, shares, usage
 from parley_cli.bench.utterances import make_utterances, silence
+from parley_cli.client import open_http
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
 from parley_cli.percentiles import percentile
 
@@ -281,6 +282,15 @@ async def test_a_process_that_has_ended_is_not_measured() -> None:
     ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
     await ended.wait()
     assert await usage_of((os.getpid(), ended.pid)) == f"/proc/{ended.pid}/stat"
+
+
+async def test_a_gateway_that_tells_of_itself_nowhere_is_named_and_not_taken_for_the_whole() -> None:
+    async with open_http() as http:
+        missing = await usage(http, {"edge_gateway 2": ""})
+    assert isinstance(missing, str)
+    assert "edge_gateway 2, which has no PARLEY_GATEWAY_METRICS_PORT, does not tell" in table(
+        replace(RESULT, usage_missing=missing)
+    )
 
 
 RESULT = Result(
