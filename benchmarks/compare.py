@@ -18,10 +18,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.benching import bench
 from tests.end_to_end.whole import House, open_checkout
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
 
 FIGURES: Final = (
     *("own_delay_p50_ms", "own_delay_p99_ms", "late_packets", "cpu_per_session_minute", "ready_per_second"),
@@ -59,6 +62,8 @@ class Held:
     """The core of gateway and servers; empty: any."""
     clients: str = ""
     """The core of the bench; empty: any."""
+    seed: int = 1
+    """What is said, when and for how long: the same with the same seed."""
 
 
 def side(text: str) -> Side:
@@ -75,15 +80,19 @@ async def figures_of(house: House, held: Held) -> Figures:
     cores = ("--cores", held.clients) if held.clients else ()
     interrupting = ("--interrupt", str(held.interrupt)) if held.interrupt else ()
     much = ("--sessions", str(held.sessions), "--seconds", str(held.seconds))
-    found = await bench(house, *much, *cores, *interrupting)
+    found = await bench(house, *much, "--seed", str(held.seed), *cores, *interrupting)
     return {name: value if isinstance(value := found[name], int | float) else None for name in FIGURES}
+
+
+def opened(which: Side, held: Held) -> AbstractAsyncContextManager[House]:
+    """All processes of it, where they are to be."""
+    pinned = ("taskset", "-c", held.servers) if held.servers else ()
+    return open_checkout((*pinned, which.python), which.folder, "scripted", which.settings)
 
 
 async def run(which: Side, held: Held) -> Figures:
     """Start it, and hold the sessions."""
-    pinned = ("taskset", "-c", held.servers) if held.servers else ()
-    python = (*pinned, which.python)
-    async with open_checkout(python, which.folder, "scripted", which.settings) as house:
+    async with opened(which, held) as house:
         return await figures_of(house, held)
 
 

@@ -142,6 +142,7 @@ def _bench(options: argparse.Namespace) -> int:
         processes=options.processes,
         cores=options.cores,
         ramp_seconds=options.ramp,
+        seed=options.seed,
         every_packet=options.every_packet,
     )
     return asyncio.run(bench(plan, as_json=options.json))
@@ -303,6 +304,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--processes", type=one_or_more, default=0, help="processes that hold the sessions (as many as they need)"
     )
     bench.add_argument("--cores", type=cores, default=(), metavar="N[,N]", help="cores that these keep to (any)")
+    bench.add_argument("--seed", type=int, help="say the same as other runs of this seed (chance)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 

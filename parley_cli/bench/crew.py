@@ -69,6 +69,8 @@ class Part:
     """Sessions that only listen."""
     leaves_out: bool
     """Silent packets are left out."""
+    seed: int | None
+    """Says what is said, when and for how long; None: chance."""
     core: int | None
     """The core that it keeps to; None: any."""
 
@@ -176,7 +178,7 @@ def _work(pipe: Connection, part: Part) -> None:
 
 
 async def _hold(pipe: Connection, part: Part) -> None:
-    tally, chance = Tally(), random.Random()  # noqa: S311 - no secret
+    tally, chance = Tally(), random.Random(part.seed)  # noqa: S311 - no secret
     manner = Manner(
         make_utterances(_UTTERANCES, chance, pcm=part.pcm),
         silence(pcm=part.pcm),

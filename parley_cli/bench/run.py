@@ -63,6 +63,8 @@ class Plan:
     """The cores that these keep to; empty: any."""
     ramp_seconds: float = 0.0
     """Before the seconds that are told: the sessions begin to speak one after the other within so many; 0: at once."""
+    seed: int | None = None
+    """Runs of the same seed say the same, begin at the same times and pause as long; None: each is another one."""
     every_packet: bool = False
     """Silent packets are sent too; otherwise Opus leaves them out as the page does it, and PCM never."""
 
@@ -85,7 +87,7 @@ async def measure(plan: Plan) -> Result:
         ParleyError: there is no gateway, or it does not let all sessions in.
     """
     url = plan.url.rstrip("/")
-    async with open_http() as http, crew(_parts(plan)) as listeners:
+    async with open_http() as http, crew(parts(plan)) as listeners:
         used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, await pages(http, url))
         empty = await used()
         opening = time.monotonic()
@@ -102,7 +104,7 @@ async def measure(plan: Plan) -> Result:
     return _result(plan, found, _Course(opened, talked, (empty, idle, begun, after)))
 
 
-def _parts(plan: Plan) -> list[Part]:
+def parts(plan: Plan) -> list[Part]:
     """The sessions, dealt out to the processes."""
     # Two processes on one core only get in each other's way.
     cores = len(plan.cores) or os.cpu_count() or 1
@@ -122,6 +124,7 @@ def _parts(plan: Plan) -> list[Part]:
             pcm=plan.pcm,
             silent=silent + (number < more_silent),
             leaves_out=_leaves_out(plan),
+            seed=None if plan.seed is None else plan.seed + number,
             core=plan.cores[number % len(plan.cores)] if plan.cores else None,
         )
         for number in range(processes)

@@ -19,6 +19,7 @@ from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally, joined
 from parley_cli.bench.pids import usage_of
+from parley_cli.bench.run import Plan, parts
 from parley_cli.bench.usage import Usage, shares, usage
 from parley_cli.bench.utterances import make_utterances, silence
 from parley_cli.client import open_http
@@ -261,6 +262,33 @@ def test_pcm_is_the_same_tone_at_the_rate_that_servers_listen_at() -> None:
     for packet in (silence(pcm=True), pcm.packets[-1]):
         room = np.frombuffer(packet.data, dtype="<i2")
         assert 5 < np.std(room) < 20
+
+
+def test_sessions_are_dealt_out_to_no_more_processes_than_there_are_cores_for_them() -> None:
+    plan = Plan("http://localhost:8080/", 101, 5.0, silent=0.5, cores=(1, 2), ramp_seconds=4.0)
+    first, second = parts(plan)
+    assert (first.sessions, second.sessions, first.silent + second.silent) == (51, 50, 50)
+    assert (first.core, second.core) == (1, 2)
+    assert (first.url, first.ramp_seconds, first.seed) == ("http://localhost:8080", 4.0, None)
+    assert len(parts(replace(plan, processes=5))) == 5
+    assert len(parts(replace(plan, sessions=2))) == 1
+
+
+def test_processes_of_one_seed_say_the_same_in_each_run_and_each_something_else() -> None:
+    plan = Plan("", 8, 5.0, processes=3, seed=7)
+    assert [part.seed for part in parts(plan)] == [7, 8, 9]
+    assert parts(plan) == parts(plan)
+
+
+@pytest.mark.parametrize(
+    ("options", "leaves_out"), [({}, True), ({"every_packet": True}, False), ({"pcm": True}, False)]
+)
+def test_silence_is_left_out_of_opus_unless_every_packet_is_wanted(
+    options: dict[str, bool],
+    leaves_out: bool,  # noqa: FBT001 - a table
+) -> None:
+    [part] = parts(replace(Plan("", 1, 5.0), **options))  # type: ignore[arg-type]  # a table
+    assert part.leaves_out is leaves_out
 
 
 tells_of_processes = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
