@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.benching import NothingMeasured
-from benchmarks.compare import Held, Side, figures_of, opened
-from parley._duplex import first_of
+from benchmarks.compare import Held, Side, both, figures_of, opened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -134,13 +133,7 @@ async def side_by_side(old: Side, new: Side, held: Held) -> tuple[Figures, Figur
             # An AssertionError says that it did not start.
             raise NoneBefore(str(error)) from error
         new_house = await stack.enter_async_context(opened(new, held))
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                before = tasks.create_task(_figures_before(old_house, held))
-                after = tasks.create_task(figures_of(new_house, held))
-        except BaseExceptionGroup as group:
-            raise first_of(group) from None
-        return before.result(), after.result()
+        return await both(_figures_before(old_house, held), figures_of(new_house, held))
 
 
 async def _runs(old: Side, new: Side, held: Held) -> tuple[list[Figures], list[Figures]]:
