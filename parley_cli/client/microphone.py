@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parley.audio import SAMPLE_BYTES
 from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
-from parley_cli.client.silence import SilenceGate, level_db
+from parley_cli.client.silence import SilenceGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,15 +56,10 @@ def without_silence(capture: Capture) -> Microphone:
     return microphone
 
 
-def encoded(sound: Callable[[int], bytes], *, leaves_out_silence: bool = False) -> Microphone:
+def encoded(sound: Callable[[int], bytes]) -> Microphone:
     """A microphone for one session, whose packet n is what `sound` gives for it: 960 samples, s16le at 48 kHz."""
     encoder = PacketEncoder()
-
-    def capture(number: int) -> Captured:
-        pcm = sound(number)
-        return Captured(encoder.encode(pcm), level_db(pcm))
-
-    return without_silence(capture) if leaves_out_silence else every_packet(capture)
+    return lambda number: (Outgoing(number, encoder.encode(sound(number))),)
 
 
 def packet_of(pcm: bytes, number: int) -> bytes:
