@@ -87,8 +87,8 @@ class Tally:
         return len(self.delays_ms) + self.unmeasured.total()
 
     def forget(self) -> None:
-        """What was seen until now does not count; who shares the tally goes on with it."""
-        nothing = Tally()
+        """What was seen until now does not count, but for errors; who shares the tally goes on with it."""
+        nothing = Tally(errors=self.errors)
         for each in fields(self):
             setattr(self, each.name, getattr(nothing, each.name))
 
