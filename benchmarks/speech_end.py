@@ -42,7 +42,7 @@ def received(pcm: bytes) -> FrontEnd:
     packet_samples = MIC_RATE_HZ // 50
     sound = FrontEnd(FrontEndConfig(), 0)
     for number in range(len(whole) // SAMPLE_BYTES // packet_samples):
-        sound.append(decoder.decode(microphone(number)), number * RATE_HZ // 50)
+        sound.append(decoder.decode(microphone(number)[0].data), number * RATE_HZ // 50)
     decoder.close()
     return sound
 
