@@ -160,6 +160,8 @@ async def _received(pipe: Connection) -> object:
         await come.wait()
     finally:
         loop.remove_reader(pipe.fileno())
+        # uvloop has it wait for nothing, and a long message is one that waits.
+        os.set_blocking(pipe.fileno(), True)
     try:
         return pipe.recv()
     except (EOFError, ConnectionError):

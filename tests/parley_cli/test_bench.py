@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import math
+import multiprocessing
 import os
 import random
 import resource
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvloop
 
 from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
+from parley_cli.bench import crew
 from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally, joined
@@ -401,3 +405,18 @@ def test_a_percentile_is_a_value_that_was_seen() -> None:
     assert percentile([3, 1, 2], 0.5) == 2
     assert percentile(list(range(1, 101)), 0.99) == 99
     assert math.isnan(percentile([], 0.5))
+
+
+async def test_a_process_that_was_spoken_to_says_much_at_once_on_a_loop_of_uvloop() -> None:
+    pipes = multiprocessing.get_context("spawn").Pipe()
+
+    async def hear_and_speak() -> None:
+        pipes[0].send(None)
+        await crew._received(pipes[1])  # noqa: SLF001 - what a process of the crew does with its pipe
+        pipes[1].send(bytes(1 << 22))
+
+    with ThreadPoolExecutor(1) as thread:
+        speaking = thread.submit(uvloop.run, hear_and_speak())
+        heard = await asyncio.to_thread(lambda: len(pipes[0].recv()))
+        speaking.result()
+    assert heard == 1 << 22
