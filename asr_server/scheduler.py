@@ -82,6 +82,11 @@ class Scheduler:
         """Jobs that wait for the engine."""
         return len(self._finals) + len(self._partials)
 
+    @property
+    def wait_seconds(self) -> float:
+        """How long the final job has waited that waits longest."""
+        return time.monotonic() - self._finals[0].at if self._finals else 0.0
+
     def watch(self, worked: Callable[[int, float, float], None]) -> None:
         """Have `worked` told of each call of the engine: jobs, seconds of their sound in all, seconds of work."""
         self._worked = worked

@@ -35,6 +35,7 @@ from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
+from serving.load import measured_load, no_wait
 from serving.metrics import loop_lag
 from serving.multiplex import SERVICE as MULTIPLEX
 from serving.multiplex import Handlers, MultiplexServicer, Traffic
@@ -172,7 +173,8 @@ async def started(
         health.ready()
 
     try:
-        yield port, ready
+        with measured_load(multiplexed.tell, status.engine_wait if status is not None else no_wait):
+            yield port, ready
     finally:
         # Nobody is let in from here on, and who is in may finish; who only watches goes at once.
         health.drain()

@@ -18,7 +18,7 @@ from google.rpc import status_pb2
 from parley._duplex import first_of
 from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
 from parley.errors import InvalidInput, NotFound, ParleyError, ShuttingDown, TooLarge, to_status
-from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
+from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse, ServerLoad
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
 from serving.call_status import statuses
 from serving.calls import Carried, Peer
@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from serving.load import Load
+
     Context = grpc.aio.ServicerContext[ConnectRequest, ConnectResponse]
     Behaviour = Callable[[AsyncIterable[Message], object], Coroutine[object, object, None]]
 
 SERVICE: Final = "parley.v1.MultiplexService"
+
+# Milliseconds of a second, and thousandths of a share.
+_PER_UNIT: Final = 1000.0
 
 _log = logging.getLogger("parley.serving")
 
@@ -82,6 +87,12 @@ class MultiplexServicer(MultiplexServiceServicer):
         for connection in self._connections:
             connection.drain()
 
+    def tell(self, load: Load) -> None:
+        """Tell every caller with calls how much there is to do."""
+        frame = _load_frame(load)
+        for connection in self._connections:
+            connection.tell(frame)
+
     async def Connect(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: AsyncIterable[ConnectRequest], context: Context
     ) -> None:
@@ -125,6 +136,10 @@ class _Connection:
     def drain(self) -> None:
         self._drains = True
         self._end_if_unused()
+
+    def tell(self, load: CallFrame) -> None:
+        if self._calls:
+            self._frames.put(load)
 
     async def serve(self) -> None:
         await self._peer.write(ConnectResponse())
@@ -306,6 +321,16 @@ class _Call(Carried):
 
     def cancelled(self) -> bool:
         return self.has_left
+
+
+def _load_frame(load: Load) -> CallFrame:
+    return CallFrame(
+        load=ServerLoad(
+            loop_lag_ms=round(load.loop_lag_seconds * _PER_UNIT),
+            busy_permille=round(load.busy * _PER_UNIT),
+            engine_wait_ms=round(load.engine_wait_seconds * _PER_UNIT),
+        )
+    )
 
 
 def _status_of(error: Exception) -> bytes:
