@@ -157,7 +157,7 @@ class Admission:
         before = self._path.full
         self._path.look(now, parts, len(self._sessions))
         full = self._path.full
-        if full and full != before:
+        if full and not before:
             _log.warning("the %s %s: nobody else is let in", *_named(full))
         self._show_out(self._path.too_many(len(self._sessions) - self._leaving), full)
 
