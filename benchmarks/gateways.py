@@ -3,9 +3,9 @@
     PYTHONPATH=. python benchmarks/gateways.py [--sessions 20] [--seconds 20] [--pairs 2] [--servers 0] [--clients 1]
 
 The servers are the same for all. Told are, for one gateway alone and for each of two, its processor time for one minute
-of a session, and own delay; in turn, one, two, two, one. Where both gateways share a core the second half of the sessions
-takes time from the first, and own delay tells of the core, not of the gateways: processor time is what to compare there.
-With --servers everything of Parley keeps to those cores, and the bench to --clients.
+of a session, and own delay; in turn, one, two, two, one. Where both gateways share a core, each takes time from the
+other: own delay tells of the core then, and processor time is what to compare. With --servers everything of Parley keeps
+to those cores, and the bench to --clients.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ async def held(houses: list[House], given: argparse.Namespace) -> list[dict[str,
 
 def tell(what: str, found: list[dict[str, Any]], given: argparse.Namespace) -> float:
     """Print what gateways had; gives their processor seconds for one minute of a session."""
-    costs = [float(each["processes"][GATEWAY.module]["cpu_percent"]) * 0.6 / given.sessions for each in found]
+    costs: list[float] = [
+        float(each["processes"][GATEWAY.module]["cpu_percent"]) * 0.6 / given.sessions for each in found
+    ]
     for each, cost in zip(found, costs, strict=True):
         p50, p99 = each["own_delay_p50_ms"], each["own_delay_p99_ms"]
         print(f"{what:<12} gateway {cost:.3f} s a session-minute, own delay p50 {p50:.1f} p99 {p99:.1f} ms", flush=True)

@@ -4,8 +4,8 @@
 
 Two gateways in front of the same servers, each with half of the sessions. `parley bench` measures those of the first:
 undisturbed; while the stream to the ASR server is cut that all of the second's share; while a listener of their own
-gateway, to whom much is said, reads nothing. Told are their own delay each time, and how often each session of the broken
-stream was begun anew.
+gateway, to whom much is said, reads nothing. Told are their own delay each time, and how often each session of the
+broken stream was begun anew.
 """
 
 from __future__ import annotations
