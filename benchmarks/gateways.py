@@ -4,8 +4,8 @@
 
 The servers are the same for all. Told are, for one gateway alone and for each of two, its processor time for one minute
 of a session, and own delay; in turn, one, two, two, one. Where both gateways share a core, each takes time from the
-other: own delay tells of the core then, and processor time is what to compare. With --servers everything of Parley keeps
-to those cores, and the bench to --clients.
+other: own delay tells of the core then, and processor time is what to compare. With --servers all of Parley keeps to
+those cores, and the bench to --clients.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class GatewayConfig(TlsSettings):
     max_sessions: str = setting(
         "PARLEY_MAX_SESSIONS",
         _AUTO,
-        help="Sessions held at once; one more is refused with a clear error; auto: as many as gateway and servers can bear.",
+        help="Sessions held at once; one more is refused with a clear error; auto: as many as the servers can bear.",
     )
     lead_ms: int = setting(
         "PARLEY_LEAD_MS", 400, help="How far ahead of the listener audio is sent.", minimum=100, maximum=2000

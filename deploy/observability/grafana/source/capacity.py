@@ -43,7 +43,7 @@ def _sessions(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Refused",
-                "Sessions a minute not let in: limit, by PARLEY_MAX_SESSIONS; lag, by a late loop; else by a part that is full.",
+                "Sessions a minute not let in: by the number that is set, by a loop that is late, or by what is full.",
                 {"{{reason}}": f"60 * {rate('parley_sessions_refused_total', 'reason')}"},
                 "none",
             )
