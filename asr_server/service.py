@@ -68,7 +68,8 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
         telemetry.stream(config.first_turn, config.traceparent or peer.traceparent)
 
         async def write(event: asr.Event) -> None:
-            await peer.write(asr.event_to_proto(event))
+            send = peer.write_later if isinstance(event, asr.AudioAck) else peer.write
+            await send(asr.event_to_proto(event))
 
         await write(asr.Ready(engine.name, engine.model, config.language, ACK_SAMPLES))
         async with asyncio.TaskGroup() as tasks:

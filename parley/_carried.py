@@ -60,6 +60,12 @@ class CarriedCall(Generic[Response]):
         """Send a request at once; there must be room."""
         self.send(request)
 
+    def push_later(self, request: Message) -> None:
+        """Send a request that nobody waits for with the stream's next message; there must be room."""
+        if not self.is_over and (message := self._serialized(request)) is not None:
+            self._allowance.spend(message)
+            self._frames.put_later(CallFrame(call=self.number, message=message))
+
     def begin(self, method: str, first: Message, *, is_all: bool = False) -> None:
         """Begin it with its first request, all in one message; `is_all`: no more will follow."""
         if self.is_over:
@@ -147,5 +153,7 @@ class CarriedCall(Generic[Response]):
         response, taken = self._come.popleft()
         due = self._consumption.take(taken)
         if due and not self.is_over:
-            self._frames.put(CallFrame(call=self.number, credit=due))
+            # Where more waits, the other side has much to send, and may be waiting for it.
+            put = self._frames.put if self._come else self._frames.put_later
+            put(CallFrame(call=self.number, credit=due))
         return response

@@ -15,7 +15,7 @@ import grpc.aio
 from parley._steps import after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from parley._steps import Waited
     from parley.v1.multiplex_pb2 import CallFrame
@@ -31,11 +31,15 @@ FRAME_BYTES: Final = 1024
 # Frames that go together when they have waited together: far below what a server takes as one message.
 _BATCH_BYTES: Final = 48 * 1024
 
+# How long a frame that nobody waits for is kept for company: as long as a packet of the microphone.
+_LATER_SECONDS: Final = 0.02
+
 
 class FrameWriter:
     """Frames on their way to one stream: sent at once while nothing is on its way, and else together when it went.
 
-    Those of one call keep their order. Where not all that wait go together, each call has its turn: one that has much
+    A message costs more than what is in it, so those that can wait go with the next one that cannot. Those of one call
+    keep their order. Where not all that wait go together, each call has its turn: one that has much
     to say holds up no other. It is bounded by the credit of its calls.
     """
 
@@ -46,6 +50,9 @@ class FrameWriter:
         self._bytes = 0
         """Size of those that wait."""
         self._is_open = self._is_busy = False
+        self._is_urgent = False
+        """Among those that wait is one that cannot."""
+        self._later: asyncio.TimerHandle | None = None
         self._calm = asyncio.Event()
         self._calm.set()
 
@@ -61,27 +68,48 @@ class FrameWriter:
 
     def put(self, *frames: CallFrame) -> None:
         """Send frames, together if they are not much, and after all of their call that were put before."""
-        self._waiting += frames
-        for frame in frames:
-            self._bytes += frame.ByteSize()
+        self._keep(frames)
+        self._is_urgent = True
         self._go_on()
 
     def put_soon(self, frame: CallFrame) -> None:
         """Send a frame with those that follow in this turn of the loop, or else after it."""
-        self._waiting.append(frame)
-        self._bytes += frame.ByteSize()
+        self._keep((frame,))
+        self._is_urgent = True
         asyncio.get_running_loop().call_soon(self._go_on)
+
+    def put_later(self, frame: CallFrame) -> None:
+        """Send a frame with the next ones that are put, or else in 20 ms."""
+        self._keep((frame,))
+        self._go_on_later()
 
     async def drained(self) -> None:
         """Return when all that was put was sent, or the stream is over."""
+        self._go_on()
         await self._calm.wait()
 
     def close(self) -> None:
         """The stream is over: nothing more is sent."""
         self._is_open = False
         self._waiting.clear()
+        if self._later is not None:
+            self._later.cancel()
         if not self._is_busy:
             self._calm.set()
+
+    def _keep(self, frames: Iterable[CallFrame]) -> None:
+        self._waiting += frames
+        for frame in frames:
+            self._bytes += frame.ByteSize()
+
+    def _go_on_later(self) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_LATER_SECONDS, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._later = None
+        self._is_urgent = True
+        self._go_on()
 
     def _go_on(self) -> None:
         if self._is_busy or not self._is_open or not self._waiting:
@@ -94,12 +122,13 @@ class FrameWriter:
     def _batch(self) -> list[CallFrame]:
         frames, self._waiting = self._waiting, []
         total, self._bytes = self._bytes, 0
+        self._is_urgent = False
         if total <= _BATCH_BYTES:
             return frames
         frames, size = _in_turn(frames), 0
         for count, frame in enumerate(frames):
             if count and size + frame.ByteSize() > _BATCH_BYTES:
-                self._waiting, self._bytes = frames[count:], total - size
+                self._waiting, self._bytes, self._is_urgent = frames[count:], total - size, True
                 return frames[:count]
             size += frame.ByteSize()
         return frames
@@ -118,7 +147,8 @@ class FrameWriter:
 
     def _sent(self) -> None:
         self._is_busy = False
-        self._go_on()
+        if self._is_urgent:
+            self._go_on()
         if not self._is_busy:
             self._calm.set()
 

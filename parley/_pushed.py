@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 T = TypeVar("T")
+M = TypeVar("M")
+M_contra = TypeVar("M_contra", contravariant=True)
 
 
-class Room(Protocol):
+class Stream(Protocol[M_contra]):
     """A stream that says when a message can be sent at once."""
 
     on_room: Callable[[], None] | None
@@ -26,6 +28,12 @@ class Room(Protocol):
     def has_room(self) -> bool:
         """True when a message may be sent now."""
         ...
+
+    def push(self, request: M_contra) -> None:
+        """Send a message now."""
+
+    def push_later(self, request: M_contra) -> None:
+        """Send a message with the next one that cannot wait, and soon in any case."""
 
 
 class Pushed(Generic[T]):
@@ -37,15 +45,17 @@ class Pushed(Generic[T]):
         self._sent = sent or _forget
         self._waiting: deque[Iterator[T]] = deque()
         self._changed = asyncio.Event()
-        self._room: Room | None = None
-        self._send: Callable[[T], None] = _forget
+        self._has_room: Callable[[], bool] = _never
+        self._push: Callable[[T], None] = _forget
+        self._push_later: Callable[[T], None] = _forget
 
     def put(self, request: T) -> None:
         """Send a request after all that were put before."""
-        if self._waiting or not self._has_room:
-            self.put_all((request,))
-        else:
-            self._send_now(request)
+        self._put(request, self._push)
+
+    def put_later(self, request: T) -> None:
+        """Send a request that nobody waits for: with the next one that cannot wait, and soon in any case."""
+        self._put(request, self._push_later)
 
     def put_all(self, requests: Iterable[T]) -> None:
         """Send requests after all that were put before; each is asked for when it can go."""
@@ -53,10 +63,12 @@ class Pushed(Generic[T]):
         self._changed.set()
         self._go_on()
 
-    def attach(self, room: Room, send: Callable[[T], None]) -> None:
-        """Send what waits, and from now on what is put, with `send` as far as there is `room`."""
-        self._room, self._send = room, send
-        room.on_room = self._go_on
+    def attach(self, stream: Stream[M], message: Callable[[T], M]) -> None:
+        """Send what waits, and from now on what is put, as far as `stream` has room, as what `message` makes of it."""
+        self._has_room = lambda: stream.has_room
+        self._push = lambda request: stream.push(message(request))
+        self._push_later = lambda request: stream.push_later(message(request))
+        stream.on_room = self._go_on
         self._go_on()
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -76,21 +88,26 @@ class Pushed(Generic[T]):
             self._changed.clear()
             await self._changed.wait()
 
-    @property
-    def _has_room(self) -> bool:
-        return self._room is not None and self._room.has_room
+    def _put(self, request: T, push: Callable[[T], None]) -> None:
+        if self._waiting or not self._has_room():
+            self.put_all((request,))
+        else:
+            push(request)
+            self._sent(request)
 
     def _go_on(self) -> None:
-        while self._waiting and self._has_room:
+        while self._waiting and self._has_room():
             for request in self._waiting[0]:
-                self._send_now(request)
+                self._push(request)
+                self._sent(request)
                 break
             else:
                 self._waiting.popleft()
 
-    def _send_now(self, request: T) -> None:
-        self._send(request)
-        self._sent(request)
+
+def _never() -> bool:
+    """There is no stream."""
+    return False
 
 
 def _forget(request: object) -> None:

@@ -55,6 +55,10 @@ class Carried:
         """Send the first message together with what follows in this turn of the loop, or else after it."""
         raise NotImplementedError
 
+    async def write_later(self, message: Message) -> None:
+        """Send a message that nobody waits for together with the stream's next one."""
+        raise NotImplementedError
+
 
 class Peer(Generic[Request, Response]):
     """Who has called: iterate over their requests, and write to them."""
@@ -104,6 +108,13 @@ class Peer(Generic[Request, Response]):
         """Send a response here and now."""
         if self._carried is not None:
             self._carried.push(cast("Message", response))
+
+    async def write_later(self, response: Response) -> None:
+        """Send a response that nobody waits for; where the stream is shared it goes with the next one."""
+        if self._carried is not None:
+            await self._carried.write_later(cast("Message", response))
+        else:
+            await self.write(response)
 
     async def write(self, response: Response) -> None:
         """Send a response; after one that was cancelled in flight the next one fails."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -125,6 +126,7 @@ async def serve(  # noqa: PLR0913 - a process has these parts
             started(service, register, listen, status, traffic) as (port, ready),
         ):
             await load()
+            _spare_collections()
             await ready()
             _log.info("%s is serving on %s:%d", service, listen.host, port)
             await stopping.wait()
@@ -234,6 +236,15 @@ def _bind(server: grpc.aio.Server, listen: Listen) -> int:
 async def _measured(service: str, work: Awaitable[None], telemetry: Telemetry) -> None:
     with loop_lag(telemetry, service):
         await work
+
+
+def _spare_collections() -> None:
+    """Let no garbage collection go through what is there for as long as the process is.
+
+    Modules and models are some 50,000 objects, which held up every conversation for 25 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

@@ -294,12 +294,18 @@ class _Call(Carried):
         message = self._come.popleft()
         due = self._consumption.take(cost(message))
         if due:
-            self._frames.put(CallFrame(call=self.number, credit=due))
+            # Where more waits, the other side has much to send, and may be waiting for it.
+            put = self._frames.put if self._come else self._frames.put_later
+            put(CallFrame(call=self.number, credit=due))
         return self._parse(message)
 
     async def write(self, message: Message) -> None:
         await self._allowance.room()
         self._frames.put(self._frame(message))
+
+    async def write_later(self, message: Message) -> None:
+        await self._allowance.room()
+        self._frames.put_later(self._frame(message))
 
     @property
     def is_idle(self) -> bool:

@@ -87,7 +87,7 @@ class StreamRequests:
         if self._uplink.assistant is not asr.Assistant.IDLE:
             self._tell(self._uplink.assistant)
         self._queued_samples = self._uplink.buffer.next_sample - self._uplink.buffer.first_sample
-        kept = self._uplink.connect(self._send_sound)
+        kept = self._uplink.connect(self._send_sound, self._send_sound_later)
         if self._stream is not None:
             self._stream.put_all(kept)
 
@@ -110,6 +110,11 @@ class StreamRequests:
     def _send_sound(self, audio: asr.Audio) -> None:
         self._queued_samples += len(audio.pcm) // SAMPLE_BYTES
         self._tell(audio)
+
+    def _send_sound_later(self, audio: asr.Audio) -> None:
+        self._queued_samples += len(audio.pcm) // SAMPLE_BYTES
+        if self._stream is not None:
+            self._stream.put_later(audio)
 
     def _tell(self, request: asr.Request) -> None:
         if self._watch is not None and self._stream is not None:

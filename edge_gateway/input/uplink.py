@@ -60,6 +60,7 @@ class Uplink:
         self._batch: list[bytes] = []
         self._batch_samples = 0
         self._send: Callable[[asr.Audio], None] | None = None
+        self._send_later: Callable[[asr.Audio], None] | None = None
         self._lost_samples = 0
         self._accounted = asyncio.Event()
         self._accounted_sample = 0
@@ -135,25 +136,33 @@ class Uplink:
         self._add(bytes(samples * SAMPLE_BYTES), silence)
         self.flush()
 
-    def connect(self, send: Callable[[asr.Audio], None]) -> Iterator[asr.Audio]:
-        """Send what is heard from now on to a new stream; gives what is kept, which comes before that."""
+    def connect(
+        self, send: Callable[[asr.Audio], None], send_later: Callable[[asr.Audio], None]
+    ) -> Iterator[asr.Audio]:
+        """Send what is heard from now on to a new stream; gives what is kept, which comes before that.
+
+        `send_later` takes sound on which no decision hangs.
+        """
         # What waits for its message is sent with the rest.
         self._batch, self._batch_samples = [], 0
-        self._send = send
+        self._send, self._send_later = send, send_later
         return _messages(self.buffer.replay(self._microphone.again()))
 
     def disconnect(self) -> None:
         """Keep what is heard, for the next stream."""
-        self._send = None
+        self._send = self._send_later = None
 
     def flush(self) -> None:
         """Send what waits for its message."""
+        self._flush(self._send)
+
+    def _flush(self, send: Callable[[asr.Audio], None] | None) -> None:
         if not self._batch:
             return
         pcm = b"".join(self._batch) if len(self._batch) > 1 else self._batch[0]
         self._batch, self._batch_samples, self._is_silent = [], 0, True
-        if self._send is not None and pcm:
-            self._send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
+        if send is not None and pcm:
+            send(asr.Audio(pcm, self.buffer.next_sample - len(pcm) // SAMPLE_BYTES))
 
     def account_for(self, end_sample: int) -> None:
         """The server has accounted for everything before `end_sample`."""
@@ -190,8 +199,9 @@ class Uplink:
         self.buffer.add(packet)
         self._batch.append(pcm)
         self._batch_samples += packet.samples
-        if self._batch_samples >= (self._silence_limit if self._is_silent else self._sound_limit):
-            self.flush()
+        limit = self._silence_limit if self._is_silent else self._sound_limit
+        if self._batch_samples >= limit:
+            self._flush(self._send if limit == 1 else self._send_later)
             self._forget()
 
     def _forget(self) -> None:

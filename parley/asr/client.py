@@ -101,8 +101,7 @@ class AsrClient:
                 if not admitted.is_set():
                     admitted.set()
                     if isinstance(requests, Pushed) and isinstance(responses, CarriedCall):
-                        carried = responses
-                        requests.attach(carried, lambda request: carried.push(request_to_proto(request)))
+                        requests.attach(responses, request_to_proto)
                 return event_from_proto(response)
 
             yield Translated(responses, translate)

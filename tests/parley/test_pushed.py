@@ -23,9 +23,12 @@ class Stream:
     def has_room(self) -> bool:
         return self.room > 0
 
-    def send(self, request: int) -> None:
+    def push(self, request: int) -> None:
         self.room -= 1
         self.got.append(request)
+
+    def push_later(self, request: int) -> None:
+        self.push(-request)
 
     def make_room(self, messages: int) -> None:
         self.room += messages
@@ -36,16 +39,29 @@ class Stream:
 def test_a_request_goes_out_within_the_call_that_gives_it() -> None:
     sent: list[int] = []
     requests, stream = Pushed(0, sent.append), Stream(room=8)
-    requests.attach(stream, stream.send)
+    requests.attach(stream, int)
     requests.put(1)
     requests.put(2)
     assert stream.got == sent == [1, 2]
 
 
+def test_what_nobody_waits_for_may_go_later_but_only_where_there_is_room() -> None:
+    sent: list[int] = []
+    requests, stream = Pushed(0, sent.append), Stream(room=2)
+    requests.attach(stream, int)
+    requests.put_later(1)
+    requests.put(2)
+    requests.put_later(3)
+    assert stream.got == [-1, 2]
+    stream.make_room(1)
+    assert stream.got == [-1, 2, 3]
+    assert sent == [1, 2, 3]
+
+
 def test_what_is_put_before_there_is_a_stream_waits_for_it() -> None:
     requests, stream = Pushed(0), Stream(room=8)
     requests.put(1)
-    requests.attach(stream, stream.send)
+    requests.attach(stream, int)
     requests.put(2)
     assert stream.got == [1, 2]
 
@@ -53,7 +69,7 @@ def test_what_is_put_before_there_is_a_stream_waits_for_it() -> None:
 def test_what_finds_no_room_goes_in_its_order_when_there_is_some() -> None:
     sent: list[int] = []
     requests, stream = Pushed(0, sent.append), Stream(room=1)
-    requests.attach(stream, stream.send)
+    requests.attach(stream, int)
     for number in range(1, 6):
         requests.put(number)
     assert stream.got == sent == [1]
@@ -72,7 +88,7 @@ def test_no_more_is_made_of_many_than_there_is_room_for() -> None:
             yield number
 
     requests, stream = Pushed(0), Stream(room=3)
-    requests.attach(stream, stream.send)
+    requests.attach(stream, int)
     requests.put_all(many())
     requests.put(100)
     assert made == stream.got == [1, 2, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -98,6 +99,30 @@ async def test_told_to_stop_a_process_lets_nobody_in_and_drains_what_came_anothe
             servicer.let_go.set()
             assert isinstance(await call.read(), llm_pb2.ChatResponse)
             await serving
+
+
+async def test_no_garbage_collection_goes_through_what_was_loaded(unused_tcp_port: int) -> None:
+    loaded: list[object] = []
+    ready = asyncio.Event()
+
+    async def load() -> None:
+        loaded.extend([each] for each in range(100))
+        ready.set()
+
+    telemetry = Telemetry(new_provider("test"), CollectorRegistry())
+    listen = Listen("127.0.0.1", unused_tcp_port, "PORT", 0, 30, 64 * 1024)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(serve(SERVICE, lambda _: None, listen, load=load, telemetry=telemetry))
+            await ready.wait()
+            later: list[object] = [[]]
+            collected = {id(each) for each in gc.get_objects()}
+            assert not collected & {id(each) for each in loaded}
+            assert id(later) in collected
+            os.kill(os.getpid(), signal.SIGTERM)
+            await serving
+    finally:
+        gc.unfreeze()
 
 
 async def test_what_keeps_a_process_from_starting_is_raised_as_it_is(unused_tcp_port: int) -> None:

@@ -539,6 +539,53 @@ async def test_the_first_response_goes_with_what_follows_in_the_same_turn_or_alo
     assert sent == [[1, 1], [2]]
 
 
+async def test_what_nobody_waits_for_goes_with_the_next_that_somebody_does() -> None:
+    sent: list[list[int]] = []
+    free = asyncio.Semaphore(0)
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.append([frame.call for frame in frames])
+        await free.acquire()
+
+    writer = FrameWriter(write)
+    writer.open()
+    for call in (1, 2):
+        writer.put_later(CallFrame(call=call, message=b"speech"))
+    assert not sent
+    writer.put(CallFrame(call=3, message=b"pause"))
+    assert sent == [[1, 2, 3]]
+    # What has come while a message was on its way waits for company all the same.
+    writer.put_later(CallFrame(call=1, message=b"speech"))
+    free.release()
+    while not writer.is_idle:
+        await asyncio.sleep(0)
+    assert sent == [[1, 2, 3]]
+    # But not when the stream ends.
+    free.release()
+    await writer.drained()
+    assert sent == [[1, 2, 3], [1]]
+
+
+async def test_what_nobody_waits_for_goes_by_itself_in_the_end() -> None:
+    sent: asyncio.Queue[list[int]] = asyncio.Queue()
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.put_nowait([frame.call for frame in frames])
+
+    writer = FrameWriter(write)
+    writer.put_later(CallFrame(call=1, message=b"speech"))
+    writer.open()
+    assert await sent.get() == [1]
+    for call in (2, 3):
+        writer.put_later(CallFrame(call=call, message=b"speech"))
+    assert await sent.get() == [2, 3]
+    # What was put before it was closed is not sent after it.
+    writer.put_later(CallFrame(call=4, message=b"speech"))
+    writer.close()
+    await writer.drained()
+    assert sent.empty()
+
+
 async def test_a_call_begins_with_its_first_request_in_one_message() -> None:
     async with house() as found:
         # The stream is there: what is put now goes at once.

@@ -46,11 +46,11 @@ async def test_every_packet_is_sent_in_its_place_and_again_to_another_server() -
     uplink = open_uplink(MicrophoneLevels())
     first: list[asr.Audio] = []
     again: list[asr.Audio] = []
-    uplink.connect(first.append)
+    uplink.connect(first.append, first.append)
     for packet in packets():
         uplink.hear(packet, 0)
     uplink.flush()
-    again += uplink.connect(again.append)
+    again += uplink.connect(again.append, again.append)
     assert places(first) == places(again) == KEPT
     assert uplink.buffer.next_sample == 100 * PACKET
     for place in KEPT:

@@ -65,7 +65,10 @@ class Session:
         self._sequence = 0
         self.uplink = Uplink(lambda: SlowDecoder(self.time, decoding_ms), MicrophoneLevels(), self.time)
         self.uplink.is_turn_open = True
-        self.uplink.connect(lambda _audio: self.came_ms.append((self.time.ns - START_NS) / MS))
+        self.uplink.connect(self.came, self.came)
+
+    def came(self, _audio: asr.Audio) -> None:
+        self.came_ms.append((self.time.ns - START_NS) / MS)
 
     def hear(self, packets: int) -> None:
         for _ in range(packets):
