@@ -85,7 +85,8 @@ class Scheduler:
     @property
     def wait_seconds(self) -> float:
         """How long the final job has waited that waits longest."""
-        return time.monotonic() - self._finals[0].at if self._finals else 0.0
+        eldest = next((asked for asked in self._finals if not asked.answer.done()), None)
+        return 0.0 if eldest is None else time.monotonic() - eldest.at
 
     def watch(self, worked: Callable[[int, float, float], None]) -> None:
         """Have `worked` told of each call of the engine: jobs, seconds of their sound in all, seconds of work."""

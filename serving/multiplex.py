@@ -18,10 +18,11 @@ from google.rpc import status_pb2
 from parley._duplex import first_of
 from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
 from parley.errors import InvalidInput, NotFound, ParleyError, ShuttingDown, TooLarge, to_status
-from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse, ServerLoad
+from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
 from serving.call_status import statuses
 from serving.calls import Carried, Peer
+from serving.load_frame import load_frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     Behaviour = Callable[[AsyncIterable[Message], object], Coroutine[object, object, None]]
 
 SERVICE: Final = "parley.v1.MultiplexService"
-
-# Milliseconds of a second, and thousandths of a share.
-_PER_UNIT: Final = 1000.0
 
 _log = logging.getLogger("parley.serving")
 
@@ -89,7 +87,7 @@ class MultiplexServicer(MultiplexServiceServicer):
 
     def tell(self, load: Load) -> None:
         """Tell every caller with calls how much there is to do."""
-        frame = _load_frame(load)
+        frame = load_frame(load)
         for connection in self._connections:
             connection.tell(frame)
 
@@ -327,16 +325,6 @@ class _Call(Carried):
 
     def cancelled(self) -> bool:
         return self.has_left
-
-
-def _load_frame(load: Load) -> CallFrame:
-    return CallFrame(
-        load=ServerLoad(
-            loop_lag_ms=round(load.loop_lag_seconds * _PER_UNIT),
-            busy_permille=round(load.busy * _PER_UNIT),
-            engine_wait_ms=round(load.engine_wait_seconds * _PER_UNIT),
-        )
-    )
 
 
 def _status_of(error: Exception) -> bytes:

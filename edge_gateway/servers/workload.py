@@ -14,6 +14,8 @@ _TELLS_SECONDS: Final = 1.0
 _BELIEVED_SECONDS: Final = 2.0
 # As long as this it is known to live.
 _ALIVE_SECONDS: Final = 3.0
+# An engine that has taken nothing up for as long hangs.
+_HANGS_SECONDS: Final = 15.0
 _PERMILLE: Final = 1000.0
 
 
@@ -36,16 +38,11 @@ class Workload:
         if told is None:
             return PartLoad(part)
         at, said = told
-        since = self._has_calls_since
-        if now - at > _BELIEVED_SECONDS and (since is None or now - max(at, since) <= _BELIEVED_SECONDS):
-            return PartLoad(part)
-        silent_seconds = 0.0 if since is None else now - max(at, since) - _TELLS_SECONDS
-        lag_seconds = said.loop_lag_ms / _PERMILLE
+        if now - at <= _BELIEVED_SECONDS:
+            return _load(part, said)
+        silent_seconds = 0.0 if self._has_calls_since is None else now - max(at, self._has_calls_since)
         return PartLoad(
-            part,
-            said.busy_permille / _PERMILLE,
-            silent_seconds if silent_seconds > _BELIEVED_SECONDS - _TELLS_SECONDS else lag_seconds,
-            said.engine_wait_ms / _PERMILLE,
+            part, lag_seconds=silent_seconds - _TELLS_SECONDS if silent_seconds > _BELIEVED_SECONDS else 0.0
         )
 
 
@@ -53,7 +50,10 @@ def is_slow(told: tuple[float, ServerLoad] | None, now: float) -> bool:
     """Whether a server lives, and has said that it has too much to do: its answers come, and come late."""
     if told is None or now - told[0] > _ALIVE_SECONDS:
         return False
-    said = told[1]
-    return PartLoad(
-        "", said.busy_permille / _PERMILLE, said.loop_lag_ms / _PERMILLE, said.engine_wait_ms / _PERMILLE
-    ).is_full
+    load = _load("", told[1])
+    return load.is_full and load.engine_wait_seconds < _HANGS_SECONDS
+
+
+def _load(part: str, said: ServerLoad) -> PartLoad:
+    seconds = said.loop_lag_ms / _PERMILLE, said.engine_wait_ms / _PERMILLE
+    return PartLoad(part, said.busy_permille / _PERMILLE, *seconds)

@@ -45,6 +45,7 @@ def test_a_call_that_has_just_begun_makes_no_old_silence_late() -> None:
         ((99.0, BUSY), True),
         ((99.0, ServerLoad(engine_wait_ms=4_000)), True),
         ((99.0, ServerLoad(loop_lag_ms=400)), True),
+        ((99.0, ServerLoad(engine_wait_ms=16_000, busy_permille=990)), False),
         ((96.0, BUSY), False),
     ],
 )
