@@ -58,6 +58,13 @@ def test_computing_is_demand() -> None:
         assert demand() - before >= 0.045
 
 
+def test_waiting_for_a_processor_is_demand_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "schedstat").write_text("3000000000 500000000 7\n")
+    monkeypatch.setattr("serving.load._SCHEDSTAT", str(tmp_path / "schedstat"))
+    with thread_demand() as demand:
+        assert demand() == pytest.approx(3.5)
+
+
 def test_another_thread_is_another_ones_demand() -> None:
     def compute() -> None:
         until = time.thread_time() + 0.3
