@@ -35,7 +35,9 @@ async def main(config: AsrConfig, telemetry: Telemetry) -> None:
     def facts() -> EngineFacts:
         return EngineFacts(engine.name, engine.model, turn_detection=turns.told)
 
-    status = StatusServicer("asr", telemetry.registry, facts, "parley_asr_streams_active")
+    status = StatusServicer(
+        "asr", telemetry.registry, facts, "parley_asr_streams_active", lambda: scheduler.wait_seconds
+    )
 
     async def load() -> None:
         await worker.run(engine.load)

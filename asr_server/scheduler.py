@@ -82,6 +82,12 @@ class Scheduler:
         """Jobs that wait for the engine."""
         return len(self._finals) + len(self._partials)
 
+    @property
+    def wait_seconds(self) -> float:
+        """How long the final job has waited that waits longest."""
+        eldest = next((asked for asked in self._finals if not asked.answer.done()), None)
+        return 0.0 if eldest is None else time.monotonic() - eldest.at
+
     def watch(self, worked: Callable[[int, float, float], None]) -> None:
         """Have `worked` told of each call of the engine: jobs, seconds of their sound in all, seconds of work."""
         self._worked = worked

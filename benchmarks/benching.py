@@ -6,14 +6,27 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests.end_to_end.gateway_alone import gateway_process
+from tests.end_to_end.whole import House
+
 if TYPE_CHECKING:
-    from tests.end_to_end.whole import House
+    from collections.abc import AsyncIterator
 
 
 class NothingMeasured(SystemExit):
     """A bench could not measure one turn, or could not reach Parley."""
+
+
+@asynccontextmanager
+async def second_gateway(house: House, **settings: str) -> AsyncIterator[House]:
+    """Another gateway in front of the servers of `house`, or in front of those that `settings` name."""
+    servers = {f"PARLEY_{name}_ADDRESS": house.address(f"PARLEY_{name}_PORT") for name in ("ASR", "LLM", "TTS")}
+    async with gateway_process(**{**servers, **settings}) as other:
+        ports = {**house.ports, "PARLEY_GATEWAY_PORT": other.http_port, "PARLEY_GATEWAY_GRPC_PORT": other.grpc_port}
+        yield House(other.url, ports, other.process)
 
 
 async def bench(house: House, *arguments: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
-from edge_gateway.capacity.lateness import PERIOD_SECONDS
+from edge_gateway.capacity.path import PartLoad
 from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
 from edge_gateway.latency.turn_metrics import TurnMetrics
@@ -40,13 +41,15 @@ from parley.conversation import SERVICE
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
+from serving.load import measured_load
 from serving.loop_timer import loop_timer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from edge_gateway.servers.connect import Pools
     from edge_gateway.sharing.board import Row
+    from serving.load import Load
     from serving.telemetry import Telemetry
 
 _MAX_MESSAGE_BYTES = 64 * 1024
@@ -76,9 +79,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         async def load() -> None:
             await stack.enter_async_context(_opened(runner, config, admission))
             # Not before: what a gateway does until it serves holds up nobody.
-            stack.enter_context(
-                loop_timer(PERIOD_SECONDS, lambda now, late: admission.timer(now, late, time.thread_time()))
-            )
+            stack.enter_context(_watched(admission, pools))
 
         async def drain() -> None:
             await admission.drain(config.drain_seconds)
@@ -92,6 +93,22 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
             telemetry=telemetry,
             drain=drain,
         )
+
+
+@contextmanager
+def _watched(admission: Admission, pools: Pools) -> Iterator[None]:
+    """Tell `admission` in this block how much there is to do."""
+
+    def look(load: Load) -> None:
+        # How late the loop is, it is told more often.
+        own = PartLoad("gateway", load.busy)
+        admission.look(asyncio.get_running_loop().time(), [own, *pools.work])
+
+    def timer(now: float, late_seconds: float) -> None:
+        admission.timer(now, late_seconds, time.thread_time())
+
+    with measured_load(look), loop_timer(lambda: admission.period_seconds, timer) as admission.hasten:
+        yield
 
 
 def _listen(config: GatewayConfig) -> Listen:

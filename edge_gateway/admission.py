@@ -1,25 +1,33 @@
 """Lets sessions in up to the limit, and shows them out when the gateway stops. Knows nothing of transports.
 
-The limit is a number where the operator has set one. Else it is the event loop's own lag (`capacity`).
+The limit is a number where the operator has set one. Else it is what the gateway and its servers can bear (`capacity`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.capacity.control import LoadControl
+from edge_gateway.capacity.control import ALWAYS_TAKEN, LoadControl
 from edge_gateway.capacity.estimate import Estimate
+from edge_gateway.capacity.lateness import PERIOD_SECONDS
+from edge_gateway.capacity.path import PathControl
 from edge_gateway.error_events import error_event
 from edge_gateway.session import Session
 from edge_gateway.sharing.doorway import Standing
 from parley.errors import Overloaded, ParleyError, ShuttingDown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from edge_gateway.backends import Backends
+    from edge_gateway.capacity.path import PartLoad
     from edge_gateway.connection import ClientConnection
+
+_log = logging.getLogger("parley.gateway")
 
 _RETRY_AFTER_MS: Final = 2_000
 # Who is let in one after the other: a page that shows nothing for longer would be loaded again.
@@ -27,6 +35,8 @@ _TURN_SECONDS: Final = 5.0
 # A conversation that is as young has hardly begun, and may still be refused.
 _YOUNG_SECONDS: Final = 10.0
 _ESTIMATE_SECONDS: Final = 1.0
+IDLE_PERIOD_SECONDS: Final = 0.25
+_LAG: Final = "lag"
 
 
 @dataclass(slots=True, eq=False)
@@ -36,18 +46,19 @@ class _Held:
     until: asyncio.Timeout
     begun: float
     """Of the loop's clock."""
-    refused: bool = False
-    """It has to go, though the gateway goes on."""
+    refused: str = ""
+    """The part that has too much to do, so that it has to go, though the gateway goes on; empty: it may stay."""
 
 
 class Admission:
     """The sessions of this process."""
 
     def __init__(self, backends: Backends, max_sessions: int | None) -> None:
-        """Take at most `max_sessions` at once; None: as many as the loop can bear, which `timer` has to be told of."""
+        """Take at most `max_sessions` at once; None: as many as the parts bear, which `timer` and `look` tell."""
         self._backends, self._metrics = backends, backends.metrics.sessions
         self._max = max_sessions
         self._control = LoadControl()
+        self._path = PathControl()
         self._estimate = Estimate()
         self._estimated: tuple[float, float] | None = None
         # The newest last.
@@ -55,6 +66,8 @@ class Admission:
         self._leaving = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._entering: set[asyncio.Future[None]] = set()
+        self.hasten: Callable[[], None] = _nothing
+        """Called when timers have to come in `period_seconds` from now on, and the next one was set later."""
         self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -71,9 +84,9 @@ class Admission:
             raise _stopping()
         sessions = len(self._sessions)
         if self._max is None:
-            if self._control.refuses(sessions):
-                self._metrics.refused("lag")
-                raise _busy()
+            if full := self._full(sessions):
+                self._metrics.refused(full)
+                raise _busy(full)
         elif sessions >= self._max:
             self._metrics.refused("limit")
             raise Overloaded(f"all {self._max} sessions are taken: try again soon", retry_after_ms=_RETRY_AFTER_MS)
@@ -86,7 +99,7 @@ class Admission:
             ShuttingDown: the gateway is stopping.
         """
         self.check()
-        if self._max is not None or (not self._waiting and self._control.takes(len(self._sessions))):
+        if self._max is not None or (not self._waiting and self._takes(len(self._sessions))):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -94,8 +107,9 @@ class Admission:
             async with asyncio.timeout(_TURN_SECONDS):
                 await turn
         except TimeoutError:
-            self._metrics.refused("lag")
-            raise _busy() from None
+            full = self._full(len(self._sessions)) or _LAG
+            self._metrics.refused(full)
+            raise _busy(full) from None
         finally:
             self._entering.discard(turn)
 
@@ -108,6 +122,8 @@ class Admission:
         held = _Held(asyncio.timeout(None), asyncio.get_running_loop().time())
         self._sessions[held] = None
         self._empty.clear()
+        if len(self._sessions) == ALWAYS_TAKEN:
+            self.hasten()
         self._metrics.began()
         try:
             async with held.until:
@@ -116,11 +132,11 @@ class Admission:
             if not held.until.expired():
                 raise
             if held.refused:
-                raise _busy() from None
+                raise _busy(held.refused) from None
             await connection.send(error_event(_stopping(), "gateway", ends_session=True))
         finally:
             del self._sessions[held]
-            self._leaving -= held.refused
+            self._leaving -= bool(held.refused)
             self._metrics.ended()
             if not self._sessions:
                 self._empty.set()
@@ -131,8 +147,29 @@ class Admission:
             return
         self._control.timer(now, late_seconds)
         self._take_in()
-        self._show_out(self._control.too_many(now, len(self._sessions) - self._leaving))
+        self._show_out(self._control.too_many(now, len(self._sessions) - self._leaving), _LAG)
         self._reckon(now, computed_seconds)
+
+    def look(self, now: float, parts: Sequence[PartLoad]) -> None:
+        """So much all the parts have to do that a session needs; asked once a second."""
+        if self._max is not None:
+            return
+        before = self._path.full
+        self._path.look(now, parts, len(self._sessions))
+        full = self._path.full
+        if full and not before:
+            _log.warning("the %s %s: nobody else is let in", *_named(full))
+        self._show_out(self._path.too_many(len(self._sessions) - self._leaving), full)
+
+    @property
+    def period_seconds(self) -> float:
+        """How soon the next timer is to come: with so few sessions that all are taken nothing hangs on it."""
+        return IDLE_PERIOD_SECONDS if len(self._sessions) < ALWAYS_TAKEN and not self._waiting else PERIOD_SECONDS
+
+    @property
+    def full(self) -> str:
+        """Why nobody is let in: "lag" of the gateway's loop, or the part that is full, as in `PartLoad`; or empty."""
+        return self._full(len(self._sessions)) if self._max is None else ""
 
     @property
     def occupancy(self) -> tuple[int, int]:
@@ -140,13 +177,14 @@ class Admission:
         sessions = len(self._sessions)
         if self._max is not None:
             return sessions, self._max
-        return sessions, self._estimate.most(sessions, is_full=self._control.is_overloaded)
+        most = self._estimate.most(sessions, is_full=bool(self._full(max(sessions, ALWAYS_TAKEN))))
+        return sessions, round(min(most, max(1, sessions + self._path.room(asyncio.get_running_loop().time()))))
 
     @property
     def standing(self) -> Standing:
         """What other gateways on the same port are told."""
         sessions, most = self.occupancy
-        takes = not self._closing and not self._control.refuses(sessions) and (self._max is None or sessions < most)
+        takes = not self._closing and not self.full and (self._max is None or sessions < most)
         return Standing(sessions + len(self._waiting) + len(self._entering), most, takes)
 
     def close(self) -> None:
@@ -165,32 +203,38 @@ class Admission:
                 held.until.reschedule(asyncio.get_running_loop().time())
             await self._empty.wait()
 
+    def _full(self, sessions: int) -> str:
+        return _LAG if self._control.refuses(sessions) else self._path.refuses(sessions)
+
+    def _takes(self, sessions: int) -> bool:
+        return self._control.takes(sessions) and self._path.takes(asyncio.get_running_loop().time(), sessions)
+
     def _take_in(self) -> None:
-        if self._waiting and self._control.refuses(len(self._sessions)):
-            self._refuse_waiting(_busy())
-        while self._waiting and self._control.takes(len(self._sessions) + len(self._entering)):
+        if self._waiting and (full := self._full(len(self._sessions))):
+            self._refuse_waiting(_busy(full), full)
+        while self._waiting and self._takes(len(self._sessions) + len(self._entering)):
             turn = self._waiting.popleft()
             # One that is done has left, or was refused.
             if not turn.done():
                 turn.set_result(None)
                 self._entering.add(turn)
 
-    def _refuse_waiting(self, error: ParleyError) -> None:
+    def _refuse_waiting(self, error: ParleyError, why: str = _LAG) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                self._metrics.refused("lag")
+                self._metrics.refused(why)
                 turn.set_exception(error)
 
-    def _show_out(self, count: int) -> None:
+    def _show_out(self, count: int, why: str) -> None:
         """End the newest, as long as they have hardly begun."""
         now = asyncio.get_running_loop().time()
         young = (held for held in reversed(self._sessions) if not held.refused)
         for held, _ in zip(young, range(count), strict=False):
             if now - held.begun > _YOUNG_SECONDS:
                 return
-            self._metrics.refused("lag")
-            held.refused = True
+            self._metrics.refused(why)
+            held.refused = why
             self._leaving += 1
             held.until.reschedule(now)
 
@@ -205,9 +249,18 @@ class Admission:
             self._metrics.capacity(self.occupancy[1])
 
 
+def _nothing() -> None:
+    pass
+
+
 def _stopping() -> ShuttingDown:
     return ShuttingDown("the gateway is stopping: connect again", retry_after_ms=_RETRY_AFTER_MS)
 
 
-def _busy() -> Overloaded:
-    return Overloaded("the gateway has all that it can carry: try again soon", retry_after_ms=_RETRY_AFTER_MS)
+def _busy(why: str) -> Overloaded:
+    return Overloaded("the {} {}: try again soon".format(*_named(why)), retry_after_ms=_RETRY_AFTER_MS)
+
+
+def _named(why: str) -> tuple[str, str]:
+    part = "gateway" if why in (_LAG, "gateway") else f"{why} server"
+    return part, "has all that it can carry"

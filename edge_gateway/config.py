@@ -79,7 +79,7 @@ class GatewayConfig(TlsSettings):
     max_sessions: str = setting(
         "PARLEY_MAX_SESSIONS",
         _AUTO,
-        help="Sessions held at once; one more is refused with a clear error; auto: as many as the event loop can bear.",
+        help="Sessions held at once; one more is refused with a clear error; auto: as many as the servers can bear.",
     )
     lead_ms: int = setting(
         "PARLEY_LEAD_MS", 400, help="How far ahead of the listener audio is sent.", minimum=100, maximum=2000
@@ -130,8 +130,8 @@ class GatewayConfig(TlsSettings):
         digits = text.lstrip("0")
         if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
             raise ConfigError(
-                f"PARLEY_MAX_SESSIONS={self.max_sessions}: write a number from 1 up, or auto for as many as the event "
-                "loop can bear"
+                f"PARLEY_MAX_SESSIONS={self.max_sessions}: write a number from 1 up, or auto for as many as gateway "
+                "and servers can bear"
             )
         return int(digits)
 

@@ -33,7 +33,7 @@ async def main(config: LlmConfig, telemetry: Telemetry) -> None:
         builtin_tools(config.tools),
         sampling=Sampling(config.temperature, config.top_p, config.seed),
     )
-    status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active")
+    status = StatusServicer("llm", telemetry.registry, servicer.facts, "parley_llm_calls_active", servicer.engine_wait)
     listen = Listen(
         config.host,
         config.port,

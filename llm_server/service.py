@@ -113,6 +113,10 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
         self._loop = ToolLoop(engine, builtin_tools, telemetry, self._metrics.stopped)
 
+    def engine_wait(self) -> float:
+        """How long the work has waited that waits longest for the engine, seconds."""
+        return self._metrics.workload.wait_seconds
+
     def facts(self) -> EngineFacts:
         """What is known of the engine."""
         engine = self._engine

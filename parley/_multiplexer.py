@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from parley.v1.multiplex_pb2 import ConnectResponse
+    from parley.v1.multiplex_pb2 import ConnectResponse, ServerLoad
     from parley.v1.multiplex_pb2_grpc import MultiplexServiceAsyncStub
 
 Request = TypeVar("Request", bound="Message")
@@ -52,6 +52,8 @@ class Multiplexer:
         self._current: _Carrier | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._runs = asyncio.Event()
+        self.load: tuple[float, ServerLoad] | None = None
+        """How much the server has said last that it has to do, and when, loop time; None: it has not."""
 
     async def run(self) -> None:
         """Keep the streams until cancelled."""
@@ -123,11 +125,14 @@ class Multiplexer:
         if current is None or not self._is_usable(current):
             if current is not None:
                 current.retire()
-            current = self._current = _Carrier(self._stub, self._hop, _now())
+            current = self._current = _Carrier(self._stub, self._hop, _now(), self._told)
             if self._tasks is not None:
                 self._tasks.create_task(current.run(), name=f"{self._hop} calls")
         await current.answered.wait()
         return current
+
+    def _told(self, load: ServerLoad) -> None:
+        self.load = _now(), load
 
     def _is_usable(self, carrier: _Carrier) -> bool:
         return not carrier.is_over and _now() - carrier.began_seconds < self._old_seconds
@@ -136,13 +141,16 @@ class Multiplexer:
 class _Carrier:
     """One stream, and the calls that it carries."""
 
-    def __init__(self, stub: MultiplexServiceAsyncStub, hop: str, now_seconds: float) -> None:
+    def __init__(
+        self, stub: MultiplexServiceAsyncStub, hop: str, now_seconds: float, told: Callable[[ServerLoad], None]
+    ) -> None:
         self.began_seconds = now_seconds
         self.answered = asyncio.Event()
         """Set once the server has answered, or will not."""
         self.is_unknown = False
         """The server does not know the protocol."""
         self._failure: ParleyError | None = None
+        self._told = told
         self._hop = hop
         self._call = stub.Connect()
         self._frames = FrameWriter(lambda frames: self._call.write(ConnectRequest(frames=frames)))
@@ -196,6 +204,8 @@ class _Carrier:
                     call = self._calls.get(frame.call)
                     if call is not None:
                         call.take(frame)
+                    elif frame.HasField("load"):
+                        self._told(frame.load)
             self._fail(Unavailable(f"the {self._hop} server is not available: it ended the stream"))
         except grpc.aio.AioRpcError as error:
             self.is_unknown = error.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -36,6 +36,7 @@ from serving.config import ConfigError, log_level, read
 from serving.health import SERVICE as HEALTH
 from serving.health import HealthServicer
 from serving.lifeline import is_supervised, watch
+from serving.load import measured_load
 from serving.metrics import loop_lag
 from serving.multiplex import SERVICE as MULTIPLEX
 from serving.multiplex import Handlers, MultiplexServicer, Traffic
@@ -146,7 +147,8 @@ async def started(
 ) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
     """A listening server as a block: its port, and what to call when the service is ready.
 
-    With a `status` it also tells of itself to whoever runs it; `traffic` counts the messages of shared streams.
+    With a `status` it also tells of itself to whoever runs it, and callers how much it has to do; `traffic` counts the
+    messages of shared streams.
 
     Raises:
         StartError: the address or the port cannot be had.
@@ -174,7 +176,8 @@ async def started(
         health.ready()
 
     try:
-        yield port, ready
+        with nullcontext() if status is None else measured_load(multiplexed.tell, status.engine_wait):
+            yield port, ready
     finally:
         # Nobody is let in from here on, and who is in may finish; who only watches goes at once.
         health.drain()

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def loop_timer(period_seconds: float, told: Told, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Call `told` in this block after each `period_seconds`, or when the loop comes to it; `clock` is in seconds."""
-    timer = _Timer(period_seconds, told, clock)
+def loop_timer(
+    period_seconds: float | Callable[[], float], told: Told, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[], None]]:
+    """Call `told` in this block after each `period_seconds`, or when the loop comes to it; `clock` is in seconds.
+
+    A period that changes is asked for after each call; what the block gives sets the next call anew by it.
+    """
+    timer = _Timer(period_seconds if callable(period_seconds) else lambda: period_seconds, told, clock)
     try:
-        yield
+        yield timer.set_anew
     finally:
         timer.stop()
 
@@ -27,13 +32,17 @@ def loop_timer(period_seconds: float, told: Told, clock: Callable[[], float] = t
 class _Timer:
     """It is set anew whenever it goes off."""
 
-    def __init__(self, period_seconds: float, told: Told, clock: Callable[[], float]) -> None:
+    def __init__(self, period_seconds: Callable[[], float], told: Told, clock: Callable[[], float]) -> None:
         self._period_seconds, self._told, self._clock = period_seconds, told, clock
         self._loop = asyncio.get_running_loop()
         self._due, self._handle = self._next(clock())
 
     def stop(self) -> None:
         self._handle.cancel()
+
+    def set_anew(self) -> None:
+        self._handle.cancel()
+        self._due, self._handle = self._next(self._clock())
 
     def _come(self) -> None:
         now = self._clock()
@@ -42,4 +51,5 @@ class _Timer:
         self._due, self._handle = self._next(now)
 
     def _next(self, now: float) -> tuple[float, asyncio.TimerHandle]:
-        return now + self._period_seconds, self._loop.call_later(self._period_seconds, self._come)
+        seconds = self._period_seconds()
+        return now + seconds, self._loop.call_later(seconds, self._come)

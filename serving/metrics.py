@@ -78,12 +78,21 @@ def loop_lag(telemetry: Telemetry, service: str, clock: Callable[[], float] = ti
 class Workload:
     """The queue before an engine, and what it has in hand. Any thread may call it."""
 
-    def __init__(self, telemetry: Telemetry, service: str) -> None:
-        """Register `parley_queue_depth` and `parley_batch_size`."""
+    def __init__(self, telemetry: Telemetry, service: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Register `parley_queue_depth` and `parley_batch_size`; `clock` is in seconds."""
         self._depth = queue_depth(telemetry, service)
         self._batch = batch_size(telemetry, service)
         self._lock = threading.Lock()
         self._in_hand = 0
+        self._clock = clock
+        self._since: dict[Place, float] = {}
+        """Pieces that wait, with the time since when, the eldest first."""
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long the piece has waited that waits longest; 0: none waits."""
+        with self._lock:
+            return self._clock() - next(iter(self._since.values())) if self._since else 0.0
 
     @contextmanager
     def place(self) -> Iterator[Place]:
@@ -94,9 +103,17 @@ class Workload:
         finally:
             place.leave()
 
-    def waits(self, by: int) -> None:
-        """So many more pieces wait."""
-        self._depth.inc(by)
+    def waits(self, place: Place) -> None:
+        """A piece waits from now on."""
+        with self._lock:
+            self._since[place] = self._clock()
+        self._depth.inc()
+
+    def waits_no_more(self, place: Place) -> None:
+        """It does not any more."""
+        with self._lock:
+            del self._since[place]
+        self._depth.dec()
 
     def begins(self) -> None:
         """The engine takes a piece in hand."""
@@ -130,7 +147,7 @@ class Place:
         """It waits for the engine."""
         if self._at is _At.HOME:
             self._at = _At.QUEUE
-            self._workload.waits(1)
+            self._workload.waits(self)
 
     def begin(self) -> None:
         """The engine is at it; it need not have waited."""
@@ -149,7 +166,7 @@ class Place:
 
     def _leave_queue(self) -> None:
         if self._at is _At.QUEUE:
-            self._workload.waits(-1)
+            self._workload.waits_no_more(self)
 
 
 def exemplar(traceparent: str) -> dict[str, str] | None:

@@ -22,11 +22,14 @@ from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
 from serving.call_status import statuses
 from serving.calls import Carried, Peer
+from serving.load_frame import load_frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 
     from google.protobuf.message import Message
+
+    from serving.load import Load
 
     Context = grpc.aio.ServicerContext[ConnectRequest, ConnectResponse]
     Behaviour = Callable[[AsyncIterable[Message], object], Coroutine[object, object, None]]
@@ -82,6 +85,12 @@ class MultiplexServicer(MultiplexServiceServicer):
         for connection in self._connections:
             connection.drain()
 
+    def tell(self, load: Load) -> None:
+        """Tell every caller with calls how much there is to do."""
+        frame = load_frame(load)
+        for connection in self._connections:
+            connection.tell(frame)
+
     async def Connect(  # type: ignore[override]  # noqa: N802 - grpc.aio also takes a coroutine that writes
         self, request_iterator: AsyncIterable[ConnectRequest], context: Context
     ) -> None:
@@ -125,6 +134,10 @@ class _Connection:
     def drain(self) -> None:
         self._drains = True
         self._end_if_unused()
+
+    def tell(self, load: CallFrame) -> None:
+        if self._calls:
+            self._frames.put(load)
 
     async def serve(self) -> None:
         await self._peer.write(ConnectResponse())

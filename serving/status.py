@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from parley.status import SERVICE as STATUS_SERVICE
 from parley.status import ServerState, ServerStatus, status_to_proto
 from parley.v1 import status_pb2, status_pb2_grpc
+from serving.load import no_wait
 from serving.measured import Measured
 
 if TYPE_CHECKING:
@@ -59,9 +60,18 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     """Tells of one server."""
 
     def __init__(
-        self, service: str, registry: CollectorRegistry, engine: Callable[[], EngineFacts], calls_gauge: str
+        self,
+        service: str,
+        registry: CollectorRegistry,
+        engine: Callable[[], EngineFacts],
+        calls_gauge: str,
+        engine_wait: Callable[[], float] = no_wait,
     ) -> None:
-        """Tell of `service`, as it is called in labels; `calls_gauge` names the metric of the calls that run."""
+        """Tell of `service`, as it is called in labels; `calls_gauge` names the metric of the calls that run.
+
+        `engine_wait` gives how long the work has waited that waits longest for the engine, in seconds.
+        """
+        self.engine_wait = engine_wait
         self._service = service
         self._registry = registry
         self._engine = engine

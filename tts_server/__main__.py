@@ -47,7 +47,9 @@ async def main(config: TtsConfig, telemetry: Telemetry) -> None:
     try:
         async with open_store(config, telemetry) as store:
             servicer = TtsServicer(engine, worker, telemetry, config.max_calls, store, lexicons=lexicons)
-            status = StatusServicer("tts", telemetry.registry, servicer.facts, "parley_tts_calls_active")
+            status = StatusServicer(
+                "tts", telemetry.registry, servicer.facts, "parley_tts_calls_active", servicer.engine_wait
+            )
             await serve(
                 SERVICE,
                 lambda server: add_TtsServiceServicer_to_server(servicer, server),

@@ -93,6 +93,10 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         first = choose(voices, default_voice if known else "", "")
         self._voices = (first, *(voice for voice in voices if voice != first))
 
+    def engine_wait(self) -> float:
+        """How long the work has waited that waits longest for the engine, seconds."""
+        return self._metrics.workload.wait_seconds
+
     def facts(self) -> EngineFacts:
         """What is known of the engine; its model is the voice that speaks where none is asked for."""
         return EngineFacts(self._engine.name, next((voice.name for voice in self._voices), ""), self._problem)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 ANSWER_SECONDS: Final = 3.0
 """How late an answer may be."""
 
+# Nor is a server dead that says that it lives and has too much to do: its answers come, but late. Some time they must.
+_SLOW_SECONDS: Final = 30.0
+
 # How long an engine may take for the words of a turn. The server is known to live meanwhile: it acknowledges sound.
 _WORDS_SECONDS: Final = 8.0
 # The longest turn, 60 s, with its pre-roll and pauses; and how long an engine may work on so much sound.
@@ -32,12 +35,21 @@ _LONGEST_PAUSE_SAMPLES: Final = 2 * LISTENING_RATE_HZ
 class AnswerWatch:
     """What one stream owes, and until when."""
 
-    def __init__(self, hangs: Callable[[], bool], endpointing: asr.Endpointing, first_sample: int) -> None:
+    def __init__(
+        self,
+        hangs: Callable[[], bool],
+        endpointing: asr.Endpointing,
+        first_sample: int,
+        is_slow: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Watch a stream that begins at `first_sample`, and owes its Ready from now on.
 
-        `hangs` ends it; False: it cannot be ended just now. Time in which our own loop is held up does not count.
+        `hangs` ends it; False: it cannot be ended just now. Time in which our own loop is held up does not count, nor
+        does half a minute of time in which the server lives and `is_slow`.
         """
-        self._deadline = Deadline(hangs)
+        self._hangs, self._is_slow = hangs, is_slow
+        self._due_at: float | None = None
+        self._deadline = Deadline(self._passed)
         self._clock = self._deadline.now
         self._endpointing = endpointing
         self._ready_at: float | None = self._clock() + ANSWER_SECONDS
@@ -133,4 +145,10 @@ class AnswerWatch:
 
     def _set(self) -> None:
         marks = (self._ready_at, self._ack_at, self._words_at, self._accounted_at)
-        self._deadline.set(min((each for each in marks if each is not None), default=None))
+        self._due_at = min((each for each in marks if each is not None), default=None)
+        self._deadline.set(self._due_at)
+
+    def _passed(self) -> bool:
+        if self._due_at is not None and self._clock() < self._due_at + _SLOW_SECONDS and self._is_slow():
+            return False
+        return self._hangs()

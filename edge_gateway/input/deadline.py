@@ -18,8 +18,8 @@ _LOOK_SECONDS: Final = 0.25
 _HELD_UP_SECONDS: Final = 0.05
 # Timers may be a little early.
 _TOLERANCE_SECONDS: Final = 0.005
-# A loop that is held up again and again hardly hears of a server that is dead, and must tell of it some time.
-_MOST_EXTENSIONS: Final = 8
+# A loop that is held up all the time hardly hears of a server that is dead, and must tell of it some time.
+_LONGEST_SECONDS: Final = 30.0
 
 
 class Deadline:
@@ -36,7 +36,8 @@ class Deadline:
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = 0.0
-        self._extensions = 0
+        self._told_at = 0.0
+        """When it passes at the latest, loop time."""
         self._is_over = False
 
     def now(self) -> float:
@@ -47,8 +48,11 @@ class Deadline:
         """Let it pass `at` this time of `now`, which is further away than a look; None: nothing is due."""
         if at == self._at or self._is_over:
             return
-        self._at, self._extensions = at, 0
-        if at is not None and self._timer is None:
+        self._at = at
+        if at is None:
+            return
+        self._told_at = at + self._held_up_seconds + _LONGEST_SECONDS
+        if self._timer is None:
             self._arm(at)
 
     def close(self) -> None:
@@ -71,8 +75,7 @@ class Deadline:
         if late_seconds > _HELD_UP_SECONDS:
             # What should have been read meanwhile lies unread: it is looked at before anybody is blamed.
             self._held_up_seconds += late_seconds
-            self._extensions += 1
-            is_to_pass = self._extensions > _MOST_EXTENSIONS
+            is_to_pass = self._loop.time() >= self._told_at
         else:
             is_to_pass = True
         if is_to_pass and self.now() >= self._at - _TOLERANCE_SECONDS and self._passed():

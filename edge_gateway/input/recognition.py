@@ -20,7 +20,7 @@ from edge_gateway.input.stream_requests import StreamRequests
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ
-from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, ParleyError, Unavailable
+from parley.errors import AudioLost, DeadlinePassed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -169,7 +169,9 @@ class Recognition:
             self._retries.failing = True
             await self._emit(HopFailed(error))
         first, end = self._buffer.first_sample, self._buffer.next_sample
-        if took_sound and self._retries.broke(began_sample, first) and end > first:
+        # A server that has too much to do breaks streams whatever is in them.
+        has_too_much = isinstance(error, Overloaded) or self._relocation.is_slow()
+        if took_sound and not has_too_much and self._retries.broke(began_sample, first) and end > first:
             _log.warning("%.1f s of sound are left out: they broke each stream", (end - first) / LISTENING_RATE_HZ)
             await self._lose_turn(first, end)
 
@@ -183,7 +185,8 @@ class Recognition:
 
     async def _listen(self) -> None:
         async with Reading() as reading:
-            watch = AnswerWatch(reading.stop, self._changes.wanted.endpointing, self._buffer.first_sample)
+            endpointing, first_sample = self._changes.wanted.endpointing, self._buffer.first_sample
+            watch = AnswerWatch(reading.stop, endpointing, first_sample, self._relocation.is_slow)
 
             async def act(event: asr.Event) -> None:
                 watch.answered(event)

@@ -29,6 +29,10 @@ class Relocation:
         """Another server would take the stream that was open last."""
         return self._placement.has_alternative
 
+    def is_slow(self) -> bool:
+        """The server of the stream that was open last lives, and has said that it has too much to do."""
+        return self._placement.is_slow
+
     def stream(self, leave: Callable[[], bool]) -> Placement:
         """The place of a new stream, which `leave` ends; False: it cannot be left just now."""
         self.is_due, self._leave, self._placement = False, leave, Placement(self.look)

@@ -21,7 +21,10 @@ class SessionMetrics:
         self._active = Gauge("parley_sessions_active", "Sessions now.", registry=registry)
         self._most = Gauge("parley_sessions_max", "Sessions that are taken at once.", registry=registry)
         self._refused = counter(
-            telemetry, "parley_sessions_refused", "Sessions that were not let in.", reason=("limit", "lag")
+            telemetry,
+            "parley_sessions_refused",
+            "Sessions that were not let in.",
+            reason=("limit", "lag", "gateway", "asr", "llm", "tts"),
         )
 
     def began(self) -> None:
@@ -33,7 +36,7 @@ class SessionMetrics:
         self._active.dec()
 
     def refused(self, reason: str) -> None:
-        """Count a session that was not let in: by a number that was set ("limit"), or by the event loop's "lag"."""
+        """Count a session that was not let in: by a number ("limit"), the loop's "lag", or the part that is full."""
         self._refused.labels(reason).inc()
 
     def capacity(self, sessions: int) -> None:

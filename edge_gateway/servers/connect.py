@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import grpc.aio
 
+    from edge_gateway.capacity.path import PartLoad
     from edge_gateway.servers.origins import Origin
     from edge_gateway.servers.pool import Pool
     from edge_gateway.servers.resolver import Resolve
@@ -68,6 +69,11 @@ class Pools:
     def all(self) -> tuple[Pool[AsrClient], Pool[LlmClient], Pool[TtsClient]]:
         """In the order in which a turn comes to them."""
         return self.asr, self.llm, self.tts
+
+    @property
+    def work(self) -> list[PartLoad]:
+        """How much each has to do, of those that take calls."""
+        return [work for pool in self.all if (work := pool.work) is not None]
 
 
 @asynccontextmanager

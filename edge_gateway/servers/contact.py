@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from parley._multiplexer import Multiplexer
+    from parley.v1.multiplex_pb2 import ServerLoad
 
 C_co = TypeVar("C_co", covariant=True)
 
@@ -31,6 +32,11 @@ class Contact(Protocol[C_co]):
     @property
     def status(self) -> StatusClient | None:
         """Asks it how it is doing; None: nobody does."""
+        ...
+
+    @property
+    def load(self) -> tuple[float, ServerLoad] | None:
+        """How much it has said last that it has to do, and when, loop time; None: it has not."""
         ...
 
     async def run(self) -> None:
@@ -75,6 +81,11 @@ class GrpcContact(Generic[C_co]):
         self._hop = hop
         self._request = health_pb2.HealthCheckRequest(service=service)
         self._health = health_pb2_grpc.HealthStub(channel)
+
+    @property
+    def load(self) -> tuple[float, ServerLoad] | None:
+        """As the server tells it over the stream that calls share."""
+        return self._multiplexer.load
 
     async def run(self) -> None:
         """Keep the stream that calls share."""

@@ -49,14 +49,19 @@ class Lease(Generic[C]):
 
     def __enter__(self) -> Self:
         """Count."""
-        self._server.load += 1
+        self._server.count(1)
         self._landlord.began(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Count off."""
-        self._server.load -= 1
+        self._server.count(-1)
         self._landlord.ended(self)
+
+    @property
+    def is_slow(self) -> bool:
+        """The server lives, and has said that it has too much to do."""
+        return self._server.is_slow
 
     def failed(self, error: ParleyError) -> None:
         """The call failed: a server at fault is not asked while others are, until it has answered for its health."""

@@ -33,6 +33,11 @@ class Placement:
         """Another server would take the call."""
         return self._lease is not None and self._lease.has_alternative
 
+    @property
+    def is_slow(self) -> bool:
+        """The server lives, and has said that it has too much to do."""
+        return self._lease is not None and self._lease.is_slow
+
     def hangs(self) -> None:
         """The server does not answer."""
         if self._lease is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
+    from edge_gateway.capacity.path import PartLoad
     from edge_gateway.servers.contact import Contact
     from edge_gateway.servers.origins import Origin
     from edge_gateway.servers.resolver import Resolve
@@ -140,13 +141,20 @@ class Pool(Generic[C]):
         self._forget(lease.server)
 
     def _candidates(self, avoid: Collection[str]) -> list[Server[C]]:
-        """Those that serve, without those of which something is suspected, where there are others."""
+        """Those that serve, without those that are suspect, or have too much to do, where there are others."""
         found = [
             each
             for each in self._servers.values()
             if each.standing.rank is not Rank.NO_USE and each.is_member and each.address not in avoid
         ]
-        return [each for each in found if each.standing.rank is Rank.GOOD] or found
+        good = [each for each in found if each.standing.rank is Rank.GOOD] or found
+        return [each for each in good if not each.is_slow] or good
+
+    @property
+    def work(self) -> PartLoad | None:
+        """How much the server has to do that has the least; None: none takes calls."""
+        loads = [each.work(self.hop) for each in self._candidates(())]
+        return min(loads, key=lambda each: (each.is_full, each.busy), default=None)
 
     @property
     def _may_come(self) -> bool:

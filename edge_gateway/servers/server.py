@@ -10,12 +10,14 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from edge_gateway.servers.standing import Standing
+from edge_gateway.servers.workload import Workload, is_slow
 from parley.errors import ParleyError
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from edge_gateway.capacity.path import PartLoad
     from edge_gateway.servers.contact import Contact
 
 C = TypeVar("C")
@@ -44,10 +46,25 @@ class Server(Generic[C]):
         """Calls of this gateway that run there."""
         self.task: asyncio.Task[None] | None = None
         """Follows its health."""
+        self._workload = Workload()
         self._changed = changed
         self._chance = chance
         self._doubted = asyncio.Event()
         self._pause_seconds = 0.0
+
+    def count(self, calls: int) -> None:
+        """So many calls of this gateway begin there, or end: a negative number."""
+        self.load += calls
+        self._workload.calls(self.load, self._now())
+
+    def work(self, part: str) -> PartLoad:
+        """How much it has to do, as `part` of what a session needs."""
+        return self._workload.load(part, self.contact.load, self._now())
+
+    @property
+    def is_slow(self) -> bool:
+        """It lives, and has said that it has too much to do."""
+        return is_slow(self.contact.load, self._now())
 
     async def follow(self) -> None:
         """Follow its health until cancelled, and close the way to it then."""

@@ -34,6 +34,8 @@ class Figures:
     """The moment."""
     sessions: tuple[int, int]
     """How many there are, and how many there may be."""
+    full: str
+    """Why nobody is let in; empty: people are."""
     servers: Sequence[Answer]
     """What the servers tell."""
     turns: Sequence[LoggedTurn]
@@ -50,7 +52,7 @@ class Figures:
             "version": self.version,
             "started_unix_ms": self.started_unix_ms,
             "now_unix_ms": self.now_unix_ms,
-            "sessions": {"active": active, "max": most},
+            "sessions": {"active": active, "max": most, "full": self.full},
             "servers": [_server(each) for each in self.servers],
             "percentiles": {name: _rounded(asdict(each)) for name, each in self.percentiles.items()},
             "gateways": [{"port": row.own_port, "active": row.sessions, "max": row.most} for row in self.gateways],

@@ -53,6 +53,7 @@ def add_status(app: web.Application, sources: Sources, access: StatusAccess) -> 
             started_unix_ms=started_unix_ms,
             now_unix_ms=_now_unix_ms(),
             sessions=sources.admission.occupancy,
+            full=sources.admission.full,
             servers=servers,
             turns=sources.log.turns,
             percentiles=sources.log.percentiles(),

@@ -79,6 +79,7 @@ class CallFrame(_message.Message):
     HALF_CLOSE_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    LOAD_FIELD_NUMBER: _builtins.int
     call: _builtins.int
     """Number of the call: chosen by the caller, and never used twice on a stream."""
     begin: _builtins.str
@@ -95,6 +96,10 @@ class CallFrame(_message.Message):
     """From the caller: it has left."""
     status: _builtins.bytes
     """From the server: the call is over. A google.rpc.Status, serialized; empty: all is well."""
+    @_builtins.property
+    def load(self) -> Global___ServerLoad:
+        """From the server, of no call (0): how much it has to do. Told about once a second while there are calls."""
+
     def __init__(
         self,
         *,
@@ -105,13 +110,46 @@ class CallFrame(_message.Message):
         half_close: _builtins.bool = ...,
         cancel: _builtins.bool = ...,
         status: _builtins.bytes = ...,
+        load: Global___ServerLoad | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "message", b"message", "status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "load", b"load", "message", b"message", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "message", b"message", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "load", b"load", "message", b"message", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["begin", "message", "credit", "half_close", "cancel", "status"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["begin", "message", "credit", "half_close", "cancel", "status", "load"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
 Global___CallFrame: _TypeAlias = CallFrame  # noqa: Y015
+
+@_typing.final
+class ServerLoad(_message.Message):
+    """How much a server has to do. It is also a sign that its event loop goes round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOOP_LAG_MS_FIELD_NUMBER: _builtins.int
+    BUSY_PERMILLE_FIELD_NUMBER: _builtins.int
+    ENGINE_WAIT_MS_FIELD_NUMBER: _builtins.int
+    loop_lag_ms: _builtins.int
+    """How much later than asked the event loop came round, milliseconds: mean of the last second."""
+    busy_permille: _builtins.int
+    """Share of the last second in which the thread of the event loop computed, or waited for a processor, in thousandths.
+    Near 1000 the loop has no time left, whoever else takes it.
+    """
+    engine_wait_ms: _builtins.int
+    """How long the work has waited that waits longest for the engine, milliseconds. 0: none waits, or it is not known."""
+    def __init__(
+        self,
+        *,
+        loop_lag_ms: _builtins.int = ...,
+        busy_permille: _builtins.int = ...,
+        engine_wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_permille", b"busy_permille", "engine_wait_ms", b"engine_wait_ms", "loop_lag_ms", b"loop_lag_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerLoad: _TypeAlias = ServerLoad  # noqa: Y015

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +90,30 @@ async def test_a_caller_who_leaves_is_passed_over(worker: Worker) -> None:
         recorder.gate.set()
         assert (await stayer).transcript.text == "stayer"
     assert recorder.calls == ["a final", "stayer final"]
+
+
+async def test_how_long_is_waited_for_the_engine_is_known_while_it_is_waited(worker: Worker) -> None:
+    recorder, scheduler = Recorder(), Scheduler(worker)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scheduler.final(recorder.named("a"), AUDIO))
+        await asyncio.to_thread(recorder.began.wait)
+        # A partial may wait: the next one takes its place.
+        tasks.create_task(scheduler.partial("p", recorder.named("p"), AUDIO))
+        await asyncio.sleep(0)
+        assert scheduler.wait_seconds == 0.0
+        leaver = tasks.create_task(scheduler.final(recorder.named("leaver"), AUDIO))
+        await asyncio.sleep(0)
+        between = time.monotonic()
+        tasks.create_task(scheduler.final(recorder.named("b"), AUDIO))
+        await asyncio.sleep(0)
+        asked = time.monotonic()
+        assert scheduler.wait_seconds >= asked - between
+        leaver.cancel()
+        await asyncio.sleep(0)
+        waited, now = scheduler.wait_seconds, time.monotonic()
+        assert 0.0 < waited <= now - between
+        recorder.gate.set()
+    assert scheduler.wait_seconds == 0.0
 
 
 async def test_the_wait_and_the_work_are_told_apart(worker: Worker) -> None:

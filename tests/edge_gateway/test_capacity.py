@@ -1,4 +1,4 @@
-"""`PARLEY_MAX_SESSIONS=auto`: a gateway whose loop is late lets nobody in, and who is in goes on."""
+"""`PARLEY_MAX_SESSIONS=auto`: while the loop is late, or a server is full, nobody comes in, and who is in goes on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from edge_gateway.capacity.control import ALWAYS_TAKEN, OVERLOADED_SECONDS
 from edge_gateway.capacity.lateness import PERIOD_SECONDS
+from edge_gateway.capacity.path import PartLoad
 from parley.conversation import ErrorCode, ErrorEvent, SessionReady, TurnReport, UserText
 from parley.errors import Overloaded, ShuttingDown, Unavailable
 from tests.edge_gateway.program import TRANSPORTS, joined
@@ -42,6 +43,11 @@ class OwnedLoop:
 
     def sample(self, name: str, **labels: str) -> float:
         return self._registry.get_sample_value(name, labels) or 0.0
+
+    def look(self, count: int, *parts: PartLoad) -> None:
+        """So much the parts have to do, so many seconds in a row."""
+        for _ in range(count):
+            self._admission.look(asyncio.get_running_loop().time(), parts)
 
     @property
     def refused(self) -> float:
@@ -186,3 +192,91 @@ async def test_how_many_there_may_be_is_reckoned_from_what_those_cost_that_there
         assert parley.admission.occupancy[0] == 4
         assert parley.admission.occupancy[1] == pytest.approx(20, abs=1)
         assert loop.sample("parley_sessions_max") == pytest.approx(20, abs=1)
+
+
+FULL_ASR = PartLoad("asr", 0.95)
+FREE_ASR = PartLoad("asr", 0.1)
+
+
+async def test_while_a_server_has_too_much_to_do_one_more_is_refused_by_its_name_and_who_is_in_goes_on() -> None:
+    async with house(Script(max_sessions=None)) as parley, AsyncExitStack() as stack:
+        loop = OwnedLoop(parley)
+        [first, *_] = await fill(stack, parley)
+        loop.look(2, PartLoad("gateway", 0.2), FULL_ASR)
+        assert parley.admission.full == "asr"
+        assert not parley.admission.standing.takes
+        async with connected(parley) as late:
+            error = await late.until(ErrorEvent)
+            assert (error.code, error.ends_session) == (ErrorCode.OVERLOADED, True)
+            assert "the asr server has all that it can carry" in error.message
+            assert error.retry_after_ms > 0
+        assert loop.sample("parley_sessions_refused_total", reason="asr") == 1
+        await first.send(UserText("hello"))
+        await first.until(TurnReport)
+
+        loop.look(30, PartLoad("gateway", 0.2), FREE_ASR)
+        async with listening(parley):
+            assert parley.admission.full == ""
+
+
+async def test_stats_tell_which_part_is_full() -> None:
+    async with house(Script(max_sessions=None)) as parley, AsyncExitStack() as stack, aiohttp.ClientSession() as http:
+
+        async def told() -> dict[str, object]:
+            async with http.get(f"{parley.url}/stats") as answer:
+                sessions: dict[str, object] = (await answer.json())["sessions"]
+                return sessions
+
+        loop = OwnedLoop(parley)
+        await fill(stack, parley)
+        assert (await told())["full"] == ""
+        loop.look(2, PartLoad("gateway", 0.2), FULL_ASR)
+        assert await told() == {"active": ALWAYS_TAKEN, "max": ALWAYS_TAKEN, "full": "asr"}
+
+
+async def test_who_waits_for_room_is_let_in_when_there_is_some_and_refused_when_a_server_is_full() -> None:
+    async with house(Script(max_sessions=None)) as parley, AsyncExitStack() as stack:
+        loop = OwnedLoop(parley)
+        await fill(stack, parley)
+        loop.look(1, PartLoad("asr", 0.89))
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(raised(parley))
+            await asyncio.sleep(0)
+            loop.run(PERIOD_SECONDS)
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            loop.look(30, FREE_ASR)
+            loop.run(PERIOD_SECONDS)
+            assert await waiting is None
+        loop.look(1, PartLoad("asr", 0.89))
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(raised(parley))
+            await asyncio.sleep(0)
+            loop.look(2, FULL_ASR)
+            loop.run(PERIOD_SECONDS)
+            assert isinstance(await waiting, Overloaded)
+
+
+async def test_where_many_came_at_once_and_were_too_many_for_a_server_the_newest_are_refused_after_all() -> None:
+    async with house(Script(max_sessions=None)) as parley, AsyncExitStack() as stack:
+        loop = OwnedLoop(parley)
+        *older, newest = await fill(stack, parley, ALWAYS_TAKEN + 2)
+        loop.look(2, PartLoad("asr", 1.0))
+        assert await has_left(newest) == 4429
+        for listener in older[:ALWAYS_TAKEN]:
+            await listener.send(UserText("hello"))
+            await listener.until(TurnReport)
+
+
+async def test_a_gateway_with_few_sessions_looks_at_its_loop_four_times_a_second_and_at_once_when_there_are_more() -> (
+    None
+):
+    async with house(Script(max_sessions=None)) as parley, AsyncExitStack() as stack:
+        hastened: list[int] = []
+        parley.admission.hasten = lambda: hastened.append(parley.admission.occupancy[0])
+        await fill(stack, parley, ALWAYS_TAKEN - 1)
+        assert parley.admission.period_seconds == 0.25
+        assert hastened == []
+        await fill(stack, parley, 2)
+        assert parley.admission.period_seconds == PERIOD_SECONDS
+        assert hastened == [ALWAYS_TAKEN]

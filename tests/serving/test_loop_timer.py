@@ -17,3 +17,18 @@ async def test_it_tells_how_late_the_loop_came_and_is_still_after_its_block() ->
         await pass_by(2 * PERIOD_SECONDS)
     await pass_by(1.0)
     assert [round(late, 6) for late in told] == [0.0, 0.0, 0.3, 0.0]
+
+
+@on_virtual_time
+async def test_a_period_that_changes_holds_from_the_next_call_on_or_at_once() -> None:
+    clock, told, period = Blocked(), list[float](), [1.0]
+    with loop_timer(lambda: period[0], lambda now, _: told.append(now), clock) as set_anew:
+        began = clock()
+        period[0] = 0.1
+        await pass_by(0.55)
+        assert told == []
+        set_anew()
+        await pass_by(0.25)
+        period[0] = 1.0
+        await pass_by(0.6)
+    assert [round(now - began, 3) for now in told] == [0.65, 0.75, 0.85]

@@ -73,6 +73,21 @@ def test_what_waits_is_counted_until_the_engine_takes_it(telemetry: Telemetry) -
     assert sample(telemetry, "parley_queue_depth") == 0
 
 
+def test_the_eldest_piece_that_waits_says_how_long_is_waited(telemetry: Telemetry) -> None:
+    now = [100.0]
+    workload = Workload(telemetry, "llm", lambda: now[0])
+    assert workload.wait_seconds == 0.0
+    with workload.place() as first, workload.place() as second:
+        first.wait()
+        now[0] = 103.0
+        second.wait()
+        now[0] = 104.0
+        assert workload.wait_seconds == 4.0
+        first.begin()
+        assert workload.wait_seconds == 1.0
+    assert workload.wait_seconds == 0.0
+
+
 @pytest.mark.parametrize("steps", [("wait", "wait"), ("wait", "begin", "begin"), ("begin", "leave", "leave"), ()])
 def test_however_far_work_came_nothing_of_it_is_left_when_nobody_wants_it_any_more(
     telemetry: Telemetry, steps: tuple[str, ...]

@@ -14,11 +14,12 @@ from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
 from parley._multiplexer import Multiplexer
 from parley.errors import EngineFailed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
 from parley.v1 import llm_pb2, llm_pb2_grpc
-from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
-from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub
+from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse, ServerLoad
+from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub, add_MultiplexServiceServicer_to_server
 from serving.call_status import statuses
 from serving.calls import Peer
 from serving.grpc_server import Listen, started
+from serving.load import Load
 from serving.multiplex import Handlers, MultiplexServicer, Traffic
 from serving.traffic import TrafficCollector
 from tests.virtual_time import on_virtual_time, settled
@@ -191,6 +192,39 @@ async def test_messages_of_shared_streams_are_counted_in_both_directions() -> No
         async with found.call(and_then_wait(config("echo"), said("on"))) as responses:
             assert (await anext(responses)).delta.text == "on"
         assert all(counted(registry, direction) > before[direction] > 0 for direction in before)
+
+
+async def test_a_server_tells_its_callers_how_much_it_has_to_do_and_nobody_without_calls() -> None:
+    servicer, handlers, server = Servicer(), Handlers(), grpc.aio.server()
+    llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, cast("grpc.aio.Server", handlers))
+    multiplexed = MultiplexServicer(handlers)
+    add_MultiplexServiceServicer_to_server(multiplexed, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with AsyncExitStack() as close, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        found, tasks = House(servicer, channel, 600.0, close), asyncio.TaskGroup()
+        async with tasks:
+            running = tasks.create_task(found.multiplexer.run())
+            async with found.call(and_then_wait(config("echo"), said("on"))) as responses:
+                assert (await anext(responses)).delta.text == "on"
+                assert told(found) is None
+                multiplexed.tell(Load(0.0123, 0.4567, 1.5))
+                # What is said after it comes after it.
+                async with found.call(only(config("echo"), said("again"))) as others:
+                    assert await texts(others) == ["again"]
+                said_load = ServerLoad(loop_lag_ms=12, busy_permille=457, engine_wait_ms=1500)
+                assert told(found) == said_load
+            await servicer.until_running(0)
+            multiplexed.tell(Load(busy=1.0))
+            async with found.call(only(config("echo"), said("again"))) as others:
+                assert await texts(others) == ["again"]
+            assert told(found) == said_load
+            running.cancel()
+    await server.stop(None)
+
+
+def told(found: House) -> ServerLoad | None:
+    return None if found.multiplexer.load is None else found.multiplexer.load[1]
 
 
 def counted(registry: CollectorRegistry, direction: str) -> float:

@@ -56,7 +56,7 @@ import { GROUPS } from "./waterfall.js";
  * @property {string} version
  * @property {number} started_unix_ms
  * @property {number} now_unix_ms
- * @property {{active: number, max: number}} sessions
+ * @property {{active: number, max: number, full?: string}} sessions `full`: why nobody is let in
  * @property {{port: number, active: number, max: number}[]} gateways all on its port, where it shares one
  * @property {Server[]} servers
  * @property {LoggedTurn[]} turns newest first

@@ -62,13 +62,18 @@ export class StatusView {
     const { sessions, percentiles, turns } = figures;
     const spoken = percentiles["mic_to_speaker_ms"];
     say("sessions", number(sessions.active));
-    say("sessions-of", most(figures));
+    say("sessions-of", sessions.full ? text("stats.sessionsFull", { part: partName(sessions.full) }) : most(figures));
     say("p50", spoken ? text("timing.ms", { ms: Math.round(spoken.p50) }) : "–");
     say("p95", spoken ? text("timing.ms", { ms: Math.round(spoken.p95) }) : "–");
     say("p99", spoken ? text("stats.p99", { ms: Math.round(spoken.p99) }) : "");
     say("turns", number(turns.length));
     say("outcomes", turns.length ? endings(turns) || text("stats.allAnswered") : "");
   }
+}
+
+/** @param {string} full why nobody is let in @returns {string} */
+function partName(full) {
+  return ["asr", "llm", "tts"].includes(full) ? text(`engine.${full}`) : text("stats.gateway");
 }
 
 /** @param {string} id @param {string} words */

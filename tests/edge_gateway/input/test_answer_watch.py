@@ -64,11 +64,12 @@ async def taken_for_dead_at(
     steps: Callable[[Stream], Awaitable[None]],
     ready: asr.Ready | None = READY,
     endpointing: asr.Endpointing | None = None,
+    is_slow: Callable[[], bool] = lambda: False,
 ) -> float | None:
     """When a server is taken for dead that has answered these steps, and says no more; None: not within an hour."""
     try:
         async with Reading() as reading:
-            stream = Stream(AnswerWatch(reading.stop, endpointing or asr.Endpointing(), 0))
+            stream = Stream(AnswerWatch(reading.stop, endpointing or asr.Endpointing(), 0, is_slow))
             if ready is not None:
                 stream.watch.answered(ready)
             await steps(stream)
@@ -80,6 +81,28 @@ async def taken_for_dead_at(
 
 async def nothing(_: Stream) -> None:
     pass
+
+
+@on_virtual_time
+async def test_a_server_that_lives_and_has_too_much_to_do_is_waited_for_and_not_for_ever() -> None:
+    async def silent(stream: Stream) -> None:
+        stream.send(1.0)
+
+    assert await taken_for_dead_at(nothing, ready=None, is_slow=lambda: True) == pytest.approx(3 + 30, abs=0.3)
+    begun = now()
+    at = await taken_for_dead_at(silent, is_slow=lambda: now() < begun + 12)
+    assert at == pytest.approx(begun + 12, abs=0.3)
+
+
+@on_virtual_time
+async def test_a_slow_server_whose_answers_come_late_is_not_taken_for_dead() -> None:
+    async def steps(stream: Stream) -> None:
+        for second in range(1, 60):
+            stream.send(1.0)
+            await passed(5.0)
+            stream.watch.answered(asr.AudioAck(0, second * SECOND))
+
+    assert await taken_for_dead_at(steps, is_slow=lambda: True) is None
 
 
 @on_virtual_time

@@ -107,4 +107,16 @@ async def test_a_loop_that_is_held_up_all_the_time_tells_of_a_dead_server_all_th
     for _ in range(200):
         await passed(0.2)
         hold_up(0.2)
-    assert watched.passed_at
+    assert watched.passed_at == [pytest.approx(3 + 30, abs=0.5)]
+
+
+@on_virtual_time
+async def test_who_answers_while_the_loop_is_held_up_again_and_again_is_not_blamed() -> None:
+    watched = Watched()
+    watched.due_in(3)
+    for _ in range(50):
+        await passed(0.2)
+        hold_up(0.2)
+    watched.deadline.set(None)
+    await passed(60)
+    assert not watched.passed_at

@@ -20,7 +20,7 @@ from edge_gateway.turn_taking.events import TurnLost
 from parley import asr
 from parley.audio import LISTENING_RATE_HZ
 from parley.conversation import AudioFormat, AudioPacket, Encoding
-from parley.errors import AudioLost, DeadlinePassed, EngineFailed, InvalidInput, ParleyError, Unavailable
+from parley.errors import AudioLost, DeadlinePassed, EngineFailed, InvalidInput, Overloaded, ParleyError, Unavailable
 from tests.edge_gateway.in_memory import AsrStream, ScriptedAsr
 from tests.virtual_time import hold_up, now, on_virtual_time, passed, run, settled
 
@@ -407,6 +407,21 @@ async def test_a_stream_that_ends_is_opened_again(
         await passed(1)
         assert len(rig.server.streams) == 2
     assert rig.errors == [error]
+
+
+@on_virtual_time
+async def test_a_server_that_has_too_much_to_do_breaks_streams_and_no_sound_is_left_out_for_that() -> None:
+    rig = Rig(acknowledges_only)
+    async with rig.running():
+        for _ in range(8):
+            await rig.speak(3.0)
+            rig.stream.fail(Overloaded("all streams are taken"))
+        await rig.speak(3.0)
+        assert len(rig.server.streams) == 9
+        assert rig.lost == []
+        assert rig.stream.config.first_sample == 0
+        assert rig.heard.startswith(rig.stream.pcm)
+        assert rig.stream.samples > len(rig.heard) // 2 - SECOND
 
 
 @on_virtual_time

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge_gateway.servers.origins import Origin
     from parley.status import StatusClient
+    from parley.v1.multiplex_pb2 import ServerLoad
 
 REFUSED = Unavailable("connection refused")
 
@@ -31,6 +32,7 @@ class Scripted:
         self.status: StatusClient | None = None
         self.serves: bool | ParleyError | None = True
         """What it says when it is asked; None: nothing."""
+        self.load: tuple[float, ServerLoad] | None = None
         self.checks = self.watches = 0
         self.is_closed = False
         self._news: asyncio.Event = asyncio.Event()

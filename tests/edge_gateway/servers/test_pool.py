@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_gateway.capacity.path import PartLoad
 from edge_gateway.servers.standing import State
 from parley.errors import EngineFailed, InvalidInput, Overloaded, Unavailable
+from parley.v1.multiplex_pb2 import ServerLoad
 from tests.edge_gateway.servers.scripted import REFUSED, Net, Scripted, serving
 from tests.virtual_time import now, on_virtual_time, passed, settled
 
@@ -44,6 +46,31 @@ async def test_calls_are_even_over_the_servers_and_count_for_as_long_as_they_las
             assert set(hold(pool, held, 60).values()) == {20}
             assert [server.load for server in pool.servers] == [20, 20, 20]
         assert [server.load for server in pool.servers] == [0, 0, 0]
+
+
+@on_virtual_time
+async def test_a_server_that_says_that_it_has_too_much_to_do_is_asked_only_where_no_other_is() -> None:
+    net = Net()
+    async with net.pool(f"{A},{B}") as pool:
+        net[A].load = asyncio.get_running_loop().time(), ServerLoad(busy_permille=970)
+        net[B].load = asyncio.get_running_loop().time(), ServerLoad(busy_permille=400)
+        with ExitStack() as held:
+            assert hold(pool, held, 10) == {B: 10}
+            assert pool.work == PartLoad("asr", 0.4)
+            net[B].load = asyncio.get_running_loop().time(), ServerLoad(busy_permille=990)
+            assert pool.work == PartLoad("asr", 0.97)
+            assert hold(pool, held, 10)[A] == 10
+            # It says nothing any more, and has calls.
+            await passed(5)
+            work = pool.work
+            assert work is not None
+            assert work.is_full
+        await passed(5)
+        assert pool.work == PartLoad("asr")
+        net[A].be(serves=False)
+        net[B].be(serves=False)
+        await settled()
+        assert pool.work is None
 
 
 @on_virtual_time

@@ -43,7 +43,7 @@ def _sessions(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Refused",
-                "Sessions a minute that were not let in: limit, by PARLEY_MAX_SESSIONS; lag, by a loop that is late.",
+                "Sessions a minute not let in: by the number that is set, by a loop that is late, or by what is full.",
                 {"{{reason}}": f"60 * {rate('parley_sessions_refused_total', 'reason')}"},
                 "none",
             )
