@@ -1,7 +1,8 @@
 """A session's way to the ASR server: packets in, events out, and no word lost when the server goes away.
 
-When its stream breaks, a new one is opened and hears again what was not accounted for. Knows nothing of replies or of
-who has the floor.
+A stream is open from the first sound on; one that is opened before only asks whether the server takes the session.
+When it breaks, a new one is opened and hears again what was not accounted for. Knows nothing of replies or of who has
+the floor.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.input.uplink import Uplink
     from edge_gateway.servers.hops import Listens
+    from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
@@ -77,13 +79,21 @@ class Recognition:
         config: asr.Config,
         uplink: Uplink,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
+        begin: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare; nothing is opened before `run`. `emit` takes events."""
+        """Prepare; nothing is opened before `run`. `emit` takes events.
+
+        `begin` is called when there is something for a server, and sees to it that `run` runs; without it, `run` keeps
+        a stream open from its beginning.
+        """
         self._client = client
         self._requests = StreamRequests(config, uplink)
         self._changes = self._requests.changes
         self._uplink = uplink
-        self.hear = uplink.hear
+        self._begin = begin
+        self._is_wanted = begin is None
+        """There is something for a server to hear, or to be told."""
+        self.hear = self._hear_first
         """Takes a packet from the microphone, and when it came, in nanoseconds; gives the samples that it brought.
 
         Raises InvalidInput where it cannot be decoded; the session goes on without it.
@@ -95,7 +105,7 @@ class Recognition:
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
         self._relocation = Relocation(self._is_lull)
-        self._is_finishing = False
+        self._is_finishing = self._rests = False
         self._engine = ""
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
@@ -123,9 +133,18 @@ class Recognition:
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
         self._requests.reconfigure(config)
+        self._want()
+
+    @property
+    def ready(self) -> asr.Ready | None:
+        """What a server would answer; None: that is not known before `run`."""
+        return self._client.known(self._changes.wanted)
 
     async def run(self) -> None:
-        """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
+        """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended.
+
+        Ends when a server has taken what the session is configured to, as long as there is nothing to be heard.
+        """
         try:
             while await self._one_stream():
                 await self._retries.pause()
@@ -141,7 +160,7 @@ class Recognition:
         except ParleyError as raised:
             error = raised
         except TimeoutError:
-            if not self._relocation.is_due:
+            if not (self._relocation.is_due or self._rests):
                 self._relocation.hangs()
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
@@ -152,6 +171,10 @@ class Recognition:
         if self._relocation.is_due:
             self._retries.at_once()
             return True
+        if self._rests:
+            self._rests = False
+            self._retries.at_once()
+            return self._is_wanted
         if isinstance(error, InvalidInput | NotFound):
             return await self._refused(error)
         await self._broke(error, began_sample, took_sound=took_sound)
@@ -191,10 +214,15 @@ class Recognition:
                     self._requests.begin(watch)
                 await self._take(event)
 
+            def between() -> None:
+                self._relocation.look()
+                if not self._is_wanted:
+                    self._rests = reading.stop()
+
             requests, placement = self._requests.of_stream(watch), self._relocation.stream(reading.stop)
             try:
                 async with self._client.transcribe(requests, placement) as events:
-                    await reading.each(events, act, self._relocation.look)
+                    await reading.each(events, act, between)
             finally:
                 watch.close()
 
@@ -230,6 +258,16 @@ class Recognition:
             case _:
                 pass
         await self._emit(Heard(event, packet))
+
+    def _hear_first(self, packet: AudioPacket, received_ns: int) -> int:
+        self.hear = self._uplink.hear
+        self._want()
+        return self.hear(packet, received_ns)
+
+    def _want(self) -> None:
+        self._is_wanted = True
+        if self._begin is not None:
+            self._begin()
 
     def _is_lull(self) -> bool:
         """Nobody speaks, and all that was said is accounted for, as far as the server has told."""

@@ -94,6 +94,11 @@ class ScriptedRecognizer:
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
+    def known(self, config: asr.Config) -> asr.Ready | None:
+        """Nothing before it was asked."""
+        del config
+        return None
+
     async def languages(self) -> asr.Languages:
         return asr.Languages("scripted", "script", ("en",))
 
