@@ -218,7 +218,7 @@ class Session:
             self._replies.briefs.speak_as_heard(asr_ready.language)
         self._turns.use_configuration()
         greeting = await self._setup.begin(asr_ready)
-        self._pings.begin(asyncio.get_running_loop().time())
+        await self._connection.send(self._pings.first(clock_ns() // 1000, asyncio.get_running_loop().time()))
         if greeting:
             await self._turns.greet(greeting)
         early, self._early = self._early, []

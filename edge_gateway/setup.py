@@ -94,7 +94,7 @@ class Setup:
         """
         config = agree(given, self.config)
         if config.voice:
-            check_voice(config.voice, (await self._backends.servers.tts.list_voices()).voices)
+            await self._check_voice(config.voice)
         self.config = config
         audio_in, audio_out = config.input or DEFAULT_INPUT, config.output or DEFAULT_OUTPUT
         self._connection.encoding, self._connection.reply_encoding = audio_in.encoding, audio_out.encoding
@@ -116,6 +116,13 @@ class Setup:
         if ready is None:
             self._listen()
         return ready
+
+    async def _check_voice(self, name: str) -> None:
+        """See whether a voice is there: by what is known of the TTS server, and where it is not among that, anew."""
+        voices = (await self._backends.directory.engines()).tts
+        if voices is None or all(voice.name != name for voice in voices.voices):
+            voices = await self._backends.servers.tts.list_voices()
+        check_voice(name, voices.voices)
 
     def _listen(self) -> None:
         if self._recognition is not None and (self.task is None or self.task.done()):

@@ -34,9 +34,10 @@ class Pings:
         """When the next one is due, loop time; None: not before something comes from the client."""
         self._sent_at = 0.0
 
-    def begin(self, now: float) -> None:
-        """The client is there: let the first one be due."""
-        self.at, self.is_heard = now, False
+    def first(self, now_us: int, now: float) -> Ping:
+        """The first ping, when the client is there; as `next`."""
+        self.is_heard = False
+        return self.next(now_us, now)
 
     def wake(self, now: float) -> None:
         """Something comes again from a client that has been pinged, and was silent since."""

@@ -257,6 +257,7 @@ class ScriptedSpeaker:
         self.mood = mood
         self.spoken: list[tuple[str, float | None, float | None]] = []
         """Each piece of text, how fast and how loud."""
+        self.asked_for_voices = 0
 
     @asynccontextmanager
     async def synthesize(
@@ -301,6 +302,7 @@ class ScriptedSpeaker:
         return (await self.list_voices()).voices
 
     async def list_voices(self) -> tts.Voices:
+        self.asked_for_voices += 1
         return tts.Voices("scripted", (tts.Voice("tone", "en", "a tone", _RATE_HZ),))
 
 

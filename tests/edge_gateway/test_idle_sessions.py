@@ -1,10 +1,11 @@
-"""A session in which nothing happens costs next to nothing: no stream, no timer, and no task of its own but two."""
+"""To open a session costs little, and to hold one in which nothing happens: no stream, no timer, two tasks of its own."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,3 +174,21 @@ async def test_a_stream_that_was_opened_by_sound_stays_while_nobody_speaks() -> 
         await listener.send(UserText("hello"))
         await listener.until(TurnReport)
         assert streams(parley) == 1
+
+
+@on_virtual_time
+async def test_voices_that_are_known_are_not_asked_for_and_others_are() -> None:
+    house, clients = House(), []
+    backends = house.backends()
+    async with asyncio.TaskGroup() as tasks:
+        for voice in ("tone", "tone", "tone", "nobody"):
+            client = ScriptedClient()
+            client.ask(replace(CONFIG, voice=voice))
+            tasks.create_task(Session(client, backends).run())
+            await passed(1)
+            client.leave(half_closed=False)
+            clients.append(client)
+    *opened, refused = ([type(event) for event in client.events] for client in clients)
+    assert all(SessionReady in events and ErrorEvent not in events for events in opened)
+    assert ErrorEvent in refused
+    assert house.speaker.asked_for_voices == 2

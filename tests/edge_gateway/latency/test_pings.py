@@ -79,9 +79,8 @@ def test_a_client_that_says_nothing_is_pinged_once_and_again_when_it_says_someth
     # Of a client that was never there.
     pings.wake(9.0)
     note()
-    pings.begin(10.0)
-    note()
-    pings.next(1_000_000, 10.0)
+    pings.is_heard = True
+    pings.first(1_000_000, 10.0)
     note()
     pings.wake(10.05)
     note()
@@ -92,4 +91,4 @@ def test_a_client_that_says_nothing_is_pinged_once_and_again_when_it_says_someth
     note()
     pings.wake(99.0)
     note()
-    assert due == [None, 10.0, None, 10.2, 10.4, None, 99.0]
+    assert due == [None, None, 10.2, 10.4, None, 99.0]
