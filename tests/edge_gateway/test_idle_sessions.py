@@ -1,4 +1,4 @@
-"""To open a session costs little, and to hold one in which nothing happens: no stream, no timer, two tasks of its own."""
+"""To open a session costs little, and to hold one in which nothing happens: no stream, no timer, two own tasks."""
 
 from __future__ import annotations
 
