@@ -102,12 +102,10 @@ class Session:
             self._left.set()
 
     async def _read(self) -> None:
-        pings = self._pings
+        pings, loop = self._pings, asyncio.get_running_loop()
         async for request in self._connection.received():
-            if not isinstance(request, Pong):
-                pings.is_heard = True
-                if pings.at is None:
-                    self._wake_pings()
+            if not isinstance(request, Pong) and pings.heard(loop.time()):
+                self._inbox.set_timer()
             try:
                 if isinstance(request, AudioPacket):
                     self._metrics.received(self._setup.recognition.hear(request, clock_ns()))
@@ -115,10 +113,6 @@ class Session:
                     await self._take(request)
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
-
-    def _wake_pings(self) -> None:
-        self._pings.wake(asyncio.get_running_loop().time())
-        self._inbox.set_timer()
 
     async def _take(self, request: Request | ParleyError) -> None:
         if isinstance(request, ParleyError):
@@ -165,7 +159,8 @@ class Session:
     async def _handle(self, news: _News) -> None:
         match news:
             case SessionConfig():
-                await self._configure(news)
+                await self._setup.configure(news, self._spoken.turn.identity.traceparent)
+                self._turns.use_configuration()
             case Heard(event=asr.Ready() as ready):
                 await self._begin(ready)
             case Heard():
@@ -185,12 +180,6 @@ class Session:
                 self._early.append(news)
             case _:
                 await self._asked(news)
-
-    async def _configure(self, config: SessionConfig) -> None:
-        ready = await self._setup.configure(config, self._spoken.turn.identity.traceparent)
-        self._turns.use_configuration()
-        if ready is not None:
-            await self._begin(ready)
 
     async def _asked(self, news: Request) -> None:
         match news:

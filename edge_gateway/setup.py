@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
-from edge_gateway.input.recognition import Recognition, RecognitionEvent
+from edge_gateway.input.recognition import Heard, Recognition, RecognitionEvent
 from edge_gateway.input.uplink import Uplink
 from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_voice, policy_of
 from edge_gateway.turn_taking.echo import MicrophoneLevels
@@ -44,7 +44,7 @@ class Setup:
         self.levels = MicrophoneLevels()
         """How loud the microphone is while a reply plays."""
         self._emit = emit
-        self._tasks = tasks
+        self._tasks: asyncio.TaskGroup = tasks
         self._recognition: Recognition | None = None
         self._given: dict[asr.Config, SessionConfig] = {}
         self.config: SessionConfig | None = None
@@ -83,10 +83,8 @@ class Setup:
         """How the floor changes hands, in a session in which `language` is spoken."""
         return policy_of(self.config or SessionConfig(), language)
 
-    async def configure(self, given: SessionConfig, traceparent: str) -> asr.Ready | None:
+    async def configure(self, given: SessionConfig, traceparent: str) -> None:
         """Take a configuration, the first or another; `traceparent` is for the next turn's spans.
-
-        Gives the ASR server's answer to the first one, where it is known.
 
         Raises:
             InvalidInput: a value that is not taken; nothing is changed.
@@ -108,14 +106,15 @@ class Setup:
         self._given[listening] = config
         if self._recognition is not None:
             self._recognition.reconfigure(listening)
-            return None
+            return
         decoders = self._backends.codecs.decoder_factory(audio_in)
         uplink = Uplink(decoders, self.levels)
         self._recognition = Recognition(self._backends.asr, listening, uplink, self._emit, self._listen)
-        ready = self._recognition.ready
+        ready = self._backends.asr.known(listening)
         if ready is None:
             self._listen()
-        return ready
+        else:
+            await self._emit(Heard(ready))
 
     async def _check_voice(self, name: str) -> None:
         """See whether a voice is there: by what is known of the TTS server, and where it is not among that, anew."""

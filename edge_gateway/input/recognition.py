@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
+from edge_gateway.input.demand import Demand
 from edge_gateway.input.reading import Reading
 from edge_gateway.input.relocation import Relocation
 from edge_gateway.input.retries import Retries
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from edge_gateway.input.replay_buffer import HeardPacket
     from edge_gateway.input.uplink import Uplink
     from edge_gateway.servers.hops import Listens
-    from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
@@ -90,10 +90,8 @@ class Recognition:
         self._requests = StreamRequests(config, uplink)
         self._changes = self._requests.changes
         self._uplink = uplink
-        self._begin = begin
-        self._is_wanted = begin is None
-        """There is something for a server to hear, or to be told."""
-        self.hear = self._hear_first
+        self._demand = Demand(begin)
+        self.hear = self._demand.with_sound(uplink.hear)
         """Takes a packet from the microphone, and when it came, in nanoseconds; gives the samples that it brought.
 
         Raises InvalidInput where it cannot be decoded; the session goes on without it.
@@ -101,11 +99,10 @@ class Recognition:
         self._buffer = uplink.buffer
         self._emit = emit
         self._absence = AbsentSound(uplink)
-        self._unfinished = False
+        self._unfinished = self._is_finishing = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
-        self._relocation = Relocation(self._is_lull)
-        self._is_finishing = self._rests = False
+        self._relocation = Relocation(self._is_lull, self._demand)
         self._engine = ""
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
@@ -133,12 +130,7 @@ class Recognition:
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
         self._requests.reconfigure(config)
-        self._want()
-
-    @property
-    def ready(self) -> asr.Ready | None:
-        """What a server would answer; None: that is not known before `run`."""
-        return self._client.known(self._changes.wanted)
+        self._demand.arises()
 
     async def run(self) -> None:
         """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended.
@@ -160,7 +152,7 @@ class Recognition:
         except ParleyError as raised:
             error = raised
         except TimeoutError:
-            if not (self._relocation.is_due or self._rests):
+            if not self._relocation.is_due:
                 self._relocation.hangs()
             error = DeadlinePassed(f"the asr server has not answered for {ANSWER_SECONDS:g} s")
         finally:
@@ -170,11 +162,7 @@ class Recognition:
             await self._emit(TurnLost())
         if self._relocation.is_due:
             self._retries.at_once()
-            return True
-        if self._rests:
-            self._rests = False
-            self._retries.at_once()
-            return self._is_wanted
+            return self._demand.is_there
         if isinstance(error, InvalidInput | NotFound):
             return await self._refused(error)
         await self._broke(error, began_sample, took_sound=took_sound)
@@ -214,15 +202,10 @@ class Recognition:
                     self._requests.begin(watch)
                 await self._take(event)
 
-            def between() -> None:
-                self._relocation.look()
-                if not self._is_wanted:
-                    self._rests = reading.stop()
-
             requests, placement = self._requests.of_stream(watch), self._relocation.stream(reading.stop)
             try:
                 async with self._client.transcribe(requests, placement) as events:
-                    await reading.each(events, act, between)
+                    await reading.each(events, act, self._relocation.look)
             finally:
                 watch.close()
 
@@ -232,6 +215,7 @@ class Recognition:
         match event:
             case asr.Ready():
                 self._engine = f"{event.engine} {event.model}".strip()
+                self._demand.answered()
                 await self._tell_of_loss()
             case asr.AudioAck():
                 if self._retries.failing:
@@ -258,16 +242,6 @@ class Recognition:
             case _:
                 pass
         await self._emit(Heard(event, packet))
-
-    def _hear_first(self, packet: AudioPacket, received_ns: int) -> int:
-        self.hear = self._uplink.hear
-        self._want()
-        return self.hear(packet, received_ns)
-
-    def _want(self) -> None:
-        self._is_wanted = True
-        if self._begin is not None:
-            self._begin()
 
     def _is_lull(self) -> bool:
         """Nobody speaks, and all that was said is accounted for, as far as the server has told."""

@@ -28,21 +28,24 @@ class Pings:
         self._clock = clock
         self._sent_us: dict[int, int] = {}
         self._count = 0
-        self.is_heard = False
-        """Something came from the client since the last ping, other than its answer."""
+        self._is_heard = False
+        """Something came from the client since the last ping."""
         self.at: float | None = None
         """When the next one is due, loop time; None: not before something comes from the client."""
         self._sent_at = 0.0
 
     def first(self, now_us: int, now: float) -> Ping:
         """The first ping, when the client is there; as `next`."""
-        self.is_heard = False
+        self._is_heard = False
         return self.next(now_us, now)
 
-    def wake(self, now: float) -> None:
-        """Something comes again from a client that has been pinged, and was silent since."""
-        if self._count:
-            self.at = max(now, self._sent_at + self.pause_seconds)
+    def heard(self, now: float) -> bool:
+        """Something has come from the client, no answer to a ping; True when the next ping is due at all since then."""
+        self._is_heard = True
+        if self.at is not None or not self._count:
+            return False
+        self.at = max(now, self._sent_at + self.pause_seconds)
+        return True
 
     @property
     def pause_seconds(self) -> float:
@@ -55,8 +58,8 @@ class Pings:
         self._sent_at = now
         self._sent_us = dict(list(self._sent_us.items())[1 - _KEPT :])
         self._sent_us[self._count] = now_us
-        self.at = now + self.pause_seconds if self.is_heard else None
-        self.is_heard = False
+        self.at = now + self.pause_seconds if self._is_heard else None
+        self._is_heard = False
         return Ping(self._count, now_us)
 
     def answered(self, pong: Pong, now_us: int) -> bool:

@@ -77,18 +77,17 @@ def test_a_client_that_says_nothing_is_pinged_once_and_again_when_it_says_someth
         due.append(None if pings.at is None else round(pings.at, 3))
 
     # Of a client that was never there.
-    pings.wake(9.0)
+    pings.heard(9.0)
     note()
-    pings.is_heard = True
     pings.first(1_000_000, 10.0)
     note()
-    pings.wake(10.05)
+    assert pings.heard(10.05)
     note()
-    pings.is_heard = True
+    assert not pings.heard(10.1)
     pings.next(1_200_000, 10.2)
     note()
     pings.next(1_400_000, 10.4)
     note()
-    pings.wake(99.0)
+    assert pings.heard(99.0)
     note()
     assert due == [None, None, 10.2, 10.4, None, 99.0]
