@@ -19,7 +19,9 @@ from tests.edge_gateway.in_memory import AsrStream, ScriptedAsr
 from tests.virtual_time import on_virtual_time, passed, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
+
+    from edge_gateway.servers.placement import Placement
 
 PACKET = LISTENING_RATE_HZ // 50
 READY = asr.Ready("scripted", "model", "en", ack_samples=LISTENING_RATE_HZ)
@@ -36,11 +38,32 @@ def answers(stream: AsrStream, request: asr.Request) -> None:
         stream.say(READY)
 
 
+class Lingering(ScriptedAsr):
+    """A server whose first stream takes a while to be left, in which `meanwhile` happens."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(answers)
+        self._meanwhile = meanwhile
+
+    @asynccontextmanager
+    async def transcribe(
+        self, requests: AsyncIterable[asr.Request], placement: Placement | None = None
+    ) -> AsyncIterator[AsyncIterator[asr.Event]]:
+        is_first = not self.streams
+        try:
+            async with super().transcribe(requests, placement) as events:
+                yield events
+        finally:
+            if is_first:
+                await passed(0.1)
+                self._meanwhile()
+
+
 class Rig:
     """A session whose recognition runs when there is something for it to do."""
 
-    def __init__(self, serve: Callable[[AsrStream, asr.Request], None] = answers) -> None:
-        self.server = ScriptedAsr(serve)
+    def __init__(self, server: ScriptedAsr | None = None) -> None:
+        self.server = server or ScriptedAsr(answers)
         self.events: list[RecognitionEvent] = []
         self.heard = b""
         self.speaks_at_ready = 0
@@ -128,6 +151,15 @@ async def test_sound_that_comes_while_the_answer_is_looked_at_is_heard() -> None
 
 
 @on_virtual_time
+async def test_sound_that_comes_while_a_stream_is_being_left_opens_the_next_one() -> None:
+    rig = Rig(Lingering(lambda: rig.hear(2)))
+    async with rig.asked():
+        await passed(1)
+        await rig.heard_all()
+        assert len(rig.server.streams) == 2
+
+
+@on_virtual_time
 async def test_a_change_is_told_to_a_server_before_there_is_sound_and_what_it_refuses_is_undone() -> None:
     rig = Rig()
     async with rig.asked():
@@ -151,7 +183,7 @@ async def test_a_server_that_is_away_is_told_of_before_there_is_sound_and_asked_
         else:
             answers(stream, request)
 
-    rig = Rig(serve)
+    rig = Rig(ScriptedAsr(serve))
     async with rig.asked():
         await passed(5)
         [failure] = [event for event in rig.events if isinstance(event, HopFailed)]
