@@ -10,14 +10,8 @@ import enum
 import re
 from typing import Final
 
-# Conjunctions and relatives; articles, possessives, prepositions; auxiliaries that want something after them; fillers.
-_ENGLISH_OPEN_WORDS: Final = (
-    "and but or because although though if when while unless until since that which who whose where than as "
-    "the a an my your his its our their to at for with from into between without "
-    "is are was were am be will would could should can may might do does did have has had "
-    "um uh er erm hmm actually basically i"
-)
-_ENGLISH_UNFINISHED: Final = frozenset(_ENGLISH_OPEN_WORDS.split())
+from asr_server.endpointing.open_ends import is_open, may_be_whole, never_ends
+
 _ENGLISH_DIGITS: Final = "zero oh one two three four five six seven eight nine ten double triple hundred"
 _ENGLISH_NUMBERS: Final = frozenset(_ENGLISH_DIGITS.split())
 _LEAST_DICTATED: Final = 3
@@ -50,32 +44,18 @@ def completeness(text: str, language: str = "en") -> Completeness:
     stripped = text.strip()
     if _TRAILS_OFF.search(stripped):
         return Completeness.UNFINISHED
+    tokens = _TOKEN.findall(stripped.casefold().replace("\u2019", "'")) if language.startswith("en") else None
     if stripped.endswith("?"):
-        return Completeness.SURE
-    if not language.startswith("en"):
-        return Completeness.HESITANT if _COMMA.search(stripped) else Completeness.FINISHED
-    tokens = _TOKEN.findall(stripped.casefold())
+        return Completeness.UNFINISHED if tokens and never_ends(tokens) else Completeness.SURE
+    plain = Completeness.HESITANT if _COMMA.search(stripped) else Completeness.FINISHED
+    if tokens is None:
+        return plain
     if len(tokens) >= _LEAST_DICTATED and all(_is_number(token) for token in tokens[-_LEAST_DICTATED:]):
         return Completeness.DICTATING
-    if not tokens or (tokens[-1] in _ENGLISH_UNFINISHED and not _is_whole(tokens)):
-        return Completeness.UNFINISHED
-    return Completeness.HESITANT if _COMMA.search(stripped) else Completeness.FINISHED
+    if is_open(tokens):
+        return Completeness.HESITANT if may_be_whole(tokens) else Completeness.UNFINISHED
+    return plain
 
 
 def _is_number(token: str) -> bool:
     return token.isdigit() or token in _ENGLISH_NUMBERS
-
-
-def _is_whole(tokens: list[str]) -> bool:
-    """True for short phrases that end in a word of the list and are whole all the same."""
-    return " ".join(tokens[-2:]) in (
-        "yes please",
-        "me too",
-        "so am",
-        "i am",
-        "i do",
-        "i did",
-        "i can",
-        "i have",
-        "go on",
-    )

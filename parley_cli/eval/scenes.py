@@ -112,6 +112,11 @@ def standard(clips: Clips, seed: int, share: float = 1.0) -> tuple[Sitting, ...]
     return (*sittings, *(Sitting(f"echo {number}", (each,), room, -18.0) for number, each in enumerate(echoes)))
 
 
+def in_one_breath(clip: Clip) -> bool:
+    """Whether it is said without a pause."""
+    return compose.longest_pause_seconds(clip.sound) < _BREATH_SECONDS
+
+
 def _sitting(name: str, number: int, scenes: tuple[Scene, ...], chance: np.random.Generator) -> Sitting:
     snr_db = _SNRS_DB[number % len(_SNRS_DB)]
     return Sitting(f"{name} {number}", scenes, compose.room(5.0, chance, snr_db))
@@ -119,14 +124,14 @@ def _sitting(name: str, number: int, scenes: tuple[Scene, ...], chance: np.rando
 
 def _fluent(clips: Clips, chance: np.random.Generator) -> list[Scene]:
     """What is said in one breath, over and over: seventy-two turns."""
-    fluent = tuple(clip for clip in clips.speech if compose.longest_pause_seconds(clip.sound) < _BREATH_SECONDS)
+    fluent = tuple(filter(in_one_breath, clips.speech))
     order = [clip for _ in range(4) for clip in _shuffled(fluent, chance)]
     return [Scene(Kind.FLUENT, clip.name, clip.sound, clip.words) for clip in islice(cycle(order), 72)]
 
 
 def _paused(clips: Clips, chance: np.random.Generator) -> list[Scene]:
     """Thirty-six turns with an inner pause: between two things said, within one where the voice falls, or their own."""
-    spoken = tuple(clip for clip in clips.speech if compose.longest_pause_seconds(clip.sound) < _BREATH_SECONDS)
+    spoken = tuple(filter(in_one_breath, clips.speech))
     joined = _shuffled(spoken, chance)
     pairs = zip(joined, joined[1:] + joined[:1], strict=True)
     between = [(f"{a.name} + {b.name}", a.sound, b.sound, f"{a.words} {b.words}") for a, b in pairs]
