@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from asr_server.service import Context, Requests
 
 SESSIONS = 5
-# Of a session, and of aiohttp for its connection and its request.
+# Of a session; aiohttp has two more, for its connection and its request.
 OWN_TASKS = ("conduct", "read")
 
 
@@ -71,13 +71,17 @@ def streams(parley: Gateway) -> int:
 
 
 async def test_sessions_that_are_alike_ask_the_asr_server_once_and_hold_no_stream() -> None:
+    loop = asyncio.get_running_loop()
     async with counting() as (parley, _), AsyncExitStack() as stack:
+        began = loop.time()
         for _ in range(SESSIONS):
             await stack.enter_async_context(listening(parley))
         await until(lambda: streams(parley) == 0)
-        assert Opened.count == 1
+        # Each ten seconds anew, on a machine that is as slow as that.
+        assert 1 <= Opened.count <= 1 + (loop.time() - began) // 10
+        before = Opened.count
         await stack.enter_async_context(listening(parley, SessionConfig(hints=("Parley",))))
-        assert Opened.count == 2
+        assert Opened.count == before + 1
 
 
 async def test_who_was_silent_is_heard_from_the_first_word_on() -> None:
@@ -93,18 +97,20 @@ async def test_idle_sessions_have_no_tasks_but_those_that_read_and_decide() -> N
     async with counting() as (parley, _), AsyncExitStack() as stack:
         await stack.enter_async_context(listening(parley))
         await until(lambda: streams(parley) == 0)
+        await until(lambda: ours(names()).keys() >= set(OWN_TASKS) and not names()["recognition"])
         before = names()
         for _ in range(SESSIONS):
             await stack.enter_async_context(listening(parley))
-        await until(lambda: streams(parley) == 0)
-        more = names() - before
-        assert {name: more[name] for name in OWN_TASKS} == dict.fromkeys(OWN_TASKS, SESSIONS)
         # The rest have no names of ours: those of aiohttp, on the gateway's side and on the clients'.
-        assert {name for name in more if not name.startswith("Task-")} == set(OWN_TASKS)
+        await until(lambda: ours(names() - before) == dict.fromkeys(OWN_TASKS, SESSIONS))
 
 
 def names() -> Counter[str]:
     return Counter(task.get_name() for task in asyncio.all_tasks())
+
+
+def ours(tasks: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in tasks.items() if not name.startswith("Task-")}
 
 
 def test_no_timer_wakes_a_session_in_which_nothing_happens() -> None:
