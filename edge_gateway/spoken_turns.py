@@ -74,12 +74,12 @@ class SpokenTurns:
         self._begin()
         turn, self.turn, self._announced = self.turn, Turn(0), False
         turn.text = event.text
-        self._metrics.transcribed(event, turn)
         note_end(turn.timeline.utterance, event, last_voiced, self._clock)
         return turn
 
     def settle(self, event: asr.EndOfTurn, turn: Turn, *, ignored: bool) -> None:
-        """Take what the turn tells of the endpointing; an `ignored` one tells nothing."""
+        """Count the turn, and take what it tells of the endpointing; an `ignored` one tells nothing."""
+        self._metrics.transcribed(event, turn)
         times = turn.timeline.utterance
         if self._premature.turn_ended(event, times, ignored=ignored):
             self._metrics.premature_end()

@@ -86,6 +86,10 @@ class TurnController:
                 gone = await spoken.discarded(event)
                 await self.decide(event)
                 self._came_to_nothing(gone, event)
+            case asr.VoiceOnset():
+                # Whoever speaks over a reply waits to hear it duck.
+                await self.decide(event)
+                await spoken.follow(event, heard.packet)
             case _:
                 await spoken.follow(event, heard.packet)
                 await self.decide(event, spoken.turn)

@@ -17,6 +17,8 @@ NO_RESULT: Final = "Error: there is no result"
 
 def with_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The same conversation, with one result for each call."""
+    if not any(message.tool_calls or message.role is Role.TOOL for message in messages):
+        return messages
     found: list[tuple[Message, list[Message | None]]] = []
     open_calls: dict[str, tuple[list[Message | None], int]] = {}
     for message in messages:

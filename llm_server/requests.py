@@ -113,6 +113,8 @@ def _message(message: llm_pb2.ChatMessage, place: int) -> Message:
         raise InvalidInput(
             f"message {place}: a tool's message, and no other, names a call", field=f"{where}.tool_call_id"
         )
+    if not message.tool_calls:
+        return Message(role, message.text, message.interrupted, message.unheard, (), message.tool_call_id)
     ids: set[str] = set()
     for number, call in enumerate(message.tool_calls):
         # Of name and arguments nothing is asked: a model has written them.

@@ -36,7 +36,8 @@ _KINDS: Final = {
 class ResponseWriter:
     """Texts and calls on their way out, and signs of life while the model is waited for.
 
-    Where the stream can take a response it goes at once, without a turn of the loop; else those that wait share one.
+    What is written in one turn of the loop goes together after it: each message costs both sides, and the listener of
+    a reply that comes at once would wait for the message after the first word.
     """
 
     def __init__(self, peer: Peer[llm_pb2.ChatRequest, llm_pb2.ChatResponse], progress_seconds: float) -> None:
@@ -52,10 +53,6 @@ class ResponseWriter:
     def put(self, item: Item) -> None:
         """Send this next."""
         self._waiting.append(item)
-        if not self._is_writing and len(self._waiting) == 1 and self._peer.is_idle:
-            self._peer.push(self._next())
-            self._silent_since = time.monotonic()
-            return
         self._news.set()
 
     def progress(self, progress: Progress | None) -> None:
@@ -66,7 +63,8 @@ class ResponseWriter:
         self._progress = progress
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Nothing more comes: what waits need not wait for company."""
+        self._push()
         self._closed = True
         self._news.set()
 
@@ -79,8 +77,18 @@ class ResponseWriter:
             self._news.clear()
             if self._left() == 0 and not self._waiting:
                 await self._send(self._sign_of_life())
+            self._push()
             while self._waiting:
                 await self._send(self._next())
+
+    def _push(self) -> None:
+        """Send together what can go at once, and after all that was written before."""
+        responses: list[llm_pb2.ChatResponse] = []
+        while self._waiting and not self._is_writing and len(responses) < self._peer.room:
+            responses.append(self._next())
+        if responses:
+            self._peer.push(*responses)
+            self._silent_since = time.monotonic()
 
     async def _send(self, response: llm_pb2.ChatResponse) -> None:
         self._is_writing = True

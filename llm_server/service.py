@@ -130,7 +130,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                     config = config_of(await anext(peer, None))
                     conversation, results = self._loop.offer(conversation_of(config, self._sampling)), PendingResults()
                     # Before there is a task that could cut it short: see `statuses`.
-                    await peer.begin(responses.ready(self._engine))
+                    await peer.write_later(responses.ready(self._engine))
                     async with asyncio.TaskGroup() as tasks:
                         reading = tasks.create_task(read_results(peer, results), name="read")
                         await self._reply(config, conversation, results, peer)

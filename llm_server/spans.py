@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from llm_server.engine import Remote
 from parley.errors import ParleyError
-from serving.telemetry import clock_ns, content
+from serving.telemetry import clock_ns, content, content_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ class ChatSpan:
         self._engine_seconds = 0.0
         self._failed_attempts = self._last_status = 0
         self._begun = False
+        self._tells_words = content_allowed()
 
     def text(self, text: str, first_seconds: float) -> None:
         """The reply goes on; its first piece came after `first_seconds`."""
@@ -44,9 +45,8 @@ class ChatSpan:
             self._begun = True
             self._span.add_event("first_token", timestamp=clock_ns())
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", first_seconds)
-        written = content("text", text)
-        if written:
-            self._span.add_event("parley.pii.delta", written)
+        if self._tells_words:
+            self._span.add_event("parley.pii.delta", content("text", text))
 
     def works(self, *, works: bool) -> None:
         """The model works on it from now on, or waits for its functions."""

@@ -88,9 +88,10 @@ class _Round:
                 apart = self.said and not self.text and not (self.said[-1] + text[0]).isspace()
                 self.text += text
                 output.text(f" {text}" if apart else text)
-                # Whatever it did before, now it writes.
-                self._progress = replace(self._progress, kind=ProgressKind.WAITING)
-                output.progress(self._progress)
+                if self._progress.kind is not ProgressKind.WAITING:
+                    # Whatever it did before, now it writes.
+                    self._progress = replace(self._progress, kind=ProgressKind.WAITING)
+                    output.progress(self._progress)
             case Delta():
                 pass
             case _:

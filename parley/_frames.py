@@ -73,12 +73,6 @@ class FrameWriter:
         self._is_urgent = True
         self._go_on()
 
-    def put_soon(self, frame: CallFrame) -> None:
-        """Send a frame with those that follow in this turn of the loop, or else after it."""
-        self._keep((frame,))
-        self._is_urgent = True
-        asyncio.get_running_loop().call_soon(self._go_on)
-
     def put_later(self, frame: CallFrame) -> None:
         """Send a frame with the next ones that are put, or else in 20 ms."""
         self._keep((frame,))

@@ -43,16 +43,12 @@ class Carried:
     """
 
     @property
-    def is_idle(self) -> bool:
-        """A message that is pushed goes at once."""
+    def room(self) -> int:
+        """How many messages may be pushed: there is credit for so many, and they go at once."""
         raise NotImplementedError
 
-    def push(self, message: Message) -> None:
-        """Send a message, for which there must be credit."""
-        raise NotImplementedError
-
-    def put_soon(self, message: Message) -> None:
-        """Send the first message together with what follows in this turn of the loop, or else after it."""
+    def push(self, *messages: Message) -> None:
+        """Send messages together, for which there must be credit."""
         raise NotImplementedError
 
     async def write_later(self, message: Message) -> None:
@@ -92,22 +88,15 @@ class Peer(Generic[Request, Response]):
             raise StopAsyncIteration
         return request
 
-    async def begin(self, response: Response) -> None:
-        """Send the first response; where the stream is shared it goes with those that follow at once."""
-        if self._carried is not None:
-            self._carried.put_soon(cast("Message", response))
-        else:
-            await self.write(response)
-
     @property
-    def is_idle(self) -> bool:
-        """A response may be pushed: nothing is on its way, and it goes at once."""
-        return self._carried is not None and self._carried.is_idle
+    def room(self) -> int:
+        """How many responses may be pushed: nothing is on its way, and they go at once."""
+        return self._carried.room if self._carried is not None else 0
 
-    def push(self, response: Response) -> None:
-        """Send a response here and now."""
+    def push(self, *responses: Response) -> None:
+        """Send responses here and now, together."""
         if self._carried is not None:
-            self._carried.push(cast("Message", response))
+            self._carried.push(*cast("tuple[Message, ...]", responses))
 
     async def write_later(self, response: Response) -> None:
         """Send a response that nobody waits for; where the stream is shared it goes with the next one."""

@@ -182,7 +182,9 @@ class _Connection:
             del self._calls[call.number]
             self._end_if_unused()
             if not call.has_left:
-                self._frames.put(CallFrame(call=call.number, status=end.status))
+                # An end without an error says what the last message has said.
+                put = self._frames.put if end.status else self._frames.put_later
+                put(CallFrame(call=call.number, status=end.status))
 
     def _refuse(self, number: int, error: ParleyError) -> None:
         self._frames.put(CallFrame(call=number, status=to_status(error)[2][0][1]))
@@ -293,14 +295,11 @@ class _Call(Carried):
         self._frames.put_later(self._frame(message))
 
     @property
-    def is_idle(self) -> bool:
-        return self._allowance.left > 0 and self._frames.is_idle
+    def room(self) -> int:
+        return self._allowance.left if self._frames.is_idle else 0
 
-    def push(self, message: Message) -> None:
-        self._frames.put(self._frame(message))
-
-    def put_soon(self, message: Message) -> None:
-        self._frames.put_soon(self._frame(message))
+    def push(self, *messages: Message) -> None:
+        self._frames.put(*map(self._frame, messages))
 
     def _frame(self, message: Message) -> CallFrame:
         serialized = self._serialize(message)

@@ -72,7 +72,7 @@ class _Onset:
 
     def moved(self, mark: WordMark) -> WordMark:
         """The mark in what is to be heard."""
-        return replace(mark, sample=max(0, mark.sample - self._taken_off))
+        return replace(mark, sample=max(0, mark.sample - self._taken_off)) if self._taken_off else mark
 
     def finish(self) -> bytes:
         """What has been held back: all of it, where no sound came."""

@@ -136,7 +136,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         prosody = Prosody(config.speed if config.HasField("speed") else 1.0, config.gain_db)
         engine = voice.engine or self._engine.name
         ready = tts_pb2.SynthesizeReady(engine=engine, voice=voice.name, sample_rate_hz=rate)
-        await peer.write(tts_pb2.SynthesizeResponse(ready=ready))
+        await peer.write_later(tts_pb2.SynthesizeResponse(ready=ready))
         speaker = Speaker(self._synthesizer, voice, rate, prosody, self._lexicons.lexicon(voice.language, own))
         parent = config.trace.traceparent or peer.traceparent
         leads = exemplar(parent)

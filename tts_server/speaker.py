@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from parley.audio import SAMPLE_BYTES
 from serving.telemetry import clock_ns
-from tts_server.cutting import End, cut
+from tts_server.cutting import Cutter
 from tts_server.engine import Audio, SpeechRequest, WordMark
 from tts_server.loudness import Converted
 from tts_server.onset import from_first_sound
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 _FIRST_CHUNK_SECONDS: Final = 0.04
 _CHUNK_SECONDS: Final = 0.2
 _BETWEEN_SENTENCES_SECONDS: Final = 0.12
-# Text that waits to be cut, and pieces that wait to be spoken; more hold the writer back.
-_DELTAS: Final = 256
-_PIECES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +149,21 @@ class Speaker:
 
     async def speak(self, text: AsyncIterator[Delta], emit: Callable[[Event], Awaitable[None]]) -> None:
         """Speak the reply whose text comes in pieces; None among them has everything so far spoken."""
-        deltas: asyncio.Queue[str | End | None] = asyncio.Queue(_DELTAS)
-        pieces: asyncio.Queue[tuple[Piece, int] | End] = asyncio.Queue(_PIECES)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(text, deltas), name="read")
-            tasks.create_task(cut(deltas, pieces, whole=self._voice.quick), name="cut")
-            while not isinstance(item := await pieces.get(), End):
-                self.under_way = UnderWay(self._sentences, item[1])
-                await self._sentence(self._ready(*item), emit)
-                self.under_way = None
-            if not self._sentences and self._wordless is not None:
-                # A reply that is an emoji alone says its name: silence would be taken for a fault.
-                await self._say(pictures_of(self._wordless.piece.text), self._wordless, emit)
+        with Cutter(whole=self._voice.quick) as cutter:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(text, cutter), name="read")
+                await self._speak(cutter, emit)
 
-    async def _read(self, text: AsyncIterator[Delta], deltas: asyncio.Queue[str | End | None]) -> None:
+    async def _speak(self, cutter: Cutter, emit: Callable[[Event], Awaitable[None]]) -> None:
+        while (item := await cutter.next()) is not None:
+            self.under_way = UnderWay(self._sentences, item[1])
+            await self._sentence(self._ready(*item), emit)
+            self.under_way = None
+        if not self._sentences and self._wordless is not None:
+            # A reply that is an emoji alone says its name: silence would be taken for a fault.
+            await self._say(pictures_of(self._wordless.piece.text), self._wordless, emit)
+
+    async def _read(self, text: AsyncIterator[Delta], cutter: Cutter) -> None:
         async for delta in text:
             match delta:
                 case str():
@@ -175,8 +173,8 @@ class Speaker:
                     continue
                 case None:
                     pass
-            await deltas.put(delta)
-        await deltas.put(End.END)
+            await cutter.add(delta)
+        cutter.end()
 
     def _ready(self, piece: Piece, ready_ns: int) -> _Ready:
         # The space before a sentence may have come long before the sentence.

@@ -62,14 +62,21 @@ class EngineSynthesizer:
         """Sound and marks of a text, as the engine makes them."""
         with self._metrics.workload.place() as place:
 
-            def make(stop: threading.Event) -> Iterator[SynthesisEvent]:
+            def make(stop: threading.Event) -> Iterator[list[SynthesisEvent]]:
                 place.begin()
-                yield Begun(clock_ns(), cached=False)
-                yield from self._speak(request, stop)
+                together: list[SynthesisEvent] = [Begun(clock_ns(), cached=False)]
+                for event in self._speak(request, stop):
+                    together.append(event)
+                    # What comes before a sound is of use with it alone, and each way to the loop has its price.
+                    if isinstance(event, Audio):
+                        yield together
+                        together = []
+                if together:
+                    yield together
 
             place.wait()
             async with self._worker.iterate(make, bound=_AHEAD) as events:
-                yield events
+                yield _each(events)
 
     def _speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[SynthesisEvent]:
         """On the engine's thread: what it makes, which is never held back; see `_AHEAD`."""
@@ -80,3 +87,9 @@ class EngineSynthesizer:
             yield event
         if not stop.is_set():
             self._metrics.spoken(request.voice, size, time.perf_counter() - began)
+
+
+async def _each(together: AsyncIterator[list[SynthesisEvent]]) -> AsyncIterator[SynthesisEvent]:
+    async for events in together:
+        for event in events:
+            yield event

@@ -42,12 +42,12 @@ class StreamRequests:
         """Give the next turn a trace; `previous_ignored`: nothing is to be learnt from the one before."""
         # The server numbers its turns, and uses the number of one that came to nothing again.
         self._context = asr.TurnContext(self.next_turn, traceparent, previous_ignored)
-        self._tell(self._context)
+        self._tell_later(self._context)
 
     def tell_assistant(self, state: asr.Assistant) -> None:
         """Tell what the assistant is doing."""
         self._uplink.assistant = state
-        self._tell(state)
+        self._tell_later(state)
 
     def flush(self) -> None:
         """Have everything finalised that was heard until now."""
@@ -119,3 +119,8 @@ class StreamRequests:
     def _tell(self, request: asr.Request) -> None:
         if self._watch is not None and self._stream is not None:
             self._stream.put(request)
+
+    def _tell_later(self, request: asr.Request) -> None:
+        """Tell what matters to the sound that follows, and to nothing before."""
+        if self._watch is not None and self._stream is not None:
+            self._stream.put_later(request)

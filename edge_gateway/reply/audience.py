@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
-from parley.conversation import Event, ReplyDelayed, ReplyStarted, ToolRequest
+from parley.conversation import Event, ReplyDelayed, ReplyStarted, ToolRequest, UserUtterance
 
 if TYPE_CHECKING:
     from edge_gateway.connection import ClientConnection
@@ -37,6 +37,11 @@ class Audience:
             await self._connection.send(event)
         else:
             self._held_back.append(event)
+
+    async def answers(self, utterance: UserUtterance) -> None:
+        """Tell them what the reply answers; then it may be heard."""
+        await self._connection.send(utterance)
+        self.released.set()
 
     async def open(self) -> None:
         """Wait until the reply may be heard, and announce it."""

@@ -128,21 +128,29 @@ class ReplyManager:
         if not speculative:
             self.conclusions.expect(turn)
         await self.settle()
-        if not speculative:
-            await self._utterance(turn, text)
-        brief = self.briefs.answer(turn, text if speculative else "", self._carried)
-        self._begin(tasks, turn, brief, speculative=speculative)
+        if speculative:
+            self._begin(tasks, turn, self.briefs.answer(turn, text, self._carried)).times.head_start = True
+            return
+        turn.text = text
+        self.briefs.history.user(text)
+        reply = self._begin(tasks, turn, self.briefs.answer(turn, "", self._carried))
+        reply.promise()
+        # The reply has its turn of the loop, in which it asks the LLM: nobody waits for the rest of a decision.
+        await asyncio.sleep(0)
+        await reply.audience.answers(_utterance(turn))
 
     def say(self, tasks: asyncio.TaskGroup, turn: Turn, text: str) -> None:
         """Say `text`, for which nobody has asked."""
         self.conclusions.expect(turn)
-        self._begin(tasks, turn, self.briefs.known(turn, text), speculative=False)
+        self._begin(tasks, turn, self.briefs.known(turn, text)).release()
 
     async def release(self, text: str) -> None:
         """Let the speculative reply be heard: the user has said `text`."""
         if self._current is not None:
             self.conclusions.expect(self._current.turn)
-            await self._utterance(self._current.turn, text)
+            self._current.turn.text = text
+            self.briefs.history.user(text)
+            await self._connection.send(_utterance(self._current.turn))
             self._backends.metrics.head_start("used")
             self._current.reply.release()
 
@@ -233,17 +241,15 @@ class ReplyManager:
             await self._times.settle(self._current.turn)
 
     def _with_reply(self, number: int) -> _Replying | None:
-        known = (replying for replying in (self._settling, self._current) if replying is not None)
-        return next((replying for replying in known if replying.reply.brief.number == number), None)
+        known = (self._settling, self._current)
+        return next((each for each in known if each is not None and each.reply.brief.number == number), None)
 
-    def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief, *, speculative: bool) -> None:
+    def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief) -> Reply:
         encoders = self._backends.codecs.encoder_factory(self.briefs.output)
         reply = Reply(brief, self._backends.servers, self._connection, encoders, self._ledger)
-        reply.times.head_start = speculative
         turn.answer(reply)
-        if not speculative:
-            reply.release()
         self._current = _Replying(turn, reply, tasks.create_task(self._run(turn, reply), name=f"reply {brief.number}"))
+        return reply
 
     async def _run(self, turn: Turn, reply: Reply) -> None:
         enter_trace(turn.identity)
@@ -267,16 +273,15 @@ class ReplyManager:
             replying.over_seconds = _now()
             self._heard_last = replying
 
-    async def _utterance(self, turn: Turn, text: str) -> None:
-        turn.text = text
-        self.briefs.history.user(text)
-        await self._connection.send(UserUtterance(turn.number, text, turn.typed))
-
     async def _conclude(self, replying: _Replying, outcome: Outcome) -> None:
         # What was called for words that are answered together with the next need not be called for those again.
         self._carried = replying.reply.tools.asked if outcome is Outcome.MERGED else ()
         self.actions.concluded(replying.turn, outcome)
         await self.conclusions.tell(replying.turn, outcome)
+
+
+def _utterance(turn: Turn) -> UserUtterance:
+    return UserUtterance(turn.number, turn.text, turn.typed)
 
 
 def _now() -> float:

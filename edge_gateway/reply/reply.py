@@ -128,6 +128,10 @@ class Reply:
         """What went wrong last, and so ended it; None: nothing."""
         return self.failures[-1] if self.failures else None
 
+    def promise(self) -> None:
+        """It will be heard: it is released as soon as its listener knows what it answers."""
+        self.times.released_ns = clock_ns()
+
     def release(self) -> None:
         """Let it be heard."""
         if not self.audience.released.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import grpc.aio
 import pytest
@@ -19,8 +19,9 @@ from parley.v1.multiplex_pb2_grpc import MultiplexServiceStub
 from serving.call_status import statuses
 from serving.calls import Peer
 from serving.grpc_server import Listen, started
-from serving.multiplex import Traffic
+from serving.multiplex import Handlers, MultiplexServicer, Traffic
 from serving.traffic import TrafficCollector
+from tests.virtual_time import on_virtual_time, settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Coroutine
@@ -487,24 +488,6 @@ async def test_frames_of_a_call_keep_their_order_when_calls_take_turns() -> None
         assert [frame.message[0] for frame in sent if frame.call == call] == list(range(call - 1, 60, 3))
 
 
-async def test_the_first_response_goes_with_what_follows_in_the_same_turn_or_alone_after_it() -> None:
-    sent: list[list[int]] = []
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.append([frame.call for frame in frames])
-
-    writer = FrameWriter(write)
-    writer.open()
-    writer.put_soon(CallFrame(call=1, message=b"ready"))
-    assert not sent
-    writer.put(CallFrame(call=1, message=b"word"))
-    assert sent == [[1, 1]]
-    writer.put_soon(CallFrame(call=2, message=b"ready"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert sent == [[1, 1], [2]]
-
-
 async def test_what_nobody_waits_for_goes_with_the_next_that_somebody_does() -> None:
     sent: list[list[int]] = []
     free = asyncio.Semaphore(0)
@@ -615,3 +598,48 @@ async def test_a_caller_who_closes_its_half_has_closed_that_of_each_call() -> No
         told = [frame async for response in call for frame in response.frames]
         assert [frame.WhichOneof("frame") for frame in told] == ["message", "status"]
         assert told[-1].status == b""
+
+
+class Caller:
+    """A stream's caller in memory: what it sends, and what it is sent, message by message."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[ConnectRequest] = asyncio.Queue()
+        self.got: list[list[tuple[int, str | None]]] = []
+
+    async def requests(self) -> AsyncIterator[ConnectRequest]:
+        while True:
+            yield await self.said.get()
+
+    def say(self, *frames: CallFrame) -> None:
+        self.said.put_nowait(ConnectRequest(frames=frames))
+
+    async def write(self, response: ConnectResponse) -> None:
+        self.got.append([(frame.call, frame.WhichOneof("frame")) for frame in response.frames])
+
+
+@on_virtual_time
+async def test_an_end_goes_with_the_next_message_and_what_went_wrong_at_once() -> None:
+    handlers, caller = Handlers(), Caller()
+    llm_pb2_grpc.add_LlmServiceServicer_to_server(Servicer(), cast("grpc.aio.Server", handlers))
+    echoed = [CallFrame(message=said("a").SerializeToString()), CallFrame(half_close=True)]
+
+    def begins(call: int, name: str, *more: CallFrame) -> list[CallFrame]:
+        frames = [CallFrame(begin=f"/{SERVICE}/Chat"), CallFrame(message=config(name).SerializeToString()), *more]
+        for frame in frames:
+            frame.call = call
+        return frames
+
+    async with asyncio.TaskGroup() as tasks:
+        context = cast("grpc.aio.ServicerContext[ConnectRequest, ConnectResponse]", caller)
+        serving = tasks.create_task(MultiplexServicer(handlers).Connect(caller.requests(), context))
+        caller.say(*begins(1, "echo", *echoed))
+        await settled()
+        assert caller.got == [[], [(1, "message")]]
+        caller.say(*begins(2, "echo", *echoed))
+        await settled()
+        assert caller.got[2:] == [[(1, "status"), (2, "message")]]
+        caller.say(*begins(3, "refused"))
+        await settled()
+        assert caller.got[3:] == [[(2, "status"), (3, "status")]]
+        serving.cancel()

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.virtual_time import now, run, until
-from tts_server.cutting import End, cut
-
-if TYPE_CHECKING:
-    from tts_server.text.chunker import Piece
+from tts_server.cutting import Cutter
 
 FOX = "The quick brown fox jumps over the lazy dog. It is well."
 
@@ -24,20 +20,20 @@ def pieces_of(*deltas: tuple[float, str | None], whole: bool = True, end: float 
 async def _pieces_of(
     deltas: tuple[tuple[float, str | None], ...], *, whole: bool, end: float
 ) -> list[tuple[float, str]]:
-    given: asyncio.Queue[str | End | None] = asyncio.Queue()
-    taken: asyncio.Queue[tuple[Piece, int] | End] = asyncio.Queue()
     found = []
 
     async def write() -> None:
-        for seconds, delta in (*deltas, (end, End.END)):
+        for seconds, delta in deltas:
             await until(seconds)
-            await given.put(delta)
+            await cutter.add(delta)
+        await until(end)
+        cutter.end()
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(write())
-        tasks.create_task(cut(given, taken, whole=whole))
-        while not isinstance(item := await taken.get(), End):
-            found.append((round(now(), 3), item[0].text.strip()))
+    with Cutter(whole=whole) as cutter:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(write())
+            while (item := await cutter.next()) is not None:
+                found.append((round(now(), 3), item[0].text.strip()))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tts_server.engine import Audio, SpeechRequest, Voice
 from tts_server.prosody import Prosody
-from tts_server.speaker import Sentence, Speaker
+from tts_server.speaker import Chunk, Sentence, Speaker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,12 +42,37 @@ async def test_a_message_that_is_full_of_text_lets_others_have_their_turn_while_
             ends.append(event)
 
     async def others() -> None:
-        while not ends:
+        while True:
             turns[0] += 1
             await asyncio.sleep(0)
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(others())
+        waiting = tasks.create_task(others())
         await speaker.speak(all_at_once(text), emit)
+        waiting.cancel()
     assert turns[0] >= len(text) // 500
     assert ends[-1].end_char <= len(text) == speaker.characters
+
+
+async def test_the_first_sound_comes_two_turns_of_the_loop_after_its_text() -> None:
+    given, heard = asyncio.Queue[str](), asyncio.Event()
+    speaker = Speaker(Clicks(), Voice("tone", "en", "A tone", 24_000, "1"), 24_000, Prosody())
+
+    async def text() -> AsyncIterator[str]:
+        while True:
+            yield await given.get()
+
+    async def emit(event: Event) -> None:
+        if isinstance(event, Chunk):
+            heard.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        speaking = tasks.create_task(speaker.speak(text(), emit))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        given.put_nowait("The quick brown fox jumps over the lazy dog. It is well.")
+        for _ in range(2):
+            assert not heard.is_set()
+            await asyncio.sleep(0)
+        assert heard.is_set()
+        speaking.cancel()

@@ -72,7 +72,11 @@ async def _replay(entry: CacheEntry, rate_hz: int) -> AsyncIterator[SynthesisEve
         yield Audio(entry.pcm[place : place + size])
 
 
-async def _shifted(events: AsyncIterator[SynthesisEvent], characters: int) -> AsyncIterator[SynthesisEvent]:
+def _shifted(events: AsyncIterator[SynthesisEvent], characters: int) -> AsyncIterator[SynthesisEvent]:
+    return _moved(events, characters) if characters else events
+
+
+async def _moved(events: AsyncIterator[SynthesisEvent], characters: int) -> AsyncIterator[SynthesisEvent]:
     async for event in events:
         if isinstance(event, WordMark):
             start, end = event.start_char + characters, event.end_char + characters

@@ -26,6 +26,7 @@ from parley.conversation import (
     ClientMark,
     Duck,
     Encoding,
+    ErrorEvent,
     Event,
     FlushPlayback,
     MarkKind,
@@ -169,6 +170,31 @@ async def test_a_turn_is_answered_and_its_end_is_told_once() -> None:
     assert [type(news) for news in rig.news] == [Audible, Over]
     assert rig.replies.idle
     assert rig.sample("parley_turns_total", outcome="completed") == 1
+
+
+@on_virtual_time
+async def test_the_model_is_asked_before_the_listener_is_told_what_they_said() -> None:
+    told_before: list[type[Event]] = []
+
+    def writes(results: Results) -> LlmEvents:
+        told_before.extend(rig.story)
+        return says("It is late.")(results)
+
+    rig = Rig(writes)
+    async with rig.session():
+        await rig.asks("what time is it")
+        assert (len(rig.llm.asked), told_before) == (1, [])
+
+
+@on_virtual_time
+async def test_a_reply_that_fails_at_once_is_told_of_after_the_words_that_it_answers() -> None:
+    def fails(_: Results) -> LlmEvents:
+        raise Unavailable("away")
+
+    rig = Rig(fails)
+    async with rig.session():
+        await rig.asks("what time is it")
+    assert rig.story == [UserUtterance, ErrorEvent, ReplyFinished, TurnReport]
 
 
 @on_virtual_time

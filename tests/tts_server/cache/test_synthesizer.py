@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -22,10 +22,12 @@ from tts_server.metrics import TtsMetrics
 from tts_server.synthesizer import Begun, EngineSynthesizer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tts_server.engine import Engine
     from tts_server.synthesizer import SynthesisEvent, Synthesizer
+
+T = TypeVar("T")
 
 TEXT = "Seven times eight is fifty six."
 
@@ -164,3 +166,36 @@ async def test_what_is_cached_does_not_wait_for_an_engine_that_is_busy() -> None
             async with asyncio.timeout(2):
                 assert begun(await cached.say(TEXT)).cached
             busy.cancel()
+
+
+class Watched(Worker):
+    """Keeps what is brought from its thread, hand-over by hand-over."""
+
+    def __init__(self) -> None:
+        super().__init__("test")
+        self.brought: list[object] = []
+
+    @asynccontextmanager
+    async def iterate(
+        self, make: Callable[[threading.Event], Iterator[T]], *, bound: int, patience_seconds: float | None = None
+    ) -> AsyncIterator[AsyncIterator[T]]:
+        def watched(stop: threading.Event) -> Iterator[T]:
+            for item in make(stop):
+                self.brought.append(item)
+                yield item
+
+        async with super().iterate(watched, bound=bound, patience_seconds=patience_seconds) as items:
+            yield items
+
+
+async def test_what_an_engine_gives_before_a_sound_comes_with_it_in_one_hand_over() -> None:
+    engine, worker = ScriptedEngine(0, 0.01), Watched()
+    metrics = TtsMetrics(Telemetry(new_provider("tts"), CollectorRegistry()))
+    request = SpeechRequest("one two three", engine.load()[0], 1.0)
+    try:
+        async with EngineSynthesizer(engine, worker, metrics).synthesize(request) as events:
+            kinds = [type(event) async for event in events]
+    finally:
+        worker.close()
+    assert kinds == [Begun, WordMark, WordMark, WordMark, Audio]
+    assert len(worker.brought) == 1
