@@ -57,12 +57,12 @@ def raw_encode(libopus: Libopus, state: int, out: ctypes.Array[ctypes.c_char], p
 
 
 def encoder_costs(libopus: Libopus, chunks: list[bytes]) -> dict[str, float]:
-    """Seconds per packet by application and complexity, all at 32 kbit/s."""
+    """Seconds per packet by application and complexity, all at 48 kbit/s."""
     costs = {}
     for name, application in APPLICATIONS.items():
         for complexity in (0, 5, 9):
             state = libopus.encoder_create(RATE_HZ, 1, application, ctypes.c_int())
-            libopus.encoder_control(state, SET_BITRATE, ctypes.c_int(32_000))
+            libopus.encoder_control(state, SET_BITRATE, ctypes.c_int(48_000))
             libopus.encoder_control(state, SET_COMPLEXITY, ctypes.c_int(complexity))
             work = partial(raw_encode, libopus, state, ctypes.create_string_buffer(MAX_PACKET_BYTES))
             costs[f"encode {name} complexity {complexity}"] = packet_seconds(work, chunks)

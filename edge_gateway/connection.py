@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from parley.conversation import AudioPacket, Encoding, Event, Request
     from parley.errors import ParleyError
@@ -32,8 +32,12 @@ class ClientConnection(Protocol):
     half_closed: bool
     """The client will say no more, but listens; set when `received` ends that way."""
 
-    def received(self) -> AsyncIterator[Request | ParleyError]:
-        """What comes from the listener, until they leave; an error stands for a message that could not be read."""
+    def received(self, hear: Callable[[AudioPacket], None]) -> AsyncIterator[Request | ParleyError]:
+        """What comes from the listener, until they leave; an error stands for a message that could not be read.
+
+        Sound is no part of it: each packet goes to `hear`, in its place among the others, and what that raises comes
+        as an error.
+        """
         ...
 
     async def send(self, event: Event) -> None:

@@ -28,7 +28,6 @@ from edge_gateway.turn_taking.events import TurnLost
 from parley import asr, llm
 from parley._flag import Flag
 from parley.conversation import (
-    AudioPacket,
     CancelReply,
     ClientMark,
     EndUtterance,
@@ -45,6 +44,7 @@ from serving.telemetry import clock_ns
 if TYPE_CHECKING:
     from edge_gateway.backends import Backends
     from edge_gateway.connection import ClientConnection
+    from parley.conversation import AudioPacket
 
 _log = logging.getLogger("parley.gateway")
 
@@ -102,17 +102,15 @@ class Session:
             self._left.set()
 
     async def _read(self) -> None:
-        pings, loop = self._pings, asyncio.get_running_loop()
-        async for request in self._connection.received():
-            if not isinstance(request, Pong) and pings.heard(loop.time()):
-                self._inbox.set_timer()
+        async for request in self._connection.received(self._hear):
             try:
-                if isinstance(request, AudioPacket):
-                    self._metrics.received(self._setup.recognition.hear(request, clock_ns()))
-                else:
-                    await self._take(request)
+                await self._take(request)
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
+
+    def _hear(self, packet: AudioPacket) -> None:
+        self._heard_from_client()
+        self._metrics.received(self._setup.recognition.hear(packet, clock_ns()))
 
     async def _take(self, request: Request | ParleyError) -> None:
         if isinstance(request, ParleyError):
@@ -121,10 +119,15 @@ class Session:
             if self._pings.answered(request, clock_ns() // 1000):
                 await self._replies.clock_is_known()
         else:
+            self._heard_from_client()
             await self._inbox.post(request)
             if isinstance(request, SessionConfig):
                 # The sound that follows is to be understood as it says.
                 await self._inbox.settled()
+
+    def _heard_from_client(self) -> None:
+        if self._pings.heard(asyncio.get_running_loop().time()):
+            self._inbox.set_timer()
 
     async def _say_all(self) -> None:
         """The client says no more, but listens: let what it said be answered, and the reply be heard."""

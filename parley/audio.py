@@ -42,6 +42,7 @@ LISTENING_RATE_HZ: Final = 16_000
 """Samples per second on the way to the ASR server."""
 
 _FULL_SCALE = 32_768.0
+_S16LE: Final = np.dtype("<i2")
 
 
 def to_float32(pcm: bytes) -> NDArray[np.float32]:
@@ -96,8 +97,8 @@ class Resampler:
 
 def level_db(pcm: bytes) -> float:
     """RMS of s16le `pcm` in dB of full scale; -inf for silence."""
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-    power = float(np.dot(samples, samples)) / max(1, len(samples)) / 2**30
+    samples = np.frombuffer(pcm, dtype=_S16LE).astype(np.float32)
+    power = float(samples.dot(samples)) / max(1, len(samples)) / 2**30
     return 10 * math.log10(power) if power else -math.inf
 
 

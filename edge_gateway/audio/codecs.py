@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from edge_gateway.input.microphone import PacketDecoder
     from edge_gateway.reply.playout import PacketEncoder
 
-_BITRATE_BPS: Final = {24_000: 32_000, 48_000: 48_000}
+_BITRATE_BPS: Final = 48_000
+_COMPLEXITY: Final = {24_000: 0, 48_000: 5}
+"""How hard the encoder tries, by the rate: `opus` says what that costs and gives."""
 
 
 class Codecs:
@@ -35,8 +37,8 @@ class Codecs:
     def encoder_factory(self, audio: AudioFormat) -> Callable[[], PacketEncoder]:
         """What makes encoders of a reply's packets."""
         if audio.encoding is Encoding.OPUS:
-            bitrate = _BITRATE_BPS[audio.sample_rate_hz]
-            return lambda: Encoder(self._libopus, audio.sample_rate_hz, bitrate_bps=bitrate)
+            rate_hz, complexity = audio.sample_rate_hz, _COMPLEXITY[audio.sample_rate_hz]
+            return lambda: Encoder(self._libopus, rate_hz, bitrate_bps=_BITRATE_BPS, complexity=complexity)
         return PcmEncoder
 
 

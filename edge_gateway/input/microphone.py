@@ -41,7 +41,7 @@ class PacketDecoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sound:
     """What one packet brought."""
 
@@ -72,12 +72,14 @@ class Microphone:
         Raises:
             InvalidInput: it cannot be decoded; the session goes on without it.
         """
-        if self._decoder is None:
-            self._decoder = self._make_decoder()
-        left_out, gap = self._missing(packet, self._decoder)
-        pcm = self._decoder.decode(packet.data)
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = self._make_decoder()
+        follows = packet.sequence == self._next_sequence
+        left_out, gap = (0, b"") if follows else self._missing(packet, decoder)
+        pcm = decoder.decode(packet.data)
         self._count(packet.sequence)
-        kept = packet.data if self._decoder.keeps_packets else pcm
+        kept = packet.data if decoder.keeps_packets else pcm
         return Sound(left_out, gap + pcm, len(gap) // SAMPLE_BYTES, kept)
 
     def again(self) -> Callable[[bytes], bytes]:

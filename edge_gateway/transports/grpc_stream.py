@@ -15,7 +15,7 @@ from serving.call_status import UNREADABLE, statuses
 from serving.calls import Peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     import grpc.aio
 
@@ -51,11 +51,13 @@ class GrpcConnection:
         self.unreadable = False
         """What came last was no message; nothing can be read after it."""
 
-    async def received(self) -> AsyncIterator[Request | ParleyError]:
-        """Requests and packets until the program closes its half; what cannot be read comes as its error."""
+    async def received(self, hear: Callable[[AudioPacket], None]) -> AsyncIterator[Request | ParleyError]:
+        """Requests until the program closes its half, packets to `hear`; what cannot be read comes as its error."""
         try:
             async for message in self._requests:
-                yield _read(message)
+                request = _read(message, hear)
+                if request is not None:
+                    yield request
             self.half_closed = True
         except DecodeError:
             self.unreadable = True
@@ -99,8 +101,15 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
         return self._proxies.client(grpc_peer(context.peer()), said[X_FORWARDED_FOR], said[FORWARDED])
 
 
-def _read(message: conversation_pb2.ConverseRequest) -> Request | ParleyError:
+def _read(
+    message: conversation_pb2.ConverseRequest, hear: Callable[[AudioPacket], None]
+) -> Request | ParleyError | None:
+    """A request, or what was wrong with it; None: it was sound, which is heard."""
     try:
-        return request_from_proto(message)
+        request = request_from_proto(message)
+        if not isinstance(request, AudioPacket):
+            return request
+        hear(request)
     except ParleyError as error:
         return error
+    return None

@@ -48,7 +48,8 @@ class Connection:
         self.send_seconds = 0.0
         """How long an event takes to be taken."""
 
-    async def received(self) -> AsyncIterator[Request | ParleyError]:
+    async def received(self, hear: Callable[[AudioPacket], None]) -> AsyncIterator[Request | ParleyError]:
+        del hear
         says_nothing: tuple[Request, ...] = ()
         for request in says_nothing:
             yield request

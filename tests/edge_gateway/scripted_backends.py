@@ -41,7 +41,7 @@ from serving.telemetry import Telemetry, new_provider
 from tests.virtual_time import passed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     from edge_gateway.latency.client_clock import ClientClock
     from edge_gateway.servers.placement import Placement
@@ -380,9 +380,15 @@ class ScriptedClient:
         self._requests: asyncio.Queue[Request | ParleyError | None] = asyncio.Queue()
         self._sequence = 0
 
-    async def received(self) -> AsyncIterator[Request | ParleyError]:
+    async def received(self, hear: Callable[[AudioPacket], None]) -> AsyncIterator[Request | ParleyError]:
         while (request := await self._requests.get()) is not None:
-            yield request
+            if not isinstance(request, AudioPacket):
+                yield request
+                continue
+            try:
+                hear(request)
+            except ParleyError as error:
+                yield error
 
     async def send(self, event: Event) -> None:
         self.events.append(event)

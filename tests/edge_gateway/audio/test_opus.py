@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.audio.opus import MAX_PACKET_BYTES, Decoder, Encoder
 from parley.audio import decode_file
+from parley.conversation import AudioFormat, Encoding
 from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -84,6 +86,20 @@ def test_packets_have_the_size_that_the_bitrate_gives(libopus: Libopus, speech: 
         assert mean_bytes == pytest.approx(bitrate_bps / 8 / 50, rel=0.2)
 
 
+def test_a_reply_sounds_better_than_at_twice_the_work_and_two_thirds_of_the_bits(
+    libopus: Libopus, speech: bytes
+) -> None:
+    def mean_snr_db(encoder: Encoder) -> float:
+        decoder = Decoder(libopus, RATE_HZ)
+        heard = b"".join(decoder.decode(packet) for packet in packets_of(encoder, speech))[2 * RATE_HZ // 400 :]
+        parts = [(speech[at : at + 960], heard[at : at + 960]) for at in range(0, len(heard) - 960, 960)]
+        return float(np.mean([snr_db(*part) for part in parts if np.abs(samples_of(part[0])).mean() > 100]))
+
+    ours = Codecs(libopus).encoder_factory(AudioFormat(Encoding.OPUS, RATE_HZ))()
+    assert isinstance(ours, Encoder)
+    assert mean_snr_db(ours) > mean_snr_db(Encoder(libopus, RATE_HZ, bitrate_bps=32_000, complexity=5)) + 1
+
+
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 48_000])
 def test_a_packet_is_decoded_at_the_rate_asked_for(libopus: Libopus, speech: bytes, rate_hz: int) -> None:
     packet = Encoder(libopus, RATE_HZ).encode(speech[:960])
@@ -147,7 +163,7 @@ def test_a_lost_packet_is_concealed_with_something_like_it(libopus: Libopus) -> 
 
 def test_a_long_loss_fades_into_silence(libopus: Libopus, speech: bytes) -> None:
     decoder = Decoder(libopus, RATE_HZ)
-    for packet in packets_of(Encoder(libopus, RATE_HZ), speech)[:30]:
+    for packet in packets_of(Encoder(libopus, RATE_HZ, bitrate_bps=32_000, complexity=5), speech)[:30]:
         decoder.decode(packet)
     gap = b"".join(decoder.conceal(2880) for _ in range(10))
     assert np.abs(samples_of(gap)[-2880:]).max() < 200
