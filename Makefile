@@ -55,10 +55,10 @@ test-deploy: .venv/.installed-dev .venv-checkers/.installed ## apply the manifes
 	@$(BIN)/python -m tests.deployed.parts
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
-bench-guard: .venv/.installed-dev ## fail where ten conversations are much dearer or slower than with the commit before
+bench-guard: .venv/.installed-dev ## fail where conversations are much dearer or slower than with the commit before
 	PYTHONPATH=. $(BIN)/python benchmarks/guard.py $(ARGS)
 
-bench-peers: .venv/.installed-dev ## measure Parley, Pipecat and a bare server side by side, in 15 minutes; ARGS="--rounds 1 --no-limits" is shorter
+bench-peers: .venv/.installed-dev ## measure Parley, Pipecat and a bare server side by side, in 25 minutes; ARGS="--rounds 1 --no-limits" is shorter
 	@$(BIN)/python -m benchmarks.peers.environment
 	PYTHONPATH=. $(BIN)/python -m benchmarks.peers $(ARGS)
 

@@ -45,14 +45,17 @@ class AudioBuffer:
             self._pcm += bytes(gap * _BYTES)
         self._pcm += pcm[max(0, -gap) * _BYTES :]
 
+    def extend(self, pcm: bytes) -> None:
+        """Take the s16le samples that come after the last one."""
+        self._pcm += pcm
+
     def between(self, first: int, end: int) -> NDArray[np.float32]:
         """The samples from `first` to before `end`, as far as they are there; float32 of shape (samples,)."""
-        start = (first - self.first_sample) * _BYTES
-        return to_float32(bytes(self._pcm[start : (end - self.first_sample) * _BYTES]))
+        return to_float32(self.pcm(first, end))
 
-    def is_silent(self, first: int, end: int) -> bool:
-        """Whether the samples from `first` to before `end`, which are all there, are zero."""
-        return self._pcm.startswith(bytes((end - first) * _BYTES), (first - self.first_sample) * _BYTES)
+    def pcm(self, first: int, end: int) -> bytes:
+        """The same as s16le."""
+        return bytes(self._pcm[(first - self.first_sample) * _BYTES : (end - self.first_sample) * _BYTES])
 
     def forget(self, before: int) -> None:
         """Keep nothing before this sample."""

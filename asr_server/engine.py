@@ -76,11 +76,15 @@ class Job:
 class Vad(Protocol):
     """Tells voice from silence, window by window, for one stream."""
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
-        """How likely the window, float32 of shape (512,) at 16 kHz, holds voice, 0 to 1.
+    async def probabilities(self, windows: NDArray[np.float32]) -> Sequence[float]:
+        """How likely each of the next windows, float32 of shape (windows, 512) at 16 kHz, holds voice, 0 to 1.
 
         It may wait for windows of other streams, so as to look at all at once, for one turn of the event loop.
         """
+        ...
+
+    def take_back(self) -> None:
+        """Be as before the last windows: they come again, otherwise."""
         ...
 
 

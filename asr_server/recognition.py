@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from asr_server.detection import VoiceDetection
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
 from asr_server.endpointing.completeness import Completeness
 from asr_server.endpointing.config import EndpointingConfig
@@ -76,7 +77,6 @@ class Recognition:
         self._config = config
         self._telemetry = telemetry
         self._client = client
-        self._vad = models.engine.vad()
         self._transcriber = Transcriber(models, telemetry, config.language, config.hints)
         self._pauses = Pauses(tasks, self._transcriber, self._take_pause)
         self._finals = Finals(self._transcriber, telemetry, config.language)
@@ -85,6 +85,7 @@ class Recognition:
         self._endpointer = Endpointer(endpointing, config.first_sample, config.first_turn)
         self._adaptive = AdaptiveEndpointing(endpointing, config.first_sample)
         self._front_end = FrontEnd(models.front_end, config.first_sample)
+        self._detection = VoiceDetection(self._front_end, models.engine.vad())
         self._turn: _Turn | None = None
         # Words come from other tasks than sound.
         self._lock = asyncio.Lock()
@@ -106,9 +107,13 @@ class Recognition:
         """Unlearn what the last turn told of the speaker: it was not them, or no turn."""
         self._adaptive.forget_turn()
 
-    def goes_on(self, request: asr.Request) -> bool:
-        """Whether a request is sure to be gone through without waiting for the engine."""
-        is_known = self._turn is None or self._pauses.has_words
+    def goes_on(self, request: asr.Request, *, is_live: bool) -> bool:
+        """Whether a request is sure to be gone through without waiting for the engine.
+
+        What is not `is_live` waits for the words of a pause that begins in it.
+        """
+        speaks_on = is_live and self._pauses.current is None and _speaks_on(self._endpointer, request)
+        is_known = self._turn is None or speaks_on or self._pauses.has_words
         return is_known and _ends_nothing_else(self._endpointer, request, in_turn=self._turn is not None)
 
     async def hear(self, audio: asr.Audio) -> None:
@@ -139,8 +144,8 @@ class Recognition:
         Live, they would be known: sound that comes all at once was left out, is a file, or is sent again.
         """
         async with self._lock:
-            for window in self._front_end.windows():
-                await self._step(window)
+            while (probability := await self._detection.probability()) is not None:
+                await self._step(probability)
                 if self._pauses.is_open and self._front_end.waiting_samples > _LIVE_SAMPLES:
                     return False
             if self._turn is not None:
@@ -148,8 +153,7 @@ class Recognition:
             self._account()
             return True
 
-    async def _step(self, window: NDArray[np.float32] | None) -> None:
-        probability = 0.0 if window is None else await self._vad.probability(window)
+    async def _step(self, probability: float) -> None:
         if self._turn is not None:
             self._turn.evidence.add(probability, self._endpointer.config.release_threshold)
         for event in self._endpointer.step(probability):
@@ -271,3 +275,9 @@ def _ends_nothing_else(end: Endpointer, request: asr.Request, *, in_turn: bool) 
     last = request.first_sample + len(request.pcm) // SAMPLE_BYTES
     is_short = not in_turn or (last - end.first_sample) / RATE_HZ < end.config.soft_limit_seconds
     return is_short and last - end.position <= _LIVE_SAMPLES
+
+
+def _speaks_on(end: Endpointer, request: asr.Request) -> bool:
+    """Whether a request is too short for the silence that would end a turn in which nobody pauses yet."""
+    last = request.first_sample + len(request.pcm) // SAMPLE_BYTES if isinstance(request, asr.Audio) else end.position
+    return end.in_speech and (last - end.speech_end_sample) / RATE_HZ < end.config.default_silence_seconds

@@ -64,7 +64,8 @@ class Stream:
             self._received += samples
             self._end_sample = max(self._end_sample, request.first_sample + samples)
             self._telemetry.arrived(self._end_sample)
-        if self._backlog.is_idle and self._recognition.goes_on(request):
+        is_live = not self._is_ahead(self._end_sample)
+        if self._backlog.is_idle and self._recognition.goes_on(request, is_live=is_live):
             # Not by way of another task: that costs two turns of the event loop a message, one before a turn's end.
             await self._go_through(request)
         else:
@@ -118,9 +119,13 @@ class Stream:
 
     async def _keep_pace(self, end_sample: int) -> None:
         """Let the engine answer what it was asked in a pause before a file goes on, as it could with a microphone."""
-        sent_seconds = (end_sample - self._config.first_sample) / RATE_HZ
-        if sent_seconds - (asyncio.get_running_loop().time() - self._began) > _FASTER_THAN_LIVE_SECONDS:
+        if self._is_ahead(end_sample):
             await self._recognition.settled()
+
+    def _is_ahead(self, end_sample: int) -> bool:
+        """Whether the sound up to there cannot come from a microphone by now."""
+        sent_seconds = (end_sample - self._config.first_sample) / RATE_HZ
+        return sent_seconds - (asyncio.get_running_loop().time() - self._began) > _FASTER_THAN_LIVE_SECONDS
 
     async def _acknowledge(self) -> None:
         self._acknowledged, self._acknowledged_end = self._received, self._end_sample

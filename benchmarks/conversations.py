@@ -27,7 +27,7 @@ import numpy as np
 
 from parley.conversation import SessionConfig, TurnReport, TurnTaking
 from parley.waterfall import critical_path, of_slices
-from parley_cli.bench.usage import usage
+from parley_cli.bench.usage import pages, usage
 from parley_cli.eval import compose
 from parley_cli.eval.clips import load_clips
 from parley_cli.eval.scenes import Kind, Scene, Sitting
@@ -85,11 +85,12 @@ async def measure(engine: str, sessions: int, given: argparse.Namespace) -> str:
     async with open_checkout(python, None, "embedded", settings(engine)) as house, aiohttp.ClientSession() as http:
         os.environ.update({name: str(port) for name, port in house.ports.items()})
         clips = (await load_clips(None, house.address("PARLEY_TTS_PORT"))).speech
-        before, began, own_began = await usage(http, house.url), time.monotonic(), time.process_time()
+        told = await pages(http, house.url)
+        before, began, own_began = await usage(http, told), time.monotonic(), time.process_time()
         async with asyncio.TaskGroup() as tasks:
             talks = [tasks.create_task(held(house, clips, number, given.turns)) for number in range(sessions)]
         after, seconds, listeners = (
-            await usage(http, house.url),
+            await usage(http, told),
             time.monotonic() - began,
             time.process_time() - own_began,
         )

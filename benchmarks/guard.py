@@ -2,10 +2,10 @@
 
     PYTHONPATH=. python benchmarks/guard.py [--against COMMIT]
 
-Both hold ten sessions in turn, A B B A, and what counts is the ratio within a pair, so that a slow machine is no
-reason to fail. Nor is one that others use too: what is worse must be so in every pair, and once more when it is
-measured again. Where there is no commit before, as in a shallow clone, or it does not run with what is
-installed now, that is said and the change passes.
+Both hold sessions at the same time, on the same core, and what counts is the ratio of what they used of it and how long
+they took: whatever else the machine does meanwhile, it does to both. Still, what is worse must be so in each of two
+such runs, and once more when it is measured again. Where there is no commit before, as in a shallow clone, or it does
+not run with what is installed now, that is said and the change passes.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.benching import NothingMeasured
-from benchmarks.compare import Held, Side, pairs, run
+from benchmarks.compare import Held, Side, both, figures_of, opened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from benchmarks.compare import Figures
+    from tests.end_to_end.whole import House
 
     Measure = Callable[[], Awaitable[tuple[list[Figures], list[Figures]]]]
 
-SESSIONS: Final = 10
-SECONDS: Final = 4.0
-PAIRS: Final = 2
+SESSIONS: Final = 8
+"""With each of the two."""
+SECONDS: Final = 6.0
+RUNS: Final = 2
 CPU_RATIO: Final = 1.25
 """CPU a session-minute may be so many times that of the commit before."""
 DELAY_RATIO: Final = 1.5
@@ -47,12 +50,12 @@ _ROOT: Final = Path(__file__).resolve().parents[1]
 _RUNS: Final = ("parley", "parley_cli", "serving", "edge_gateway", "asr_server", "llm_server", "tts_server", "locks")
 
 
-class _NoneBefore(Exception):
+class NoneBefore(Exception):
     """The commit before cannot be measured."""
 
 
 def problems(before: Sequence[Figures], after: Sequence[Figures]) -> list[str]:
-    """What became much worse in every pair, in words with the figures of the best one."""
+    """What became much worse in every run, in words with the figures of the best one."""
     found = []
     if (cpu := _ratios(before, after, _CPU)) > CPU_RATIO:
         found.append(f"CPU a session-minute is {cpu:.2f} times that of the commit before: {CPU_RATIO} at most")
@@ -95,12 +98,12 @@ def _known(before: Sequence[Figures], after: Sequence[Figures], name: str) -> It
 
 
 def _ratios(before: Sequence[Figures], after: Sequence[Figures], name: str) -> float:
-    """The least of all pairs; infinite where none is known."""
+    """The least of all runs; infinite where none is known."""
     return min((y / x for x, y in _known(before, after, name)), default=math.inf)
 
 
 def _differences(before: Sequence[Figures], after: Sequence[Figures], name: str) -> float:
-    """The least of all pairs; infinite where none is known."""
+    """The least of all runs; infinite where none is known."""
     return min((y - x for x, y in _known(before, after, name)), default=math.inf)
 
 
@@ -110,12 +113,37 @@ def _cores() -> tuple[str, str]:
     return (str(ours[0]), str(ours[1])) if len(ours) > 1 else ("", "")
 
 
-async def _run_before(side: Side, held: Held) -> Figures:
+async def _figures_before(house: House, held: Held) -> Figures:
     try:
-        return await run(side, held)
-    except (NothingMeasured, AssertionError, TimeoutError) as error:
-        # An AssertionError says that it did not start.
-        raise _NoneBefore(str(error)) from error
+        return await figures_of(house, held)
+    except NothingMeasured as error:
+        raise NoneBefore(str(error)) from error
+
+
+async def side_by_side(old: Side, new: Side, held: Held) -> tuple[Figures, Figures]:
+    """The figures of both, which hold their sessions at the same time.
+
+    Raises:
+        NoneBefore: the old one cannot be measured.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            old_house = await stack.enter_async_context(opened(old, held))
+        except (AssertionError, TimeoutError) as error:
+            # An AssertionError says that it did not start.
+            raise NoneBefore(str(error)) from error
+        new_house = await stack.enter_async_context(opened(new, held))
+        return await both(_figures_before(old_house, held), figures_of(new_house, held))
+
+
+async def _runs(old: Side, new: Side, held: Held) -> tuple[list[Figures], list[Figures]]:
+    """All runs of a measurement; gives the figures of each side."""
+    found: tuple[list[Figures], list[Figures]] = ([], [])
+    for _ in range(RUNS):
+        for name, side, figures in zip(("before", "this"), found, await side_by_side(old, new, held), strict=True):
+            side.append(figures)
+            print(name, {key: value for key, value in figures.items() if value is not None}, flush=True)
+    return found
 
 
 async def main() -> int:
@@ -136,8 +164,8 @@ async def main() -> int:
         held = Held(SESSIONS, SECONDS, 0.0, *_cores())
         old, new = Side(commit, Path(folder), {}), Side("this", _ROOT, {})
         try:
-            found = await judge(lambda: pairs(partial(_run_before, old, held), partial(run, new, held), PAIRS))
-        except _NoneBefore as error:
+            found = await judge(partial(_runs, old, new, held))
+        except NoneBefore as error:
             print(f"NOT MEASURED: {commit} does not run with what is installed now: {error}")
             return 0
     print("\n".join(found) or "Neither much dearer nor much slower than the commit before.")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr_server.detection import VoiceDetection
 from asr_server.endpointing.config import EndpointingConfig
 from asr_server.endpointing.endpointer import Ended, Endpointer
 from asr_server.endpointing.speech_end import sharpened
@@ -41,7 +42,7 @@ def received(pcm: bytes) -> FrontEnd:
     packet_samples = MIC_RATE_HZ // 50
     sound = FrontEnd(FrontEndConfig(), 0)
     for number in range(len(whole) // SAMPLE_BYTES // packet_samples):
-        sound.append(decoder.decode(microphone(number)), number * RATE_HZ // 50)
+        sound.append(decoder.decode(microphone(number)[0].data), number * RATE_HZ // 50)
     decoder.close()
     return sound
 
@@ -49,8 +50,8 @@ def received(pcm: bytes) -> FrontEnd:
 async def ended(sound: FrontEnd, vad: Vad) -> Ended | None:
     """The first turn's end."""
     endpointer, in_turn, found = Endpointer(EndpointingConfig.of(asr.Endpointing())), False, None
-    for window in sound.windows():
-        probability = 0.0 if window is None else await vad.probability(window)
+    detection = VoiceDetection(sound, vad)
+    while (probability := await detection.probability()) is not None:
         for event in endpointer.step(probability):
             in_turn = isinstance(event, asr.VoiceOnset) or (in_turn and not isinstance(event, asr.TurnDiscarded))
             if isinstance(event, Ended) and found is None:

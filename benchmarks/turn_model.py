@@ -40,6 +40,7 @@ from serving.telemetry import Telemetry, new_provider
 from serving.threads import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -72,16 +73,24 @@ _PATIENCE: Final = {"words, 600 ms patience": asr.Endpointing(patient_silence_ms
 class _RememberingVad:
     """A voice detector that computes each beginning of a conversation once."""
 
-    def __init__(self, vad: Vad, known: dict[int, float]) -> None:
+    def __init__(self, vad: Vad, known: dict[int, Sequence[float]]) -> None:
         self._vad, self._known = vad, known
-        self._so_far = 0
+        self._so_far = self._before = 0
+        self._computed = False
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
-        """How likely the window holds voice."""
-        self._so_far = hash((self._so_far, window.tobytes()))
-        if self._so_far not in self._known:
-            self._known[self._so_far] = await self._vad.probability(window)
+    async def probabilities(self, windows: NDArray[np.float32]) -> Sequence[float]:
+        """How likely each of the windows holds voice."""
+        self._before, self._so_far = self._so_far, hash((self._so_far, windows.tobytes()))
+        self._computed = self._so_far not in self._known
+        if self._computed:
+            self._known[self._so_far] = await self._vad.probabilities(windows)
         return self._known[self._so_far]
+
+    def take_back(self) -> None:
+        """Be as before the last windows."""
+        self._so_far = self._before
+        if self._computed:
+            self._vad.take_back()
 
 
 class Remembering:
@@ -93,7 +102,7 @@ class Remembering:
         self._asked: tuple[str, tuple[str, ...]] = ("en", ())
         self._said: dict[bytes, Transcript] = {}
         self._heard: dict[bytes, float] = {}
-        self._voiced: dict[int, float] = {}
+        self._voiced: dict[int, Sequence[float]] = {}
         self.name, self.model, self.languages = self._engine.name, self._engine.model, self._engine.languages
 
     def load(self) -> None:

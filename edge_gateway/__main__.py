@@ -20,6 +20,7 @@ from edge_gateway.latency.turn_metrics import TurnMetrics
 from edge_gateway.reply.reply import Servers
 from edge_gateway.servers.connect import Addresses, open_pools
 from edge_gateway.servers.metrics import ServerMetrics
+from edge_gateway.sharing.board import BOARD, gateways_on
 from edge_gateway.sharing.doorway import Doorway
 from edge_gateway.sharing.handover import meeting_place
 from edge_gateway.status.routes import Sources, add_status
@@ -42,9 +43,10 @@ from serving.grpc_server import Listen, run, serve
 from serving.loop_timer import loop_timer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from edge_gateway.servers.connect import Pools
+    from edge_gateway.sharing.board import Row
     from serving.telemetry import Telemetry
 
 _MAX_MESSAGE_BYTES = 64 * 1024
@@ -66,7 +68,7 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         status_access = StatusAccess(config.status)
         add_facts(app, backends.directory, _trace_link(config), status_access)
         add_voice_preview(app, backends.servers.tts)
-        add_status(app, Sources(admission, servers, log), status_access)
+        add_status(app, Sources(admission, servers, log, _gateways(config)), status_access)
         runner = web.AppRunner(app, logger=http_log(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -121,6 +123,14 @@ async def _opened(runner: web.AppRunner, config: GatewayConfig, admission: Admis
             await open_sites(runner, config)
         await open_own_site(runner, config)
         yield
+
+
+def _gateways(config: GatewayConfig) -> Callable[[], Sequence[Row]]:
+    """Gives all gateways on this one's port, where it shares one."""
+    if not config.reuse_port:
+        return tuple
+    board = meeting_place(os.environ, config.host, config.port) / BOARD
+    return lambda: gateways_on(board, time.monotonic())
 
 
 def _trace_link(config: GatewayConfig) -> str:

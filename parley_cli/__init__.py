@@ -141,6 +141,9 @@ def _bench(options: argparse.Namespace) -> int:
         pids=options.pids,
         processes=options.processes,
         cores=options.cores,
+        ramp_seconds=options.ramp,
+        seed=options.seed,
+        every_packet=options.every_packet,
     )
     return asyncio.run(bench(plan, as_json=options.json))
 
@@ -277,6 +280,12 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bench.add_argument("--sessions", type=one_or_more, default=10, help="sessions at once (10)")
     bench.add_argument("--seconds", type=seconds, default=30.0, help="how long (30)")
     bench.add_argument(
+        "--ramp",
+        type=seconds,
+        default=0.0,
+        help="seconds before that, of which nothing is told, in which the sessions begin one after the other (none)",
+    )
+    bench.add_argument(
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
     )
     bench.add_argument("--silence-ms", type=one_or_more, default=300, help="silence that is to end every turn (300)")
@@ -284,12 +293,18 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bench.add_argument("--silent", type=share, default=0.0, help="part of the sessions to say nothing, up to 1 (none)")
     bench.add_argument("--pcm", action="store_true", help="send and take PCM, at 16 and 24 kHz, instead of Opus")
     bench.add_argument(
+        "--every-packet",
+        action="store_true",
+        help="send silent packets too, which the page leaves out (with PCM: always)",
+    )
+    bench.add_argument(
         "--pids", type=pids, default=(), metavar="N[,N]", help="processes to measure (gateway and servers, by metrics)"
     )
     bench.add_argument(
         "--processes", type=one_or_more, default=0, help="processes that hold the sessions (as many as they need)"
     )
     bench.add_argument("--cores", type=cores, default=(), metavar="N[,N]", help="cores that these keep to (any)")
+    bench.add_argument("--seed", type=int, help="say the same as other runs of this seed (chance)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _IR_VERSION: Final = 8
 _OPSET: Final = 18
 _FLOAT: Final = 1
-_INT64: Final = 7
+INT32: Final = 6
+INT64: Final = 7
 # Kinds of attributes.
 _INT: Final = 2
 _STRING: Final = 3
@@ -66,7 +67,7 @@ class Network:
     def constant(self, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
         """Hold `array`; gives its name."""
         name = next(self._names)
-        kind = _INT64 if array.dtype == np.int64 else _FLOAT
+        kind = INT64 if array.dtype == np.int64 else _FLOAT
         tensor = b"".join(_number(1, size) for size in array.shape) + _number(2, kind) + _field(8, name.encode())
         self._graph += _field(5, tensor + _field(_RAW, np.ascontiguousarray(array).tobytes()))
         return name
@@ -83,13 +84,13 @@ class Network:
         self._graph += _field(1, node + b"".join(_field(5, _attribute(*each)) for each in attributes.items()))
         return named[0]
 
-    def takes(self, name: str, *shape: int | str) -> None:
-        """Have a float32 input; sizes of `shape` that have a name are given with it."""
-        self._graph += _field(11, _value(name, shape))
+    def takes(self, name: str, *shape: int | str, kind: int = _FLOAT) -> None:
+        """Have an input, of float32 or another `kind`; sizes of `shape` that have a name are given with it."""
+        self._graph += _field(11, _value(name, shape, kind))
 
     def gives(self, name: str, *shape: int | str) -> None:
         """Have a float32 output."""
-        self._graph += _field(12, _value(name, shape))
+        self._graph += _field(12, _value(name, shape, _FLOAT))
 
     def written(self) -> bytes:
         """The network as a file."""
@@ -101,9 +102,9 @@ def _attribute(name: str, value: int | str) -> bytes:
     return _field(1, name.encode()) + said + _number(20, _INT if isinstance(value, int) else _STRING)
 
 
-def _value(name: str, shape: tuple[int | str, ...]) -> bytes:
+def _value(name: str, shape: tuple[int | str, ...], kind: int) -> bytes:
     sizes = (_number(1, size) if isinstance(size, int) else _field(2, size.encode()) for size in shape)
-    tensor = _number(1, _FLOAT) + _field(2, b"".join(_field(1, size) for size in sizes))
+    tensor = _number(1, kind) + _field(2, b"".join(_field(1, size) for size in sizes))
     return _field(1, name.encode()) + _field(2, _field(1, tensor))
 
 

@@ -48,9 +48,13 @@ class LevelVad:
         """`threshold` is a root mean square, full scale 1."""
         self._power = threshold * threshold
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
+    async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
         """1 for a loud window, 0 for a quiet one."""
-        return 1.0 if float(np.dot(window, window)) / len(window) > self._power else 0.0
+        limit = self._power * windows.shape[1]
+        return [1.0 if power > limit else 0.0 for power in np.vecdot(windows, windows).tolist()]
+
+    def take_back(self) -> None:
+        """It remembers nothing."""
 
 
 class ComputingVad:
@@ -61,10 +65,14 @@ class ComputingVad:
         self._silero = silero
         self._level = LevelVad()
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
+    async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
         """As the level has it."""
-        await self._silero.probability(window)
-        return await self._level.probability(window)
+        await self._silero.probabilities(windows)
+        return await self._level.probabilities(windows)
+
+    def take_back(self) -> None:
+        """Have Silero take its windows back."""
+        self._silero.take_back()
 
 
 class ScriptedEngine:

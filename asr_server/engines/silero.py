@@ -1,14 +1,15 @@
 """Silero's voice detector, for every engine that has none of its own.
 
-A window takes it 60 µs alone and 20 µs among eight, less than handing it to a thread would, so it runs where it is
-called. Windows of several streams that come in the same turn of the event loop go through it together. Knows nothing of
-turns of speech.
+A window takes it 60 µs alone, 33 µs as one of three in a row, and 17 µs where several streams have as many: less than
+handing it to a thread would, so it runs where it is called. Windows of several streams that come in the same turn of
+the event loop go through it together. Knows nothing of turns of speech.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
+_WINDOW_SAMPLES: Final = 512
 _STATE_SHAPE: Final = (1, 1, STATE_SIZE)
 # faster-whisper's wheel carries Silero VAD 6 (MIT); it is read from there without importing that package.
 _PACKAGE: Final = "faster_whisper"
@@ -35,7 +37,8 @@ class Silero:
 
     def __init__(self, session: InferenceSession) -> None:
         """Use the network of `session`, as `load_silero` opens it."""
-        self._session = session
+        self.session = session
+        """The network."""
         self._waiting: list[SileroVad] = []
         self._came: set[SileroVad] = set()
         self._streams_a_turn = 1.0
@@ -45,7 +48,7 @@ class Silero:
         return SileroVad(self)
 
     async def hear(self, stream: SileroVad) -> None:
-        """Have the window of `stream` heard, together with those of others that come in this turn of the loop."""
+        """Have the windows of `stream` heard, together with those of others that come in this turn of the loop."""
         if not self._came:
             asyncio.get_running_loop().call_soon(self._count)
         self._came.add(stream)
@@ -70,10 +73,24 @@ class Silero:
             inputs = np.concatenate([stream.input for stream in streams])
             h = np.concatenate([stream.h for stream in streams], axis=1)
             c = np.concatenate([stream.c for stream in streams], axis=1)
-        probabilities, h, c = self._session.run(None, {"input": inputs, "h": h, "c": c})
-        for number, (stream, probability) in enumerate(zip(streams, probabilities.tolist(), strict=True)):
+        order, steps = places(tuple(len(stream.input) for stream in streams))
+        feed = {"input": inputs, "order": order, "steps": steps, "h": h, "c": c}
+        probabilities, h, c = self.session.run(None, feed)
+        said = probabilities.tolist()
+        for number, stream in enumerate(streams):
             stream.h, stream.c = h[:, number : number + 1], c[:, number : number + 1]
-            stream.heard = probability
+            stream.heard = said[number :: len(streams)][: len(stream.input)]
+
+
+@lru_cache
+def places(lengths: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """What the network is told of the windows of streams that have so many each: `order` and `steps`."""
+    order = np.zeros((max(lengths), len(lengths)), dtype=np.int64)
+    first = 0
+    for number, length in enumerate(lengths):
+        order[:length, number] = range(first, first + length)
+        first += length
+    return order, np.array(lengths, dtype=np.int32)
 
 
 class SileroVad:
@@ -86,17 +103,27 @@ class SileroVad:
         """The first half of the state; of shape (1, 1, 128)."""
         self.c = np.zeros(_STATE_SHAPE, dtype=np.float32)
         """The second half."""
-        self.input = np.zeros((1, CONTEXT_SAMPLES + 512), dtype=np.float32)
-        """The window, after the end of the one before; of shape (1, 576)."""
-        self.heard = 0.0
-        """How likely it holds voice."""
+        self.input = np.zeros((1, CONTEXT_SAMPLES + _WINDOW_SAMPLES), dtype=np.float32)
+        """The windows, each after the end of the one before; of shape (windows, 576)."""
+        self.heard: list[float] = []
+        """How likely each of them holds voice."""
+        self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
+        self._before = self.h, self.c, self._context
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
-        """How likely the window, float32 of shape (512,), holds voice."""
-        self.input[0, :CONTEXT_SAMPLES] = self.input[0, -CONTEXT_SAMPLES:]
-        self.input[0, CONTEXT_SAMPLES:] = window
+    async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
+        """How likely each of the windows, float32 of shape (windows, 512), holds voice."""
+        self._before = self.h, self.c, self._context
+        inputs = np.empty((len(windows), CONTEXT_SAMPLES + _WINDOW_SAMPLES), dtype=np.float32)
+        inputs[:, CONTEXT_SAMPLES:] = windows
+        inputs[0, :CONTEXT_SAMPLES] = self._context
+        inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
+        self.input, self._context = inputs, windows[-1, -CONTEXT_SAMPLES:].copy()
         await self._silero.hear(self)
         return self.heard
+
+    def take_back(self) -> None:
+        """Be as before the last windows."""
+        self.h, self.c, self._context = self._before
 
 
 def find_silero() -> Path:

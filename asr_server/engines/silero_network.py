@@ -2,7 +2,9 @@
 
 The file in the wheel takes one stream: it calls what is a batch elsewhere the windows of a stream in a row. And its
 convolutions do each window by itself, whose weights are then read anew for each. Here a layer is one product for all
-windows: one alone takes .65 of the time, two together .38 each, eight .22, thirty-two .18 (`benchmarks/silero.py`).
+windows, several in a row of each stream if need be: only what is remembered of a stream goes on window by window.
+A window alone takes .68 of the file's time, three in a row .33 each, two of each of two streams .26, three of each of
+ten .17 (`benchmarks/silero.py`).
 The weights are the file's, the results its own to 1e-5. Knows nothing of streams.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from asr_server.engines.onnx_file import Network, read_weights
+from asr_server.engines.onnx_file import INT32, INT64, Network, read_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +52,11 @@ _SHAPES: Final = {
 
 
 def batched(model: bytes) -> bytes:
-    """The network of `model`, Silero's file, for windows of any number of streams at once.
+    """The network of `model`, Silero's file, for any number of windows of any number of streams at once.
 
-    It takes `input` of shape (streams, 576), `h` and `c` of (1, streams, 128), and gives `probabilities` of (streams,)
-    and the next `hn` and `cn`.
+    It takes `input` of shape (windows, 576); `order`, int64 of (steps, streams): which window is the stream's at this
+    step; `steps`, int32 of (streams,): how many each has, beyond which `order` may say anything; `h` and `c` of
+    (1, streams, 128). It gives `probabilities` of (steps * streams,), placed as `order` is, and the next `hn` and `cn`.
 
     Raises:
         ValueError: it is another network.
@@ -63,7 +66,9 @@ def batched(model: bytes) -> bytes:
     if any(shapes.get(name) != shape for name, shape in _SHAPES.items()):
         raise ValueError("another network than Silero VAD 6")
     network = Network()
-    network.takes("input", "streams", _WINDOW)
+    network.takes("input", "windows", _WINDOW)
+    network.takes("order", "steps", "streams", kind=INT64)
+    network.takes("steps", "streams", kind=INT32)
     for name in ("h", "c"):
         network.takes(name, 1, "streams", STATE_SIZE)
     layer = _spectra(network, weights["encoder.feature_extractor.forward_basis_buffer"][:, 0])
@@ -74,18 +79,18 @@ def batched(model: bytes) -> bytes:
         layer = _convolution(network, layer, learnt, frames, stride)
         frames //= stride
     _decision(network, layer, weights)
-    network.gives("probabilities", "streams")
+    network.gives("probabilities", "places")
     for name in ("hn", "cn"):
         network.gives(name, 1, "streams", STATE_SIZE)
     return network.written()
 
 
 def _spectra(network: Network, basis: NDArray[np.float32]) -> str:
-    """Magnitudes of the frames of a window, of shape (streams, frames, bins)."""
+    """Magnitudes of the frames of a window, of shape (windows, frames, bins)."""
     padded = network.add("Pad", "input", network.integers(0, 0, 0, CONTEXT_SAMPLES), mode="reflect")
     hops = network.add("Reshape", padded, network.integers(-1, _FRAMES + 1, _HOP))
     halves = (_part(network, hops, 1, slice(first, first + _FRAMES)) for first in (0, 1))
-    # (streams, frames, 256) @ (256, 258): the cosines, then the sines.
+    # (windows, frames, 256) @ (256, 258): the cosines, then the sines.
     waves = network.add("MatMul", network.add("Concat", *halves, axis=2), network.constant(basis.T))
     squares = []
     for first in (0, _BINS):
@@ -115,11 +120,12 @@ def _convolution(
 
 def _decision(network: Network, layer: str, weights: Weights) -> None:
     """What is remembered of the stream, and how likely there is voice."""
-    # (steps, streams, channels): one step of every stream.
-    step = network.add("Reshape", layer, network.integers(1, -1, STATE_SIZE))
+    windows = network.add("Reshape", layer, network.integers(-1, STATE_SIZE))
+    # Of shape (steps, streams, channels).
+    rows = network.add("Gather", windows, "order", axis=0)
     learnt = [network.constant(weights[f"onnx::LSTM_{number}"]) for number in (209, 210, 211)]
-    network.add("LSTM", step, *learnt, "", "h", "c", outputs=("", "hn", "cn"), hidden_size=STATE_SIZE)
-    seen = network.add("Relu", network.add("Reshape", "hn", network.integers(-1, STATE_SIZE)))
+    states = network.add("LSTM", rows, *learnt, "steps", "h", "c", outputs=("y", "hn", "cn"), hidden_size=STATE_SIZE)
+    seen = network.add("Relu", network.add("Reshape", states, network.integers(-1, STATE_SIZE)))
     matrix, bias = weights["decoder.conv1d.weight"][0], weights["decoder.conv1d.bias"]
     sums = network.add("Gemm", seen, network.constant(matrix), network.constant(bias))
     network.add("Reshape", network.add("Sigmoid", sums), network.integers(-1), outputs=("probabilities",))

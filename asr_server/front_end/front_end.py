@@ -6,7 +6,8 @@ for it: after two seconds of them Silero finds a voice up to 160 ms later, and a
 its state goes on to where no sound has led it in its training.
 
 Three forms of it: as it came in, until a window of it is whole; filtered, by which positions and loudness are judged,
-and which the engine gets with one gain for a turn; and with the detector's gain. Positions are the same in all.
+and which the engine gets with one gain for a turn; and with the detector's gain. Positions are the same in all. Windows
+that have come together are prepared together, and gone through one by one: nothing depends on how they came.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from typing import TYPE_CHECKING, Final
 
 from asr_server.audio_buffer import AudioBuffer
 from asr_server.endpointing.endpointer import WINDOW_SAMPLES
-from asr_server.front_end.gain import AutomaticGain, amplified
+from asr_server.front_end.gain import AutomaticGain, amplified, levels_db
 from asr_server.front_end.highpass import HighPass
-from parley.audio import SAMPLE_BYTES, to_s16le
+from parley.audio import SAMPLE_BYTES, to_float32, to_s16le
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from numpy.typing import NDArray
 
     from asr_server.endpointing.endpointer import Endpointer
+    from asr_server.front_end.gain import Gains
 
 # Windows of zeros that are heard as any others: the filter and the detector have come to rest by then, half a second.
 _WINDOWS_TO_REST: Final = 16
-_SILENCE: Final = bytes(WINDOW_SAMPLES * SAMPLE_BYTES)
+# At once: more do not come from a microphone, and what is decided meanwhile is decided for the more in vain.
+_MOST_WINDOWS: Final = 8
+_REST: Final = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,25 @@ class FrontEndConfig:
     """Make soft speakers louder."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Windows in a row that are treated alike."""
+
+    length: int
+    """How many."""
+    pcm: bytes
+    """Their filtered sound, s16le."""
+    windows: NDArray[np.float32] | None
+    """The same before the voice detector's gain, of shape (windows, 512).
+
+    None: it is not to hear them, since they were left out, or there have been only zeros for long.
+    """
+    levels_db: list[float]
+    """How loud each is; empty where that does not matter."""
+    in_gap: bool
+    """There is a gap in each: it is more silent than the room, so nothing is to be learnt from it."""
+
+
 class FrontEnd:
     """The sound of one stream."""
 
@@ -53,8 +74,8 @@ class FrontEnd:
         self._received = AudioBuffer(first_sample)
         self._gap_end = first_sample
         """Where the last gap in the sound ends."""
-        self.in_gap = False
-        """The last window has a gap in it: it is more silent than the room, so nothing is to be learnt from it."""
+        self._in_gap = False
+        """The last window has a gap in it."""
         self._turn_gain: float | None = None
         self._turn_first = first_sample
         self._silent_windows = 0
@@ -76,32 +97,61 @@ class FrontEnd:
         """Sound that came and has not been given as windows."""
         return self._received.end_sample - self.sound.end_sample
 
-    def windows(self) -> Iterator[NDArray[np.float32] | None]:
-        """The windows that are whole by now, each float32 of shape (512,), as the voice detector is to hear them.
+    def run(self) -> Run | None:
+        """The next windows that are alike, where those before have been gone through; None: no window is whole."""
+        first = self.sound.end_sample
+        most = min(_MOST_WINDOWS, (self._received.end_sample - first) // WINDOW_SAMPLES)
+        if most <= 0:
+            return None
+        pcm = self._received.pcm(first, first + most * WINDOW_SAMPLES)
+        in_gap, heard = self._kind(pcm, first, 0)
+        length = 1
+        while length < most:
+            silent_windows = self._silent_windows
+            if self._kind(pcm, first, length) != (in_gap, heard):
+                self._silent_windows = silent_windows
+                break
+            length += 1
+        self._received.forget(first + length * WINDOW_SAMPLES)
+        pcm = pcm[: length * WINDOW_SAMPLES * SAMPLE_BYTES]
+        if not heard:
+            return Run(length, pcm, None, [], in_gap)
+        samples = to_float32(pcm).reshape(length, WINDOW_SAMPLES)
+        if self._highpass is not None and not in_gap:
+            samples = self._highpass.filter(samples.reshape(-1)).reshape(length, WINDOW_SAMPLES)
+            pcm = to_s16le(samples)
+        return Run(length, pcm, samples, [] if self._gain is None or in_gap else levels_db(samples), in_gap)
 
-        None: a window that it is not to hear: all of it was left out, or there have been only zeros for long.
-        """
-        while (end := (first := self.sound.end_sample) + WINDOW_SAMPLES) <= self._received.end_sample:
-            self.in_gap = first < self._gap_end
-            silent = self._received.is_silent(first, end)
-            self._silent_windows = self._silent_windows + 1 if silent else 0
-            if silent and (self.in_gap or self._silent_windows > _WINDOWS_TO_REST):
-                self._received.forget(end)
-                self.sound.append(_SILENCE, first)
-                if self._gain is not None and not self.in_gap:
-                    self._gain.pass_silence()
-                yield None
-                continue
-            window = self._received.between(first, end)
-            self._received.forget(end)
-            if self._highpass is not None and not self.in_gap:
-                window = self._highpass.filter(window)
-            self.sound.append(to_s16le(window), first)
-            yield window if self._gain is None or self.in_gap else self._gain.for_detector(window)
+    def _kind(self, pcm: bytes, first: int, place: int) -> tuple[bool, bool]:
+        """Whether a window of `pcm`, which begins at `first`, has a gap in it, and whether it is to be heard."""
+        size = WINDOW_SAMPLES * SAMPLE_BYTES
+        in_gap = first + place * WINDOW_SAMPLES < self._gap_end
+        # Of what is not silent, this looks at a few bytes.
+        is_silent = pcm.startswith(bytes(size), place * size)
+        self._silent_windows = self._silent_windows + 1 if is_silent else 0
+        return in_gap, not is_silent or not (in_gap or self._silent_windows > _WINDOWS_TO_REST)
+
+    def ahead(self, run: Run, place: int) -> list[Gains]:
+        """The detector's gains for the windows of `run` from `place` on, unless it says otherwise than it said last."""
+        if place == run.length or self._gain is None or run.in_gap:
+            return [_REST] * (run.length - place)
+        return self._gain.ahead(run.levels_db[place:])
+
+    def go_on(self, run: Run, place: int) -> Gains:
+        """Come to the window at `place` of `run`; gives the detector's gains for it."""
+        size = WINDOW_SAMPLES * SAMPLE_BYTES
+        self.sound.extend(run.pcm[place * size : (place + 1) * size])
+        self._in_gap = run.in_gap
+        if self._gain is None or run.in_gap:
+            return _REST
+        if run.windows is None:
+            self._gain.pass_silence()
+            return _REST
+        return self._gain.move(run.levels_db[place])
 
     def learn(self, probability: float, endpointer: Endpointer, *, in_turn: bool) -> None:
         """Take what the voice detector said to the last window, and what `endpointer` made of it."""
-        if self._gain is None or self.in_gap:
+        if self._gain is None or self._in_gap:
             return
         speaks = endpointer.assistant_speaks
         self._gain.learn(probability, in_turn=in_turn, is_speech=endpointer.in_speech, assistant_speaks=speaks)

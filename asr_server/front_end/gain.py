@@ -12,6 +12,7 @@ never on how it came in. Knows nothing of turns' ends.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +21,12 @@ from asr_server.endpointing.endpointer import WINDOW_SAMPLES
 from asr_server.engine import RATE_HZ
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    Gains = tuple[float, float]
+    """At the beginning of a window and at its end, in decibels."""
 
 MOST_DB: Final = 36.0
 """The most gain there is."""
@@ -54,59 +60,64 @@ class AutomaticGain:
         self._loudest_db = _LEAST_DB
         """Of the turn, which begins softly: what would take its beginning for all of it would make loud voices clip."""
         self._voice_db: float | None = None
-        self._assistant_speaks = False
-        self._in_turn = False
+        self._assistant_speaks = self._in_turn = self._is_voiced = self._is_speech = False
+        self._is_learnt = True
+        """What the detector said to the last window is known."""
 
-    def for_detector(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next window, float32 of shape (512,), as the voice detector is to hear it."""
+    def ahead(self, levels: Sequence[float]) -> list[Gains]:
+        """What `move` will give for windows that are so loud, if the detector goes on to say what it said last."""
+        copied = AutomaticGain()
+        # A fifth of what `copy.copy` takes.
+        copied.__dict__.update(self.__dict__)
+        return [copied.move(level_db) for level_db in levels]
+
+    def move(self, level_db: float) -> Gains:
+        """Let the detector's gain follow the next window, which is so loud; gives the gains for it."""
+        if not self._is_learnt:
+            self._learn()
         before = self._gain_db
-        self._move(_decibels(float(np.dot(window, window)) / len(window)))
-        begin = min(before, self._gain_db)
-        if not begin and not self._gain_db:
-            return window
-        if begin == self._gain_db:
-            # Mostly it rests, and a ramp costs 12 of a window's 50 µs.
-            return _limited(window * np.float32(_factor(begin)))
-        ramp = np.linspace(_factor(begin), _factor(self._gain_db), len(window), dtype=np.float32)
-        return _limited(window * ramp)
+        self._level_db = level_db
+        self._is_learnt = False
+        if self._noise_db is None:
+            self._noise_db = level_db
+        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * WINDOW_SAMPLES / RATE_HZ
+        # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
+        self._gain_db = min(self._wanted(), self._gain_db + rise, max(0.0, _WANTED_DB - level_db))
+        return min(before, self._gain_db), self._gain_db
 
     def pass_silence(self) -> None:
         """The next window is nothing but zeros, and the voice detector does not hear it."""
-        self._move(_LEAST_DB)
+        self.move(_LEAST_DB)
 
     def learn(self, probability: float, *, in_turn: bool, is_speech: bool, assistant_speaks: bool) -> None:
         """Take what the detector said to the last window, and what came of it.
 
         `in_turn`: from the first voice to the end of its turn; `is_speech`: there was voice enough to call it so.
         """
-        seconds = WINDOW_SAMPLES / RATE_HZ
+        self._is_voiced, self._is_speech = probability >= _VOICED, is_speech
         self._in_turn, self._assistant_speaks = in_turn, assistant_speaks
-        if not in_turn:
+        self._learn()
+
+    def _learn(self) -> None:
+        self._is_learnt = True
+        seconds = WINDOW_SAMPLES / RATE_HZ
+        if not self._in_turn:
             self._turn_db = None
-            if self._voice_db is not None and not assistant_speaks:
+            if self._voice_db is not None and not self._assistant_speaks:
                 self._voice_db -= _FORGET_DB_A_SECOND * seconds
-        if probability >= _VOICED:
-            if in_turn and not assistant_speaks:
+        if self._is_voiced:
+            if self._in_turn and not self._assistant_speaks:
                 self._follow()
         elif self._level_db > _LEAST_DB:
             # Zeros are what a client has left out: the room is as noisy as it was before.
             noise = self._level_db if self._noise_db is None else self._noise_db
             self._noise_db = min(self._level_db, noise + _NOISE_RISE_DB_A_SECOND * seconds)
-        if is_speech and self._turn_db is not None:
+        if self._is_speech and self._turn_db is not None:
             self._voice_db = self._turn_db
 
     def for_turn(self) -> float:
         """What the sound of the turn under way is multiplied by for the engine, from its beginning to its end."""
         return min(_factor(self._wanted()), _factor(max(0.0, _WANTED_DB - self._loudest_db)))
-
-    def _move(self, level_db: float) -> None:
-        """Let the detector's gain follow a window that is so loud."""
-        self._level_db = level_db
-        if self._noise_db is None:
-            self._noise_db = level_db
-        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * WINDOW_SAMPLES / RATE_HZ
-        # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
-        self._gain_db = min(self._wanted(), self._gain_db + rise, max(0.0, _WANTED_DB - level_db))
 
     def _follow(self) -> None:
         self._loudest_db = max(self._loudest_db, self._level_db) if self._turn_db is not None else self._level_db
@@ -125,6 +136,30 @@ class AutomaticGain:
         return max(0.0, min(_WANTED_DB - voice, _NOISE_CEILING_DB - noise, MOST_DB))
 
 
+def levels_db(windows: NDArray[np.float32]) -> list[float]:
+    """How loud each of the windows is, of shape (windows, 512)."""
+    powers: list[float] = np.vecdot(windows, windows).tolist()
+    return [_decibels(power / windows.shape[1]) for power in powers]
+
+
+def for_detector(windows: NDArray[np.float32], gains: Sequence[Gains]) -> NDArray[np.float32]:
+    """Windows, of shape (windows, 512), as the voice detector is to hear them, each with its gains."""
+    factors = [(_factor(begin), _factor(end)) for begin, end in gains]
+    if all(begin == end for begin, end in factors):
+        # Mostly they rest, and a ramp takes as long as all else here.
+        if all(end == 1 for _, end in factors):
+            return windows
+        ramps = np.array([[end] for _, end in factors], dtype=np.float32)
+    else:
+        begins, ends = zip(*factors, strict=True)
+        ramps = np.linspace(begins, ends, windows.shape[1], dtype=np.float32, axis=1)
+    louder = _limited(windows * ramps)
+    for number, each in enumerate(factors):
+        if each == (1.0, 1.0):
+            louder[number] = windows[number]
+    return louder
+
+
 def amplified(samples: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
     """`samples` times `gain`, its peaks limited; a gain of 1 leaves all as it is."""
     return samples if gain == 1.0 else _limited(samples * np.float32(gain))
@@ -141,7 +176,7 @@ def _limited(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _decibels(power: float) -> float:
-    return max(_LEAST_DB, 10 * float(np.log10(power))) if power > 0 else _LEAST_DB
+    return max(_LEAST_DB, 10 * math.log10(power)) if power > 0 else _LEAST_DB
 
 
 def _factor(decibels: float) -> float:

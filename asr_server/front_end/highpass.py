@@ -3,8 +3,9 @@
 A Butterworth filter of order four at 80 Hz: 24 dB less at 40 Hz, 48 dB less at 20 Hz, nothing left of an offset; 1 dB
 less at 95 Hz, the lowest voices. It delays sound at 120 Hz by 3 ms, at 200 Hz by 1 ms, at 500 Hz by 0.1 ms. Each half
 is a section of Robert Bristow-Johnson's "Cookbook formulae for audio EQ biquad filter coefficients". A section after
-the other, sample by sample, would be slow in Python, so a block of samples goes through in a few products of matrices,
-with the very state that it would have otherwise: 17 µs for a window of 32 ms. Knows nothing of speech.
+the other, sample by sample, would be slow in Python, so blocks of samples go through in three products of matrices,
+with the very states that they would have otherwise: 10 µs for a window of 32 ms, 15 for three that come together.
+Knows nothing of speech.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CUTOFF_HZ: Final = 80.0
-_BLOCK: Final = 128
+_BLOCK: Final = 64
+# At once: the product that gives all their states grows with the square of them, and is kept for each number.
+_MOST_BLOCKS: Final = 64
+_ORDER: Final = 4
 # Of a Butterworth filter of order four.
 _QUALITIES: Final = (0.5411961, 1.3065630)
 
@@ -31,14 +35,12 @@ _QUALITIES: Final = (0.5411961, 1.3065630)
 class _Blocks:
     """The filter as products of matrices: what a block of input and a state at its beginning make."""
 
-    output_of_input: NDArray[np.float64]
-    """Of shape (block, block)."""
+    of_input: NDArray[np.float64]
+    """The output, and what is added to the state; of shape (block, block + order)."""
     output_of_state: NDArray[np.float64]
-    """Of shape (block, order)."""
-    state_of_input: NDArray[np.float64]
     """Of shape (order, block)."""
-    state_of_state: NDArray[np.float64]
-    """Of shape (order, order)."""
+    powers: NDArray[np.float64]
+    """What so many blocks make of a state, of shape (blocks + 1, order, order)."""
     state_of_offset: NDArray[np.float64]
     """The state after an input of 1 for ever, of shape (order,)."""
 
@@ -51,19 +53,24 @@ class HighPass:
         self._blocks = _blocks()
         self._state: NDArray[np.float64] | None = None
 
-    def filter(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next samples of the stream without what is low; float32 of shape (samples,), a multiple of 128."""
-        blocks = self._blocks
-        samples = window.astype(np.float64).reshape(-1, _BLOCK).T
-        state = blocks.state_of_offset * samples[0, 0] if self._state is None else self._state
-        added = blocks.state_of_input @ samples
-        states = np.empty_like(added)
-        for number in range(samples.shape[1]):
-            states[:, number] = state
-            state = blocks.state_of_state @ state + added[:, number]
-        self._state = state
-        filtered = blocks.output_of_input @ samples + blocks.output_of_state @ states
-        return filtered.T.reshape(-1).astype(np.float32)
+    def filter(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next samples of the stream without what is low; float32 of shape (samples,), a multiple of 64."""
+        if self._state is None:
+            self._state = self._blocks.state_of_offset * samples[0]
+        blocks = samples.astype(np.float64).reshape(-1, _BLOCK)
+        if len(blocks) <= _MOST_BLOCKS:
+            return self._filter(blocks, self._state)
+        parts = np.split(blocks, range(_MOST_BLOCKS, len(blocks), _MOST_BLOCKS))
+        return np.concatenate([self._filter(part, self._state) for part in parts])
+
+    def _filter(self, blocks: NDArray[np.float64], state: NDArray[np.float64]) -> NDArray[np.float32]:
+        given = blocks @ self._blocks.of_input
+        added = np.concatenate([state, given[:, _BLOCK:].reshape(-1)])
+        states = (_states(len(blocks)) @ added).reshape(-1, _ORDER)
+        self._state = states[-1]
+        filtered = given[:, :_BLOCK] + states[:-1] @ self._blocks.output_of_state
+        output: NDArray[np.float32] = filtered.astype(np.float32).reshape(-1)
+        return output
 
 
 def _section(quality: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
@@ -77,21 +84,33 @@ def _section(quality: float) -> tuple[NDArray[np.float64], NDArray[np.float64], 
 
 
 @cache
+def _states(blocks: int) -> NDArray[np.float64]:
+    """The states at the beginning of each block and after the last one, of the first state and what each block adds.
+
+    Of shape ((blocks + 1) * order, (blocks + 1) * order).
+    """
+    powers = _blocks().powers
+    places = range(blocks + 1)
+    nothing = np.zeros((_ORDER, _ORDER))
+    return np.block([[powers[at - since] if since <= at else nothing for since in places] for at in places])
+
+
+@cache
 def _blocks() -> _Blocks:
     first, second = (_section(quality) for quality in _QUALITIES)
-    order = 4
     # The second section is given what the first one gives.
-    step = np.zeros((order, order))
+    step = np.zeros((_ORDER, _ORDER))
     step[:2, :2], step[2:, 2:], step[2:, :2] = first[0], second[0], np.outer(second[1], first[2])
     taken = np.concatenate([first[1], second[1] * first[3]])
     given = np.concatenate([second[3] * first[2], second[2]])
     powers = [np.linalg.matrix_power(step, number) for number in range(_BLOCK + 1)]
     response = np.array([second[3] * first[3], *(given @ powers[number] @ taken for number in range(_BLOCK - 1))])
     delays = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
+    output_of_input = np.where(delays >= 0, response[np.maximum(delays, 0)], 0.0)
+    state_of_input = np.stack([power @ taken for power in reversed(powers[:-1])])
     return _Blocks(
-        output_of_input=np.where(delays >= 0, response[np.maximum(delays, 0)], 0.0),
-        output_of_state=np.stack([given @ power for power in powers[:-1]]),
-        state_of_input=np.stack([power @ taken for power in reversed(powers[:-1])], axis=1),
-        state_of_state=powers[-1],
-        state_of_offset=np.linalg.solve(np.eye(order) - step, taken),
+        of_input=np.hstack([output_of_input.T, state_of_input]),
+        output_of_state=np.stack([given @ power for power in powers[:-1]], axis=1),
+        powers=np.stack([np.linalg.matrix_power(powers[-1], number) for number in range(_MOST_BLOCKS + 1)]),
+        state_of_offset=np.linalg.solve(np.eye(_ORDER) - step, taken),
     )

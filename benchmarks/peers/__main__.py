@@ -1,11 +1,15 @@
 """Parley, Pipecat and a bare server side by side: same client, same wire, engines that take no time.
 
     make bench-peers [ARGS="--only parley-pcm,pipecat --levels 1,20 --rounds 1 --no-limits"]
+    make bench-peers ARGS="--only parley --limits"
 
 Servers keep to one core and the bench to another. Each round runs every side at every level, in turn and the other way
 round in the next one, and ratios are taken within a round: they hold on a machine whose speed does not. Then the most
-sessions are looked for with which own delay stays at 100 ms (p99) and no packet of a reply comes late. What does not
-fit into --minutes is left out, in plain sight.
+sessions are looked for with which own delay stays at 100 ms (p99) and no packet of a reply comes late, in one of two
+tries. What does not fit into --minutes is left out, in plain sight.
+
+All sessions of a run are opened at once, which tells how many are ready a second, and begin to speak one after the
+other; figures are told of what comes then.
 """
 
 from __future__ import annotations
@@ -38,14 +42,21 @@ from benchmarks.peers.sides import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a run takes beyond its seconds: the start, the last turns, the end. One that takes longer has collapsed.
-_AROUND_SECONDS: Final = 8.0
-_COLLAPSED_SECONDS: Final = 40.0
+# What a run takes beyond its seconds: start, ramp, last turns, end. One that takes longer has collapsed.
+_AROUND_SECONDS: Final = 15.0
+_COLLAPSED_SECONDS: Final = 45.0
+# A turn with its reply and the pause after it; and whoever is silent then is in a silence that the page leaves out.
+_RAMP_SECONDS: Final = 5.0
 _ALWAYS: Final = (PARLEY, PARLEY_PCM, PIPECAT, FLOOR)
 _LEVELS: Final = {1: _ALWAYS, 20: (*_ALWAYS, PARLEY_UNTRACED), 40: _ALWAYS, 100: (PARLEY,)}
-_GUESSES: Final = {PARLEY.name: 60, PIPECAT.name: 15}
-_LIMIT_SIDES: Final = (PARLEY, PIPECAT)
-_SHOWN: Final = ("own_delay_p50_ms", "own_delay_p99_ms", "late_packets", "cpu_per_session_minute", "client_late_p99_ms")
+_GUESSES: Final = {PARLEY.name: 80, PIPECAT.name: 15}
+# Sessions that say nothing cost something too.
+_HALF_SILENT: Final = 1.6
+_LIMIT_SIDES: Final = ("parley", "pipecat")
+_SHOWN: Final = (
+    *("own_delay_p50_ms", "own_delay_p99_ms", "late_packets", "cpu_per_session_minute"),
+    *("left_out_percent", "client_late_p99_ms"),
+)
 
 
 class Clock:
@@ -89,14 +100,14 @@ async def rounds(given: argparse.Namespace, cores: Cores, clock: Clock, found: F
         if not clock.has(given.seconds + _AROUND_SECONDS):
             print(f"{sessions:>5}  {side.name}: left out, the time is over")
             continue
-        found.add(side, sessions, await run(side, Load(sessions, given.seconds), cores))
+        found.add(side, sessions, await run(side, Load(sessions, given.seconds, _RAMP_SECONDS), cores))
 
 
 async def limits(given: argparse.Namespace, cores: Cores, clock: Clock, found: Found) -> None:
-    for side in _LIMIT_SIDES:
-        guess = _GUESSES[side.name]
-        for silent in (0.0, 0.5):
-            guess = await limit(side, silent, guess, given, (cores, clock, found))
+    for side in (SIDES[name] for name in _LIMIT_SIDES if name in given.only):
+        guess = _GUESSES[side.name] if given.guess is None else given.guess
+        active = await limit(side, 0.0, guess, given, (cores, clock, found))
+        await limit(side, 0.5, round(active * _HALF_SILENT), given, (cores, clock, found))
 
 
 async def limit(
@@ -108,7 +119,7 @@ async def limit(
     async def tried(sessions: int) -> Outcome:
         if not clock.has(given.limit_seconds + _AROUND_SECONDS):
             raise TimeoutError
-        return outcome(await run(side, Load(sessions, given.limit_seconds, silent), cores))
+        return outcome(await run(side, Load(sessions, given.limit_seconds, _RAMP_SECONDS, silent), cores))
 
     try:
         sessions, hidden = await largest(tried, guess)
@@ -136,10 +147,13 @@ async def main() -> None:
     parser.add_argument("--levels", type=numbers, default=tuple(_LEVELS), metavar="N,N", help="sessions at once")
     parser.add_argument("--only", type=names, default=tuple(SIDES), metavar="NAME,NAME", help=", ".join(SIDES))
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=12, help="of each run of a round")
-    parser.add_argument("--limit-seconds", type=float, default=10, help="of each run that looks for a limit")
-    parser.add_argument("--no-limits", action="store_true", help="look for no limits")
-    parser.add_argument("--minutes", type=float, default=15, help="after which nothing more is begun")
+    parser.add_argument("--seconds", type=float, default=10, help="of each run of a round")
+    parser.add_argument("--limit-seconds", type=float, default=8, help="of each run that looks for a limit")
+    parser.add_argument("--guess", type=int, metavar="N", help="sessions with which to look first for a limit")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--limits", action="store_true", help="look for the limits alone")
+    either.add_argument("--no-limits", action="store_true", help="look for no limits")
+    parser.add_argument("--minutes", type=float, default=25, help="after which nothing more is begun")
     parser.add_argument("--servers", default="0", metavar="CORE", help="where the servers are kept; empty: anywhere")
     parser.add_argument("--clients", default="1", metavar="CORE", help="where the bench is kept; empty: anywhere")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
@@ -147,7 +161,8 @@ async def main() -> None:
     cores, clock, found = Cores(given.servers, given.clients), Clock(given.minutes), Found()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{machine}, load {os.getloadavg()[0]:.1f}", flush=True)
-    await rounds(given, cores, clock, found)
+    if not given.limits:
+        await rounds(given, cores, clock, found)
     if not given.no_limits:
         await limits(given, cores, clock, found)
     print("\n" + table(found))

@@ -49,6 +49,8 @@ class Load:
     """Listeners at once."""
     seconds: float
     """For how long they begin turns."""
+    ramp_seconds: float
+    """Before that, and not told: the time within which they begin one after the other."""
     silent: float = 0.0
     """Share of them that say nothing."""
 
@@ -87,6 +89,7 @@ async def figures(side: Side, load: Load, cores: Cores) -> dict[str, Any]:
         return await bench(
             house,
             *("--sessions", str(load.sessions), "--seconds", str(load.seconds)),
+            *(("--ramp", str(load.ramp_seconds)) if load.ramp_seconds else ()),
             *(("--silent", str(load.silent)) if load.silent else ()),
             *(("--pcm",) if side.pcm else ()),
             *(("--pids", ",".join(map(str, pids))) if pids else ()),

@@ -10,7 +10,7 @@ import fcntl
 import mmap
 import os
 import struct
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+BOARD: Final = "board"
+"""Name of the file in the folder in which the gateways of a port meet."""
 # Process id, when it was last heard of, whether it takes connections, its load, what is on its way to it, sessions now
 # and at most, and its own port.
 _ROW: Final = struct.Struct("=Qd?7xIIIII4x")
 _ROWS: Final = 32
+_NOBODY: Final = 0
 _BYTES: Final = _ROWS * _ROW.size
 # Who was not heard of for so long hangs or is gone; its place is somebody else's after the second.
 _SILENT_SECONDS: Final = 1.0
@@ -139,6 +142,12 @@ class Board:
     def _write(self, place: int, row: Row) -> None:
         counts = (row.load, row.coming, row.sessions, row.most, row.own_port)
         _ROW.pack_into(self._map, place * _ROW.size, row.process, row.heard, row.takes, *counts)
+
+
+def gateways_on(path: Path, now: float) -> list[Row]:
+    """All gateways of the port whose board this file is; for somebody who is none, or looks seldom."""
+    with closing(Board(path, _NOBODY)) as board:
+        return board.gateways(now)
 
 
 def _free(rows: dict[int, Row], now: float) -> int:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_gateway.sharing.board import Board, Row
+from edge_gateway.sharing.board import BOARD, Board, Row
 from edge_gateway.sharing.handover import Handover, Sent
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Doorway:
         self._ports: dict[int, Port] = {}
         self._me = os.getpid()
         self._loop = asyncio.get_running_loop()
-        self._board = Board(folder / "board", self._me)
+        self._board = Board(folder / BOARD, self._me)
         self._handover = Handover(folder, self._me, self._handed)
         self._leaves = False
         self._tasks = asyncio.TaskGroup()

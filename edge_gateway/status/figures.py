@@ -13,6 +13,7 @@ from edge_gateway.status.turn_log import MOST_TURNS, LoggedTurn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edge_gateway.sharing.board import Row
     from edge_gateway.status.server_facts import Answer
     from edge_gateway.status.turn_log import Percentiles
     from parley.status import Distribution
@@ -39,6 +40,8 @@ class Figures:
     """The last turns, the newest first."""
     percentiles: Mapping[str, Percentiles]
     """Of their times."""
+    gateways: Sequence[Row]
+    """All gateways on its port, itself among them; empty where the port is its alone."""
 
     def to_json(self) -> str:
         """The document that `/stats` gives."""
@@ -50,6 +53,7 @@ class Figures:
             "sessions": {"active": active, "max": most},
             "servers": [_server(each) for each in self.servers],
             "percentiles": {name: _rounded(asdict(each)) for name, each in self.percentiles.items()},
+            "gateways": [{"port": row.own_port, "active": row.sessions, "max": row.most} for row in self.gateways],
         }
         turns = ",".join(map(_turn, self.turns))
         return f'{_compact(document)[:-1]},"turns":[{turns}]}}'

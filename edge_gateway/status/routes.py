@@ -13,9 +13,11 @@ from edge_gateway.status.figures import Figures
 from serving.status import installed_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edge_gateway.admission import Admission
+    from edge_gateway.sharing.board import Row
     from edge_gateway.status.server_facts import ServerFacts
     from edge_gateway.status.turn_log import TurnLog
     from edge_gateway.transports.status_access import StatusAccess
@@ -33,6 +35,8 @@ class Sources:
     """The servers."""
     log: TurnLog
     """The last turns."""
+    gateways: Callable[[], Sequence[Row]] = tuple
+    """Gives all gateways on this one's port, where it shares one."""
 
 
 def add_status(app: web.Application, sources: Sources, access: StatusAccess) -> None:
@@ -52,6 +56,7 @@ def add_status(app: web.Application, sources: Sources, access: StatusAccess) -> 
             servers=servers,
             turns=sources.log.turns,
             percentiles=sources.log.percentiles(),
+            gateways=sources.gateways(),
         )
         return web.json_response(text=figures.to_json())
 

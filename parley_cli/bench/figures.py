@@ -78,6 +78,8 @@ class Result:
     """WebSocket messages from a listener."""
     down_per_session_second: float
     """WebSocket messages to a listener."""
+    left_out_percent: float | None
+    """Share of the microphones' packets that were silent and left out, as by the page; None: every one was sent."""
     idle_kb: float | None
     """Memory a session took before it spoke."""
     talking_kb: float | None
@@ -206,7 +208,13 @@ def _use(result: Result) -> tuple[tuple[str, str, str, str], ...]:
             for name, each in result.processes.items()
         ),
         ("WebSocket messages up a second", f"{result.up_per_session_second:.1f}", down, ""),
+        *_left_out(result),
     )
+
+
+def _left_out(result: Result) -> tuple[tuple[str, str, str, str], ...]:
+    share = result.left_out_percent
+    return () if share is None else (("silent packets left out", f"{share:.1f} %", "as the page does it", ""),)
 
 
 def _of_process(used: dict[str, float | None]) -> str:

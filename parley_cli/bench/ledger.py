@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from parley.audio import LISTENING_RATE_HZ
@@ -67,6 +67,8 @@ class Tally:
     """WebSocket messages of the listeners."""
     received: int = 0
     """WebSocket messages to them."""
+    packets: int = 0
+    """Packets of the microphones that were sent; those that were not were silent."""
     interruptions: int = 0
     """Replies that a listener spoke into."""
     duck_ms: list[float] = field(default_factory=list)
@@ -84,6 +86,12 @@ class Tally:
         """All turns, measured or not."""
         return len(self.delays_ms) + self.unmeasured.total()
 
+    def forget(self) -> None:
+        """What was seen until now does not count, but for errors; who shares the tally goes on with it."""
+        nothing = Tally(errors=self.errors)
+        for each in fields(self):
+            setattr(self, each.name, getattr(nothing, each.name))
+
 
 def joined(tallies: Iterable[Tally]) -> Tally:
     """What the listeners of several processes have seen."""
@@ -98,6 +106,7 @@ def joined(tallies: Iterable[Tally]) -> Tally:
         whole.send_late_ms += each.send_late_ms
         whole.sent += each.sent
         whole.received += each.received
+        whole.packets += each.packets
         whole.interruptions += each.interruptions
         whole.duck_ms += each.duck_ms
         whole.stop_ms += each.stop_ms
@@ -120,14 +129,15 @@ class Ledger:
     def __init__(self, tally: Tally) -> None:
         """Begin before the first packet; `tally` takes what is found."""
         self._tally = tally
+        self._captured = 0
         self._sent_at: list[float] = []
         self._turns: list[_Turn] = []
         self._arrivals: dict[int, float] = {}
 
     @property
     def packets(self) -> int:
-        """Packets that were sent: the number of the next one."""
-        return len(self._sent_at)
+        """Packets that the microphone has captured: the number of the next one."""
+        return self._captured
 
     @property
     def open(self) -> bool:
@@ -144,12 +154,16 @@ class Ledger:
         first = self.packets * _CLOCK_SAMPLES
         self._turns.append(_Turn(first, first + end_sample // _MICROPHONE_SAMPLES))
 
-    def sent(self, at: float) -> None:
-        """A packet is about to be sent."""
-        self._sent_at.append(at)
+    def captured(self) -> None:
+        """The microphone has a packet, which may be held back or left out because it is silent."""
+        self._captured += 1
+
+    def sent(self, packet: int, at: float) -> None:
+        """Packet `packet` is about to be sent, and tells how many before it were left out."""
+        self._sent_at.extend([at] * (packet + 1 - len(self._sent_at)))
 
     def sent_at(self, packet: int) -> float | None:
-        """When packet `packet` was sent; None: it was not yet."""
+        """When the gateway was told of packet `packet`; None: it was not yet."""
         return self._sent_at[packet] if packet < len(self._sent_at) else None
 
     def arrived(self, reply: int, at: float) -> None:
@@ -196,12 +210,12 @@ class Ledger:
         if decided_sample is None or not turn.fell_silent < decided_sample <= self.packets * _CLOCK_SAMPLES:
             self._close(turn, Reason.UNMATCHED)
             return
-        delay = arrival - self._sent_at[(decided_sample - 1) // _CLOCK_SAMPLES]
-        if delay < 0:
+        sent = self.sent_at((decided_sample - 1) // _CLOCK_SAMPLES)
+        if sent is None or arrival < sent:
             self._close(turn, Reason.UNMATCHED)
             return
         self._turns.remove(turn)
-        self._tally.delays_ms.append(delay * 1000)
+        self._tally.delays_ms.append((arrival - sent) * 1000)
         self._tally.silences_ms.append((decided_sample - turn.fell_silent) * 1000 / LISTENING_RATE_HZ)
 
     def _close(self, turn: _Turn, reason: Reason) -> None:

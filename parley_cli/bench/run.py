@@ -6,15 +6,18 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from parley_cli.bench.crew import Part, Seen, crew, seen
 from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.pids import usage_of
-from parley_cli.bench.usage import Usage, shares, usage
+from parley_cli.bench.usage import Usage, pages, shares, usage
 from parley_cli.client import open_http
 from parley_cli.percentiles import percentile
 from parley_cli.terminal import to_json
+
+if TYPE_CHECKING:
+    from parley_cli.bench.ledger import Tally
 
 # What a listener costs is a few percent of a core; more than this, and the bench would measure itself.
 _SESSIONS_A_PROCESS: Final = 25
@@ -27,7 +30,7 @@ class _Course:
     open_seconds: float
     talk_seconds: float
     used: tuple[dict[str, Usage] | str, ...]
-    """By the processes before the sessions, before they spoke, and in the end."""
+    """By the processes before the sessions, before they spoke, where what is told begins, and in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ class Plan:
     """Processes that hold the sessions; 0: as many as they need."""
     cores: tuple[int, ...] = ()
     """The cores that these keep to; empty: any."""
+    ramp_seconds: float = 0.0
+    """Before the seconds that are told: the sessions begin to speak one after the other within so many; 0: at once."""
+    seed: int | None = None
+    """Runs of the same seed say the same, begin at the same times and pause as long; None: each is another one."""
+    every_packet: bool = False
+    """Silent packets are sent too; otherwise Opus leaves them out as the page does it, and PCM never."""
 
 
 async def bench(plan: Plan, *, as_json: bool) -> int:
@@ -78,23 +87,28 @@ async def measure(plan: Plan) -> Result:
         ParleyError: there is no gateway, or it does not let all sessions in.
     """
     url = plan.url.rstrip("/")
-    async with open_http() as http, crew(_parts(plan)) as listeners:
-        used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, url)
+    async with open_http() as http, crew(parts(plan)) as listeners:
+        used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, await pages(http, url))
         empty = await used()
         opening = time.monotonic()
         await listeners.step()
         opened = time.monotonic() - opening
         idle = await used()
+        # Where they begin one after the other, each process says when all its sessions do.
+        first = await listeners.step() if plan.ramp_seconds else []
+        begun = await used() if first else idle
         began = time.monotonic()
-        found = seen(await listeners.step())
+        found = seen(await (listeners.answers() if first else listeners.step()))
         talked = time.monotonic() - began
         after = await used()
-    return _result(plan, found, _Course(opened, talked, (empty, idle, after)))
+    return _result(plan, found, _Course(opened, talked, (empty, idle, begun, after)))
 
 
-def _parts(plan: Plan) -> list[Part]:
+def parts(plan: Plan) -> list[Part]:
     """The sessions, dealt out to the processes."""
-    processes = min(plan.sessions, plan.processes or min(os.cpu_count() or 1, -(-plan.sessions // _SESSIONS_A_PROCESS)))
+    # Two processes on one core only get in each other's way.
+    cores = len(plan.cores) or os.cpu_count() or 1
+    processes = min(plan.sessions, plan.processes or min(cores, -(-plan.sessions // _SESSIONS_A_PROCESS)))
     whole, more = divmod(plan.sessions, processes)
     silent, more_silent = divmod(min(plan.sessions - 1, round(plan.silent * plan.sessions)), processes)
     return [
@@ -102,16 +116,23 @@ def _parts(plan: Plan) -> list[Part]:
             url=plan.url.rstrip("/"),
             sessions=whole + (number < more),
             seconds=plan.seconds,
+            ramp_seconds=plan.ramp_seconds,
             silence_ms=plan.silence_ms,
             head_start=plan.head_start,
             patience_seconds=plan.patience_seconds,
             interrupts=plan.interrupts,
             pcm=plan.pcm,
             silent=silent + (number < more_silent),
+            leaves_out=_leaves_out(plan),
+            seed=None if plan.seed is None else plan.seed + number,
             core=plan.cores[number % len(plan.cores)] if plan.cores else None,
         )
         for number in range(processes)
     ]
+
+
+def _leaves_out(plan: Plan) -> bool:
+    return not (plan.pcm or plan.every_packet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +146,15 @@ class _Cost:
 
 
 def _cost(plan: Plan, course: _Course) -> _Cost:
-    empty, idle, after = course.used
-    if not (isinstance(empty, dict) and isinstance(idle, dict) and isinstance(after, dict)):
+    told = [each for each in course.used if isinstance(each, dict)]
+    if len(told) < len(course.used):
         return _Cost()
+    empty, idle, begun, after = told
     return _Cost(
-        sum(after[name].cpu_seconds - idle[name].cpu_seconds for name in after),
+        sum(after[name].cpu_seconds - begun[name].cpu_seconds for name in after),
         (_memory(idle) - _memory(empty)) / plan.sessions / 1024,
         (_memory(after) - _memory(empty)) / plan.sessions / 1024,
-        {name: asdict(each) for name, each in shares(idle, after, course.talk_seconds, plan.sessions).items()},
+        {name: asdict(each) for name, each in shares(begun, after, course.talk_seconds, plan.sessions).items()},
     )
 
 
@@ -168,6 +190,7 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
         up_per_session_second=round(tally.sent / plan.sessions / talked, 1),
         down_per_session_second=round(tally.received / plan.sessions / talked, 1),
+        left_out_percent=_left_out_percent(tally) if _leaves_out(plan) else None,
         idle_kb=None if cost.idle_kb is None else round(cost.idle_kb, 1),
         talking_kb=None if cost.talking_kb is None else round(cost.talking_kb, 1),
         processes=cost.processes,
@@ -175,6 +198,11 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         client_late_p99_ms=rounded(percentile(tally.send_late_ms, 0.99), 2),
         usage_missing=next((page for page in course.used if isinstance(page, str)), ""),
     )
+
+
+def _left_out_percent(tally: Tally) -> float:
+    captured = len(tally.send_late_ms)
+    return round(100 * (captured - tally.packets) / max(1, captured), 1)
 
 
 def _memory(used: dict[str, Usage]) -> float:

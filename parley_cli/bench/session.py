@@ -27,13 +27,15 @@ from parley.conversation import (
 from parley.errors import ParleyError, Unavailable
 from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.ledger import Ledger, Reason, Tally
-from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener
+from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener, every_packet, without_silence
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
+    from parley.conversation import Request
     from parley_cli.bench.utterances import Utterance
+    from parley_cli.client import Captured, WebSocket
 
 _START_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = (0.3, 0.9)
@@ -49,7 +51,7 @@ class Manner:
 
     utterances: tuple[Utterance, ...]
     """What they say, in any order."""
-    silence: bytes
+    silence: Captured
     """A packet of silence, to begin with."""
     silence_ms: int
     """The silence that is to end every turn."""
@@ -61,6 +63,8 @@ class Manner:
     """Share of the replies that are spoken into, 0 to 1."""
     pcm: bool = False
     """Sound is PCM in both directions, at 16 and 24 kHz; Opus otherwise."""
+    leaves_out: bool = False
+    """Silent packets are left out, as the page does it."""
 
 
 def session_config(config: Manner) -> SessionConfig:
@@ -85,16 +89,20 @@ class Session:
     """One conversation."""
 
     def __init__(
-        self, conversation: Conversation, manner: Manner, tally: Tally, chance: random.Random, *, silent: bool = False
+        self, socket: WebSocket, manner: Manner, tally: Tally, chance: random.Random, *, silent: bool = False
     ) -> None:
-        """Hold `conversation` as `manner` says; what is seen goes to `tally`. One that is `silent` only listens."""
-        self._listener = Listener(conversation, self._packet, self._take, session_config(manner), records=False)
+        """Speak over `socket` as `manner` says; what is seen goes to `tally`. One that is `silent` only listens."""
+        self._socket = socket
+        conversation = Conversation(self._send, socket)
+        microphone = (without_silence if manner.leaves_out else every_packet)(self._packet)
+        self._listener = Listener(conversation, microphone, self._take, session_config(manner), records=False)
         self._manner = manner
         self._tally = tally
         self._chance = chance
         self._ledger = Ledger(tally)
         self._barge_in = BargeIn(self._ledger, tally)
         self._silence = manner.silence
+        self._silent = silent
         self._said = self._listen() if silent else self._speak()
         self._until = 0.0
         self._finished = asyncio.Event()
@@ -113,25 +121,38 @@ class Session:
             why = f" ({self._told})" if self._told else ""
             raise Unavailable(f"a session is not ready after {_READY_SECONDS:.0f} s{why}") from error
 
-    async def talk(self, seconds: float) -> None:
-        """Hold turns for so long, one at least, and hear the last one out; or be silent for so long."""
-        self._until = self._listener.now() + seconds
-        await asyncio.sleep(self._chance.uniform(0, _START_SECONDS))
+    async def talk(self, seconds: float, ramp_seconds: float = 0.0) -> None:
+        """Hold turns for so long, one at least, and hear the last one out; or be silent for so long.
+
+        Who speaks begins at some moment within `ramp_seconds`, and a second at least, which is added to the time.
+        """
+        self._until = self._listener.now() + ramp_seconds + seconds
+        # Who only listens has done so for a while, so that it is no longer the silence after a last word.
+        await asyncio.sleep(
+            self._chance.uniform(0, _START_SECONDS if self._silent else max(_START_SECONDS, ramp_seconds))
+        )
         try:
             await self._listener.during(self._finished.wait)
         except ParleyError as error:
             self._tally.errors[str(error)] += 1
             self._ledger.give_up(Reason.CONNECTION_LOST)
 
-    def _packet(self, number: int) -> bytes:
-        """What the microphone gives; it is sent at once."""
+    def _packet(self, number: int) -> Captured:
+        """What the microphone gives; it is sent at once, unless it is silent."""
         packet, now = next(self._said), self._listener.now()
         due = self._listener.captured_at((number + 1) * PACKET_SAMPLES)
-        self._ledger.sent(now)
+        self._ledger.captured()
         self._tally.send_late_ms.append((now - due) * 1000)
         return packet
 
-    def _speak(self) -> Iterator[bytes]:
+    async def _send(self, request: Request) -> None:
+        self._tally.sent += 1
+        if isinstance(request, AudioPacket):
+            self._tally.packets += 1
+            self._ledger.sent(request.sequence, self._listener.now())
+        await self._socket.send(request)
+
+    def _speak(self) -> Iterator[Captured]:
         yield from self._pause()
         while not self._finished.is_set():
             yield from self._turn()
@@ -141,13 +162,13 @@ class Session:
         while True:
             yield self._silence
 
-    def _listen(self) -> Iterator[bytes]:
+    def _listen(self) -> Iterator[Captured]:
         while True:
             yield self._silence
             if self._listener.now() >= self._until:
                 self._finished.set()
 
-    def _turn(self) -> Iterator[bytes]:
+    def _turn(self) -> Iterator[Captured]:
         yield from self._said_aloud(self._chance.choice(self._manner.utterances))
         ledger, heard = self._ledger, self._listener.loudspeaker.reply
         interrupts_after = self._interrupts_after()
@@ -161,7 +182,7 @@ class Session:
                 yield self._silence
         ledger.give_up(Reason.TIMED_OUT)
 
-    def _said_aloud(self, utterance: Utterance) -> Iterator[bytes]:
+    def _said_aloud(self, utterance: Utterance) -> Iterator[Captured]:
         self._ledger.begin(utterance.end_sample)
         yield from utterance.packets
         self._silence = utterance.packets[-1]
@@ -178,7 +199,7 @@ class Session:
             return False
         return self._listener.now() - speaker.first_packet_seconds >= seconds and not speaker.finished
 
-    def _pause(self) -> Iterator[bytes]:
+    def _pause(self) -> Iterator[Captured]:
         for _ in range(round(self._chance.uniform(*_PAUSE_SECONDS) / PACKET_SECONDS)):
             yield self._silence
 

@@ -15,9 +15,10 @@ from parley._binding import joined
 from parley._histogram import quantile
 from parley._variables import LOOPBACK
 from parley_cli.processes import GATEWAY, PROCESSES
+from parley_cli.shared_port import gateways_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _METRICS_SUFFIX: Final = "_METRICS_PORT"
 _CPU: Final = "process_cpu_seconds_total"
@@ -62,10 +63,33 @@ class Share:
     """The same, 99th percentile."""
 
 
-async def usage(http: aiohttp.ClientSession, url: str) -> dict[str, Usage] | str:
-    """What gateway and servers have used, by their modules; the page that does not say, if there is one."""
+async def pages(http: aiohttp.ClientSession, url: str) -> dict[str, str]:
+    """Where gateways and servers tell their metrics, by their modules; numbered gateways where several share the port.
+
+    A gateway that has no port of its own has no page.
+    """
+    own = await gateways_at(http, url)
+    found = {GATEWAY.module: f"{url}/metrics"}
+    if len(own) > 1:
+        found = {f"{GATEWAY.module} {number}": _page(url, port) for number, port in enumerate(own, 1)}
+    for process in PROCESSES:
+        for name, port in process.ports(os.environ):
+            if name.endswith(_METRICS_SUFFIX):
+                found[process.module] = f"http://{joined(urlsplit(url).hostname or LOOPBACK, port)}/metrics"
+    return found
+
+
+def _page(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{joined(parts.hostname or LOOPBACK, port)}/metrics" if port else ""
+
+
+async def usage(http: aiohttp.ClientSession, pages: Mapping[str, str]) -> dict[str, Usage] | str:
+    """What each process has used, by the page on which it tells; the page that does not say, if there is one."""
     found = {}
-    for module, page in _pages(url):
+    for module, page in pages.items():
+        if not page:
+            return f"{module}, which has no PARLEY_GATEWAY_METRICS_PORT,"
         try:
             async with http.get(page) as response:
                 values, lag = _read(await response.text())
@@ -92,15 +116,6 @@ def shares(before: Mapping[str, Usage], after: Mapping[str, Usage], seconds: flo
             round(1000 * quantile(lag, 0.99), 2) if lag else None,
         )
     return found
-
-
-def _pages(url: str) -> Iterator[tuple[str, str]]:
-    """The gateway has its metrics beside its page, each server on a port of its own."""
-    yield GATEWAY.module, f"{url}/metrics"
-    for process in PROCESSES:
-        for name, port in process.ports(os.environ):
-            if name.endswith(_METRICS_SUFFIX):
-                yield process.module, f"http://{joined(urlsplit(url).hostname or LOOPBACK, port)}/metrics"
 
 
 def _read(page: str) -> tuple[dict[str, float], dict[float, float]]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from parley.audio import LISTENING_RATE_HZ
+from parley_cli.client.microphone import Captured
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketEncoder
+from parley_cli.client.silence import level_db
 
 if TYPE_CHECKING:
     import random
@@ -29,7 +31,7 @@ _SILENT_PACKETS: Final = 10
 class Utterance:
     """What is said in one turn."""
 
-    packets: tuple[bytes, ...]
+    packets: tuple[Captured, ...]
     """Packets of 20 ms, from the one in which the tone begins to some after its end; the last one is silence."""
     end_sample: int
     """Sample after the tone's last one, at 48 kHz, counted from the beginning of the first packet."""
@@ -43,7 +45,7 @@ def make_utterances(count: int, chance: random.Random, *, pcm: bool = False) -> 
     return tuple(_utterance(chance, _encoder(pcm=pcm)) for _ in range(count))
 
 
-def silence(*, pcm: bool = False) -> bytes:
+def silence(*, pcm: bool = False) -> Captured:
     """A packet of a quiet room, to begin with."""
     return _encoder(pcm=pcm)(_room(PACKET_SAMPLES).tobytes())
 
@@ -52,9 +54,10 @@ def _room(samples: int) -> NDArray[np.int16]:
     return np.random.default_rng(0).normal(0, _ROOM_LEVEL, samples).astype("<i2")
 
 
-def _encoder(*, pcm: bool) -> Callable[[bytes], bytes]:
+def _encoder(*, pcm: bool) -> Callable[[bytes], Captured]:
     """Makes packets of 960 samples, s16le at 48 kHz."""
-    return _at_listening_rate if pcm else PacketEncoder().encode
+    encode = _at_listening_rate if pcm else PacketEncoder().encode
+    return lambda sound: Captured(encode(sound), level_db(sound))
 
 
 def _at_listening_rate(pcm: bytes) -> bytes:
@@ -62,7 +65,7 @@ def _at_listening_rate(pcm: bytes) -> bytes:
     return np.frombuffer(pcm, dtype="<i2")[:: MIC_RATE_HZ // LISTENING_RATE_HZ].tobytes()
 
 
-def _utterance(chance: random.Random, encode: Callable[[bytes], bytes]) -> Utterance:
+def _utterance(chance: random.Random, captured: Callable[[bytes], Captured]) -> Utterance:
     first = chance.randrange(PACKET_SAMPLES)
     end = first + round(chance.uniform(*_SPEECH_SECONDS) * MIC_RATE_HZ)
     packets = -(-end // PACKET_SAMPLES) + _SILENT_PACKETS
@@ -70,4 +73,4 @@ def _utterance(chance: random.Random, encode: Callable[[bytes], bytes]) -> Utter
     seconds = np.arange(end - first) / MIC_RATE_HZ
     pcm[first:end] += (np.sin(2 * np.pi * _TONE_HZ * seconds) * _LEVEL).astype("<i2")
     runs = pcm.reshape(packets, PACKET_SAMPLES)
-    return Utterance(tuple(encode(run.tobytes()) for run in runs), end)
+    return Utterance(tuple(captured(run.tobytes()) for run in runs), end)

@@ -21,7 +21,15 @@ from __future__ import annotations
 from parley_cli.client.event_log import EventLog
 from parley_cli.client.listener import Listener
 from parley_cli.client.loudspeaker import PREBUFFER_SECONDS, Loudspeaker
-from parley_cli.client.microphone import PACKET_BYTES, encoded, packet_of
+from parley_cli.client.microphone import (
+    PACKET_BYTES,
+    Captured,
+    Outgoing,
+    encoded,
+    every_packet,
+    packet_of,
+    without_silence,
+)
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
 from parley_cli.client.talker import Talker
 from parley_cli.client.websocket import WebSocket, converse, open_http, open_websocket
@@ -31,16 +39,20 @@ __all__ = [
     "PACKET_BYTES",
     "PACKET_SAMPLES",
     "PREBUFFER_SECONDS",
+    "Captured",
     "EventLog",
     "Listener",
     "Loudspeaker",
+    "Outgoing",
     "PacketDecoder",
     "PacketEncoder",
     "Talker",
     "WebSocket",
     "converse",
     "encoded",
+    "every_packet",
     "open_http",
     "open_websocket",
     "packet_of",
+    "without_silence",
 ]

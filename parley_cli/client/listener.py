@@ -83,7 +83,7 @@ class Listener:
         self._final_sent = True
         self._spoken_since = 0.0
         self.packets = 0
-        """Packets that the microphone has sent."""
+        """Packets that the microphone has captured: sent, held back or left out."""
 
     @property
     def loudspeaker(self) -> Loudspeaker:
@@ -156,11 +156,12 @@ class Listener:
         while True:
             due = self._spoken_since + (self.packets + 1) * PACKET_SECONDS
             await asyncio.sleep(max(0.0, due - self.now()))
-            packet = self._microphone(self.packets)
-            captured_us = round(self._spoken_since * 1e6) + self.packets * round(PACKET_SECONDS * 1e6)
-            if not await self._tell(AudioPacket(packet, self.packets, captured_us)):
-                return
+            outgoing = self._microphone(self.packets)
             self.packets += 1
+            for number, data, left_out in outgoing:
+                captured_us = round(self._spoken_since * 1e6) + number * round(PACKET_SECONDS * 1e6)
+                if not await self._tell(AudioPacket(data, number, captured_us, left_out=left_out)):
+                    return
 
     async def _report(self) -> None:
         """Tell the gateway what has been played: at the beginning, four times a second, and at the end of a reply."""

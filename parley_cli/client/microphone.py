@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parley.audio import SAMPLE_BYTES
 from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
+from parley_cli.client.silence import SilenceGate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    Microphone = Callable[[int], bytes]
-    """Gives packet number n, in the form that the session asked for; called when its time has come."""
+    Capture = Callable[[int], "Captured"]
+    """Gives packet number n, in the form that the session asked for."""
+    Microphone = Callable[[int], "Sequence[Outgoing]"]
+    """Gives what is to be sent when the time of packet number n has come: mostly that one."""
 
 PACKET_BYTES: Final = PACKET_SAMPLES * SAMPLE_BYTES
 """Length of a packet as s16le at 48 kHz."""
 
 
+class Captured(NamedTuple):
+    """A packet of a microphone."""
+
+    data: bytes
+    """Opus or PCM."""
+    level_db: float
+    """How loud it is: RMS in dB of full scale."""
+
+
+class Outgoing(NamedTuple):
+    """A packet that is to be sent."""
+
+    number: int
+    """Its number among all that were captured."""
+    data: bytes
+    """Opus or PCM."""
+    left_out: int = 0
+    """How many silent ones were left out before it."""
+
+
+def every_packet(capture: Capture) -> Microphone:
+    """A microphone that sends all that it hears."""
+    return lambda number: (Outgoing(number, capture(number).data),)
+
+
+def without_silence(capture: Capture) -> Microphone:
+    """A microphone for one session that holds silent packets back and leaves them out, as the page's does."""
+    gate: SilenceGate[tuple[int, bytes]] = SilenceGate()
+
+    def microphone(number: int) -> list[Outgoing]:
+        data, level = capture(number)
+        return [Outgoing(*packet, left_out) for packet, left_out in gate.take((number, data), level)]
+
+    return microphone
+
+
 def encoded(sound: Callable[[int], bytes]) -> Microphone:
     """A microphone for one session, whose packet n is what `sound` gives for it: 960 samples, s16le at 48 kHz."""
     encoder = PacketEncoder()
-    return lambda number: encoder.encode(sound(number))
+    return lambda number: (Outgoing(number, encoder.encode(sound(number))),)
 
 
 def packet_of(pcm: bytes, number: int) -> bytes:

@@ -11,6 +11,7 @@ import aiohttp
 from parley.errors import InvalidInput, ParleyError
 from parley_cli.doctor.findings import Finding, State
 from parley_cli.processes import page_url
+from parley_cli.shared_port import gateways_at
 from parley_cli.trust import trust
 from parley_cli.up.checks import running_at
 from parley_cli.up.discovery import discover, is_wanted
@@ -74,6 +75,7 @@ async def look_at_page(environment: Mapping[str, str]) -> list[Finding]:
                 status = page.status
             async with http.get(f"{url}/v1/page") as facts:
                 known = await facts.json()
+            gateways = len(await gateways_at(http, url))
     except (aiohttp.ClientError, TimeoutError, ValueError, ParleyError) as error:
         return [
             Finding("page", State.WRONG, f"{url} cannot be opened ({_why(error)})", "stop Parley and start it again")
@@ -84,7 +86,8 @@ async def look_at_page(environment: Mapping[str, str]) -> list[Finding]:
         return [
             Finding("page", State.WRONG, f"the page has no voices: {problem}", "look at what the TTS server prints")
         ]
-    return [Finding("page", State.FINE, f"{url} opens, with {len(known.get('voices', ()))} voices")]
+    sharing = f"; {gateways} gateways share its port" if gateways > 1 else ""
+    return [Finding("page", State.FINE, f"{url} opens, with {len(known.get('voices', ()))} voices{sharing}")]
 
 
 async def look_at_proxy(environment: Mapping[str, str]) -> list[Finding]:

@@ -80,9 +80,9 @@ class Counting(LevelVad):
         super().__init__()
         self._looks = looks
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
-        self._looks.windows += 1
-        return await super().probability(window)
+    async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
+        self._looks.windows += len(windows)
+        return await super().probabilities(windows)
 
 
 async def test_what_is_left_out_is_not_listened_to(worker: Worker) -> None:

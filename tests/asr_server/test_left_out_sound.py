@@ -34,9 +34,9 @@ class Counting(LevelVad):
         super().__init__()
         self.windows = 0
 
-    async def probability(self, window: NDArray[np.float32]) -> float:
-        self.windows += 1
-        return await super().probability(window)
+    async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
+        self.windows += len(windows)
+        return await super().probabilities(windows)
 
 
 class Listening(ScriptedEngine):

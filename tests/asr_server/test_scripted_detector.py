@@ -25,7 +25,7 @@ async def test_a_tone_is_voice_to_either(detector: str) -> None:
     engine = open_engine(read(AsrConfig, {"PARLEY_ASR_ENGINE": "scripted", "PARLEY_SCRIPTED_ASR_VAD": detector}))
     engine.load()
     vad = engine.vad()
-    assert [await vad.probability(window) for window in (QUIET, LOUD, QUIET)] == [0.0, 1.0, 0.0]
+    assert await vad.probabilities(np.stack([QUIET, LOUD, QUIET])) == [0.0, 1.0, 0.0]
     assert isinstance(vad, ComputingVad) is (detector == "silero")
 
 
@@ -37,12 +37,19 @@ async def test_silero_computes_every_window() -> None:
 
         heard_windows = 0
 
-        async def probability(self, window: NDArray[np.float32]) -> float:
-            self.heard_windows += 1
-            return await super().probability(window)
+        async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
+            self.heard_windows += len(windows)
+            return await super().probabilities(windows)
+
+        def take_back(self) -> None:
+            self.heard_windows -= len(self.input)
+            super().take_back()
 
     watched = Watched(silero)
     vad = ComputingVad(watched)
-    assert [await vad.probability(window) for window in (LOUD, QUIET, LOUD)] == [1.0, 0.0, 1.0]
+    assert await vad.probabilities(np.stack([LOUD, QUIET, LOUD])) == [1.0, 0.0, 1.0]
     assert watched.heard_windows == 3
     assert watched.h.any()
+    vad.take_back()
+    assert watched.heard_windows == 0
+    assert not watched.h.any()

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,6 +152,20 @@ async def test_an_engine_that_needs_four_seconds_keeps_nobody_waiting_for_a_sign
     assert names(events).count("EndOfTurn") == 2
 
 
+async def test_a_turn_whose_pause_ends_it_at_once_keeps_nobody_waiting_either() -> None:
+    sound = [*chunks((LOUD, 0.32)), *chunks((QUIET, 1.2), first_sample=5_120)]
+    engine = Slow("turn on the lamp")
+    async with streaming(engine) as (_, sending, stream):
+        sending.send(asr.Config(partials=False, endpointing=asr.Endpointing(default_silence_ms=60)), *sound)
+        events = await until_received(stream, samples(sound))
+        assert "EndOfTurn" not in names(events)
+        sending.close()
+        engine.let.set()
+        events += [event async for event in stream]
+    [end] = [event for event in events if isinstance(event, asr.EndOfTurn)]
+    assert end.timings.endpoint_ms < 100, "before the pause had been looked at"
+
+
 async def test_what_waits_for_an_engine_that_works_is_not_accounted_for_and_comes_to_it_whole() -> None:
     chance = np.random.default_rng(0)
     voice = (chance.normal(size=2 * RATE_HZ) * 3_000).astype("<i2").tobytes()
@@ -244,7 +258,9 @@ def at_once(step: Coroutine[object, object, None]) -> bool:
     return False
 
 
-async def test_sound_in_silence_and_a_turn_that_ends_on_known_words_take_no_turn_of_the_loop(worker: Worker) -> None:
+async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes_no_turn_of_the_loop(
+    worker: Worker,
+) -> None:
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
     events: list[asr.Event] = []
     partial = asyncio.Event()
@@ -259,14 +275,17 @@ async def test_sound_in_silence_and_a_turn_that_ends_on_known_words_take_no_turn
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
         running = tasks.create_task(stream.run())
-        quiet, voice, pause, end = (
-            chunks((QUIET, 0.4)),
-            chunks((LOUD, 0.4), first_sample=6_400),
-            chunks((QUIET, 0.2), first_sample=12_800),
-            chunks((QUIET, 0.8), first_sample=16_000),
-        )
+        # The first half of a second may be ahead of time.
+        lengths = ((QUIET, 0.08), (LOUD, 0.28), (LOUD, 0.12), (QUIET, 0.2), (QUIET, 0.8))
+        sent = iter(chunks(*lengths))
+        quiet, voice, speech, pause, end = (list(islice(sent, round(seconds / 0.04))) for _, seconds in lengths)
         assert [at_once(stream.take(request)) for request in quiet] == [True] * len(quiet)
-        for request in (*voice, *pause):
+        for request in voice:
+            await stream.take(request)
+        while "SpeechStarted" not in names(events):
+            await asyncio.sleep(0)
+        assert [at_once(stream.take(request)) for request in speech] == [True] * len(speech)
+        for request in pause:
             await stream.take(request)
         await partial.wait()
         # What has waited for these words is gone through: that takes turns of the loop, and nothing else.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.guard import before, changes, judge, problems
+from benchmarks.compare import Held, Side
+from benchmarks.guard import NoneBefore, before, changes, judge, problems, side_by_side
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,14 @@ def test_a_clone_without_a_commit_before_is_told_apart(clone: Path, tmp_path: Pa
     git(clone, "clone", "--quiet", "--depth", "1", f"file://{clone}", str(shallow))
     assert before(shallow, "HEAD") is not None
     assert before(shallow, "HEAD~1") is None
+
+
+async def test_a_commit_before_that_does_not_start_is_told_apart(clone: Path) -> None:
+    program = clone / "parley_cli" / "__main__.py"
+    program.parent.mkdir()
+    program.write_text("raise SystemExit(0)\n")
+    with pytest.raises(NoneBefore):
+        await side_by_side(Side("before", clone, {}), Side("this", clone, {}), Held(1, 1.0))
 
 
 def test_only_what_runs_is_measured(clone: Path) -> None:

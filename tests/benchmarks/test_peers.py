@@ -11,7 +11,7 @@ import pytest
 from asr_server.config import AsrConfig
 from benchmarks.peers import environment, scenario
 from benchmarks.peers.goals import Found, table
-from benchmarks.peers.limit import STEPS, Outcome, largest, outcome
+from benchmarks.peers.limit import STEPS, Outcome, in_two_tries, largest, outcome
 from benchmarks.peers.sides import FLOOR, PARLEY, PARLEY_PCM, PIPECAT, Cores, Load, Side, figures
 from llm_server.config import LlmConfig
 from llm_server.engines.pieces import pieces
@@ -81,7 +81,30 @@ async def test_the_largest_number_that_keeps_the_line_is_found_in_few_runs(limit
 
     found = await largest(run, guess)
     assert found == (max((step for step in STEPS if step <= limit), default=0), False)
-    assert len(tried) == len(set(tried)) <= 10
+    # A number that misses the line is tried once more.
+    assert all(tried.count(sessions) == 1 + (sessions > limit) for sessions in tried)
+    assert len(set(tried)) <= 10
+
+
+@pytest.mark.parametrize(
+    ("tries", "expected"),
+    [
+        ([Outcome.KEPT], Outcome.KEPT),
+        ([Outcome.MISSED, Outcome.KEPT], Outcome.KEPT),
+        ([Outcome.UNKNOWN, Outcome.KEPT], Outcome.KEPT),
+        ([Outcome.MISSED, Outcome.MISSED], Outcome.MISSED),
+        ([Outcome.UNKNOWN, Outcome.MISSED], Outcome.MISSED),
+        ([Outcome.MISSED, Outcome.UNKNOWN], Outcome.MISSED),
+        ([Outcome.UNKNOWN, Outcome.UNKNOWN], Outcome.UNKNOWN),
+    ],
+)
+async def test_one_of_two_tries_is_enough_on_a_machine_that_others_use(tries: list[Outcome], expected: Outcome) -> None:
+    left = list(tries)
+
+    async def run(_sessions: int) -> Outcome:
+        return left.pop(0)
+
+    assert (await in_two_tries(run, 60), left) == (expected, [])
 
 
 async def test_a_limit_that_may_be_the_benchs_own_says_so() -> None:
@@ -103,6 +126,7 @@ FIGURES: dict[str, Any] = {
     "idle_kb": None,
     "talking_kb": 200.0,
     "ready_per_second": 1_000.0,
+    "left_out_percent": None,
     "client_late_p99_ms": 1.0,
 }
 
@@ -157,7 +181,7 @@ def test_a_side_that_collapsed_has_no_figures_and_spoils_no_other() -> None:
 
 def test_limits_are_told_with_the_benchs_own() -> None:
     found = Found(limits={(PARLEY.name, 0.0): (100, True), (PIPECAT.name, 0.0): (20, False)})
-    assert line(found, "0% silent: p99 of 100 ms at most, and no late packet, up to 100").endswith("keep time")
+    assert line(found, "no late packet, in one of two tries, up to 100").endswith("keep time")
     assert line(found, "most sessions that keep the line, all talking").endswith("100 100 or more met")
     assert line(found, "all talking, times Pipecat's").endswith("5")
 
@@ -166,7 +190,7 @@ def test_limits_are_told_with_the_benchs_own() -> None:
 async def test_others_are_measured_by_the_same_client(side: Side) -> None:
     if side is PIPECAT and not environment.is_installed():
         pytest.skip("`make bench-peers` installs Pipecat")
-    found = await figures(side, Load(2, 1.0, silent=0.5), Cores("", ""))
+    found = await figures(side, Load(2, 1.0, 1.0, silent=0.5), Cores("", ""))
     assert found["measured"] == found["turns"] >= 1
     assert found["silence_p50_ms"] >= 280
     assert (found["errors"], found["usage_missing"]) == (0, "")

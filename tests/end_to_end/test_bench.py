@@ -109,8 +109,29 @@ async def test_sessions_that_are_silent_take_no_turns_and_pcm_is_as_good_as_opus
     # One of the four speaks, and a turn takes more than a second.
     assert 1 <= result.turns <= 3
     [(name, used)] = result.processes.items()
+    assert result.left_out_percent is None
     assert (name, used["lag_p99_ms"]) == (f"process {os.getpid()}", None)
     assert f"process {os.getpid()}" in table(result)
+
+
+@pytest.mark.parametrize("every_packet", [False, True])
+async def test_people_who_say_nothing_cost_what_they_do_with_the_page(every_packet: bool) -> None:  # noqa: FBT001 - a case
+    async with house(slow_writer()) as parley:
+        # The page leaves silence out after three seconds of it.
+        result = await measure(Plan(parley.url, 4, 4.0, silent=0.75, every_packet=every_packet))
+    assert (result.turns, result.unmeasured, result.errors) == (result.measured, {}, 0)
+    assert every_packet is (result.left_out_percent is None)
+    assert every_packet or result.left_out_percent
+    assert ("silent packets left out" in table(result)) is not every_packet
+
+
+async def test_where_sessions_begin_one_after_the_other_only_what_comes_then_is_told() -> None:
+    async with house(slow_writer()) as parley:
+        result = await measure(Plan(parley.url, 4, 2.0, ramp_seconds=2.5, processes=2))
+    assert (result.unmeasured, result.errors) == ({}, 0)
+    # Each has a turn that ends after the ramp, and the last of them is heard out.
+    assert result.measured == result.turns >= 4
+    assert result.seconds >= 2.0
 
 
 async def test_when_nothing_could_be_measured_it_says_why_and_the_status_is_not_zero(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from parley_cli.bench.usage import pages
+from parley_cli.shared_port import gateways_at
 from tests.end_to_end.gateway_alone import GatewayProcess, gateway_process
 from tests.end_to_end.whole import free_ports
 from tests.programs import eventually
@@ -93,6 +95,19 @@ async def test_two_gateways_take_forty_sessions_evenly_whoever_accepts_them(shor
         assert first + second == SESSIONS
         # A tenth; where none of the two hangs for a second there is no difference at all.
         assert abs(first - second) <= SESSIONS // 10
+        assert await gateways_at(parley.http, parley.url) == tuple(sorted(parley.own_ports))
+        told = await pages(parley.http, parley.url)
+        assert [told[f"edge_gateway {number}"] for number in (1, 2)] == [
+            f"http://127.0.0.1:{port}/metrics" for port in sorted(parley.own_ports)
+        ]
+        assert "edge_gateway" not in told
+
+        async def all_are_counted() -> bool | None:
+            async with parley.http.get(f"{parley.url}/stats") as response:
+                counts = [row["active"] for row in (await response.json())["gateways"]]
+            return True if sorted(counts) == sorted([first, second]) else None
+
+        await eventually(all_are_counted, "the sessions of both, at either")
         for socket in sockets:
             await socket.close()
 

@@ -11,6 +11,7 @@ import aiohttp
 from parley._binding import find_problem
 from parley.conversation import SessionConfig, SessionReady, TurnReport, UserText
 from parley_cli.client import WebSocket
+from parley_cli.doctor.network import look_at_page
 from tests.edge_gateway.rig import Listener
 from tests.end_to_end.started import started
 from tests.end_to_end.whole import free_ports
@@ -36,6 +37,8 @@ async def test_several_of_each_serve_and_a_gateway_that_was_killed_is_named_and_
         async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{own}/stats") as response:
             names = [server["name"] for server in (await response.json())["servers"]]
             assert [names.count(name) for name in ("asr", "llm", "tts")] == [2, 1, 2]
+        [finding] = await look_at_page(up.environment)
+        assert "2 gateways share its port" in finding.what
         os.kill(up.children("edge_gateway")[0], signal.SIGKILL)
         await up.told("edge_gateway", "was killed", "SIGKILL")
         for _ in range(4):

@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.figures import Result, budgets, table
 from parley_cli.bench.ledger import Ledger, Reason, Tally, joined
 from parley_cli.bench.pids import usage_of
-from parley_cli.bench.usage import Usage, shares
+from parley_cli.bench.run import Plan, parts
+from parley_cli.bench.usage import Usage, shares, usage
 from parley_cli.bench.utterances import make_utterances, silence
+from parley_cli.client import open_http
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder
 from parley_cli.percentiles import percentile
 
@@ -28,14 +31,19 @@ REPORT = TurnReport(1, "what time is it", "It is late.", "It is late.", None, ()
 ERROR = ErrorEvent(ErrorCode.UNAVAILABLE, "the asr server is away", "", "asr", True, 0, False, 1)  # noqa: FBT003 - a message
 
 
+def send(ledger: Ledger, packets: range) -> None:
+    """Packets that are sent as they are captured, number n at n seconds."""
+    for number in packets:
+        ledger.captured()
+        ledger.sent(number, number)
+
+
 def spoken(tally: Tally) -> Ledger:
     """A session in which packet n was sent at n seconds: ten of silence, then a turn whose tone ends in packet 20."""
     ledger = Ledger(tally)
-    for number in range(10):
-        ledger.sent(number)
+    send(ledger, range(10))
     ledger.begin(end_sample=10 * PACKET_SAMPLES + 480)
-    for number in range(10, 40):
-        ledger.sent(number)
+    send(ledger, range(10, 40))
     return ledger
 
 
@@ -91,14 +99,26 @@ def test_a_late_report_of_the_turn_before_leaves_the_next_one_to_be_measured() -
     ledger = spoken(tally)
     ledger.give_up(Reason.TIMED_OUT)
     ledger.begin(end_sample=5 * PACKET_SAMPLES)
-    for number in range(40, 70):
-        ledger.sent(number)
+    send(ledger, range(40, 70))
     ledger.arrived(8, 66)
     ledger.reported(replace(REPORT, decided_sample=30 * 320))
     ledger.reported(replace(REPORT, reply=8, decided_sample=66 * 320))
     assert tally.unmeasured == {Reason.TIMED_OUT: 1, Reason.UNMATCHED: 1}
     assert tally.delays_ms == [1_000]
     assert tally.turns == 3
+
+
+def test_a_packet_that_was_held_back_or_left_out_is_known_when_the_next_one_says_so() -> None:
+    tally = Tally()
+    ledger = spoken(tally)
+    for _ in range(10):
+        ledger.captured()
+    assert (ledger.packets, ledger.sent_at(39), ledger.sent_at(40)) == (50, 39, None)
+    ledger.sent(45, 50.5)
+    assert [ledger.sent_at(number) for number in (40, 45, 46)] == [50.5, 50.5, None]
+    ledger.arrived(7, 51.0)
+    ledger.reported(replace(REPORT, decided_sample=44 * 320))
+    assert tally.delays_ms == [500]
 
 
 def test_a_turn_lasts_from_the_end_of_speech_to_the_reply() -> None:
@@ -127,8 +147,7 @@ def test_a_reply_that_is_spoken_into_is_measured_and_so_is_what_is_said_into_it(
     ledger = spoken(tally)
     ledger.arrived(7, 31)
     ledger.begin(end_sample=10 * PACKET_SAMPLES)
-    for number in range(40, 70):
-        ledger.sent(number)
+    send(ledger, range(40, 70))
     ledger.reported(replace(REPORT, outcome=Outcome.INTERRUPTED, decided_sample=30 * 320))
     assert ledger.open
     ledger.arrived(8, 66)
@@ -140,12 +159,10 @@ def test_a_reply_that_is_spoken_into_is_measured_and_so_is_what_is_said_into_it(
 def interrupted(tally: Tally) -> BargeIn:
     """A session in which packet n was sent at n seconds, and reply 7 is spoken into from packet 17 on."""
     ledger = Ledger(tally)
-    for number in range(17):
-        ledger.sent(number)
+    send(ledger, range(17))
     barge_in = BargeIn(ledger, tally)
     barge_in.begin(7)
-    for number in range(17, 30):
-        ledger.sent(number)
+    send(ledger, range(17, 30))
     return barge_in
 
 
@@ -187,6 +204,18 @@ def test_what_several_processes_saw_is_told_as_one() -> None:
     assert (whole.sent, whole.received) == (8, 9)
 
 
+def test_what_was_seen_before_all_had_begun_is_forgotten_and_turns_that_end_later_count() -> None:
+    tally = Tally(late_ms=[30.0], sent=8)
+    ledger = spoken(tally)
+    tally.errors["away"] += 1
+    tally.forget()
+    # A session that broke off then is missing from all that comes.
+    assert tally == Tally(errors=Counter({"away": 1}))
+    ledger.arrived(7, 45.25)
+    ledger.reported(replace(REPORT, decided_sample=30 * 320))
+    assert (tally.delays_ms, tally.turns) == ([16_250], 1)
+
+
 def test_what_a_process_used_is_that_between_two_looks() -> None:
     before = Usage(10.0, 1e6, 1_000.0, 500.0, {0.001: 100.0, 0.01: 100.0, math.inf: 100.0})
     after = Usage(11.0, 3e6, 1_800.0, 900.0, {0.001: 150.0, 0.01: 199.0, math.inf: 200.0})
@@ -201,10 +230,10 @@ def test_speech_that_is_taken_for_noise_is_counted_once_it_is_over() -> None:
     ledger = Ledger(tally)
     ledger.begin(end_sample=3 * PACKET_SAMPLES)
     for number in range(3):
-        ledger.sent(number)
+        send(ledger, range(number, number + 1))
         ledger.discarded()
     assert ledger.open
-    ledger.sent(3)
+    send(ledger, range(3, 4))
     ledger.discarded()
     ledger.discarded()
     assert tally.unmeasured == {Reason.DISCARDED: 1}
@@ -216,7 +245,7 @@ def test_utterances_begin_and_end_anywhere_in_a_packet_and_say_where() -> None:
     assert len({len(utterance.packets) for utterance in utterances}) > 6
     for utterance in utterances:
         decoder = PacketDecoder(MIC_RATE_HZ)
-        pcm = np.frombuffer(b"".join(decoder.decode(packet) for packet in utterance.packets), dtype="<i2")
+        pcm = np.frombuffer(b"".join(decoder.decode(packet.data) for packet in utterance.packets), dtype="<i2")
         loud = np.flatnonzero(np.abs(pcm) > 6_000)
         # Decoders of FFmpeg take off the codec's delay of 312 samples; a period of the tone has 240.
         assert loud[0] < PACKET_SAMPLES + 480
@@ -227,14 +256,41 @@ def test_utterances_begin_and_end_anywhere_in_a_packet_and_say_where() -> None:
 def test_pcm_is_the_same_tone_at_the_rate_that_servers_listen_at() -> None:
     [opus], [pcm] = (make_utterances(1, random.Random(7), pcm=pcm) for pcm in (False, True))  # noqa: S311 - the same one
     assert (pcm.end_sample, len(pcm.packets)) == (opus.end_sample, len(opus.packets))
-    assert {len(packet) for packet in pcm.packets} == {640}
-    sound = np.frombuffer(b"".join(pcm.packets), dtype="<i2")
+    assert {len(packet.data) for packet in pcm.packets} == {640}
+    sound = np.frombuffer(b"".join(packet.data for packet in pcm.packets), dtype="<i2")
     loud = np.flatnonzero(np.abs(sound) > 6_000)
     assert abs(loud[-1] - pcm.end_sample / 3) < 80
     # A quiet room, and no zeros, of which much costs nothing.
     for packet in (silence(pcm=True), pcm.packets[-1]):
-        room = np.frombuffer(packet, dtype="<i2")
+        room = np.frombuffer(packet.data, dtype="<i2")
         assert 5 < np.std(room) < 20
+
+
+def test_sessions_are_dealt_out_to_no_more_processes_than_there_are_cores_for_them() -> None:
+    plan = Plan("http://localhost:8080/", 101, 5.0, silent=0.5, cores=(1, 2), ramp_seconds=4.0)
+    first, second = parts(plan)
+    assert (first.sessions, second.sessions, first.silent + second.silent) == (51, 50, 50)
+    assert (first.core, second.core) == (1, 2)
+    assert (first.url, first.ramp_seconds, first.seed) == ("http://localhost:8080", 4.0, None)
+    assert len(parts(replace(plan, processes=5))) == 5
+    assert len(parts(replace(plan, sessions=2))) == 1
+
+
+def test_processes_of_one_seed_say_the_same_in_each_run_and_each_something_else() -> None:
+    plan = Plan("", 8, 5.0, processes=3, seed=7)
+    assert [part.seed for part in parts(plan)] == [7, 8, 9]
+    assert parts(plan) == parts(plan)
+
+
+@pytest.mark.parametrize(
+    ("options", "leaves_out"), [({}, True), ({"every_packet": True}, False), ({"pcm": True}, False)]
+)
+def test_silence_is_left_out_of_opus_unless_every_packet_is_wanted(
+    options: dict[str, bool],
+    leaves_out: bool,  # noqa: FBT001 - a table
+) -> None:
+    [part] = parts(replace(Plan("", 1, 5.0), **options))  # type: ignore[arg-type]  # a table
+    assert part.leaves_out is leaves_out
 
 
 tells_of_processes = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
@@ -256,6 +312,15 @@ async def test_a_process_that_has_ended_is_not_measured() -> None:
     ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
     await ended.wait()
     assert await usage_of((os.getpid(), ended.pid)) == f"/proc/{ended.pid}/stat"
+
+
+async def test_a_gateway_that_tells_of_itself_nowhere_is_named_and_not_taken_for_the_whole() -> None:
+    async with open_http() as http:
+        missing = await usage(http, {"edge_gateway 2": ""})
+    assert isinstance(missing, str)
+    assert "edge_gateway 2, which has no PARLEY_GATEWAY_METRICS_PORT, does not tell" in table(
+        replace(RESULT, usage_missing=missing)
+    )
 
 
 RESULT = Result(
@@ -287,6 +352,7 @@ RESULT = Result(
     cpu_per_session_minute=0.6,
     up_per_session_second=53.6,
     down_per_session_second=32.2,
+    left_out_percent=None,
     idle_kb=None,
     talking_kb=299,
     processes={},

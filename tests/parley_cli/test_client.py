@@ -39,6 +39,7 @@ from parley_cli.client import (
     PACKET_SAMPLES,
     EventLog,
     Listener,
+    Outgoing,
     PacketEncoder,
     converse,
     encoded,
@@ -130,17 +131,32 @@ async def test_packets_that_are_late_are_sent_at_once() -> None:
     asked: list[float] = []
     async with over_websocket(gateway) as conversation:
 
-        def hangs_once(number: int) -> bytes:
+        def hangs_once(number: int) -> tuple[Outgoing]:
             asked.append(conversation.now())
             while not number and conversation.now() < asked[0] + 15 * PACKET_SECONDS:
                 pass
-            return b"x"
+            return (Outgoing(number, b"x"),)
 
         await Listener(conversation, hangs_once, EventLog()).during(
             lambda: gateway.until(lambda _: len(gateway.of(AudioPacket)) >= 15)
         )
     # Fourteen packets would take as many times 20 ms, if each waited for its turn.
     assert asked[14] - asked[1] < 10 * PACKET_SECONDS
+
+
+@TRANSPORTS
+async def test_what_a_microphone_leaves_out_is_told_with_the_next_packet(transport: Transport) -> None:
+    gateway = Told()
+
+    def sends_every_third(number: int) -> tuple[Outgoing, ...]:
+        return () if number % 3 < 2 else (Outgoing(number, b"x", 2),)
+
+    async with transport(gateway) as conversation:
+        listener = Listener(conversation, sends_every_third, EventLog())
+        await listener.during(lambda: gateway.until(lambda _: len(gateway.of(AudioPacket)) > 2))
+    packets = gateway.of(AudioPacket)[:3]
+    assert [(packet.sequence, packet.left_out) for packet in packets] == [(2, 2), (5, 2), (8, 2)]
+    assert {later.captured_unix_us - earlier.captured_unix_us for earlier, later in pairwise(packets)} == {60_000}
 
 
 @TRANSPORTS
@@ -208,7 +224,9 @@ async def test_packets_of_pcm_are_sent_and_played_as_the_session_says() -> None:
 
     async with over_websocket(gateway) as conversation:
         config = SessionConfig(reports_playback=True, input=pcm, output=pcm)
-        listener = Listener(conversation, lambda number: bytes([number % 256]) * 640, EventLog(), config)
+        listener = Listener(
+            conversation, lambda number: (Outgoing(number, bytes([number % 256]) * 640),), EventLog(), config
+        )
         await listener.during(scene)
         assert listener.loudspeaker.recording.count(b"\1\0") == 3200
     assert [packet.data[0] for packet in gateway.of(AudioPacket)[:3]] == [0, 1, 2]

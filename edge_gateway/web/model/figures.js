@@ -57,6 +57,7 @@ import { GROUPS } from "./waterfall.js";
  * @property {number} started_unix_ms
  * @property {number} now_unix_ms
  * @property {{active: number, max: number}} sessions
+ * @property {{port: number, active: number, max: number}[]} gateways all on its port, where it shares one
  * @property {Server[]} servers
  * @property {LoggedTurn[]} turns newest first
  * @property {Record<string, Percentiles>} percentiles
@@ -77,6 +78,11 @@ export function health({ state, reason, problem, health }) {
   if (state === "starting") return { word: text("stats.state.starting"), tone: "waiting", told: text("stats.startingHint") };
   if (state !== "serving") return { word: text("stats.state.unknown"), tone: "waiting", told: reason };
   return problem ? { word: text("stats.state.troubled"), tone: "wrong", told: problem } : { word: text("stats.state.serving"), tone: "well", told: "" };
+}
+
+/** How many sessions there may be, and of how many gateways on its port this is one. @param {Figures} figures */
+export function most({ sessions, gateways }) {
+  return text(gateways.length > 1 ? "stats.sessionsOfOne" : "stats.sessionsOf", { most: sessions.max, count: gateways.length });
 }
 
 /** What a server measures of itself, in an order; unknown: "–". One that tells nothing has none. @param {Server} server @returns {{key: string, label: string, value: string, more: string}[]} */

@@ -1,6 +1,6 @@
 /** The page of figures: what is at a glance, the servers, the stages; turns are turn-list.js's. */
 
-import { endings, health, measures, stages } from "../model/figures.js";
+import { endings, health, measures, most, stages } from "../model/figures.js";
 import { ago, milliseconds, number, text } from "../model/text.js";
 import { draw, make, part } from "./dom.js";
 import { TurnListView } from "./turn-list.js";
@@ -58,10 +58,11 @@ export class StatusView {
   }
 
   /** @param {Figures} figures */
-  glance({ sessions, percentiles, turns }) {
+  glance(figures) {
+    const { sessions, percentiles, turns } = figures;
     const spoken = percentiles["mic_to_speaker_ms"];
     say("sessions", number(sessions.active));
-    say("sessions-of", text("stats.sessionsOf", { most: sessions.max }));
+    say("sessions-of", most(figures));
     say("p50", spoken ? text("timing.ms", { ms: Math.round(spoken.p50) }) : "–");
     say("p95", spoken ? text("timing.ms", { ms: Math.round(spoken.p95) }) : "–");
     say("p99", spoken ? text("stats.p99", { ms: Math.round(spoken.p99) }) : "");

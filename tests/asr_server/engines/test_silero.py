@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 STREAMS = 4
+# How many windows of each come at once.
+RUNS = ((3, 2), (1,), (2, 4), (5, 1, 2))
 WINDOWS = 60
 
 
@@ -55,8 +57,13 @@ def by_the_wheels_network(windows: Windows) -> list[float]:
     return said
 
 
+async def probability(vad: SileroVad, window: NDArray[np.float32]) -> float:
+    [said] = await vad.probabilities(window[np.newaxis])
+    return said
+
+
 async def go_through(vad: SileroVad, windows: Windows) -> list[float]:
-    return [await vad.probability(window) for window in windows]
+    return [await probability(vad, window) for window in windows]
 
 
 async def go_through_together(silero: Silero, sounds: Sequence[Windows]) -> list[list[float]]:
@@ -69,7 +76,7 @@ async def go_through_together(silero: Silero, sounds: Sequence[Windows]) -> list
 async def go_through_in_step(vad: SileroVad, windows: Windows) -> list[float]:
     said = []
     for window in windows:
-        said.append(await vad.probability(window))
+        said.append(await probability(vad, window))
         # As a stream does that reads its next message.
         await asyncio.sleep(0)
     return said
@@ -112,6 +119,49 @@ async def test_streams_among_others_are_heard_each_as_by_itself(silero: Silero, 
         assert said == pytest.approx(by_the_wheels_network(windows), abs=1e-5)
 
 
+@pytest.mark.parametrize("at_once", [2, 3, 8, WINDOWS])
+async def test_windows_of_a_stream_in_a_row_are_heard_as_one_by_one(
+    counted: Silero, counting: Counting, sounds: list[Windows], at_once: int
+) -> None:
+    vad, said = counted.stream(), list[float]()
+    for first in range(0, WINDOWS, at_once):
+        said += await vad.probabilities(np.stack(sounds[0][first : first + at_once]))
+    assert said == pytest.approx(by_the_wheels_network(sounds[0]), abs=1e-5)
+    assert len(counting.sizes) == -(-WINDOWS // at_once)
+
+
+async def test_streams_with_runs_of_any_length_are_heard_each_as_by_itself(
+    counted: Silero, counting: Counting, sounds: list[Windows]
+) -> None:
+    await go_through_together(counted, sounds)
+    counting.sizes.clear()
+
+    async def in_runs(windows: Windows, lengths: Sequence[int]) -> list[float]:
+        vad, said, left = counted.stream(), list[float](), list(windows)
+        for length in cycle(lengths):
+            if not left:
+                return said
+            said += await vad.probabilities(np.stack(left[:length]))
+            del left[:length]
+            await asyncio.sleep(0)
+        raise AssertionError
+
+    async with asyncio.TaskGroup() as tasks:
+        runs = [tasks.create_task(in_runs(*each)) for each in zip(sounds, RUNS, strict=True)]
+    for run, windows in zip(runs, sounds, strict=True):
+        assert run.result() == pytest.approx(by_the_wheels_network(windows), abs=1e-5)
+    assert counting.sizes[:2] == [3 + 1 + 2 + 5, 2 + 1 + 4 + 1]
+
+
+async def test_windows_that_are_taken_back_were_never_heard(silero: Silero, sounds: list[Windows]) -> None:
+    vad = silero.stream()
+    await vad.probabilities(np.stack(sounds[0][:20]))
+    await vad.probabilities(np.stack(sounds[1][:20]))
+    vad.take_back()
+    said = await vad.probabilities(np.stack(sounds[0][20:]))
+    assert said == pytest.approx(by_the_wheels_network(sounds[0])[20:], abs=1e-5)
+
+
 async def test_windows_that_keep_coming_together_go_through_the_network_at_once(
     counted: Silero, counting: Counting, sounds: list[Windows]
 ) -> None:
@@ -125,7 +175,7 @@ async def test_a_stream_by_itself_never_waits_a_turn_of_the_loop(
 ) -> None:
     vad = counted.stream()
     for window in sounds[0]:
-        step = vad.probability(window)
+        step = probability(vad, window)
         with pytest.raises(StopIteration):
             step.send(None)
         await asyncio.sleep(0)
@@ -137,7 +187,7 @@ async def test_a_stream_that_is_left_alone_waits_no_more(
 ) -> None:
     await go_through_together(counted, sounds)
     await go_through_in_step(counted.stream(), sounds[0][:30])
-    step = counted.stream().probability(sounds[0][0])
+    step = probability(counted.stream(), sounds[0][0])
     with pytest.raises(StopIteration):
         step.send(None)
     assert counting.sizes[-1] == 1

@@ -5,18 +5,28 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_server.front_end.gain import MOST_DB, AutomaticGain, amplified
+from asr_server.front_end.gain import MOST_DB, AutomaticGain, amplified, for_detector, levels_db
 from tests.asr_server.sounds import hum, noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WINDOW = 512
 WINDOWS_A_SECOND = 16_000 / WINDOW
 ROOM_DB = -95.0
+
+
+def heard_with(gain: AutomaticGain, window: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The next window, as the voice detector hears it."""
+    [level_db] = levels_db(window[np.newaxis])
+    return for_detector(window[np.newaxis], [gain.move(level_db)]).reshape(-1)
 
 
 @dataclass
@@ -45,7 +55,7 @@ class Ear:
         given_db = math.nan
         for number, window in enumerate(windows):
             sound = window.astype(np.float32)
-            heard = self.gain.for_detector(sound)
+            heard = heard_with(self.gain, sound)
             given_db = 20 * math.log10(abs(float(heard[-1] / sound[-1])))
             self.gain.learn(
                 0.95 if voiced else 0.05,
@@ -163,8 +173,28 @@ def test_zeros_say_nothing_of_how_noisy_the_room_is(*, heard: bool) -> None:
     assert before == pytest.approx(15, abs=1)
     for _ in _windows(5):
         if heard:
-            ear.gain.for_detector(np.zeros(WINDOW, dtype=np.float32))
+            heard_with(ear.gain, np.zeros(WINDOW, dtype=np.float32))
         else:
             ear.gain.pass_silence()
         ear.gain.learn(0.0, in_turn=False, is_speech=False, assistant_speaks=False)
     assert ear.quiet(0.032, -65.0) == pytest.approx(before, abs=1)
+
+
+def test_gains_for_windows_to_come_are_those_that_they_get_while_the_detector_says_the_same() -> None:
+    ear = Ear()
+    ear.quiet(1.0, -80.0)
+    levels = [-81.0, -79.0, -80.0, -60.0, -30.0, -80.0]
+    ahead = ear.gain.ahead(levels)
+    for level_db, gains in zip(levels, ahead, strict=True):
+        assert ear.gain.move(level_db) == gains
+        ear.gain.learn(0.05, in_turn=False, is_speech=False, assistant_speaks=False)
+    assert len({end for _, end in ahead}) > 3
+
+
+def test_a_window_without_a_gain_is_the_very_same_sound_beside_one_that_has_one() -> None:
+    windows = np.random.default_rng(0).uniform(-1, 1, (3, WINDOW)).astype(np.float32)
+    heard = for_detector(windows, [(0.0, 0.0), (0.0, 6.0), (6.0, 6.0)])
+    assert np.array_equal(heard[0], windows[0])
+    alone = for_detector(windows[2:], [(6.0, 6.0)])
+    assert np.array_equal(heard[2], alone[0])
+    assert np.abs(heard[1:]).max() <= 1

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_gateway.sharing.board import Board, Row, next_of
+from edge_gateway.sharing.board import Board, Row, gateways_on, next_of
 from parley.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -95,3 +95,5 @@ def test_a_gateway_tells_the_others_all_of_itself(tmp_path: Path) -> None:
     with closing(Board(tmp_path / "board", ME)) as mine, closing(Board(tmp_path / "board", OTHER)) as theirs:
         mine.tell(told)
         assert theirs.gateways(NOW) == [told]
+        assert gateways_on(tmp_path / "board", NOW) == [told]
+        assert mine.choose(NOW) == ME

@@ -55,7 +55,7 @@ async def test_before_anybody_speaks_there_are_servers_and_no_turns() -> None:
     async with house() as parley:
         found = await stats(parley)
     assert found["sessions"] == {"active": 0, "max": 10}
-    assert (found["turns"], found["percentiles"]) == ([], {})
+    assert (found["turns"], found["percentiles"], found["gateways"]) == ([], {}, [])
     assert [(each["name"], each["state"], each["engine"], each["reason"]) for each in found["servers"]] == [
         (name, "serving", "scripted", "") for name in ("asr", "llm", "tts")
     ]

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import "../english.js";
 
-import { chosen, described, endings, health, measures, reportOf, stages } from "../../../edge_gateway/web/model/figures.js";
+import { chosen, described, endings, health, measures, most, reportOf, stages } from "../../../edge_gateway/web/model/figures.js";
 import { ago } from "../../../edge_gateway/web/model/text.js";
 import { layout } from "../../../edge_gateway/web/model/waterfall.js";
 
@@ -20,7 +20,7 @@ const turn = (more) => ({
 });
 
 /** @param {any[]} turns @param {any} [percentiles] @returns {any} */
-const figures = (turns, percentiles = {}) => ({ turns, percentiles, servers: [], sessions: { active: 0, max: 1 } });
+const figures = (turns, percentiles = {}) => ({ turns, percentiles, servers: [], gateways: [], sessions: { active: 0, max: 1 } });
 
 /** @param {number} p50 @param {number} p95 */
 const share = (p50, p95) => ({ p50, p95, p99: p95, count: 3 });
@@ -55,6 +55,13 @@ test("what a server measures many times is told as its mean, and what most do no
   assert.deepEqual(values["batch"], ["1.3", "p95 4"]);
   assert.deepEqual(values["real-time"], ["0.051", "p95 0.3"]);
   assert.deepEqual(values["lag"], ["0.4 ms", "p95 12 ms"]);
+});
+
+test("who shares a port is told to be one of several", () => {
+  assert.equal(most(figures([])), "of 1 at most");
+  const row = { port: 9104, active: 0, max: 1 };
+  assert.equal(most({ ...figures([]), gateways: [row] }), "of 1 at most");
+  assert.equal(most({ ...figures([]), gateways: [row, row] }), "of 1 at most, on this one of 2 gateways");
 });
 
 test("stages stand in the order of a turn, on one scale, and a new one at the end", () => {

@@ -1,0 +1,91 @@
+"""Finds packets of a microphone that are silent and need not be sent, by the rule of the page.
+
+It is `edge_gateway/web/model/silence.js` in Python, number by number: whoever measures Parley with this client has to
+cost what people with the page cost. Counts packets of 20 ms; knows nothing of what is in them, nor of clocks. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOWEST_DB: Final = -96.0
+# The floor follows the softest packet at once, and rises by a decibel a second.
+_RISE_DB: Final = 0.02
+_ABOVE_FLOOR_DB: Final = 6.0
+_SURELY_SILENT_DB: Final = -84.0
+_SURELY_SOUND_DB: Final = -55.0
+# Sent after the last sound.
+_AFTER_PACKETS: Final = 150
+# Sent from before a sound, held back until there is one.
+_BEFORE_PACKETS: Final = 15
+# Of silence so many are sent in one piece, after so many that are left out.
+_SENT_PACKETS: Final = 4
+_LEFT_OUT_PACKETS: Final = 44
+_FULL_SCALE: Final = 32_768.0
+
+P = TypeVar("P")
+
+
+def level_db(pcm: bytes) -> float:
+    """How loud s16le is: RMS in dB of full scale, -96 at least."""
+    samples = np.frombuffer(pcm, dtype="<i2") / _FULL_SCALE
+    return max(_LOWEST_DB, float(10 * np.log10(np.mean(np.square(samples)) + 1e-12)))
+
+
+class Out(NamedTuple, Generic[P]):
+    """A packet that is to be sent."""
+
+    packet: P
+    """It."""
+    left_out: int
+    """How many were left out before it."""
+
+
+class SilenceGate(Generic[P]):
+    """Holds packets back while all is silent. What comes out of it is to be sent in that order."""
+
+    def __init__(self) -> None:
+        """Begin as in a room of which nothing is known."""
+        self._floor = _SURELY_SOUND_DB
+        self._silent = 0
+        self._held: list[P] = []
+        self._left_out = 0
+        self._sent = 0
+
+    def take(self, packet: P, level: float) -> Sequence[Out[P]]:
+        """Take the next packet, of this level in dB; gives what is to be sent now."""
+        self._silent = self._silent + 1 if self._is_silent(level) else 0
+        self._held.append(packet)
+        if self._silent <= _AFTER_PACKETS:
+            return self._release()
+        return () if len(self._held) <= _BEFORE_PACKETS else self._keep_alive()
+
+    def _release(self) -> list[Out[P]]:
+        self._sent = 0
+        held, self._held = self._held, []
+        return [self._out(packet) for packet in held]
+
+    def _keep_alive(self) -> Sequence[Out[P]]:
+        """The oldest one that is held is left out, or is one of those that show that the microphone lives."""
+        packet = self._held.pop(0)
+        if self._left_out < _LEFT_OUT_PACKETS and self._sent == 0:
+            self._left_out += 1
+            return ()
+        self._sent = (self._sent + 1) % _SENT_PACKETS
+        return (self._out(packet),)
+
+    def _out(self, packet: P) -> Out[P]:
+        left_out, self._left_out = self._left_out, 0
+        return Out(packet, left_out)
+
+    def _is_silent(self, level: float) -> bool:
+        # A microphone that is muted says nothing of the room.
+        if level < _SURELY_SILENT_DB:
+            return True
+        self._floor = min(level, self._floor + _RISE_DB)
+        return level < min(_SURELY_SOUND_DB, self._floor + _ABOVE_FLOOR_DB)
