@@ -8,8 +8,9 @@ not decide, since it would wait for its own end: its news are posted, and the ta
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from parley._flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,10 +37,10 @@ class Inbox(Generic[News]):
         self._decide = decide
         self._wake_at = wake_at
         self._time_has_passed = time_has_passed
-        self._waiting: deque[News] = deque()
+        self._waiting: list[News] = []
         self._is_deciding = self._is_time = self._is_over = False
-        self._posted = asyncio.Event()
-        self._calm = asyncio.Event()
+        self._posted = Flag()
+        self._calm = Flag()
         """Set whenever nothing waits any more."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
@@ -88,16 +89,17 @@ class Inbox(Generic[News]):
         try:
             while self._waiting or self._is_time:
                 if self._waiting:
-                    await self._decide(self._waiting.popleft())
+                    await self._decide(self._waiting.pop(0))
                 else:
                     self._is_time = False
                     await self._time_has_passed()
         finally:
             self._is_deciding = False
-            self._set_timer()
+            self.set_timer()
             self._calm.set()
 
-    def _set_timer(self) -> None:
+    def set_timer(self) -> None:
+        """Ask anew when time is to be looked at."""
         at = self._wake_at() if not self._is_over else None
         if at == self._timer_at:
             return

@@ -26,6 +26,7 @@ from edge_gateway.tasks import end
 from edge_gateway.turn_controller import TurnController
 from edge_gateway.turn_taking.events import TurnLost
 from parley import asr, llm
+from parley._flag import Flag
 from parley.conversation import (
     CancelReply,
     ClientMark,
@@ -61,12 +62,13 @@ class Session:
         self._inbox: Inbox[_News] = Inbox(self._answer_errors, self._wake_at, self._time_has_passed)
         self._clock = ClientClock()
         self._pings = Pings(self._clock)
-        self._ping_at: float | None = None
         self._replies = ReplyManager(self.id, connection, backends, self._clock, self._inbox.post)
         self._spoken = SpokenTurns(connection, backends.metrics, self._clock)
-        self._setup = Setup(self.id, connection, backends, self._inbox.bring)
         self._tasks = asyncio.TaskGroup()
+        self._setup = Setup(self.id, connection, backends, self._tasks, self._inbox.bring)
         self._turns = TurnController(self._tasks, connection, self._replies, self._spoken, self._setup)
+        self._left = Flag()
+        """Nothing more comes from the listener, and all was said."""
         self._early: list[_News] = []
         """What came before the session was ready."""
 
@@ -79,7 +81,7 @@ class Session:
                 # A packet wakes all that wait for it, one inside the other: not the transport's handlers too.
                 reader = self._tasks.create_task(self._read_to_the_end(), name="read")
                 try:
-                    await asyncio.wait((reader,))
+                    await self._left.wait()
                 finally:
                     await end(reader)
                     await end(conductor)
@@ -92,9 +94,12 @@ class Session:
             _log.info("session ends", extra={"session": self.id})
 
     async def _read_to_the_end(self) -> None:
-        await self._read()
-        if self._connection.half_closed:
-            await self._say_all()
+        try:
+            await self._read()
+            if self._connection.half_closed:
+                await self._say_all()
+        finally:
+            self._left.set()
 
     async def _read(self) -> None:
         async for request in self._connection.received(self._hear):
@@ -104,6 +109,7 @@ class Session:
                 await self._connection.send(error_event(error, "gateway"))
 
     def _hear(self, packet: AudioPacket) -> None:
+        self._heard_from_client()
         self._metrics.received(self._setup.recognition.hear(packet, clock_ns()))
 
     async def _take(self, request: Request | ParleyError) -> None:
@@ -113,10 +119,15 @@ class Session:
             if self._pings.answered(request, clock_ns() // 1000):
                 await self._replies.clock_is_known()
         else:
+            self._heard_from_client()
             await self._inbox.post(request)
             if isinstance(request, SessionConfig):
                 # The sound that follows is to be understood as it says.
                 await self._inbox.settled()
+
+    def _heard_from_client(self) -> None:
+        if self._pings.heard(asyncio.get_running_loop().time()):
+            self._inbox.set_timer()
 
     async def _say_all(self) -> None:
         """The client says no more, but listens: let what it said be answered, and the reply be heard."""
@@ -132,17 +143,15 @@ class Session:
 
     def _wake_at(self) -> float | None:
         """When time that has passed is to be looked at, loop time; None: no need."""
-        turns_at, ping_at = self._turns.wake_at, self._ping_at
+        turns_at, ping_at = self._turns.wake_at, self._pings.at
         return ping_at if turns_at is None else turns_at if ping_at is None else min(turns_at, ping_at)
 
     async def _time_has_passed(self) -> None:
         now, turns_at = asyncio.get_running_loop().time(), self._turns.wake_at
         if turns_at is not None and turns_at <= now:
             await self._turns.time_has_passed()
-        if self._ping_at is not None and self._ping_at <= now:
-            ping = self._pings.next(clock_ns() // 1000)
-            self._ping_at = now + self._pings.pause_seconds
-            await self._connection.send(ping)
+        if self._pings.at is not None and self._pings.at <= now:
+            await self._connection.send(self._pings.next(clock_ns() // 1000, now))
 
     async def _answer_errors(self, news: _News) -> None:
         try:
@@ -153,7 +162,7 @@ class Session:
     async def _handle(self, news: _News) -> None:
         match news:
             case SessionConfig():
-                await self._setup.configure(self._tasks, news, self._spoken.turn.identity.traceparent)
+                await self._setup.configure(news, self._spoken.turn.identity.traceparent)
                 self._turns.use_configuration()
             case Heard(event=asr.Ready() as ready):
                 await self._begin(ready)
@@ -201,7 +210,7 @@ class Session:
             self._replies.briefs.speak_as_heard(asr_ready.language)
         self._turns.use_configuration()
         greeting = await self._setup.begin(asr_ready)
-        self._ping_at = asyncio.get_running_loop().time()
+        await self._connection.send(self._pings.first(clock_ns() // 1000, asyncio.get_running_loop().time()))
         if greeting:
             await self._turns.greet(greeting)
         early, self._early = self._early, []

@@ -5,19 +5,20 @@ Knows nothing of turns.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
-from edge_gateway.input.recognition import Recognition, RecognitionEvent
+from edge_gateway.input.recognition import Heard, Recognition, RecognitionEvent
 from edge_gateway.input.uplink import Uplink
 from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, check_voice, policy_of
 from edge_gateway.turn_taking.echo import MicrophoneLevels
 from parley import asr
+from parley._flag import Flag
 from parley.conversation import MAX_OPUS_BYTES, MAX_TEXT_BYTES, SessionConfig, SessionReady
 from parley.errors import Unavailable, WrongState
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from edge_gateway.backends import Backends
@@ -33,22 +34,24 @@ class Setup:
         session_id: str,
         connection: ClientConnection,
         backends: Backends,
+        tasks: asyncio.TaskGroup,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
     ) -> None:
-        """Wait for the configuration; `emit` takes what the ASR server says."""
+        """Wait for the configuration; `emit` takes what the ASR server says, from a task of `tasks`."""
         self._session_id = session_id
         self._connection = connection
         self._backends = backends
         self.levels = MicrophoneLevels()
         """How loud the microphone is while a reply plays."""
         self._emit = emit
+        self._tasks: asyncio.TaskGroup = tasks
         self._recognition: Recognition | None = None
         self._given: dict[asr.Config, SessionConfig] = {}
         self.config: SessionConfig | None = None
         """What was agreed on; None: nothing yet."""
         self.task: asyncio.Task[None] | None = None
-        """The task that listens."""
-        self.ready = asyncio.Event()
+        """The task that listens; None, or done: nothing was to be heard yet."""
+        self.ready = Flag()
         """Set once the client has had its first answer."""
 
     @property
@@ -80,7 +83,7 @@ class Setup:
         """How the floor changes hands, in a session in which `language` is spoken."""
         return policy_of(self.config or SessionConfig(), language)
 
-    async def configure(self, tasks: asyncio.TaskGroup, given: SessionConfig, traceparent: str) -> None:
+    async def configure(self, given: SessionConfig, traceparent: str) -> None:
         """Take a configuration, the first or another; `traceparent` is for the next turn's spans.
 
         Raises:
@@ -89,7 +92,7 @@ class Setup:
         """
         config = agree(given, self.config)
         if config.voice:
-            check_voice(config.voice, (await self._backends.servers.tts.list_voices()).voices)
+            await self._check_voice(config.voice)
         self.config = config
         audio_in, audio_out = config.input or DEFAULT_INPUT, config.output or DEFAULT_OUTPUT
         self._connection.encoding, self._connection.reply_encoding = audio_in.encoding, audio_out.encoding
@@ -105,8 +108,24 @@ class Setup:
             self._recognition.reconfigure(listening)
             return
         decoders = self._backends.codecs.decoder_factory(audio_in)
-        self._recognition = Recognition(self._backends.asr, listening, Uplink(decoders, self.levels), self._emit)
-        self.task = tasks.create_task(self._recognition.run(), name="recognition")
+        uplink = Uplink(decoders, self.levels)
+        self._recognition = Recognition(self._backends.asr, listening, uplink, self._emit, self._listen)
+        ready = self._backends.asr.known(listening)
+        if ready is None:
+            self._listen()
+        else:
+            await self._emit(Heard(ready))
+
+    async def _check_voice(self, name: str) -> None:
+        """See whether a voice is there: by what is known of the TTS server, and where it is not among that, anew."""
+        voices = (await self._backends.directory.engines()).tts
+        if voices is None or all(voice.name != name for voice in voices.voices):
+            voices = await self._backends.servers.tts.list_voices()
+        check_voice(name, voices.voices)
+
+    def _listen(self) -> None:
+        if self._recognition is not None and (self.task is None or self.task.done()):
+            self.task = self._tasks.create_task(self._recognition.run(), name="recognition")
 
     def refused(self, in_force: asr.Config | None) -> None:
         """The ASR server did not take the configuration: what held before holds again, or the next one begins anew."""

@@ -5,13 +5,13 @@ Knows nothing of the stream, nor of what the messages mean.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from parley._flag import Flag
 from parley._frames import Allowance, Consumption, cost
 from parley.errors import EngineFailed, Overloaded, ParleyError, from_status
 from parley.v1.multiplex_pb2 import CallFrame
@@ -45,7 +45,7 @@ class CarriedCall(Generic[Response]):
         self._failure: ParleyError | None = None
         self._come: deque[tuple[Response, int]] = deque()
         """Responses, and what each cost."""
-        self._changed = asyncio.Event()
+        self._changed = Flag()
         self._allowance = Allowance()
         self._consumption = Consumption()
         self.on_room: Callable[[], None] | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import grpc.aio
 
+from parley._flag import Flag
 from parley._steps import after
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Allowance:
         """As much as the protocol begins with."""
         self.left = CREDIT
         """Below 0 after a message that took more than there was."""
-        self._more = asyncio.Event()
+        self._more = Flag()
 
     async def room(self) -> None:
         """Wait until a message may be sent."""

@@ -6,9 +6,10 @@ of which no more is taken than there is room for. Knows nothing of what the requ
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from parley._flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -44,7 +45,7 @@ class Pushed(Generic[T]):
         self.first = first
         self._sent = sent or _forget
         self._waiting: deque[Iterator[T]] = deque()
-        self._changed = asyncio.Event()
+        self._changed = Flag()
         self._has_room: Callable[[], bool] = _never
         self._push: Callable[[T], None] = _forget
         self._push_later: Callable[[T], None] = _forget

@@ -1,7 +1,8 @@
 """A session's way to the ASR server: packets in, events out, and no word lost when the server goes away.
 
-When its stream breaks, a new one is opened and hears again what was not accounted for. Knows nothing of replies or of
-who has the floor.
+A stream is open from the first sound on; one that is opened before only asks whether the server takes the session.
+When it breaks, a new one is opened and hears again what was not accounted for. Knows nothing of replies or of who has
+the floor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_gateway.input.absent_sound import AbsentSound
 from edge_gateway.input.answer_watch import ANSWER_SECONDS, AnswerWatch
+from edge_gateway.input.demand import Demand
 from edge_gateway.input.reading import Reading
 from edge_gateway.input.relocation import Relocation
 from edge_gateway.input.retries import Retries
@@ -77,13 +79,19 @@ class Recognition:
         config: asr.Config,
         uplink: Uplink,
         emit: Callable[[RecognitionEvent], Awaitable[None]],
+        begin: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare; nothing is opened before `run`. `emit` takes events."""
+        """Prepare; nothing is opened before `run`. `emit` takes events.
+
+        `begin` is called when there is something for a server, and sees to it that `run` runs; without it, `run` keeps
+        a stream open from its beginning.
+        """
         self._client = client
         self._requests = StreamRequests(config, uplink)
         self._changes = self._requests.changes
         self._uplink = uplink
-        self.hear = uplink.hear
+        self._demand = Demand(begin)
+        self.hear = self._demand.with_sound(uplink.hear)
         """Takes a packet from the microphone, and when it came, in nanoseconds; gives the samples that it brought.
 
         Raises InvalidInput where it cannot be decoded; the session goes on without it.
@@ -91,11 +99,10 @@ class Recognition:
         self._buffer = uplink.buffer
         self._emit = emit
         self._absence = AbsentSound(uplink)
-        self._unfinished = False
+        self._unfinished = self._is_finishing = False
         """A voice was heard whose turn is not over, on this stream or on one before it."""
         self._retries = Retries()
-        self._relocation = Relocation(self._is_lull)
-        self._is_finishing = False
+        self._relocation = Relocation(self._is_lull, self._demand)
         self._engine = ""
 
     def next_turn(self, traceparent: str, *, previous_ignored: bool = False) -> None:
@@ -123,9 +130,13 @@ class Recognition:
     def reconfigure(self, config: asr.Config) -> None:
         """Change hints and endpointing from now on; what the server refuses is told as `HopFailed`, and undone."""
         self._requests.reconfigure(config)
+        self._demand.arises()
 
     async def run(self) -> None:
-        """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended."""
+        """Keep a stream open until cancelled; a failure is told as `HopFailed` once, and mended.
+
+        Ends when a server has taken what the session is configured to, as long as there is nothing to be heard.
+        """
         try:
             while await self._one_stream():
                 await self._retries.pause()
@@ -151,7 +162,7 @@ class Recognition:
             await self._emit(TurnLost())
         if self._relocation.is_due:
             self._retries.at_once()
-            return True
+            return self._demand.is_there
         if isinstance(error, InvalidInput | NotFound):
             return await self._refused(error)
         await self._broke(error, began_sample, took_sound=took_sound)
@@ -207,6 +218,7 @@ class Recognition:
         match event:
             case asr.Ready():
                 self._engine = f"{event.engine} {event.model}".strip()
+                self._demand.answered()
                 await self._tell_of_loss()
             case asr.AudioAck():
                 if self._retries.failing:

@@ -13,6 +13,7 @@ from edge_gateway.input.microphone import Microphone, PacketDecoder
 from edge_gateway.input.replay_buffer import KEPT_SECONDS, HeardPacket, ReplayBuffer
 from edge_gateway.input.silence_gate import SilenceGate
 from parley import asr
+from parley._flag import Flag
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
 from serving.telemetry import clock_ns
 
@@ -62,7 +63,7 @@ class Uplink:
         self._send: Callable[[asr.Audio], None] | None = None
         self._send_later: Callable[[asr.Audio], None] | None = None
         self._lost_samples = 0
-        self._accounted = asyncio.Event()
+        self._accounted = Flag()
         self._accounted_sample = 0
 
     @property

@@ -7,7 +7,6 @@ exchange agrees with the new one any more. Knows nothing of how pings travel.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +31,7 @@ class ClientClock:
 
     def __init__(self) -> None:
         """Know nothing: until the first exchange the two clocks are taken as one."""
-        self._exchanges: deque[_Exchange] = deque(maxlen=_KEPT)
+        self._exchanges: list[_Exchange] = []
         self._best = _Exchange(0, 0)
 
     @property
@@ -57,8 +56,8 @@ class ClientClock:
             return  # a clock was set in between, or these are no times
         exchange = _Exchange(round_trip_us, ((received_us - sent_us) + (answered_us - returned_us)) // 2)
         if self.known and exchange.contradicts(self._best):
-            self._exchanges.clear()
-        self._exchanges.append(exchange)
+            self._exchanges = []
+        self._exchanges = [*self._exchanges[1 - _KEPT :], exchange]
         self._best = min(self._exchanges, key=lambda each: each.round_trip_us)
 
     def to_gateway_us(self, client_us: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from edge_gateway.tasks import end
 from parley._duplex import first_of
+from parley._flag import Flag
 from parley.errors import Overloaded, ParleyError, Unavailable
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class _Attempts(Generic[C, E]):
         """Asks one server after the other until the call begins, and holds it."""
         self._early: deque[E] = deque()
         """Events of `_others` from before the call began."""
-        self._changed = asyncio.Event()
+        self._changed = Flag()
         self._failure: ParleyError | None = None
         self._is_over = False
 

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from edge_gateway.servers.answers import Answers
 from edge_gateway.servers.calls import Call, asked, opened
 from edge_gateway.servers.replay import Replay
 from parley import asr, llm, tts
@@ -29,6 +30,10 @@ class Listens(Protocol):
         self, requests: Pushed[asr.Request], placement: Placement | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[asr.Event]]:
         """As `AsrClient.transcribe`; `placement` is told where the stream is."""
+        ...
+
+    def known(self, config: asr.Config) -> asr.Ready | None:
+        """What a server would answer to such a configuration, as far as is known; None: it has to be asked."""
         ...
 
     async def languages(self) -> asr.Languages:
@@ -70,18 +75,29 @@ class AsrServers:
     def __init__(self, pool: Pool[asr.AsrClient]) -> None:
         """Ask them."""
         self._pool = pool
+        self._answers = Answers()
 
     @asynccontextmanager
     async def transcribe(
         self, requests: Pushed[asr.Request], placement: Placement | None = None
     ) -> AsyncIterator[AsyncIterator[asr.Event]]:
         """A stream on one of them, for as long as it lasts; `placement` is told which."""
-        # Behind the first request there is none before the server is ready, and then the stream has begun.
+
+        def begins(event: asr.Event) -> bool:
+            # Behind the first request there is none before the server is ready, and then the stream has begun.
+            if isinstance(requests.first, asr.Config) and isinstance(event, asr.Ready):
+                self._answers.note(requests.first, event, _now())
+            return True
+
         call: Call[asr.AsrClient, asr.Event] = Call(
-            lambda client: client.transcribe(requests), _is_any, placement, lambda client: client.is_quick
+            lambda client: client.transcribe(requests), begins, placement, lambda client: client.is_quick
         )
         async with opened(self._pool, call) as events:
             yield events
+
+    def known(self, config: asr.Config) -> asr.Ready | None:
+        """What was answered lately to one of the same content; nothing while all servers are away, or suspected."""
+        return self._answers.to(config, _now()) if self._pool.is_well else None
 
     async def languages(self) -> asr.Languages:
         """What one of them transcribes."""
@@ -162,7 +178,5 @@ class TtsServers:
         return await asked(self._pool, lambda client: client.list_voices())
 
 
-def _is_any(event: object) -> bool:
-    """True of the first event, which says that the server is ready."""
-    del event
-    return True
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -115,6 +115,11 @@ class Pool(Generic[C]):
         """Whether a server can be asked, none of these addresses."""
         return bool(self._candidates(avoid))
 
+    @property
+    def is_well(self) -> bool:
+        """A server takes calls, and nothing is suspected of it."""
+        return any(each.is_member and each.standing.rank is Rank.GOOD for each in self._servers.values())
+
     async def decided(self) -> None:
         """Return when a server can be asked, or none is to be expected; after two seconds whatever is known."""
         deadline = asyncio.get_running_loop().time() + _FIRST_WORD_SECONDS

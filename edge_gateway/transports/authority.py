@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import idna
@@ -19,6 +20,8 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 # A name has 253 characters at most (RFC 1035), of which Unicode may need fewer; brackets and a port come on top.
 _LONGEST: Final = 260
 _LAST_PORT: Final = 65_535
+# All of a gateway's callers name it by few names, and reading one takes as long as 40 µs.
+_REMEMBERED: Final = 64
 _PARTS: Final = re.compile(r"(\[[^\[\]/?#@\\\s]*\]|[^\[\]/?#@\\\s:]+)(?::([0-9]{0,5}))?")
 _NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -65,6 +68,7 @@ class Origin:
         return self.authority == Authority(host.host, port)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_authority(text: str) -> Authority | None:
     """What a Host header or a setting names; None for what is no host."""
     bare = _address(text) if len(text) <= _LONGEST else None
@@ -105,6 +109,7 @@ def _normalised(host: str) -> str | None:
     return host if _NAME.fullmatch(host) else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """An address; one of IPv4 that is written as IPv6 is of IPv4, and the zone of one makes no difference."""
     bare = text.partition("%")[0]

@@ -9,7 +9,7 @@ nothing of clocks, nor of what follows from the verdict.
 from __future__ import annotations
 
 import math
-from collections import deque
+from array import array
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import Final
@@ -48,12 +48,15 @@ class MicrophoneLevels:
         """Nothing was heard yet."""
         self.packets = 0
         """Packets heard in all: a place in time."""
-        self._levels: deque[float] = deque(maxlen=_REMEMBERED)
+        self._levels = array("d")
+        """Those of the last packets, and as many more at most."""
 
     def hear(self, level_db: float) -> None:
         """Take the RMS of the next packet, in dB of full scale."""
         self.packets += 1
         self._levels.append(max(level_db, _SILENT_DB))
+        if len(self._levels) >= 2 * _REMEMBERED:
+            del self._levels[:-_REMEMBERED]
 
     def fell_with_duck(self, ducked_at: int) -> bool | None:
         """True when what is heard went down with the reply, False when it did not; None: that cannot be told (yet).
@@ -61,9 +64,9 @@ class MicrophoneLevels:
         `ducked_at` is what `packets` was when the reply was ducked.
         """
         since = self.packets - ducked_at
-        if since < _ENOUGH_AFTER or len(self._levels) < since + _VOICE_BEFORE:
+        levels = tuple(self._levels[-_REMEMBERED:])
+        if since < _ENOUGH_AFTER or len(levels) < since + _VOICE_BEFORE:
             return None
-        levels = tuple(self._levels)
         at = len(levels) - since
         before = _loudness(levels[at - _VOICE_BEFORE : at + _STILL_BEFORE])
         after = _loudness(levels[at + _FIRST_AFTER :])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from edge_gateway.turn_taking.phrases import same_words
@@ -21,7 +20,7 @@ class HeadStarts:
         self._guess: str | None = None
         self._tries = (0, 0)
         """The turn that tries were last counted for, and how many it had."""
-        self._came_true: deque[bool] = deque(maxlen=_REMEMBERED)
+        self._came_true: list[bool] = []
 
     def guess(self, turn: int, text: str, waste: float) -> bool:
         """Take a guess; True when a reply is to be begun for it. `waste` is the share that may be in vain."""
@@ -39,18 +38,21 @@ class HeadStarts:
     def wrong(self) -> None:
         """The user went on, or it was no turn."""
         if self._guess is not None:
-            self._came_true.append(False)
+            self._note(came_true=False)
             self._guess = None
 
     def settled(self, text: str) -> None:
         """The turn is over, with these words."""
         if self._guess is not None:
-            self._came_true.append(same_words(self._guess, text))
+            self._note(came_true=same_words(self._guess, text))
             self._guess = None
 
     def forget(self) -> None:
         """The turn was an echo: the guess says nothing."""
         self._guess = None
+
+    def _note(self, *, came_true: bool) -> None:
+        self._came_true = [*self._came_true[1 - _REMEMBERED :], came_true]
 
     def pay(self, waste: float) -> bool:
         """False while more of the last guesses were wrong than `waste` allows."""

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.edge_gateway.rig import PATIENCE_SECONDS, Script, gateway, serve_asr, serve_llm, serve_tts
+from tests.edge_gateway.rig import PATIENCE_SECONDS, SILENCE, Script, gateway, serve_asr, serve_llm, serve_tts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -82,6 +82,17 @@ async def until(condition: Callable[[], bool], speaking: Listener | None = None)
             looked = asyncio.Event()
             loop.call_later(_LOOK_SECONDS, looked.set)
             await looked.wait()
+
+
+async def heard(parley: Gateway, listener: Listener) -> None:
+    """Open a listener's microphone: their session has a stream to an ASR server then."""
+
+    def streams() -> int:
+        return sum(each.load for each in parley.pools.asr.servers)
+
+    before = streams()
+    await listener.speak(0.02, SILENCE)
+    await until(lambda: streams() > before)
 
 
 @asynccontextmanager

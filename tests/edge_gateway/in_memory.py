@@ -311,6 +311,10 @@ class ScriptedAsr(asr.AsrClient):
         finally:
             stream.is_open = False
 
+    def known(self, config: asr.Config) -> asr.Ready | None:
+        del config
+        return None
+
 
 async def _written(requests: AsyncIterable[T], admitted: asyncio.Event, seconds: float) -> AsyncIterator[T]:
     """As the client writes: each after the other, and nothing behind the first before its answer."""

@@ -94,6 +94,11 @@ class ScriptedRecognizer:
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
+    def known(self, config: asr.Config) -> asr.Ready | None:
+        """Nothing before it was asked."""
+        del config
+        return None
+
     async def languages(self) -> asr.Languages:
         return asr.Languages("scripted", "script", ("en",))
 
@@ -252,6 +257,7 @@ class ScriptedSpeaker:
         self.mood = mood
         self.spoken: list[tuple[str, float | None, float | None]] = []
         """Each piece of text, how fast and how loud."""
+        self.asked_for_voices = 0
 
     @asynccontextmanager
     async def synthesize(
@@ -296,6 +302,7 @@ class ScriptedSpeaker:
         return (await self.list_voices()).voices
 
     async def list_voices(self) -> tts.Voices:
+        self.asked_for_voices += 1
         return tts.Voices("scripted", (tts.Voice("tone", "en", "a tone", _RATE_HZ),))
 
 

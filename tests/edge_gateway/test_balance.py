@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from asr_server.service import AsrServicer
 from parley.conversation import ErrorEvent, Outcome, SessionConfig, TurnReport, TurnTaking, UserSpeechStarted, UserText
-from tests.edge_gateway.fleet import Fleet, Member, fleet, until
+from tests.edge_gateway.fleet import Fleet, Member, fleet, heard, until
 from tests.edge_gateway.own_clock import OwnClock
 from tests.edge_gateway.rig import (
     SILENCE,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asr_server.transcriber import Models
     from llm_server.engine import Conversation, ReplyEvent
     from serving.telemetry import Telemetry
+    from tests.edge_gateway.rig import Gateway
 
 COUNTS = {"asr": 3, "llm": 2, "tts": 2}
 # Long enough for everything that a test lets finish.
@@ -61,7 +62,13 @@ def script(hop: str, number: int) -> Script:
 
 
 async def listeners(stack: AsyncExitStack, house: Fleet, count: int) -> list[Listener]:
-    return [await stack.enter_async_context(listening(house.parley, NO_HEAD_START)) for _ in range(count)]
+    return [await with_microphone(stack, house.parley) for _ in range(count)]
+
+
+async def with_microphone(stack: AsyncExitStack, parley: Gateway) -> Listener:
+    listener = await stack.enter_async_context(listening(parley, NO_HEAD_START))
+    await heard(parley, listener)
+    return listener
 
 
 def errors(*talking: Listener) -> list[ErrorEvent]:
@@ -204,7 +211,7 @@ async def test_a_server_that_is_full_sends_nobody_away_while_another_is_not() ->
         written, spoken = await serve_llm(stack, Script()), await serve_tts(stack, Script())
         parley = await stack.enter_async_context(gateway(Script(), (f"{small},{large}", written, spoken)))
         await Fleet([], parley).serves("asr", 2)
-        talking = [await stack.enter_async_context(listening(parley)) for _ in range(6)]
+        talking = [await with_microphone(stack, parley) for _ in range(6)]
         assert {server.address: server.load for server in parley.pools.asr.servers} == {small: 1, large: 5}
     assert not errors(*talking)
 
@@ -275,7 +282,7 @@ async def test_an_address_where_connections_go_nowhere_holds_up_nobody() -> None
             good = await serve_asr(stack, Script())
             written, spoken = await serve_llm(stack, Script()), await serve_tts(stack, Script())
             parley = await stack.enter_async_context(gateway(Script(), (f"{nowhere},{good}", written, spoken)))
-            talking = [await stack.enter_async_context(listening(parley)) for _ in range(4)]
+            talking = [await with_microphone(stack, parley) for _ in range(4)]
             assert {server.address: server.load for server in parley.pools.asr.servers} == {nowhere: 0, good: 4}
             await talking[0].say_something()
             await answered(talking[0])
@@ -291,7 +298,7 @@ async def test_servers_on_addresses_of_the_sixth_version_are_servers_as_any() ->
         written, spoken = await serve_llm(stack, Script()), await serve_tts(stack, Script(host="::1"))
         parley = await stack.enter_async_context(gateway(Script(), (f"{sixth},{fourth}", written, spoken)))
         await Fleet([], parley).serves("asr", 2)
-        talking = [await stack.enter_async_context(listening(parley)) for _ in range(4)]
+        talking = [await with_microphone(stack, parley) for _ in range(4)]
         assert {server.address: server.load for server in parley.pools.asr.servers} == {sixth: 2, fourth: 2}
         for listener in talking:
             await listener.say_something()

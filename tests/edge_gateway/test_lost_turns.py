@@ -19,6 +19,7 @@ async def break_off(*steps: str, typed: str = "", seconds: float = 0.01) -> list
     house, client = House(), ScriptedClient()
     house.mood.seconds = seconds
     client.ask(CONFIG)
+    client.speak(1, level=0)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Session(client, house.backends()).run())
         await passed(1)

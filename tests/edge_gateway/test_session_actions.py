@@ -55,6 +55,7 @@ class Talk:
     @asynccontextmanager
     async def session(self, config: SessionConfig = CONFIG, *, half_closed: bool = False) -> AsyncIterator[None]:
         self.client.ask(replace(config, reports_playback=False))
+        self.client.speak(1, level=0)
         async with asyncio.TaskGroup() as tasks:
             session = tasks.create_task(Session(self.client, self.house.backends()).run())
             await settled()

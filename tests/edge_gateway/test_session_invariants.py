@@ -89,6 +89,8 @@ class Run:
 
     async def hold(self, steps: list[tuple[tuple[str, str], float]], *, half_closed: bool) -> None:
         self.client.ask(CONFIG)
+        # Who opens their microphone has a stream to the ASR server.
+        self.client.speak(1, level=0)
         async with asyncio.TaskGroup() as tasks:
             session = tasks.create_task(Session(self.client, self.house.backends()).run())
             for (what, text), seconds in steps:

@@ -28,6 +28,7 @@ from parley.conversation import (
     UserText,
     UserUtterance,
 )
+from tests.edge_gateway.fleet import heard
 from tests.edge_gateway.program import TRANSPORTS, calling, grpc_client, joined
 from tests.edge_gateway.rig import (
     SILENCE,
@@ -217,11 +218,13 @@ async def test_an_asr_server_that_comes_back_is_told_that_the_assistant_speaks()
             address = await serve_asr(first, script, make_servicer=Attentive)
             parley = await stack.enter_async_context(gateway(script, (address, written, spoken)))
             listener = await stack.enter_async_context(listening(parley))
+            await heard(parley, listener)
             await listener.send(UserText("tell me"))
             await listener.until(AssistantActivity, lambda event: event.state is asr.Assistant.SPEAKING)
         await listener.until(ErrorEvent)
+        before = len(Attentive.told)
         await serve_asr(stack, script, int(address.rpartition(":")[2]), make_servicer=Attentive)
-        while len(Attentive.told) < 2 or not any(isinstance(each, asr.Audio) for each in Attentive.told[-1]):
+        while len(Attentive.told) == before or not any(isinstance(each, asr.Audio) for each in Attentive.told[-1]):
             await listener.speak(0.02, SILENCE)
             await asyncio.sleep(0)
         await listener.send(CancelReply())

@@ -67,3 +67,27 @@ def test_five_pings_come_quickly_and_the_others_seldom() -> None:
         pings.next(place * 1_000_000)
         pauses.append(pings.pause_seconds)
     assert pauses == [0.2] * 4 + [5.0] * 4
+
+
+def test_a_client_that_says_nothing_is_pinged_once_and_again_when_it_says_something() -> None:
+    pings = Pings(ClientClock())
+    due: list[float | None] = []
+
+    def note() -> None:
+        due.append(None if pings.at is None else round(pings.at, 3))
+
+    # Of a client that was never there.
+    pings.heard(9.0)
+    note()
+    pings.first(1_000_000, 10.0)
+    note()
+    assert pings.heard(10.05)
+    note()
+    assert not pings.heard(10.1)
+    pings.next(1_200_000, 10.2)
+    note()
+    pings.next(1_400_000, 10.4)
+    note()
+    assert pings.heard(99.0)
+    note()
+    assert due == [None, None, 10.2, 10.4, None, 99.0]
