@@ -153,7 +153,5 @@ class CarriedCall(Generic[Response]):
         response, taken = self._come.popleft()
         due = self._consumption.take(taken)
         if due and not self.is_over:
-            # Where more waits, the other side has much to send, and may be waiting for it.
-            put = self._frames.put if self._come else self._frames.put_later
-            put(CallFrame(call=self.number, credit=due))
+            self._frames.put_later(CallFrame(call=self.number, credit=due))
         return response

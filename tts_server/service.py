@@ -46,6 +46,8 @@ _RATES: Final = (16_000, 24_000, 48_000)
 _DEFAULT_RATE_HZ: Final = 24_000
 _SPEEDS: Final = (0.5, 2.0)
 _GAINS_DB: Final = (-20.0, 12.0)
+# The first sounds of a reply are waited for; what follows comes before it is played, and goes with others' first ones.
+_AWAITED_CHUNKS: Final = 2
 
 
 class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
@@ -150,7 +152,9 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             if isinstance(event, Sentence):
                 self._metrics.first_audio.observe((event.first_audio_ns - event.ready_ns) / 1e9, leads)
                 spans.made(event)
-            await peer.write(_to_proto(event))
+            is_awaited = isinstance(event, Chunk) and event.number < _AWAITED_CHUNKS
+            send = peer.write if is_awaited else peer.write_later
+            await send(_to_proto(event))
 
         try:
             with spans.of(speaker):

@@ -260,12 +260,15 @@ class Recognition:
         if lost and self._unfinished:
             await self._lose_turn(self._buffer.first_sample - lost, self._buffer.first_sample)
         elif lost:
-            seconds = lost / LISTENING_RATE_HZ
-            away = AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long")
-            await self._emit(HopFailed(away))
+            await self._emit(_lost_while_away(lost))
 
     async def _lose_turn(self, first_sample: int, end_sample: int) -> None:
         """No server will hear this sound, and the turn that it is a part of comes to nothing."""
         self._turn_is_over(end_sample)
         lost = asr.TurnDiscarded(self._requests.next_turn, asr.DiscardReason.ENGINE_FAILED, first_sample, end_sample)
         await self._emit(Heard(lost))
+
+
+def _lost_while_away(samples: int) -> HopFailed:
+    seconds = samples / LISTENING_RATE_HZ
+    return HopFailed(AudioLost(f"{seconds:.1f} s of sound are lost: the asr server was away for too long"))
