@@ -58,13 +58,11 @@ class CarriedCall(Generic[Response]):
 
     def push(self, request: Message) -> None:
         """Send a request at once; there must be room."""
-        self.send(request)
+        self._send(request, self._frames.put)
 
     def push_later(self, request: Message) -> None:
         """Send a request that nobody waits for with the stream's next message; there must be room."""
-        if not self.is_over and (message := self._serialized(request)) is not None:
-            self._allowance.spend(message)
-            self._frames.put_later(CallFrame(call=self.number, message=message))
+        self._send(request, self._frames.put_later)
 
     def begin(self, method: str, first: Message, *, is_all: bool = False) -> None:
         """Begin it with its first request, all in one message; `is_all`: no more will follow."""
@@ -112,7 +110,7 @@ class CarriedCall(Generic[Response]):
                 await self._allowance.room()
                 if self.is_over:
                     return
-                self.send(request)
+                self.push(request)
             self.half_close()
         finally:
             if isinstance(messages, AsyncGenerator):
@@ -123,11 +121,10 @@ class CarriedCall(Generic[Response]):
         if not self.is_over:
             self._frames.put(CallFrame(call=self.number, half_close=True))
 
-    def send(self, request: Message) -> None:
-        """Send a request, for which there is credit."""
+    def _send(self, request: Message, put: Callable[[CallFrame], None]) -> None:
         if not self.is_over and (message := self._serialized(request)) is not None:
             self._allowance.spend(message)
-            self._frames.put(CallFrame(call=self.number, message=message))
+            put(CallFrame(call=self.number, message=message))
 
     def _serialized(self, request: Message) -> bytes | None:
         """The request as bytes; None: it is too long, which is the end of the call."""
