@@ -137,7 +137,7 @@ class _Connection:
 
     def tell(self, load: CallFrame) -> None:
         if self._calls:
-            self._frames.put(load)
+            self._frames.put_later(load)
 
     async def serve(self) -> None:
         await self._peer.write(ConnectResponse())
