@@ -113,14 +113,13 @@ class StreamRequests:
 
     def _send_sound_later(self, audio: asr.Audio) -> None:
         self._queued_samples += len(audio.pcm) // SAMPLE_BYTES
-        if self._stream is not None:
-            self._stream.put_later(audio)
+        self._tell_later(audio)
 
     def _tell(self, request: asr.Request) -> None:
         if self._watch is not None and self._stream is not None:
             self._stream.put(request)
 
     def _tell_later(self, request: asr.Request) -> None:
-        """Tell what matters to the sound that follows, and to nothing before."""
+        """Tell what nothing hangs on before the sound that follows."""
         if self._watch is not None and self._stream is not None:
             self._stream.put_later(request)
