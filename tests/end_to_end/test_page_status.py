@@ -18,7 +18,7 @@ from tests.end_to_end.test_page_accessibility import AXE, VIOLATIONS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Route
 
     from tests.edge_gateway.rig import Gateway, Listener
 
@@ -145,6 +145,21 @@ async def test_when_the_gateway_gives_no_figures_the_page_says_that_those_in_sig
         assert "The gateway does not answer. What you see is from" in (await page.text_content("#trouble") or "")
         await page.unroute("**/stats")
         await page.wait_for_selector("#trouble", state="hidden")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci")
+async def test_which_part_is_full_so_that_nobody_is_let_in_is_said_at_any_size() -> None:
+    async def be_full(route: Route) -> None:
+        figures = await (await route.fetch()).json()
+        figures["sessions"] = {"active": 61, "max": 61, "full": "asr"}
+        await route.fulfill(json=figures)
+
+    async with house() as parley, looking(parley) as page:
+        await page.route("**/stats", be_full)
+        await says(page, "full (Speech recognition): nobody is let in", "#sessions-of")
+        assert await look_at_every_size_and_theme(page) == []
+        # A reading that is under way ends before the page does.
+        await page.unroute_all(behavior="wait")
 
 
 async def test_a_paused_page_asks_for_nothing_until_it_goes_on() -> None:
