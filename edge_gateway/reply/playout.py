@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # The longest wait for the listener at once; it only makes the next look come.
 _LOOK_SECONDS: Final = 10.0
+# uvloop's timers may be half a millisecond early, and its clock stands still until the next one: who looks then looks
+# 20 to 100 times more.
+_TICK_SECONDS: Final = 0.001
 # What a listener's reports may lag behind the clock before a reply counts as heard without them.
 _PATIENCE_SECONDS: Final = 2.0
 
@@ -153,7 +156,7 @@ class Playout:
         while not (allowed := self._pacer.allowed(self._now())):
             self._reported.clear()
             try:
-                async with asyncio.timeout(min(self._pacer.hold(self._now()), _LOOK_SECONDS)):
+                async with asyncio.timeout(min(self._pacer.hold(self._now()) + _TICK_SECONDS, _LOOK_SECONDS)):
                     await self._reported.wait()
             except TimeoutError:
                 continue

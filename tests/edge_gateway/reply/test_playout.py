@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +14,9 @@ from edge_gateway.audio.codecs import PcmEncoder
 from edge_gateway.reply.playout import Playout, pacing
 from tests.edge_gateway.in_memory import Connection
 from tests.virtual_time import now, on_virtual_time, passed, run, settled, until
+
+if TYPE_CHECKING:
+    from parley.conversation import AudioPacket
 
 RATE_HZ = 24_000
 PACKET = 480
@@ -116,6 +121,54 @@ async def test_a_long_reply_goes_no_more_than_the_lead_ahead_of_time() -> None:
     # In bursts: the sender wakes ten times a second, not fifty times.
     assert len(set(rig.connection.packets_at)) <= 100
     assert now() == pytest.approx(9.6, abs=0.15)
+
+
+class Untimed(Connection):
+    """A listener on whatever loop."""
+
+    async def send_audio(self, packets: list[AudioPacket]) -> None:
+        self.packets += packets
+
+
+class Begun(Stage):
+    """Takes no note of when a reply begins."""
+
+    async def has_begun(self) -> None:
+        pass
+
+
+class CountingLoop(uvloop.Loop):
+    """Counts how often somebody looks at the time."""
+
+    looks = 0
+
+    def time(self) -> float:
+        self.looks += 1
+        return super().time()
+
+
+def test_a_sender_that_is_held_looks_once_whatever_the_timers_of_the_loop() -> None:
+    loops: list[CountingLoop] = []
+
+    def counting() -> CountingLoop:
+        loops.append(CountingLoop())
+        return loops[-1]
+
+    async def held(played_samples: int) -> None:
+        playout = Playout(7, Untimed(), PcmEncoder, pacing(RATE_HZ, 0.4), Begun(Untimed()))
+        await playout.send(sound(PACKET * 20))
+        # So there is room after milliseconds and parts of one, which uvloop's timers round.
+        playout.played(played_samples, 0.0, final=False)
+        await playout.send(sound(PACKET * 3))
+
+    async def many_held() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for samples in range(100, 500, 8):
+                tasks.create_task(held(samples))
+
+    for _ in range(3):
+        uvloop.run(many_held(), loop_factory=counting)
+    assert max(loop.looks for loop in loops) / 50 <= 17
 
 
 @on_virtual_time
