@@ -21,7 +21,9 @@ in it. Others that are missing were lost. Up to a second may be left out in one 
 of the client, as where push-to-talk is not held. So that no word and no pause is spoilt, a client
 
   - calls silent only what is no louder than the noise of the room, so that soft speech is never left out;
-  - sends 300 ms from before any sound, and 2 s or more after it, for the end of the turn is found there;
+  - sends 300 ms from before any sound, and 2 s or more after it, for the end of the turn is found there: but .5 s once
+    the gateway has said that the turn is over (`user_utterance` that was not typed, `user_discarded`), unless that sound
+    was within 200 ms before, and may be of the next turn. `user_speech_started` is as good as a sound;
   - sends 80 ms in one piece at least once a second, by which the room's noise is known and the microphone lives;
   - leaves nothing out while push-to-talk is held.
 

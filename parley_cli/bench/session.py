@@ -27,7 +27,7 @@ from parley.conversation import (
 from parley.errors import ParleyError, Unavailable
 from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.ledger import Ledger, Reason, Tally
-from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener, every_packet, without_silence
+from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener, WithoutSilence, every_packet
 
 if TYPE_CHECKING:
     import random
@@ -94,7 +94,8 @@ class Session:
         """Speak over `socket` as `manner` says; what is seen goes to `tally`. One that is `silent` only listens."""
         self._socket = socket
         conversation = Conversation(self._send, socket)
-        microphone = (without_silence if manner.leaves_out else every_packet)(self._packet)
+        self._microphone = WithoutSilence(self._packet)
+        microphone = self._microphone if manner.leaves_out else every_packet(self._packet)
         self._listener = Listener(conversation, microphone, self._take, session_config(manner), records=False)
         self._manner = manner
         self._tally = tally
@@ -205,6 +206,7 @@ class Session:
 
     def _take(self, now: float, event: Event) -> None:
         self._tally.received += 1
+        self._microphone.take(event)
         match event:
             case AudioPacket():
                 self._ledger.arrived(self._listener.loudspeaker.reply, now)

@@ -25,10 +25,10 @@ from parley_cli.client.microphone import (
     PACKET_BYTES,
     Captured,
     Outgoing,
+    WithoutSilence,
     encoded,
     every_packet,
     packet_of,
-    without_silence,
 )
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
 from parley_cli.client.talker import Talker
@@ -48,11 +48,11 @@ __all__ = [
     "PacketEncoder",
     "Talker",
     "WebSocket",
+    "WithoutSilence",
     "converse",
     "encoded",
     "every_packet",
     "open_http",
     "open_websocket",
     "packet_of",
-    "without_silence",
 ]

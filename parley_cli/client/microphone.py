@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parley.audio import SAMPLE_BYTES
+from parley.conversation import UserDiscarded, UserSpeechStarted, UserUtterance
 from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
 from parley_cli.client.silence import SilenceGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from parley.conversation import Event
 
     Capture = Callable[[int], "Captured"]
     """Gives packet number n, in the form that the session asked for."""
@@ -45,15 +48,29 @@ def every_packet(capture: Capture) -> Microphone:
     return lambda number: (Outgoing(number, capture(number).data),)
 
 
-def without_silence(capture: Capture) -> Microphone:
+class WithoutSilence:
     """A microphone for one session that holds silent packets back and leaves them out, as the page's does."""
-    gate: SilenceGate[tuple[int, bytes]] = SilenceGate()
 
-    def microphone(number: int) -> list[Outgoing]:
-        data, level = capture(number)
-        return [Outgoing(*packet, left_out) for packet, left_out in gate.take((number, data), level)]
+    def __init__(self, capture: Capture) -> None:
+        """Hear what `capture` gives."""
+        self._capture = capture
+        self._gate: SilenceGate[tuple[int, bytes]] = SilenceGate()
 
-    return microphone
+    def __call__(self, number: int) -> list[Outgoing]:
+        """What is to be sent when the time of packet `number` has come."""
+        data, level = self._capture(number)
+        return [Outgoing(*packet, left_out) for packet, left_out in self._gate.take((number, data), level)]
+
+    def take(self, event: Event) -> None:
+        """Learn from what the gateway says whether anything hangs on silence."""
+        match event:
+            case UserSpeechStarted():
+                self._gate.hear_voice()
+            # Who has typed may be speaking.
+            case UserUtterance(typed=False) | UserDiscarded():
+                self._gate.end_turn()
+            case _:
+                pass
 
 
 def encoded(sound: Callable[[int], bytes]) -> Microphone:

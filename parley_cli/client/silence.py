@@ -19,8 +19,11 @@ _RISE_DB: Final = 0.02
 _ABOVE_FLOOR_DB: Final = 6.0
 _SURELY_SILENT_DB: Final = -84.0
 _SURELY_SOUND_DB: Final = -55.0
-# Sent after the last sound.
+# Sent after the last sound; and after one whose turn is over, as the gateway has said since.
 _AFTER_PACKETS: Final = 150
+_OVER_PACKETS: Final = 25
+# A sound that is no older may be another turn's.
+_OTHERS_PACKETS: Final = 10
 # Sent from before a sound, held back until there is one.
 _BEFORE_PACKETS: Final = 15
 # Of silence so many are sent in one piece, after so many that are left out.
@@ -53,17 +56,31 @@ class SilenceGate(Generic[P]):
         """Begin as in a room of which nothing is known."""
         self._floor = _SURELY_SOUND_DB
         self._silent = 0
+        self._after = _AFTER_PACKETS
         self._held: list[P] = []
         self._left_out = 0
         self._sent = 0
 
     def take(self, packet: P, level: float) -> Sequence[Out[P]]:
         """Take the next packet, of this level in dB; gives what is to be sent now."""
-        self._silent = self._silent + 1 if self._is_silent(level) else 0
+        if self._is_silent(level):
+            self._silent += 1
+        else:
+            self.hear_voice()
         self._held.append(packet)
-        if self._silent <= _AFTER_PACKETS:
+        if self._silent <= self._after:
             return self._release()
         return () if len(self._held) <= _BEFORE_PACKETS else self._keep_alive()
+
+    def hear_voice(self) -> None:
+        """There is a sound, or the gateway hears a voice in what this rule takes for silence: a turn may begin."""
+        self._silent = 0
+        self._after = _AFTER_PACKETS
+
+    def end_turn(self) -> None:
+        """The gateway has said that a turn is over, or was none."""
+        if self._silent > _OTHERS_PACKETS:
+            self._after = _OVER_PACKETS
 
     def _release(self) -> list[Out[P]]:
         self._sent = 0

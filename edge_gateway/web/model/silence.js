@@ -13,6 +13,10 @@ const SURELY_SILENT_DB = -84;
 const SURELY_SOUND_DB = -55;
 /** Sent after the last sound: more than the longest pause that a turn has. */
 const AFTER_PACKETS = 150;
+/** Sent after the last sound once the gateway has said that the turn is over: nothing hangs on this silence any more. */
+const OVER_PACKETS = 25;
+/** A sound that is no older may have come when that had been said already, and be another turn's. */
+const OTHERS_PACKETS = 10;
 /** Sent from before a sound, held back until there is one. */
 const BEFORE_PACKETS = 15;
 /** Of silence so many are sent in one piece, after so many that are left out. */
@@ -38,6 +42,8 @@ export class SilenceGate {
     this.floor = SURELY_SOUND_DB;
     /** Packets since the last sound. */
     this.silent = 0;
+    /** So many are sent after it. */
+    this.after = AFTER_PACKETS;
     /** @type {Packet[]} */
     this.held = [];
     /** Packets left out since one was sent. */
@@ -53,11 +59,23 @@ export class SilenceGate {
    * @returns {{packet: Packet, leftOut: number}[]} what is to be sent, each with how many were left out before it
    */
   pass(packet, level) {
-    this.silent = this.isSilent(level) ? this.silent + 1 : 0;
+    if (this.isSilent(level)) this.silent++;
+    else this.hearVoice();
     this.held.push(packet);
-    if (this.silent <= AFTER_PACKETS) return this.release();
+    if (this.silent <= this.after) return this.release();
     if (this.held.length <= BEFORE_PACKETS) return [];
     return this.keepAlive();
+  }
+
+  /** There is a sound, or the gateway hears a voice in what this rule takes for silence: a turn may begin. */
+  hearVoice() {
+    this.silent = 0;
+    this.after = AFTER_PACKETS;
+  }
+
+  /** The gateway has said that a turn is over, or was none. */
+  endTurn() {
+    if (this.silent > OTHERS_PACKETS) this.after = OVER_PACKETS;
   }
 
   release() {

@@ -114,6 +114,13 @@ export class Session {
         return this.begin(fields.lead_ms);
       case "ping":
         return this.pong(fields.id);
+      case "user_speech_started":
+        return this.uplink.hearVoice();
+      case "user_utterance":
+        // Who has typed may be speaking.
+        return fields.typed ? undefined : this.uplink.endTurn();
+      case "user_discarded":
+        return this.uplink.endTurn();
       case "reply_started":
         return this.beginReply(fields.reply);
       case "reply_audio_end":

@@ -106,6 +106,16 @@ export class Uplink {
     else if (this.left === Infinity) this.left = TAIL_PACKETS;
   }
 
+  /** The gateway hears a voice. */
+  hearVoice() {
+    this.gate.hearVoice();
+  }
+
+  /** The gateway has said that a turn is over, or was none. */
+  endTurn() {
+    this.gate.endTurn();
+  }
+
   /**
    * Sound of the microphone.
    * @param {Float32Array} samples at the context's rate

@@ -15,9 +15,28 @@ const stretch = (level, packets) => Array.from({ length: packets }, () => level)
  * @param {number[]} levels
  */
 function sent(levels) {
+  return heard(new SilenceGate(), levels, 0);
+}
+
+/**
+ * The same of a gate that has heard something before.
+ * @param {SilenceGate<number>} gate
+ * @param {number[]} levels
+ * @param {number} first number of the first packet
+ */
+function heard(gate, levels, first) {
+  return levels.flatMap((level, place) => {
+    const now = first + place;
+    return gate.pass(now, level).map(({ packet, leftOut }) => ({ packet, now, leftOut }));
+  });
+}
+
+/** A gate that has heard a second of voice, and silence after it. @param {number} silent packets */
+function afterVoice(silent) {
   /** @type {SilenceGate<number>} */
   const gate = new SilenceGate();
-  return levels.flatMap((level, now) => gate.pass(now, level).map(({ packet, leftOut }) => ({ packet, now, leftOut })));
+  heard(gate, [...stretch(VOICE, SECOND), ...stretch(ROOM, silent)], 0);
+  return gate;
 }
 
 /** @param {{packet: number}[]} packets */
@@ -26,6 +45,40 @@ const numbers = (packets) => packets.map(({ packet }) => packet);
 test("sound is sent as it comes, and three seconds after it", () => {
   const packets = sent([...stretch(VOICE, SECOND), ...stretch(ROOM, 10 * SECOND)]).filter(({ packet }) => packet < 4 * SECOND);
   assert.deepEqual(packets, stretch(0, 4 * SECOND).map((_, packet) => ({ packet, now: packet, leftOut: 0 })));
+});
+
+test("of the silence after a turn that is over half a second is sent, and what comes with a sound", () => {
+  const gate = afterVoice(18);
+  gate.endTurn();
+  const silence = heard(gate, stretch(ROOM, SECOND - 18), SECOND + 18);
+  assert.deepEqual(numbers(silence), stretch(0, 25 - 18).map((_, place) => SECOND + 18 + place));
+  const sound = numbers(heard(gate, stretch(VOICE, 1), 2 * SECOND));
+  assert.deepEqual(sound, stretch(0, 16).map((_, place) => 2 * SECOND - 15 + place));
+});
+
+test("a sound after a turn that is over may be the next turn, and has its three seconds", () => {
+  const gate = afterVoice(18);
+  gate.endTurn();
+  heard(gate, [...stretch(ROOM, 2 * SECOND), ...stretch(VOICE, 1)], SECOND + 18);
+  assert.equal(heard(gate, stretch(ROOM, 150), 4 * SECOND).length, 150);
+});
+
+test("of a sound that is just over it is not known which turn is said to be", () => {
+  for (const silent of [0, 1, 10]) {
+    const gate = afterVoice(silent);
+    gate.endTurn();
+    assert.equal(heard(gate, stretch(ROOM, 150 - silent), SECOND + silent).length, 150 - silent);
+  }
+});
+
+test("a voice that only the gateway hears is sent from then on, with what was held back", () => {
+  const gate = afterVoice(18);
+  gate.endTurn();
+  heard(gate, stretch(ROOM, 2 * SECOND - 18), SECOND + 18);
+  gate.hearVoice();
+  const packets = heard(gate, stretch(ROOM, 149), 3 * SECOND);
+  assert.equal(packets.filter(({ now }) => now === 3 * SECOND).length, 16);
+  assert.equal(packets.length, 149 + 15);
 });
 
 test("of a silence a twelfth is sent, at least once a second and four packets in one piece", () => {
