@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from parley.audio import SAMPLE_BYTES
 from parley.conversation import UserDiscarded, UserSpeechStarted, UserUtterance
 from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
-from parley_cli.client.silence import SilenceGate
+from parley_cli.client.silence import SilenceGate, level_db
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,22 +43,22 @@ class Outgoing(NamedTuple):
     """How many silent ones were left out before it."""
 
 
-def every_packet(capture: Capture) -> Microphone:
+def every_packet(captured: Capture) -> Microphone:
     """A microphone that sends all that it hears."""
-    return lambda number: (Outgoing(number, capture(number).data),)
+    return lambda number: (Outgoing(number, captured(number).data),)
 
 
 class WithoutSilence:
     """A microphone for one session that holds silent packets back and leaves them out, as the page's does."""
 
-    def __init__(self, capture: Capture) -> None:
-        """Hear what `capture` gives."""
-        self._capture = capture
+    def __init__(self, captured: Capture) -> None:
+        """Hear what `captured` gives."""
+        self._captured = captured
         self._gate: SilenceGate[tuple[int, bytes]] = SilenceGate()
 
     def __call__(self, number: int) -> list[Outgoing]:
         """What is to be sent when the time of packet `number` has come."""
-        data, level = self._capture(number)
+        data, level = self._captured(number)
         return [Outgoing(*packet, left_out) for packet, left_out in self._gate.take((number, data), level)]
 
     def take(self, event: Event) -> None:
@@ -75,8 +75,18 @@ class WithoutSilence:
 
 def encoded(sound: Callable[[int], bytes]) -> Microphone:
     """A microphone for one session, whose packet n is what `sound` gives for it: 960 samples, s16le at 48 kHz."""
+    return every_packet(capture(sound))
+
+
+def capture(sound: Callable[[int], bytes]) -> Capture:
+    """Captures, for one session, what `sound` gives for packet n: 960 samples, s16le at 48 kHz."""
     encoder = PacketEncoder()
-    return lambda number: (Outgoing(number, encoder.encode(sound(number))),)
+
+    def captured(number: int) -> Captured:
+        pcm = sound(number)
+        return Captured(encoder.encode(pcm), level_db(pcm))
+
+    return captured
 
 
 def packet_of(pcm: bytes, number: int) -> bytes:

@@ -20,7 +20,7 @@ from parley.conversation import (
     UserText,
     UserUtterance,
 )
-from parley_cli.client import MIC_RATE_HZ, PACKET_SAMPLES, EventLog, Listener, converse, encoded
+from parley_cli.client import MIC_RATE_HZ, PACKET_SAMPLES, EventLog, Listener, WithoutSilence, capture, converse
 from parley_cli.eval.compose import from_pcm, to_pcm
 from parley_cli.eval.scenes import HARMLESS, INTERRUPTING, Kind, Scene, Sitting
 
@@ -88,7 +88,9 @@ class _Stage:
     """One session's course."""
 
     def __init__(self, sitting: Sitting, conversation: Conversation, config: SessionConfig | None) -> None:
-        self._listener = Listener(conversation, encoded(self._microphone), self._take, config)
+        # What is measured is what people with the page have.
+        self._microphone = WithoutSilence(capture(self._packet))
+        self._listener = Listener(conversation, self._microphone, self._take, config)
         self._sitting = sitting
         self._sound: Sound = np.zeros(0, dtype=np.float32)
         self._sound_from = 0
@@ -116,7 +118,7 @@ class _Stage:
             await self._settle()
         return found
 
-    def _microphone(self, number: int) -> bytes:
+    def _packet(self, number: int) -> bytes:
         """Packet `number`: the room, what is being said, and the echo."""
         first = number * PACKET_SAMPLES
         room = self._sitting.room
@@ -131,6 +133,7 @@ class _Stage:
 
     def _take(self, now: float, event: Event) -> None:
         """Note what the gateway says."""
+        self._microphone.take(event)
         if isinstance(event, AudioPacket):
             return
         if isinstance(event, ReplyStarted):
