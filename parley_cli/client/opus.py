@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MIC_RATE_HZ: Final = 48_000
 PACKET_SAMPLES: Final = 960
 _BITRATE_BPS: Final = 24_000
+_HIGHEST_HZ: Final = 8_000
+"""As of the page, which sends what is listened to."""
 
 
 class PacketEncoder:
@@ -28,7 +30,7 @@ class PacketEncoder:
         codec.layout = "mono"
         codec.format = "s16"
         codec.bit_rate = _BITRATE_BPS
-        codec.options = {"application": "voip", "frame_duration": "20"}
+        codec.options = {"application": "voip", "frame_duration": "20", "cutoff": str(_HIGHEST_HZ)}
         self._codec = codec
         self._samples = 0
 

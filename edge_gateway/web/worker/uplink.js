@@ -7,7 +7,8 @@ import { Resampler } from "../model/resampler.js";
 import { SilenceGate, levelDb } from "../model/silence.js";
 import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
 
-const OPUS_RATE = 48000;
+/** Nothing above 8 kHz is listened to, and to decode what is sent of it is two fifths of the work. Otherwise any browser's. */
+const OPUS_RATES = [16000, 48000];
 const PCM_RATE = 16000;
 const PACKETS_A_SECOND = 50;
 /** Sound that is still sent after push-to-talk was let go, so that the last word keeps its end. */
@@ -15,15 +16,15 @@ const TAIL_PACKETS = 8;
 /** What may wait for the network: a few seconds of sound. Older words are of no use to a conversation. */
 const MOST_WAITING_BYTES = 128 * 1024;
 
-/** @type {AudioEncoderConfig} */
-const OPUS = {
+/** @param {number} sampleRate @returns {AudioEncoderConfig} */
+const opusAt = (sampleRate) => ({
   codec: "opus",
-  sampleRate: OPUS_RATE,
+  sampleRate,
   numberOfChannels: 1,
   bitrate: 24000,
   // Without silence in the stream the session's clock would stand still (usedtx).
   opus: { application: "voip", signal: "voice", frameDuration: 20000, usedtx: false },
-};
+});
 
 /**
  * Where packets go.
@@ -34,10 +35,11 @@ const OPUS = {
 
 /** The form that this browser can send, as the gateway wants it named. */
 export async function inputFormat() {
-  const opus = typeof AudioEncoder !== "undefined" && (await AudioEncoder.isConfigSupported(OPUS).catch(() => null))?.supported;
-  return opus
-    ? { encoding: "AUDIO_ENCODING_OPUS", sample_rate_hz: OPUS_RATE }
-    : { encoding: "AUDIO_ENCODING_PCM_S16LE", sample_rate_hz: PCM_RATE };
+  for (const rate of typeof AudioEncoder === "undefined" ? [] : OPUS_RATES) {
+    const answer = await AudioEncoder.isConfigSupported(opusAt(rate)).catch(() => null);
+    if (answer?.supported) return { encoding: "AUDIO_ENCODING_OPUS", sample_rate_hz: rate };
+  }
+  return { encoding: "AUDIO_ENCODING_PCM_S16LE", sample_rate_hz: PCM_RATE };
 }
 
 /** A packet that is to be encoded, or was. @typedef {{kind: number, capturedUs: number, level: number, payload: Uint8Array}} Packet */
@@ -162,7 +164,7 @@ export class Uplink {
   renew() {
     this.encoding = [];
     this.encoder = new AudioEncoder({ output: (chunk) => this.encoded(chunk), error: () => {} });
-    this.encoder.configure(OPUS);
+    this.encoder.configure(opusAt(this.rate));
   }
 
   /** @param {EncodedAudioChunk} chunk one of each packet, in their order; its own time takes no account of pauses */
