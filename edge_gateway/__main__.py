@@ -14,6 +14,7 @@ from edge_gateway.admission import Admission
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.backends import Backends
+from edge_gateway.capacity.calibration import RATE_HZ, session_cost
 from edge_gateway.capacity.path import PartLoad
 from edge_gateway.config import GatewayConfig
 from edge_gateway.directory import Directory
@@ -37,7 +38,7 @@ from edge_gateway.transports.status_access import StatusAccess
 from edge_gateway.transports.trace_link import trace_link
 from edge_gateway.transports.voice_preview import add_voice_preview
 from edge_gateway.transports.web_app import ARRIVALS, new_app
-from parley.conversation import SERVICE
+from parley.conversation import SERVICE, AudioFormat, Encoding
 from parley.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 from serving.config import ConfigError
 from serving.grpc_server import Listen, run, serve
@@ -64,7 +65,8 @@ async def main(config: GatewayConfig, telemetry: Telemetry) -> None:
         pools = await stack.enter_async_context(open_pools(addresses, tls=config.tls))
         ServerMetrics(pools, telemetry.registry)
         backends = _backends(pools, config, telemetry, log)
-        admission = Admission(backends, config.session_limit)
+        limit = config.session_limit
+        admission = Admission(backends, limit, _session_cost(backends.codecs) if limit is None else 0.0)
         proxies = _proxies(config)
         app = new_app(admission, telemetry.registry, Access(config.host, config.known_hosts, config.origins), proxies)
         servers = ServerFacts(lambda: servers_of(pools))
@@ -109,6 +111,12 @@ def _watched(admission: Admission, pools: Pools) -> Iterator[None]:
 
     with measured_load(look), loop_timer(lambda: admission.period_seconds, timer) as admission.hasten:
         yield
+
+
+def _session_cost(codecs: Codecs) -> float:
+    """What a session is thought to take of a core before one has come."""
+    encoder = codecs.encoder_factory(AudioFormat(Encoding.OPUS, RATE_HZ))
+    return session_cost(codecs.decoder_factory(None)(), encoder())
 
 
 def _listen(config: GatewayConfig) -> Listen:

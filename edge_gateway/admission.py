@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -53,18 +53,19 @@ class _Held:
 class Admission:
     """The sessions of this process."""
 
-    def __init__(self, backends: Backends, max_sessions: int | None) -> None:
-        """Take at most `max_sessions` at once; None: as many as the parts bear, which `timer` and `look` tell."""
+    def __init__(self, backends: Backends, max_sessions: int | None, session_cost: float = 0.0) -> None:
+        """Take at most `max_sessions` at once; None: as many as the parts bear, which `timer` and `look` tell.
+
+        `session_cost` is as for `PathControl`; where it is 0 a rush comes in as a whole.
+        """
         self._backends, self._metrics = backends, backends.metrics.sessions
         self._max = max_sessions
-        self._control = LoadControl()
-        self._path = PathControl()
-        self._estimate = Estimate()
+        self._control, self._path, self._estimate = LoadControl(), PathControl(session_cost), Estimate()
         self._estimated: tuple[float, float] | None = None
         # The newest last.
         self._sessions: dict[_Held, None] = {}
         self._leaving = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._entering: set[asyncio.Future[None]] = set()
         self.hasten: Callable[[], None] = _nothing
         """Called when timers have to come in `period_seconds` from now on, and the next one was set later."""
@@ -102,15 +103,16 @@ class Admission:
         if self._max is not None or (not self._waiting and self._takes(len(self._sessions))):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting[turn] = None
         try:
             async with asyncio.timeout(_TURN_SECONDS):
                 await turn
         except TimeoutError:
-            full = self._full(len(self._sessions)) or _LAG
+            full = self._full(len(self._sessions)) or self._path.fullest or _LAG
             self._metrics.refused(full)
             raise _busy(full) from None
         finally:
+            self._waiting.pop(turn, None)
             self._entering.discard(turn)
 
     async def hold(self, connection: ClientConnection) -> None:
@@ -120,14 +122,16 @@ class Admission:
             Overloaded: it had hardly begun when it turned out that the gateway is full.
         """
         held = _Held(asyncio.timeout(None), asyncio.get_running_loop().time())
+        session = Session(connection, self._backends)
         self._sessions[held] = None
+        self._path.newcomers.came(session, held.begun)
         self._empty.clear()
         if len(self._sessions) == ALWAYS_TAKEN:
             self.hasten()
         self._metrics.began()
         try:
             async with held.until:
-                await Session(connection, self._backends).run()
+                await session.run()
         except TimeoutError:
             if not held.until.expired():
                 raise
@@ -136,6 +140,7 @@ class Admission:
             await connection.send(error_event(_stopping(), "gateway", ends_session=True))
         finally:
             del self._sessions[held]
+            self._path.newcomers.left(session)
             self._leaving -= bool(held.refused)
             self._metrics.ended()
             if not self._sessions:
@@ -178,7 +183,7 @@ class Admission:
         if self._max is not None:
             return sessions, self._max
         most = self._estimate.most(sessions, is_full=bool(self._full(max(sessions, ALWAYS_TAKEN))))
-        return sessions, round(min(most, max(1, sessions + self._path.room(asyncio.get_running_loop().time()))))
+        return sessions, round(min(most, max(1, sessions + self._path.room(len(self._entering)))))
 
     @property
     def standing(self) -> Standing:
@@ -207,13 +212,13 @@ class Admission:
         return _LAG if self._control.refuses(sessions) else self._path.refuses(sessions)
 
     def _takes(self, sessions: int) -> bool:
-        return self._control.takes(sessions) and self._path.takes(asyncio.get_running_loop().time(), sessions)
+        return self._control.takes(sessions) and self._path.takes(sessions, len(self._entering))
 
     def _take_in(self) -> None:
         if self._waiting and (full := self._full(len(self._sessions))):
             self._refuse_waiting(_busy(full), full)
         while self._waiting and self._takes(len(self._sessions) + len(self._entering)):
-            turn = self._waiting.popleft()
+            turn, _ = self._waiting.popitem(last=False)
             # One that is done has left, or was refused.
             if not turn.done():
                 turn.set_result(None)
@@ -221,7 +226,7 @@ class Admission:
 
     def _refuse_waiting(self, error: ParleyError, why: str = _LAG) -> None:
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn, _ = self._waiting.popitem(last=False)
             if not turn.done():
                 self._metrics.refused(why)
                 turn.set_exception(error)

@@ -64,6 +64,8 @@ class Session:
         self._pings = Pings(self._clock)
         self._replies = ReplyManager(self.id, connection, backends, self._clock, self._inbox.post)
         self._spoken = SpokenTurns(connection, backends.metrics, self._clock)
+        self.has_talked = self._spoken.have_begun
+        """Gives True from the listener's first word on."""
         self._tasks = asyncio.TaskGroup()
         self._setup = Setup(self.id, connection, backends, self._tasks, self._inbox.bring)
         self._turns = TurnController(self._tasks, connection, self._replies, self._spoken, self._setup)

@@ -39,6 +39,10 @@ class SpokenTurns:
         self.turn = Turn(0)
         """The one that is being spoken, or will be next; it has a number from its first speech on."""
 
+    def have_begun(self) -> bool:
+        """True from the first word on, spoken or typed."""
+        return self._count > 0
+
     def typed(self, text: str) -> Turn:
         """A turn that was typed."""
         self._count += 1

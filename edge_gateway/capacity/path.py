@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edge_gateway.capacity.control import ALWAYS_TAKEN
+from edge_gateway.capacity.newcomers import Newcomers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,11 @@ _ROOMY_ENGINE_WAIT_SECONDS: Final = 0.25
 
 # A rush, or one long piece of work, is no overload.
 _LASTS_LOOKS: Final = 2
-# Until newcomers talk, and a part has told of a second in which they did, it knows nothing of them.
-_UNSEEN_SECONDS: Final = 3.0
+# People who came together talk together, and wait for each other's replies: how much there is to do is the most of so
+# many looks, since one may fall into a pause of all.
+_SWING_LOOKS: Final = 3
 # Of fewer sessions what a part does without any is too large a share.
-_FEWEST: Final = 4
+_FEWEST: Final = 8
 # What a session costs is believed soon where it is more than was thought, and late where it is less: few talk at times.
 _UP, _DOWN = 0.5, 0.1
 # Where a part has no time left at all nobody knows how many are too many.
@@ -74,18 +76,20 @@ class PartLoad:
 class PathControl:
     """What is decided at each look, once a second."""
 
-    def __init__(self) -> None:
-        """Every part has room, and nobody knows what a session costs."""
+    def __init__(self, session_cost: float = 0.0) -> None:
+        """Every part has room; of each a session is thought to take the share `session_cost`, until it takes more."""
+        self._session_cost = session_cost
+        self.newcomers = Newcomers()
+        """The sessions whose cost is not in what the parts have told."""
         self._parts: dict[str, _Part] = {}
-        self._came: deque[float] = deque()
         self._is_saturated = False
 
     def look(self, now: float, parts: Sequence[PartLoad], sessions: int) -> None:
         """See how much each part has to do for so many `sessions`."""
-        self._parts = {each.part: self._parts.get(each.part, _Part()) for each in parts}
+        self.newcomers.look(now)
+        self._parts = {each.part: self._parts.get(each.part, _Part(self._session_cost)) for each in parts}
         for each in parts:
             self._parts[each.part].look(each, sessions)
-        self._forget(now)
         self._is_saturated = any(
             part.is_full and (load.busy >= _SATURATED or load.lag_seconds >= FULL_LAG_SECONDS)
             for part, load in zip(self._parts.values(), parts, strict=True)
@@ -100,18 +104,19 @@ class PathControl:
         """The part because of which nobody can come in beside so many `sessions`; empty: there is none."""
         return self.full if sessions >= ALWAYS_TAKEN else ""
 
-    def takes(self, now: float, sessions: int) -> bool:
-        """One more comes in at once, beside so many `sessions`; else it has to wait for a look."""
-        if sessions >= ALWAYS_TAKEN and (self.full or self.room(now) < 1):
-            return False
-        self._came.append(now)
-        return True
+    def takes(self, sessions: int, entering: int) -> bool:
+        """One more comes in at once, beside so many `sessions`, some of them `entering`; else it waits for a look."""
+        return sessions < ALWAYS_TAKEN or (not self.full and self.room(entering) >= 1)
 
-    def room(self, now: float) -> float:
-        """How many more may come in before the next look, by what those cost that are there; infinite: not known."""
-        self._forget(now)
-        most = min((part.room for part in self._parts.values()), default=float("inf"))
-        return max(0.0, most - len(self._came))
+    def room(self, entering: int) -> float:
+        """How many more may come in before the next look, beside so many that are `entering`; infinite: not known."""
+        parts = self._parts.values() or (_Part(self._session_cost),)
+        return max(0.0, min(part.room for part in parts) - self.newcomers.count - entering)
+
+    @property
+    def fullest(self) -> str:
+        """The part that has room for the fewest; empty: none has told anything."""
+        return min(self._parts, key=lambda name: self._parts[name].room, default="")
 
     def too_many(self, sessions: int) -> int:
         """How many of so many `sessions` should go, of those that have only just come; asked after each look."""
@@ -119,30 +124,27 @@ class PathControl:
             return 0
         return min(max(1, sessions // _GOING), max(0, sessions - ALWAYS_TAKEN))
 
-    def _forget(self, now: float) -> None:
-        while self._came and self._came[0] <= now - _UNSEEN_SECONDS:
-            self._came.popleft()
-
 
 class _Part:
     """What is known of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_cost: float) -> None:
         self.is_full = False
         self._full_looks = 0
-        self._busy = 0.0
-        self._cost: float | None = None
+        self._busy: deque[float] = deque((0.0,), maxlen=_SWING_LOOKS)
+        self._least_cost = self._cost = least_cost
 
     def look(self, load: PartLoad, sessions: int) -> None:
-        self._busy = load.busy
+        self._busy.append(load.busy)
         self._full_looks = self._full_looks + 1 if load.is_full else 0
         self.is_full = self._full_looks >= _LASTS_LOOKS or (self.is_full and not load.is_roomy)
         if sessions >= _FEWEST:
             cost = load.busy / sessions
-            known = cost if self._cost is None else self._cost
-            self._cost = known + (_UP if cost > known else _DOWN) * (cost - known)
+            learnt = self._cost + (_UP if cost > self._cost else _DOWN) * (cost - self._cost)
+            # Sessions of which few talk say little of what newcomers will cost.
+            self._cost = max(self._least_cost, learnt)
 
     @property
     def room(self) -> float:
         """How many sessions more it bears; infinite: not known."""
-        return max(0.0, FULL - self._busy) / self._cost if self._cost else float("inf")
+        return max(0.0, FULL - max(self._busy)) / self._cost if self._cost else float("inf")

@@ -176,6 +176,8 @@ class Script:
     sound_delay_seconds: float = 0.0
     max_sessions: int | None = 10
     """None: as many as the loop bears, which a test tells `Gateway.admission` itself."""
+    session_cost: float = 0.0
+    """What a session is thought to take of a core before one has come; 0: nothing, so that any number comes in."""
     allowed_hosts: str = ""
     trace_url: str = ""
     status: str = STATUS_LOOPBACK
@@ -284,7 +286,7 @@ async def gateway(script: Script, addresses: tuple[str, str, str]) -> AsyncItera
         backends = Backends(
             listening, servers, Directory(listening, servers), codecs, metrics, "Be brief.", 400, "One moment."
         )
-        admission = Admission(backends, script.max_sessions)
+        admission = Admission(backends, script.max_sessions, script.session_cost)
         access = Access("127.0.0.1", script.allowed_hosts, "https://friend.example")
         app, status = new_app(admission, telemetry.registry, access), StatusAccess(script.status)
         add_facts(app, backends.directory, script.trace_url, status)

@@ -11,8 +11,9 @@ import pytest
 
 from edge_gateway.capacity.control import ALWAYS_TAKEN, OVERLOADED_SECONDS
 from edge_gateway.capacity.lateness import PERIOD_SECONDS
-from edge_gateway.capacity.path import PartLoad
-from parley.conversation import ErrorCode, ErrorEvent, SessionReady, TurnReport, UserText
+from edge_gateway.capacity.newcomers import SHOWS_SECONDS, SILENT_SECONDS
+from edge_gateway.capacity.path import FULL, PartLoad
+from parley.conversation import ErrorCode, ErrorEvent, ReplyStarted, SessionConfig, SessionReady, TurnReport, UserText
 from parley.errors import Overloaded, ShuttingDown, Unavailable
 from tests.edge_gateway.program import TRANSPORTS, joined
 from tests.edge_gateway.rig import Listener, Script, connected, house, listening
@@ -44,10 +45,10 @@ class OwnedLoop:
     def sample(self, name: str, **labels: str) -> float:
         return self._registry.get_sample_value(name, labels) or 0.0
 
-    def look(self, count: int, *parts: PartLoad) -> None:
-        """So much the parts have to do, so many seconds in a row."""
+    def look(self, count: int, *parts: PartLoad, after: float = 0.0) -> None:
+        """So much the parts have to do, so many seconds in a row, and `after` so many."""
         for _ in range(count):
-            self._admission.look(asyncio.get_running_loop().time(), parts)
+            self._admission.look(asyncio.get_running_loop().time() + after, parts)
 
     @property
     def refused(self) -> float:
@@ -255,6 +256,58 @@ async def test_who_waits_for_room_is_let_in_when_there_is_some_and_refused_when_
             loop.look(2, FULL_ASR)
             loop.run(PERIOD_SECONDS)
             assert isinstance(await waiting, Overloaded)
+
+
+AT_ONCE = 10
+DEAR = FULL / (AT_ONCE + 0.5)
+"""Of such sessions a gateway that knows none takes so many at once."""
+
+
+async def test_of_a_rush_as_many_come_in_as_can_be_borne_and_the_rest_when_these_have_shown_what_they_cost() -> None:
+    async with house(Script(max_sessions=None, session_cost=DEAR)) as parley, AsyncExitStack() as stack:
+        loop = OwnedLoop(parley)
+        inside = await fill(stack, parley, AT_ONCE)
+        late = [await stack.enter_async_context(connected(parley)) for _ in range(3)]
+        async with asyncio.TaskGroup() as tasks:
+            for each in late:
+                await each.send(SessionConfig())
+            ready = [tasks.create_task(each.until(SessionReady)) for each in late]
+            for listener in inside:
+                await listener.send(UserText("hello"))
+            for listener in inside:
+                await listener.until(ReplyStarted)
+            # That they talk was seen, and not yet what it costs.
+            loop.look(1, PartLoad("gateway", 0.1))
+            loop.run(1.0)
+            assert parley.admission.occupancy == (AT_ONCE, AT_ONCE)
+            loop.look(1, PartLoad("gateway", FULL - 2.5 * DEAR), after=SHOWS_SECONDS)
+            loop.run(PERIOD_SECONDS)
+            await asyncio.wait(ready[:2])
+            loop.run(1.0)
+            assert not ready[2].done()
+            # Those two say nothing.
+            loop.look(1, PartLoad("gateway", FULL - 2.5 * DEAR), after=SHOWS_SECONDS + SILENT_SECONDS)
+            loop.run(PERIOD_SECONDS)
+
+
+async def test_who_waits_for_too_long_is_told_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_gateway.admission._TURN_SECONDS", 0.05)
+    async with house(Script(max_sessions=None, session_cost=DEAR)) as parley, AsyncExitStack() as stack:
+        loop = OwnedLoop(parley)
+        loop.look(1, PartLoad("gateway", 0.0), PartLoad("asr", 0.001))
+        inside = await fill(stack, parley, AT_ONCE)
+        async with connected(parley) as late:
+            error = await late.until(ErrorEvent)
+            assert (error.code, error.ends_session) == (ErrorCode.OVERLOADED, True)
+            assert error.retry_after_ms > 0
+        assert loop.sample("parley_sessions_refused_total", reason="asr") == 1
+        assert parley.admission.standing.sessions == AT_ONCE
+        # One who leaves makes room for another.
+        await inside[0].socket.close()
+        while parley.admission.occupancy[0] == AT_ONCE:
+            await asyncio.sleep(0)
+        async with listening(parley):
+            assert parley.admission.occupancy[0] == AT_ONCE
 
 
 async def test_where_many_came_at_once_and_were_too_many_for_a_server_the_newest_are_refused_after_all() -> None:

@@ -25,10 +25,10 @@ class Path:
             self.now += 1.0
             self.control.look(self.now, parts, sessions)
 
-    def taken(self, sessions: int = MANY) -> int:
-        """How many come in before the next look."""
+    def taken(self, sessions: int = MANY, newcomers: int = 0) -> int:
+        """How many come in before the next look, beside those who have not shown what they cost."""
         count = 0
-        while self.control.takes(self.now, sessions) and count < 10_000:
+        while self.control.takes(sessions, newcomers + count) and count < 10_000:
             count += 1
         return count
 
@@ -74,25 +74,49 @@ def test_a_part_that_is_away_keeps_nobody_out(path: Path) -> None:
 def test_a_few_are_always_taken(path: Path) -> None:
     path.run(3, PartLoad("asr", 1.0))
     assert path.control.refuses(ALWAYS_TAKEN - 1) == ""
-    assert path.control.takes(path.now, ALWAYS_TAKEN - 1)
+    assert path.control.takes(ALWAYS_TAKEN - 1, 0)
     assert path.control.refuses(ALWAYS_TAKEN) == "asr"
     assert path.control.too_many(ALWAYS_TAKEN) == 0
 
 
 def test_while_nobody_knows_what_a_session_costs_all_come_in(path: Path) -> None:
-    assert path.control.room(path.now) == inf
+    assert path.control.room(0) == inf
     path.run(1, PartLoad("gateway", 0.01), sessions=0)
     assert path.taken(sessions=ALWAYS_TAKEN) == 10_000
 
 
 def test_newcomers_come_in_only_as_far_as_the_fullest_part_bears_them_before_any_of_them_talks(path: Path) -> None:
     path.run(10, PartLoad("gateway", 0.2), PartLoad("asr", 0.5), sessions=20)
-    assert path.taken(sessions=20) == int((FULL - 0.5) / (0.5 / 20))
+    assert path.control.fullest == "asr"
+    room = int((FULL - 0.5) / (0.5 / 20))
+    assert path.taken(sessions=20) == room
     # They have not been heard yet.
-    path.run(1, PartLoad("gateway", 0.2), PartLoad("asr", 0.5), sessions=36)
-    assert path.taken(sessions=36) < 10
-    path.run(3, PartLoad("gateway", 0.4), PartLoad("asr", FULL - 0.01), sessions=36)
-    assert path.taken(sessions=36) == 0
+    path.run(1, PartLoad("gateway", 0.2), PartLoad("asr", 0.5), sessions=20 + room)
+    assert path.taken(sessions=20 + room, newcomers=room) < 4
+    path.run(3, PartLoad("gateway", 0.4), PartLoad("asr", FULL - 0.01), sessions=20 + room)
+    assert path.taken(sessions=20 + room) == 0
+
+
+def test_before_any_has_come_a_session_is_thought_to_cost_what_was_said() -> None:
+    path = Path(PathControl(0.03))
+    assert path.taken() == int(FULL / 0.03)
+    path.run(1, PartLoad("gateway", 0.3), PartLoad("asr", 0.1), sessions=0)
+    assert path.taken() == int((FULL - 0.3) / 0.03)
+    assert path.taken(newcomers=15) == int((FULL - 0.3) / 0.03) - 15
+
+
+def test_sessions_of_which_few_talk_do_not_make_newcomers_cheap_and_dear_ones_make_them_dear() -> None:
+    path = Path(PathControl(0.03))
+    path.run(100, PartLoad("asr", 0.1), sessions=MANY)
+    assert path.taken() == int((FULL - 0.1) / 0.03)
+    path.run(20, PartLoad("asr", 0.5), sessions=10)
+    assert path.taken() == int((FULL - 0.5) / 0.05)
+
+
+def test_a_second_in_which_all_pause_makes_no_room(path: Path) -> None:
+    path.run(10, PartLoad("asr", 0.8), sessions=20)
+    path.run(1, PartLoad("asr", 0.2), sessions=20)
+    assert path.taken(sessions=20) <= 3
 
 
 def test_sessions_that_turn_out_to_be_silent_make_room_for_others(path: Path) -> None:
