@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WINDOW_SAMPLES: Final = 512
 _STATE_SHAPE: Final = (1, 1, STATE_SIZE)
+_OUTPUTS: Final = ("probabilities", "hn", "cn")
 # faster-whisper's wheel carries Silero VAD 6 (MIT); it is read from there without importing that package.
 _PACKAGE: Final = "faster_whisper"
 _FILE: Final = "assets/silero_vad_v6.onnx"
@@ -65,21 +66,24 @@ class Silero:
 
     def _run(self) -> None:
         streams, self._waiting = self._waiting, []
+        lengths = tuple([len(stream.windows) for stream in streams])
+        inputs = np.empty((sum(lengths), CONTEXT_SAMPLES + _WINDOW_SAMPLES), dtype=np.float32)
+        end = 0
+        for stream, length in zip(streams, lengths, strict=True):
+            first, end = end, end + length
+            stream.fill(inputs[first:end])
         if len(streams) == 1:
-            # Nothing is copied.
-            only = streams[0]
-            inputs, h, c = only.input, only.h, only.c
+            h, c = streams[0].h, streams[0].c
         else:
-            inputs = np.concatenate([stream.input for stream in streams])
             h = np.concatenate([stream.h for stream in streams], axis=1)
             c = np.concatenate([stream.c for stream in streams], axis=1)
-        order, steps = places(tuple(len(stream.input) for stream in streams))
+        order, steps = places(lengths)
         feed = {"input": inputs, "order": order, "steps": steps, "h": h, "c": c}
-        probabilities, h, c = self.session.run(None, feed)
+        probabilities, h, c = self.session.run(_OUTPUTS, feed)
         said = probabilities.tolist()
         for number, stream in enumerate(streams):
             stream.h, stream.c = h[:, number : number + 1], c[:, number : number + 1]
-            stream.heard = said[number :: len(streams)][: len(stream.input)]
+            stream.heard = said[number :: len(streams)][: lengths[number]]
 
 
 @lru_cache
@@ -103,8 +107,8 @@ class SileroVad:
         """The first half of the state; of shape (1, 1, 128)."""
         self.c = np.zeros(_STATE_SHAPE, dtype=np.float32)
         """The second half."""
-        self.input = np.zeros((1, CONTEXT_SAMPLES + _WINDOW_SAMPLES), dtype=np.float32)
-        """The windows, each after the end of the one before; of shape (windows, 576)."""
+        self.windows = np.zeros((1, _WINDOW_SAMPLES), dtype=np.float32)
+        """The windows that are to be heard, of shape (windows, 512)."""
         self.heard: list[float] = []
         """How likely each of them holds voice."""
         self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
@@ -113,13 +117,18 @@ class SileroVad:
     async def probabilities(self, windows: NDArray[np.float32]) -> list[float]:
         """How likely each of the windows, float32 of shape (windows, 512), holds voice."""
         self._before = self.h, self.c, self._context
-        inputs = np.empty((len(windows), CONTEXT_SAMPLES + _WINDOW_SAMPLES), dtype=np.float32)
-        inputs[:, CONTEXT_SAMPLES:] = windows
-        inputs[0, :CONTEXT_SAMPLES] = self._context
-        inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
-        self.input, self._context = inputs, windows[-1, -CONTEXT_SAMPLES:].copy()
+        self.windows = windows
         await self._silero.hear(self)
         return self.heard
+
+    def fill(self, inputs: NDArray[np.float32]) -> None:
+        """Write the windows to `inputs`, of shape (windows, 576), each after the end of the one before."""
+        windows = self.windows
+        inputs[0, :CONTEXT_SAMPLES] = self._context
+        inputs[:, CONTEXT_SAMPLES:] = windows
+        if len(windows) > 1:
+            inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
+        self._context = windows[-1, -CONTEXT_SAMPLES:].copy()
 
     def take_back(self) -> None:
         """Be as before the last windows."""

@@ -4,7 +4,7 @@ A Butterworth filter of order four at 80 Hz: 24 dB less at 40 Hz, 48 dB less at 
 less at 95 Hz, the lowest voices. It delays sound at 120 Hz by 3 ms, at 200 Hz by 1 ms, at 500 Hz by 0.1 ms. Each half
 is a section of Robert Bristow-Johnson's "Cookbook formulae for audio EQ biquad filter coefficients". A section after
 the other, sample by sample, would be slow in Python, so blocks of samples go through in three products of matrices,
-with the very states that they would have otherwise: 10 µs for a window of 32 ms, 15 for three that come together.
+with the very states that they would have otherwise: 9 µs for a window of 32 ms, 13 for three that come together.
 Knows nothing of speech.
 """
 
@@ -35,10 +35,10 @@ _QUALITIES: Final = (0.5411961, 1.3065630)
 class _Blocks:
     """The filter as products of matrices: what a block of input and a state at its beginning make."""
 
-    of_input: NDArray[np.float64]
-    """The output, and what is added to the state; of shape (block, block + order)."""
-    output_of_state: NDArray[np.float64]
-    """Of shape (order, block)."""
+    output: NDArray[np.float64]
+    """Of the input and the state; of shape (block + order, block)."""
+    state_of_input: NDArray[np.float64]
+    """What is added to the state; of shape (block, order)."""
     powers: NDArray[np.float64]
     """What so many blocks make of a state, of shape (blocks + 1, order, order)."""
     state_of_offset: NDArray[np.float64]
@@ -57,19 +57,23 @@ class HighPass:
         """The next samples of the stream without what is low; float32 of shape (samples,), a multiple of 64."""
         if self._state is None:
             self._state = self._blocks.state_of_offset * samples[0]
-        blocks = samples.astype(np.float64).reshape(-1, _BLOCK)
+        blocks = samples.reshape(-1, _BLOCK)
         if len(blocks) <= _MOST_BLOCKS:
             return self._filter(blocks, self._state)
         parts = np.split(blocks, range(_MOST_BLOCKS, len(blocks), _MOST_BLOCKS))
         return np.concatenate([self._filter(part, self._state) for part in parts])
 
-    def _filter(self, blocks: NDArray[np.float64], state: NDArray[np.float64]) -> NDArray[np.float32]:
-        given = blocks @ self._blocks.of_input
-        added = np.concatenate([state, given[:, _BLOCK:].reshape(-1)])
-        states = (_states(len(blocks)) @ added).reshape(-1, _ORDER)
+    def _filter(self, blocks: NDArray[np.float32], state: NDArray[np.float64]) -> NDArray[np.float32]:
+        # Each block with the state at its beginning, which is known last. Written so, there are a third fewer calls.
+        given = np.empty((len(blocks), _BLOCK + _ORDER))
+        given[:, :_BLOCK] = blocks
+        added = np.empty((len(blocks) + 1, _ORDER))
+        added[0] = state
+        np.matmul(given[:, :_BLOCK], self._blocks.state_of_input, out=added[1:])
+        states = (_states(len(blocks)) @ added.reshape(-1)).reshape(-1, _ORDER)
         self._state = states[-1]
-        filtered = given[:, :_BLOCK] + states[:-1] @ self._blocks.output_of_state
-        output: NDArray[np.float32] = filtered.astype(np.float32).reshape(-1)
+        given[:, _BLOCK:] = states[:-1]
+        output: NDArray[np.float32] = (given @ self._blocks.output).astype(np.float32).reshape(-1)
         return output
 
 
@@ -107,10 +111,10 @@ def _blocks() -> _Blocks:
     response = np.array([second[3] * first[3], *(given @ powers[number] @ taken for number in range(_BLOCK - 1))])
     delays = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
     output_of_input = np.where(delays >= 0, response[np.maximum(delays, 0)], 0.0)
-    state_of_input = np.stack([power @ taken for power in reversed(powers[:-1])])
+    output_of_state = np.stack([given @ power for power in powers[:-1]], axis=1)
     return _Blocks(
-        of_input=np.hstack([output_of_input.T, state_of_input]),
-        output_of_state=np.stack([given @ power for power in powers[:-1]], axis=1),
+        output=np.vstack([output_of_input.T, output_of_state]),
+        state_of_input=np.stack([power @ taken for power in reversed(powers[:-1])]),
         powers=np.stack([np.linalg.matrix_power(powers[-1], number) for number in range(_MOST_BLOCKS + 1)]),
         state_of_offset=np.linalg.solve(np.eye(_ORDER) - step, taken),
     )

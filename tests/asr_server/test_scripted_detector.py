@@ -42,7 +42,7 @@ async def test_silero_computes_every_window() -> None:
             return await super().probabilities(windows)
 
         def take_back(self) -> None:
-            self.heard_windows -= len(self.input)
+            self.heard_windows -= len(self.windows)
             super().take_back()
 
     watched = Watched(silero)
