@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from asr_server.engines.onnx_file import INT32, INT64, Network, read_weights
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from asr_server.engines.onnx_file import Weights
@@ -89,9 +90,10 @@ def _spectra(network: Network, basis: NDArray[np.float32]) -> str:
     """Magnitudes of the frames of a window, of shape (windows, frames, bins)."""
     padded = network.add("Pad", "input", network.integers(0, 0, 0, CONTEXT_SAMPLES), mode="reflect")
     hops = network.add("Reshape", padded, network.integers(-1, _FRAMES + 1, _HOP))
-    halves = (_part(network, hops, 1, slice(first, first + _FRAMES)) for first in (0, 1))
+    pairs = _together(network, hops, [[first, first + 1] for first in range(_FRAMES)])
+    frames = network.add("Reshape", pairs, network.integers(-1, _FRAMES, 2 * _HOP))
     # (windows, frames, 256) @ (256, 258): the cosines, then the sines.
-    waves = network.add("MatMul", network.add("Concat", *halves, axis=2), network.constant(basis.T))
+    waves = network.add("MatMul", frames, network.constant(basis.T))
     squares = []
     for first in (0, _BINS):
         part = _part(network, waves, 2, slice(first, first + _BINS))
@@ -105,14 +107,12 @@ def _convolution(
     """A convolution over frames, one of silence on either side, with a weight of (channels out, channels in, taps)."""
     weight, bias = learnt
     outputs = frames // stride
-    padded = network.add("Pad", layer, network.integers(0, 1, 0, 0, 1, 0)) if outputs > 1 else layer
     # A single frame has the outer taps on silence alone, the last two of a pair only the first one.
     taps = range(_TAPS) if outputs > 1 else range(1, 1 + frames)
     if outputs > 1:
-        last = (outputs - 1) * stride + 1
-        pieces = [_part(network, padded, 1, slice(tap, tap + last, stride)) for tap in taps]
-        padded = network.add("Concat", *pieces, axis=2)
-    flat = network.add("Reshape", padded, network.integers(-1, weight.shape[1] * len(taps)))
+        padded = network.add("Pad", layer, network.integers(0, 1, 0, 0, 1, 0))
+        layer = _together(network, padded, [[stride * output + tap for tap in taps] for output in range(outputs)])
+    flat = network.add("Reshape", layer, network.integers(-1, weight.shape[1] * len(taps)))
     matrix = weight[:, :, list(taps)].transpose(2, 1, 0).reshape(-1, weight.shape[0])
     sums = network.add("Gemm", flat, network.constant(matrix), network.constant(bias))
     return network.add("Reshape", network.add("Relu", sums), network.integers(-1, outputs, weight.shape[0]))
@@ -129,6 +129,11 @@ def _decision(network: Network, layer: str, weights: Weights) -> None:
     matrix, bias = weights["decoder.conv1d.weight"][0], weights["decoder.conv1d.bias"]
     sums = network.add("Gemm", seen, network.constant(matrix), network.constant(bias))
     network.add("Reshape", network.add("Sigmoid", sums), network.integers(-1), outputs=("probabilities",))
+
+
+def _together(network: Network, layer: str, frames: list[list[int]]) -> str:
+    """Rows of frames, each as a list says, side by side: of shape (windows, rows, frames of a row, channels)."""
+    return network.add("Gather", layer, network.constant(np.array(frames, dtype=np.int64)), axis=1)
 
 
 def _part(network: Network, layer: str, axis: int, part: slice) -> str:
