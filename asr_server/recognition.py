@@ -14,7 +14,15 @@ from asr_server.detection import VoiceDetection
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
 from asr_server.endpointing.completeness import Completeness
 from asr_server.endpointing.config import EndpointingConfig
-from asr_server.endpointing.endpointer import HOLD_OVER_SAMPLES, Ended, Endpointer, Event, Paused
+from asr_server.endpointing.endpointer import (
+    HOLD_OVER_SAMPLES,
+    PAUSE_SECONDS,
+    WINDOW_SAMPLES,
+    Ended,
+    Endpointer,
+    Event,
+    Paused,
+)
 from asr_server.endpointing.speech_end import sharpened
 from asr_server.engine import RATE_HZ
 from asr_server.finals import Finals
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
 _TAIL_SAMPLES: Final = round(0.2 * RATE_HZ)
 # More sound than this at once does not come from a microphone just now.
 _LIVE_SAMPLES: Final = round(0.1 * RATE_HZ)
+# A pause shows in a window, so no more than that is left of these when it does.
+_MOST_AT_ONCE_SAMPLES: Final = _LIVE_SAMPLES + WINDOW_SAMPLES
 # How a turn looks whose reply may be begun already.
 _OVER: Final = (Completeness.SURE, Completeness.OVER, Completeness.FINISHED)
 
@@ -272,9 +282,14 @@ def _ends_nothing_else(end: Endpointer, request: asr.Request, *, in_turn: bool) 
     """Whether a request can end no turn but by a pause: by its caller, by its length, or one that begins in it."""
     if not isinstance(request, asr.Audio):
         return not isinstance(request, asr.Flush)
-    last = request.first_sample + len(request.pcm) // SAMPLE_BYTES
-    is_short = not in_turn or (last - end.first_sample) / RATE_HZ < end.config.soft_limit_seconds
-    return is_short and last - end.position <= _LIVE_SAMPLES
+    last, config = request.first_sample + len(request.pcm) // SAMPLE_BYTES, end.config
+    if in_turn:
+        is_short = (last - end.first_sample) / RATE_HZ < config.soft_limit_seconds
+        return is_short and last - end.position <= _MOST_AT_ONCE_SAMPLES
+    # Too short for a pause, before which there is voice enough to call it speech.
+    voice_seconds = min(config.min_speech_seconds, config.min_speech_while_assistant_speaks_seconds)
+    pause_seconds = min(PAUSE_SECONDS, config.default_silence_seconds)
+    return last - end.position + HOLD_OVER_SAMPLES < (voice_seconds + pause_seconds) * RATE_HZ
 
 
 def _speaks_on(end: Endpointer, request: asr.Request) -> bool:

@@ -67,7 +67,7 @@ class Stream:
         is_live = not self._is_ahead(self._end_sample)
         if self._backlog.is_idle and self._recognition.goes_on(request, is_live=is_live):
             # Not by way of another task: that costs two turns of the event loop a message, one before a turn's end.
-            await self._go_through(request)
+            await self._go_through(request, is_live=is_live)
         else:
             await self._backlog.put(request, max(samples, _LEAST_SAMPLES))
         # Silence that the client left out is not received, and passes all the same.
@@ -85,7 +85,7 @@ class Stream:
             ParleyError: a request cannot be served.
         """
         async for request in self._backlog.requests():
-            await self._go_through(request)
+            await self._go_through(request, is_live=False)
         await self._recognition.flush(asr.EndReason.STREAM_END)
         await self._acknowledge()
 
@@ -98,13 +98,15 @@ class Stream:
         """A block in which nothing goes on before the engine has answered; sound comes in all the same."""
         return self._backlog.engine_works()
 
-    async def _go_through(self, request: asr.Request) -> None:
+    async def _go_through(self, request: asr.Request, *, is_live: bool) -> None:
+        """Do what a request asks for; one that is not known to be live may have waited until it is."""
         match request:
             case asr.Audio(pcm=pcm):
                 if len(pcm) > _MAX_CHUNK_BYTES:
                     raise TooLarge(f"a chunk of {len(pcm)} bytes: at most {_MAX_CHUNK_BYTES}", field="audio.pcm")
                 await self._recognition.hear(request)
-                await self._keep_pace(request.first_sample + len(pcm) // SAMPLE_BYTES)
+                if not is_live:
+                    await self._keep_pace(request.first_sample + len(pcm) // SAMPLE_BYTES)
             case asr.TurnContext():
                 self._telemetry.context(request.turn, request.traceparent)
                 if request.previous_ignored:

@@ -152,8 +152,15 @@ async def test_an_engine_that_needs_four_seconds_keeps_nobody_waiting_for_a_sign
     assert names(events).count("EndOfTurn") == 2
 
 
-async def test_a_turn_whose_pause_ends_it_at_once_keeps_nobody_waiting_either() -> None:
-    sound = [*chunks((LOUD, 0.32)), *chunks((QUIET, 1.2), first_sample=5_120)]
+@pytest.mark.parametrize(
+    "turn",
+    [
+        pytest.param(chunks((LOUD, 0.32)), id="in many messages"),
+        pytest.param([asr.Audio((LOUD * 5 + QUIET * 2)[: 2 * 4_096], 0)], id="in one message, with its end"),
+    ],
+)
+async def test_a_turn_whose_pause_ends_it_at_once_keeps_nobody_waiting_either(turn: list[asr.Request]) -> None:
+    sound = [*turn, *chunks((QUIET, 1.2), first_sample=samples(turn))]
     engine = Slow("turn on the lamp")
     async with streaming(engine) as (_, sending, stream):
         sending.send(asr.Config(partials=False, endpointing=asr.Endpointing(default_silence_ms=60)), *sound)
@@ -258,11 +265,10 @@ def at_once(step: Coroutine[object, object, None]) -> bool:
     return False
 
 
-async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes_no_turn_of_the_loop(
-    worker: Worker,
-) -> None:
+@asynccontextmanager
+async def running(worker: Worker, events: list[asr.Event]) -> AsyncIterator[tuple[Stream, asyncio.Event]]:
+    """A stream that tells `events`, and is told in the end that no more comes; set: there was a partial."""
     telemetry = Telemetry(new_provider("test"), CollectorRegistry())
-    events: list[asr.Event] = []
     partial = asyncio.Event()
 
     async def write(event: asr.Event) -> None:
@@ -274,7 +280,16 @@ async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         spans = TurnTelemetry(telemetry, AsrMetrics(telemetry, models.scheduler), "test")
         stream = Stream(tasks, models, asr.Config(language="en"), spans, write)
-        running = tasks.create_task(stream.run())
+        tasks.create_task(stream.run())
+        yield stream, partial
+        stream.close()
+
+
+async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes_no_turn_of_the_loop(
+    worker: Worker,
+) -> None:
+    events: list[asr.Event] = []
+    async with running(worker, events) as (stream, partial):
         # The first half of a second may be ahead of time.
         lengths = ((QUIET, 0.08), (LOUD, 0.28), (LOUD, 0.12), (QUIET, 0.2), (QUIET, 0.8))
         sent = iter(chunks(*lengths))
@@ -294,5 +309,23 @@ async def test_sound_in_silence_and_in_speech_and_at_an_end_on_known_words_takes
         for request in end:
             assert at_once(stream.take(request))
         assert names(events)[-1] == "EndOfTurn"
-        stream.close()
-        await running
+
+
+async def test_messages_as_long_as_a_gateways_take_none_either(worker: Worker) -> None:
+    events: list[asr.Event] = []
+    end = 0
+
+    def sound(chunk: bytes, samples: int) -> asr.Audio:
+        nonlocal end
+        first, end = end, end + samples
+        return asr.Audio((chunk * 10)[: 2 * samples], first)
+
+    async with running(worker, events) as (stream, _):
+        # What is left over of a message before comes on top. The first half of a second may be ahead of time.
+        assert at_once(stream.take(sound(QUIET, 64)))
+        assert at_once(stream.take(sound(QUIET, 2_400)))
+        await stream.take(sound(LOUD, 4_096))
+        while "SpeechStarted" not in names(events):
+            await asyncio.sleep(0)
+        assert end % WINDOW_SAMPLES > 320
+        assert at_once(stream.take(sound(LOUD, 1_280)))
