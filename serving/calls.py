@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import grpc.aio
 from google.protobuf.message import DecodeError
@@ -19,7 +19,7 @@ from parley._steps import after
 from serving.telemetry import TRACEPARENT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Generator
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator
 
     from google.protobuf.message import Message
 
@@ -73,9 +73,9 @@ class Peer(Generic[Request, Response]):
         found = (value for key, value in self._context.invocation_metadata() or () if key == TRACEPARENT)
         return next((value for value in found if isinstance(value, str)), "")
 
-    def __aiter__(self) -> Self:
+    def __aiter__(self) -> AsyncIterator[Request]:
         """Iterate over what has not been read yet; who is cancelled while they wait reads no more."""
-        return self
+        return self if self._carried is None else self._requests
 
     async def __anext__(self) -> Request:
         """The next request."""

@@ -249,7 +249,8 @@ class _Call(Carried):
         self._parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
         self._serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
         self._come: deque[bytes] = deque()
-        self._changed = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
+        """The handler, for its next message."""
         self._is_half_closed = False
         self._allowance = Allowance()
         self._consumption = Consumption()
@@ -262,7 +263,7 @@ class _Call(Carried):
     def half_close(self) -> None:
         """The caller sends no more."""
         self._is_half_closed = True
-        self._changed.set()
+        self._wake()
 
     def take(self, frame: CallFrame) -> None:
         match frame.WhichOneof("frame"):
@@ -270,7 +271,7 @@ class _Call(Carried):
                 if len(self._come) >= 2 * CREDIT:
                     raise TooLarge(f"call {self.number} has no credit", field="frames.message")
                 self._come.append(frame.message)
-                self._changed.set()
+                self._wake()
             case "credit":
                 self._allowance.add(frame.credit)
             case "half_close":
@@ -282,6 +283,10 @@ class _Call(Carried):
             case _:
                 pass
 
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
     def __aiter__(self) -> Self:
         return self
 
@@ -289,8 +294,8 @@ class _Call(Carried):
         while not self._come:
             if self._is_half_closed:
                 raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
         message = self._come.popleft()
         due = self._consumption.take(cost(message))
         if due:
