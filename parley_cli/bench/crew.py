@@ -145,6 +145,21 @@ async def crew(parts: Sequence[Part]) -> AsyncIterator[Crew]:
             await asyncio.to_thread(worker.join)
 
 
+@asynccontextmanager
+async def first_session(part: Part) -> AsyncIterator[None]:
+    """One more session, held by the caller, of which nothing is told: has had one turn, and sends nothing more.
+
+    What a server loads, makes and reserves once, it does for the first session. This one stays, so that no other takes
+    over the memory that it has: what is used more from then on is what another session costs.
+    """
+    chance = random.Random(part.seed)  # noqa: S311 - no secret
+    async with open_http(_CONNECT_SECONDS) as http, open_websocket(part.url, http) as socket:
+        session = Session(socket, _manner(part, 1, chance), Tally(), chance)
+        await session.open()
+        await session.talk(0.0)
+        yield
+
+
 def seen(answers: Iterable[object]) -> Seen:
     """What all listeners saw, of what their processes said last."""
     parts = [each for each in answers if isinstance(each, Seen)]
@@ -181,16 +196,7 @@ def _work(pipe: Connection, part: Part) -> None:
 
 async def _hold(pipe: Connection, part: Part) -> None:
     tally, chance = Tally(), random.Random(part.seed)  # noqa: S311 - no secret
-    manner = Manner(
-        make_utterances(_UTTERANCES, chance, pcm=part.pcm),
-        silence(pcm=part.pcm),
-        part.silence_ms,
-        part.head_start,
-        part.patience_seconds,
-        part.interrupts,
-        part.pcm,
-        part.leaves_out,
-    )
+    manner = _manner(part, _UTTERANCES, chance)
 
     def new(socket: WebSocket, number: int) -> Session:
         return Session(socket, manner, tally, chance, silent=number < part.silent)
@@ -206,6 +212,19 @@ async def _hold(pipe: Connection, part: Part) -> None:
             await _received(pipe)
     except ParleyError as error:
         pipe.send(_Failed(str(error)))
+
+
+def _manner(part: Part, utterances: int, chance: random.Random) -> Manner:
+    return Manner(
+        make_utterances(utterances, chance, pcm=part.pcm),
+        silence(pcm=part.pcm),
+        part.silence_ms,
+        part.head_start,
+        part.patience_seconds,
+        part.interrupts,
+        part.pcm,
+        part.leaves_out,
+    )
 
 
 async def _next(pipe: Connection) -> None:

@@ -81,11 +81,11 @@ class Result:
     left_out_percent: float | None
     """Share of the microphones' packets that were silent and left out, as by the page; None: every one was sent."""
     idle_kb: float | None
-    """Memory a session took before it spoke."""
+    """Memory that another session took before it spoke, when one had been had."""
     talking_kb: float | None
-    """Memory a session took in the end."""
+    """Memory that another session took in the end, when one had been had."""
     processes: dict[str, dict[str, float | None]]
-    """Of each process: processor time, context switches, and how late its event loop came to timers."""
+    """Of each process: processor time, context switches, memory, and how late its event loop came to timers."""
     client_cpu_percent: float
     """Processor time of the bench itself, as a share of one core."""
     client_late_p99_ms: float | None
@@ -218,7 +218,7 @@ def _left_out(result: Result) -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _of_process(used: dict[str, float | None]) -> str:
-    told = [f"{used['switches_per_session_second'] or 0:.0f} switches/s"]
+    told = [f"{used['switches_per_session_second'] or 0:.0f} switches/s", f"{used['talking_kb'] or 0:.0f} KB a session"]
     if used["lag_p50_ms"] is not None:
         told.insert(0, f"loop late p50 {used['lag_p50_ms']:.1f}, p99 {used['lag_p99_ms']:.1f} ms")
     if used["messages_per_session_second"]:

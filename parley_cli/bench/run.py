@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from parley_cli.bench.crew import Part, Seen, crew, seen
+from parley_cli.bench.crew import Part, Seen, crew, first_session, seen
 from parley_cli.bench.figures import Result, rounded, table
 from parley_cli.bench.pids import usage_of
 from parley_cli.bench.usage import Usage, pages, shares, usage
@@ -17,6 +17,8 @@ from parley_cli.percentiles import percentile
 from parley_cli.terminal import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from parley_cli.bench.ledger import Tally
 
 # What a listener costs is a few percent of a core; more than this, and the bench would measure itself.
@@ -30,7 +32,7 @@ class _Course:
     open_seconds: float
     talk_seconds: float
     used: tuple[dict[str, Usage] | str, ...]
-    """By the processes before the sessions, before they spoke, where what is told begins, and in the end."""
+    """By the processes with the first session, before the others spoke, where what is told begins, and in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,10 @@ async def measure(plan: Plan) -> Result:
     Raises:
         ParleyError: there is no gateway, or it does not let all sessions in.
     """
-    url = plan.url.rstrip("/")
-    async with open_http() as http, crew(parts(plan)) as listeners:
+    url, dealt = plan.url.rstrip("/"), parts(plan)
+    async with open_http() as http, crew(dealt) as listeners, first_session(dealt[0]):
         used = partial(usage_of, plan.pids) if plan.pids else partial(usage, http, await pages(http, url))
-        empty = await used()
+        before = await used()
         opening = time.monotonic()
         await listeners.step()
         opened = time.monotonic() - opening
@@ -101,7 +103,7 @@ async def measure(plan: Plan) -> Result:
         found = seen(await (listeners.answers() if first else listeners.step()))
         talked = time.monotonic() - began
         after = await used()
-    return _result(plan, found, _Course(opened, talked, (empty, idle, begun, after)))
+    return _result(plan, found, _Course(opened, talked, (before, idle, begun, after)))
 
 
 def parts(plan: Plan) -> list[Part]:
@@ -149,12 +151,15 @@ def _cost(plan: Plan, course: _Course) -> _Cost:
     told = [each for each in course.used if isinstance(each, dict)]
     if len(told) < len(course.used):
         return _Cost()
-    empty, idle, begun, after = told
+    before, idle, begun, after = told
     return _Cost(
         sum(after[name].cpu_seconds - begun[name].cpu_seconds for name in after),
-        (_memory(idle) - _memory(empty)) / plan.sessions / 1024,
-        (_memory(after) - _memory(empty)) / plan.sessions / 1024,
-        {name: asdict(each) for name, each in shares(begun, after, course.talk_seconds, plan.sessions).items()},
+        _kb(before, idle, plan),
+        _kb(before, after, plan),
+        {
+            name: {**asdict(each), "talking_kb": round(_kb({name: before[name]}, {name: after[name]}, plan), 1)}
+            for name, each in shares(begun, after, course.talk_seconds, plan.sessions).items()
+        },
     )
 
 
@@ -205,5 +210,7 @@ def _left_out_percent(tally: Tally) -> float:
     return round(100 * (captured - tally.packets) / max(1, captured), 1)
 
 
-def _memory(used: dict[str, Usage]) -> float:
-    return sum(each.memory_bytes for each in used.values())
+def _kb(before: Mapping[str, Usage], after: Mapping[str, Usage], plan: Plan) -> float:
+    """How much more memory was used, by a session."""
+    grown = sum(after[name].memory_bytes - used.memory_bytes for name, used in before.items())
+    return grown / plan.sessions / 1024

@@ -21,6 +21,7 @@ from parley.errors import ParleyError
 from parley_cli.bench import Plan, bench
 from parley_cli.bench.figures import table
 from parley_cli.bench.run import measure
+from parley_cli.bench.usage import Usage
 from tests.edge_gateway.rig import Script, Writer, house
 
 if TYPE_CHECKING:
@@ -112,6 +113,26 @@ async def test_sessions_that_are_silent_take_no_turns_and_pcm_is_as_good_as_opus
     assert result.left_out_percent is None
     assert (name, used["lag_p99_ms"]) == (f"process {os.getpid()}", None)
     assert f"process {os.getpid()}" in table(result)
+
+
+async def test_memory_is_what_another_session_takes_and_not_what_the_first_one_loads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with house(slow_writer()) as parley:
+
+        async def used(_pids: tuple[int, ...]) -> dict[str, Usage]:
+            """As of a process that loads something for its first session, and more for its first reply."""
+            told = parley.script.recorded.registries["gateway"].get_sample_value
+            turns = told("parley_turns_total", {"outcome": "completed"}) or 0
+            sessions = told("parley_sessions_active") or 0
+            kilobytes = 100 * sessions + 1000 * (sessions > 0) + 1000 * (turns > 0)
+            return {"gateway": Usage(0.0, 1024 * kilobytes, 0.0)}
+
+        monkeypatch.setattr("parley_cli.bench.run.usage_of", used)
+        result = await measure(Plan(parley.url, 2, 1.0, processes=1, pids=(1,)))
+    assert (result.idle_kb, result.talking_kb) == (100.0, 100.0)
+    assert result.processes["gateway"]["talking_kb"] == 100.0
+    assert "100 KB a session" in table(result)
 
 
 @pytest.mark.parametrize("every_packet", [False, True])
