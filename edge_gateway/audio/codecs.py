@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self
 
 from edge_gateway.audio.opus import Decoder, Encoder
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, Resampler
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from edge_gateway.audio.libopus import Libopus
     from edge_gateway.input.microphone import PacketDecoder
-    from edge_gateway.reply.playout import PacketEncoder
 
 _BITRATE_BPS: Final = 48_000
 _COMPLEXITY: Final = {24_000: 0, 48_000: 5}
@@ -27,6 +27,8 @@ class Codecs:
     def __init__(self, libopus: Libopus) -> None:
         """Use a loaded library."""
         self._libopus = libopus
+        # An encoder holds 31 KB: there are as many as replies sound at once, and not one for each session.
+        self._idle: dict[int, list[Encoder | PcmEncoder]] = {rate_hz: [] for rate_hz in _COMPLEXITY}
 
     def decoder_factory(self, audio: AudioFormat | None) -> Callable[[], PacketDecoder]:
         """What makes decoders of a microphone's packets; Opus is decoded straight to the listening rate."""
@@ -34,12 +36,42 @@ class Codecs:
             return lambda: Decoder(self._libopus, LISTENING_RATE_HZ)
         return lambda: PcmDecoder(audio.sample_rate_hz)
 
-    def encoder_factory(self, audio: AudioFormat) -> Callable[[], PacketEncoder]:
-        """What makes encoders of a reply's packets."""
+    def encoder_factory(self, audio: AudioFormat) -> LentEncoder:
+        """What makes the encoder of one reply's packets, or lends one that is idle."""
         if audio.encoding is Encoding.OPUS:
             rate_hz, complexity = audio.sample_rate_hz, _COMPLEXITY[audio.sample_rate_hz]
-            return lambda: Encoder(self._libopus, rate_hz, bitrate_bps=_BITRATE_BPS, complexity=complexity)
-        return PcmEncoder
+            make = partial(Encoder, self._libopus, rate_hz, bitrate_bps=_BITRATE_BPS, complexity=complexity)
+            return LentEncoder(self._idle[rate_hz], make)
+        return LentEncoder([], PcmEncoder)
+
+
+class LentEncoder:
+    """The encoder of one reply: one that is idle, or a new one, as soon as there is something to encode."""
+
+    __slots__ = ("_idle", "_lent", "_make")
+
+    def __init__(self, idle: list[Encoder | PcmEncoder], make: Callable[[], Encoder | PcmEncoder]) -> None:
+        """Take one of those that are `idle`, or `make` one."""
+        self._idle = idle
+        self._make = make
+        self._lent: Encoder | PcmEncoder | None = None
+
+    def __call__(self) -> Encoder | PcmEncoder:
+        """The encoder, which has forgotten what it encoded before."""
+        if self._lent is None:
+            self._lent = self._idle.pop() if self._idle else self._make()
+        return self._lent
+
+    def __enter__(self) -> Self:
+        """Have it for as long as the block lasts."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the next reply have it: nothing more is encoded with it here."""
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            lent.reset()
+            self._idle.append(lent)
 
 
 class PcmDecoder:
@@ -87,3 +119,6 @@ class PcmEncoder:
     def encode(self, pcm: bytes) -> bytes:
         """The PCM."""
         return pcm
+
+    def reset(self) -> None:
+        """Nothing is remembered."""

@@ -25,6 +25,9 @@ SET_COMPLEXITY_REQUEST = 4010
 GET_LOOKAHEAD_REQUEST = 4027
 RESET_STATE_REQUEST = 4028
 
+MAX_OUTPUT_BYTES = 48_000 * 120 // 1000 * 2
+"""The longest that a codec gives at once: PCM of 120 ms at 48 kHz, mono s16le."""
+
 # Where auditwheel (Linux) and delocate (macOS) put the libraries of a wheel, seen from the package's own folder.
 _PYAV_PATTERNS = ("../av.libs/libopus-*.so*", ".dylibs/libopus*.dylib")
 
@@ -48,6 +51,12 @@ class Libopus:
             raise Unavailable(
                 f"{path} cannot be used as libopus ({error}); set PARLEY_LIBOPUS to the library's file"
             ) from error
+        # What a codec has made is taken from here at once: one for all of them, of which each would have 4 KB.
+        self.output = ctypes.create_string_buffer(MAX_OUTPUT_BYTES)
+        """Where codecs have their output written; so all of one library are for one thread."""
+        self.output_address = ctypes.addressof(self.output)
+        self.written = memoryview(self.output)
+        """What was written there last, from its beginning."""
         self.path = path
         version: bytes = self._version()
         self.version = version.decode()

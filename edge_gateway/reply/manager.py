@@ -23,6 +23,7 @@ from serving.telemetry import enter_trace
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from edge_gateway.audio.codecs import LentEncoder
     from edge_gateway.backends import Backends
     from edge_gateway.connection import ClientConnection
     from edge_gateway.latency.client_clock import ClientClock
@@ -245,17 +246,17 @@ class ReplyManager:
         return next((each for each in known if each is not None and each.reply.brief.number == number), None)
 
     def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief) -> Reply:
-        encoders = self._backends.codecs.encoder_factory(self.briefs.output)
-        reply = Reply(brief, self._backends.servers, self._connection, encoders, self._ledger)
+        encoder = self._backends.codecs.encoder_factory(self.briefs.output)
+        reply = Reply(brief, self._backends.servers, self._connection, encoder, self._ledger)
         turn.answer(reply)
-        self._current = _Replying(turn, reply, tasks.create_task(self._run(turn, reply), name=f"reply {brief.number}"))
+        task = tasks.create_task(self._run(turn, reply, encoder), name=f"reply {brief.number}")
+        self._current = _Replying(turn, reply, task)
         return reply
 
-    async def _run(self, turn: Turn, reply: Reply) -> None:
+    async def _run(self, turn: Turn, reply: Reply, encoder: LentEncoder) -> None:
         enter_trace(turn.identity)
-        await reply.run(
-            lambda heard: self._notify(Audible(heard)), lambda wish: self._notify(Wished(turn, reply, wish))
-        )
+        with encoder:
+            await reply.run(lambda it: self._notify(Audible(it)), lambda wish: self._notify(Wished(turn, reply, wish)))
         self._backends.directory.replied(reply.model, failed=reply.failure is not None)
         await self._notify(Over(reply))
 

@@ -213,6 +213,37 @@ def test_after_a_reset_nothing_of_the_old_stream_sounds(libopus: Libopus, speech
     assert decoder.decode(packet) == Decoder(libopus, RATE_HZ).decode(packet)
 
 
+def test_an_encoder_that_was_given_back_goes_to_the_next_reply_and_sounds_like_a_new_one(
+    libopus: Libopus, speech: bytes
+) -> None:
+    codecs, fresh = Codecs(libopus), Codecs(libopus)
+    lent, beside = (codecs.encoder_factory(AudioFormat(Encoding.OPUS, RATE_HZ)) for _ in range(2))
+    with lent:
+        first = lent()
+        assert lent() is first
+        assert beside() is not first
+        for at in range(0, 48_000, 960):
+            first.encode(speech[at : at + 960])
+    with lent:
+        pass
+    others = [codecs.encoder_factory(AudioFormat(Encoding.OPUS, rate_hz))() for rate_hz in (48_000, RATE_HZ, RATE_HZ)]
+    assert [each is first for each in others] == [False, True, False]
+    new = fresh.encoder_factory(AudioFormat(Encoding.OPUS, RATE_HZ))()
+    assert [first.encode(speech[at : at + 960]) for at in (0, 960)] == [
+        new.encode(speech[at : at + 960]) for at in (0, 960)
+    ]
+
+
+def test_what_one_codec_has_made_stays_when_another_makes_something(libopus: Libopus, speech: bytes) -> None:
+    encoder, decoder = Encoder(libopus, RATE_HZ), Decoder(libopus, RATE_HZ)
+    packet = encoder.encode(speech[:960])
+    kept = bytes(packet)
+    pcm = decoder.decode(packet)
+    heard = bytes(pcm)
+    Decoder(libopus, 48_000).decode(encoder.encode(speech[960:1920]))
+    assert (packet, pcm) == (kept, heard)
+
+
 @pytest.mark.parametrize("size", [0, 958, 962, 1920])
 def test_the_encoder_takes_exactly_20_ms(libopus: Libopus, size: int) -> None:
     with pytest.raises(ValueError, match="20 ms"):

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from edge_gateway.audio.codecs import Codecs
 from edge_gateway.audio.libopus import Libopus, find_libopus
+from edge_gateway.audio.opus import Encoder
 from edge_gateway.backends import Backends
 from edge_gateway.directory import Directory
 from edge_gateway.latency.client_clock import ClientClock
@@ -222,6 +223,31 @@ async def test_a_greeting_is_said_without_a_word_of_a_user() -> None:
         assert rig.story == [ReplyStarted, ReplyAudioEnd, ReplyFinished, TurnReport]
         await rig.asks("hello")
         assert rig.told()[1:] == [(Role.ASSISTANT, "Hello there."), (Role.USER, "hello")]
+
+
+@on_virtual_time
+async def test_replies_one_after_the_other_have_one_encoder_whatever_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make(libopus: Libopus, rate_hz: int, *, bitrate_bps: int, complexity: int) -> Encoder:
+        made.append(Encoder(libopus, rate_hz, bitrate_bps=bitrate_bps, complexity=complexity))
+        return made[-1]
+
+    monkeypatch.setattr("edge_gateway.audio.codecs.Encoder", make)
+    monkeypatch.setattr("tests.edge_gateway.reply.test_manager.CODECS", Codecs(Libopus(find_libopus())))
+    rig = Rig(says(SPOKEN), config=SessionConfig(output=AudioFormat(Encoding.OPUS, RATE_HZ)))
+    async with rig.session():
+        for outcome in (None, Outcome.INTERRUPTED, None):
+            await rig.asks("what time is it")
+            await passed(0.2 if outcome else 20)
+            if outcome:
+                await rig.replies.interrupt(outcome)
+    assert [event.outcome for event in rig.of(ReplyFinished) if isinstance(event, ReplyFinished)] == [
+        Outcome.COMPLETED,
+        Outcome.INTERRUPTED,
+        Outcome.COMPLETED,
+    ]
+    assert len(made) == 1
 
 
 # Speculative replies
