@@ -5,10 +5,10 @@ Knows nothing of sound, nor of how the reply is made.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
+from parley._flag import Flag
 from parley.conversation import Event, ReplyDelayed, ReplyStarted, ToolRequest, UserUtterance
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Audience:
 
     def __init__(self, connection: ClientConnection, reply: int, turn: int) -> None:
         """Hold reply number `reply`, to turn number `turn`, back until `released` is set."""
-        self.released = asyncio.Event()
+        self.released = Flag()
         """The reply may be heard."""
         self.begun = False
         """They have something of it, sound or text, and all that was held back until then."""

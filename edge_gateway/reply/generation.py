@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from edge_gateway.reply.tool_calls import ToolCalls
     from edge_gateway.servers.hops import Writes
+    from parley._flag import Flag
 
 # The server says at least once a second that it is alive; how long a model may take is the server's to decide.
 _SILENT_SECONDS: Final = 3.0
@@ -45,7 +46,7 @@ class Waiting:
 
     filler: str
     """Said once while they wait; may be empty."""
-    heard: asyncio.Event
+    heard: Flag
     """Set while the reply may be heard: nobody waits for one that is held back."""
     tell: Callable[[llm.Progress], Awaitable[None]]
     """Told who is waited for, and again when that changes."""

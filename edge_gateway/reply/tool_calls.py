@@ -5,11 +5,11 @@ Knows nothing of speech, nor of who answers.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from parley import llm
+from parley._flag import Flag
 from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ class ToolCalls:
         self._records = list(carried)
         self._waiting: dict[CallRecord, list[str]] = {}
         """The model's own names for a call: who wants the same twice gets one result twice."""
-        self._results: asyncio.Queue[llm.ToolResult] = asyncio.Queue()
+        # A queue has three deques and an event, of 760 bytes each, and few replies call a function.
+        self._results: list[llm.ToolResult] = []
+        self._given = Flag()
 
     @property
     def asked(self) -> tuple[CallRecord, ...]:
@@ -96,7 +98,7 @@ class ToolCalls:
     @property
     def waits(self) -> bool:
         """True while the model waits for a result, or has one before it that it has not taken yet."""
-        return bool(self._waiting) or not self._results.empty()
+        return bool(self._waiting) or bool(self._results)
 
     def enter(self, call: llm.ToolCall) -> CallRecord | None:
         """Note that the model waits for a function; gives what the client is to be asked, None: it was already."""
@@ -127,9 +129,13 @@ class ToolCalls:
         """Hand the result of a call on, if it is there and the model waits for it."""
         if record.result is not None:
             for name in self._waiting.pop(record, ()):
-                self._results.put_nowait(replace(record.result, tool_call_id=name))
+                self._results.append(replace(record.result, tool_call_id=name))
+                self._given.set()
 
     async def results(self) -> AsyncIterator[llm.ToolResult]:
         """The results as they come, under the model's own names."""
         while True:
-            yield await self._results.get()
+            while not self._results:
+                self._given.clear()
+                await self._given.wait()
+            yield self._results.pop(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
@@ -132,7 +131,7 @@ class _Attempts(Generic[C, E]):
         self._has_begun = False
         self._others: asyncio.Task[None] | None = None
         """Asks one server after the other until the call begins, and holds it."""
-        self._early: deque[E] = deque()
+        self._early: list[E] = []
         """Events of `_others` from before the call began."""
         self._changed = Flag()
         self._failure: ParleyError | None = None
@@ -185,7 +184,7 @@ class _Attempts(Generic[C, E]):
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        return self._early.popleft()
+        return self._early.pop(0)
 
     async def _next(self, attempt: _Attempt[C], events: AsyncIterator[E]) -> E:
         event = await anext(events)
@@ -242,7 +241,7 @@ class _Attempts(Generic[C, E]):
             self._attempt, self._events = attempt, events
         self._changed.set()
         if self._has_begun:
-            await asyncio.Event().wait()
+            await Flag().wait()
 
 
 def _may_work_elsewhere(error: ParleyError) -> bool:

@@ -13,6 +13,7 @@ from edge_gateway.servers.answers import Answers
 from edge_gateway.servers.calls import Call, asked, opened
 from edge_gateway.servers.replay import Replay
 from parley import asr, llm, tts
+from parley._flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -116,7 +117,7 @@ class LlmServers:
         self, config: llm.Config, results: AsyncIterable[llm.ToolResult] | None = None
     ) -> AsyncIterator[AsyncIterator[llm.Event]]:
         """A reply by one of them; by another one where it fails before it has said or wanted anything."""
-        begun = asyncio.Event()
+        begun = Flag()
         """Of the server that was asked last."""
 
         def begins(event: llm.Event) -> bool:
@@ -124,9 +125,7 @@ class LlmServers:
                 begun.set()
             return begun.is_set()
 
-        async def when_begun(
-            begun: asyncio.Event, results: AsyncIterable[llm.ToolResult]
-        ) -> AsyncIterator[llm.ToolResult]:
+        async def when_begun(begun: Flag, results: AsyncIterable[llm.ToolResult]) -> AsyncIterator[llm.ToolResult]:
             # A call that is over closes what it was given: before anything was wanted there is nothing to give.
             await begun.wait()
             async for result in results:
@@ -134,7 +133,7 @@ class LlmServers:
 
         def chat(client: llm.LlmClient) -> AbstractAsyncContextManager[AsyncIterator[llm.Event]]:
             nonlocal begun
-            begun = asyncio.Event()
+            begun = Flag()
             return client.chat(config, None if results is None else when_begun(begun, results))
 
         async with opened(self._pool, Call(chat, begins, is_quick=lambda client: client.is_quick)) as events:

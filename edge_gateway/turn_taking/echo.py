@@ -48,7 +48,7 @@ class MicrophoneLevels:
         """Nothing was heard yet."""
         self.packets = 0
         """Packets heard in all: a place in time."""
-        self._levels = array("d")
+        self._levels = array("f")
         """Those of the last packets, and as many more at most."""
 
     def hear(self, level_db: float) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge_gateway.reply.generation import FixedText, Generation, Waiting, generation
 from edge_gateway.reply.tool_calls import CallLedger, ToolCalls
 from parley import llm, tts
+from parley._flag import Flag
 from parley.errors import DeadlinePassed, EngineFailed, Overloaded
 from tests.edge_gateway.in_memory import FINISHED, ScriptedLlm, says
 from tests.virtual_time import now, on_virtual_time, passed, run
@@ -34,7 +35,7 @@ class Listener:
     """Who waits for a reply, and what they are told; they answer calls after `answers_after` seconds."""
 
     def __init__(self, *, hears: bool = True, filler: str = "One moment.", answers_after: float | None = None) -> None:
-        self.heard = asyncio.Event()
+        self.heard = Flag()
         if hears:
             self.heard.set()
         self.told: list[tuple[float, str, llm.ProgressKind, float]] = []
