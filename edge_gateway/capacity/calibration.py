@@ -32,10 +32,10 @@ _PACKETS: Final = 50
 _PACKET_SAMPLES: Final = RATE_HZ // _PACKETS
 _TRIES: Final = 3
 # Where gateway and servers share one core, with engines that take no time and people who talk all the time, a second of
-# a session costs five to six times the coding of a second in both directions: 1.5 % of a core, and .28 %. Twice that is
-# counted, since people who come together say and hear the same part of their turns together. Nobody stays out for it:
-# as soon as the first have shown what they cost, the next come in.
-_SESSION: Final = 11.0
+# a session costs four to six times the coding of a second in both directions (1.5 % of a core, and .22 to .36 % just
+# before and after). More is counted, since people who come together say and hear the same part of their turns together.
+# Nobody stays out for it: as soon as the first have shown what they cost, the next come in.
+_SESSION: Final = 8.0
 
 
 def session_cost(decoder: Decoder, encoder: Encoder, clock: Callable[[], float] = time.thread_time) -> float:
