@@ -50,6 +50,8 @@ class CarriedCall(Generic[Response]):
         self._consumption = Consumption()
         self.on_room: Callable[[], None] | None = None
         """Called when the server has given credit."""
+        self.on_over: Callable[[], None] | None = None
+        """Called when it is over."""
 
     @property
     def has_room(self) -> bool:
@@ -101,6 +103,8 @@ class CarriedCall(Generic[Response]):
             self.is_over, self._failure = True, failure
             self._changed.set()
             self._allowance.add(_WITHOUT_END)
+            if self.on_over is not None:
+                self.on_over()
 
     async def write(self, requests: AsyncIterable[Request]) -> None:
         """Send all requests, each when the server can take it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import grpc.aio
@@ -54,6 +55,9 @@ class Multiplexer:
         self._runs = asyncio.Event()
         self.load: tuple[float, ServerLoad] | None = None
         """How much the server has said last that it has to do, and when, loop time; None: it has not."""
+        self.calls_since: float | None = None
+        """Since when it has had calls, loop time; None: it has none. One that it has ended is none, read or not."""
+        self._running = 0
 
     async def run(self) -> None:
         """Keep the streams until cancelled."""
@@ -125,7 +129,7 @@ class Multiplexer:
         if current is None or not self._is_usable(current):
             if current is not None:
                 current.retire()
-            current = self._current = _Carrier(self._stub, self._hop, _now(), self._told)
+            current = self._current = _Carrier(self._stub, self._hop, _now(), self._told, self._count)
             if self._tasks is not None:
                 self._tasks.create_task(current.run(), name=f"{self._hop} calls")
         await current.answered.wait()
@@ -133,6 +137,11 @@ class Multiplexer:
 
     def _told(self, load: ServerLoad) -> None:
         self.load = _now(), load
+
+    def _count(self, calls: int) -> None:
+        had, self._running = self._running, self._running + calls
+        if not had or not self._running:
+            self.calls_since = _now() if self._running else None
 
     def _is_usable(self, carrier: _Carrier) -> bool:
         return not carrier.is_over and _now() - carrier.began_seconds < self._old_seconds
@@ -142,7 +151,12 @@ class _Carrier:
     """One stream, and the calls that it carries."""
 
     def __init__(
-        self, stub: MultiplexServiceAsyncStub, hop: str, now_seconds: float, told: Callable[[ServerLoad], None]
+        self,
+        stub: MultiplexServiceAsyncStub,
+        hop: str,
+        now_seconds: float,
+        told: Callable[[ServerLoad], None],
+        count: Callable[[int], None],
     ) -> None:
         self.began_seconds = now_seconds
         self.answered = asyncio.Event()
@@ -151,6 +165,7 @@ class _Carrier:
         """The server does not know the protocol."""
         self._failure: ParleyError | None = None
         self._told = told
+        self._count = count
         self._hop = hop
         self._call = stub.Connect()
         self._frames = FrameWriter(lambda frames: self._call.write(ConnectRequest(frames=frames)))
@@ -166,6 +181,8 @@ class _Carrier:
         self._begun += 1
         call = CarriedCall(self._begun, self._frames, parse, self._hop, max_message_bytes)
         self._calls[call.number] = call  # type: ignore[assignment]  # what comes is of the type that it parses
+        self._count(1)
+        call.on_over = partial(self._count, -1)
         if self._failure is not None:
             call.finish(_again(self._failure))
         return call
@@ -175,6 +192,7 @@ class _Carrier:
         call.on_room = None
         if not call.is_over:
             self._frames.put(CallFrame(call=call.number, cancel=True))
+            call.finish(None)
         self._end_if_unused()
 
     def retire(self) -> None:

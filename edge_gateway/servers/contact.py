@@ -39,6 +39,11 @@ class Contact(Protocol[C_co]):
         """How much it has said last that it has to do, and when, loop time; None: it has not."""
         ...
 
+    @property
+    def calls_since(self) -> float | None:
+        """Since when it has had calls that it has not ended, loop time; None: it has none."""
+        ...
+
     async def run(self) -> None:
         """Keep what its calls share, until cancelled."""
         ...
@@ -86,6 +91,11 @@ class GrpcContact(Generic[C_co]):
     def load(self) -> tuple[float, ServerLoad] | None:
         """As the server tells it over the stream that calls share."""
         return self._multiplexer.load
+
+    @property
+    def calls_since(self) -> float | None:
+        """Of the calls that share a stream."""
+        return self._multiplexer.calls_since
 
     async def run(self) -> None:
         """Keep the stream that calls share."""

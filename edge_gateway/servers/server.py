@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from edge_gateway.servers.standing import Standing
-from edge_gateway.servers.workload import Workload, is_slow
+from edge_gateway.servers.workload import is_slow, part_load
 from parley.errors import ParleyError
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ class Server(Generic[C]):
         """Calls of this gateway that run there."""
         self.task: asyncio.Task[None] | None = None
         """Follows its health."""
-        self._workload = Workload()
         self._changed = changed
         self._chance = chance
         self._doubted = asyncio.Event()
@@ -55,11 +54,10 @@ class Server(Generic[C]):
     def count(self, calls: int) -> None:
         """So many calls of this gateway begin there, or end: a negative number."""
         self.load += calls
-        self._workload.calls(self.load, self._now())
 
     def work(self, part: str) -> PartLoad:
         """How much it has to do, as `part` of what a session needs."""
-        return self._workload.load(part, self.contact.load, self._now())
+        return part_load(part, self.contact.load, self.contact.calls_since, self._now())
 
     @property
     def is_slow(self) -> bool:

@@ -19,31 +19,19 @@ _HANGS_SECONDS: Final = 15.0
 _PERMILLE: Final = 1000.0
 
 
-class Workload:
-    """One server's."""
+def part_load(part: str, told: tuple[float, ServerLoad] | None, calls_since: float | None, now: float) -> PartLoad:
+    """How much a server has to do, as `part`, by what it `told` last, and when; one that never tells has nothing to do.
 
-    def __init__(self) -> None:
-        """It has told nothing, and has no calls."""
-        self._has_calls_since: float | None = None
-
-    def calls(self, count: int, now: float) -> None:
-        """It has so many calls of this gateway."""
-        if not count:
-            self._has_calls_since = None
-        elif self._has_calls_since is None:
-            self._has_calls_since = now
-
-    def load(self, part: str, told: tuple[float, ServerLoad] | None, now: float) -> PartLoad:
-        """Of `part`, by what was `told` last, and when; one that never tells has nothing to do."""
-        if told is None:
-            return PartLoad(part)
-        at, said = told
-        if now - at <= _BELIEVED_SECONDS:
-            return _load(part, said)
-        silent_seconds = 0.0 if self._has_calls_since is None else now - max(at, self._has_calls_since)
-        return PartLoad(
-            part, lag_seconds=silent_seconds - _TELLS_SECONDS if silent_seconds > _BELIEVED_SECONDS else 0.0
-        )
+    `calls_since` is since when it has had calls that it has not ended; None: it has none. A call whose reply is written
+    counts no more, however long that is listened to: its server tells nothing for its sake.
+    """
+    if told is None:
+        return PartLoad(part)
+    at, said = told
+    if now - at <= _BELIEVED_SECONDS:
+        return _load(part, said)
+    silent_seconds = 0.0 if calls_since is None else now - max(at, calls_since)
+    return PartLoad(part, lag_seconds=silent_seconds - _TELLS_SECONDS if silent_seconds > _BELIEVED_SECONDS else 0.0)
 
 
 def is_slow(told: tuple[float, ServerLoad] | None, now: float) -> bool:

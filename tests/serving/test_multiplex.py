@@ -223,6 +223,43 @@ async def test_a_server_tells_its_callers_how_much_it_has_to_do_and_nobody_witho
     await server.stop(None)
 
 
+async def test_a_call_counts_until_the_server_has_ended_it_and_not_until_it_was_read() -> None:
+    async with house() as found:
+        assert since(found) is None
+        async with found.call(and_then_wait(config("silent"))) as stays:
+            await anext(stays)
+            began = since(found)
+            assert began is not None
+            async with found.call(only(config("echo"), said("on"))) as unread:
+                await anext(unread)
+                assert since(found) == began
+        assert since(found) is None
+        async with found.call(only(config("echo"), said("on"))) as unread:
+            assert since(found) is not None
+            assert (await anext(unread)).delta.text == "on"
+            await found.servicer.until_running(0)
+            # What is answered after its end comes after it.
+            async with found.call(only(config("echo"), said("again"))) as others:
+                assert await texts(others) == ["again"]
+            assert since(found) is None
+            assert await texts(unread) == []
+        assert since(found) is None
+
+
+async def test_a_call_counts_no_more_when_its_stream_has_broken() -> None:
+    async with house(drain_seconds=0) as found, found.call(and_then_wait(config("silent"))) as stays:
+        await anext(stays)
+        assert since(found) is not None
+        await found.close.aclose()
+        with pytest.raises(Unavailable):
+            await anext(stays)
+        assert since(found) is None
+
+
+def since(found: House) -> float | None:
+    return found.multiplexer.calls_since
+
+
 def told(found: House) -> ServerLoad | None:
     return None if found.multiplexer.load is None else found.multiplexer.load[1]
 

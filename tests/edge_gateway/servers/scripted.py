@@ -33,6 +33,7 @@ class Scripted:
         self.serves: bool | ParleyError | None = True
         """What it says when it is asked; None: nothing."""
         self.load: tuple[float, ServerLoad] | None = None
+        self.calls_since: float | None = None
         self.checks = self.watches = 0
         self.is_closed = False
         self._news: asyncio.Event = asyncio.Event()

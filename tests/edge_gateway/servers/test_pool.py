@@ -60,11 +60,13 @@ async def test_a_server_that_says_that_it_has_too_much_to_do_is_asked_only_where
             net[B].load = asyncio.get_running_loop().time(), ServerLoad(busy_permille=990)
             assert pool.work == PartLoad("asr", 0.97)
             assert hold(pool, held, 10)[A] == 10
-            # It says nothing any more, and has calls.
+            # They say nothing any more, and have calls.
+            net[A].calls_since = net[B].calls_since = asyncio.get_running_loop().time()
             await passed(5)
             work = pool.work
             assert work is not None
             assert work.is_full
+            net[A].calls_since = net[B].calls_since = None
         await passed(5)
         assert pool.work == PartLoad("asr")
         net[A].be(serves=False)

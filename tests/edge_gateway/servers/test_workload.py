@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_gateway.capacity.path import PartLoad
-from edge_gateway.servers.workload import Workload, is_slow
+from edge_gateway.servers.workload import is_slow, part_load
 from parley.v1.multiplex_pb2 import ServerLoad
 
 SAID = ServerLoad(loop_lag_ms=30, busy_permille=600, engine_wait_ms=200)
@@ -13,28 +13,22 @@ BUSY = ServerLoad(busy_permille=950)
 
 
 def test_what_a_server_has_just_told_holds() -> None:
-    assert Workload().load("asr", (99.5, SAID), 100.0) == PartLoad("asr", 0.6, 0.03, 0.2)
+    assert part_load("asr", (99.5, SAID), None, 100.0) == PartLoad("asr", 0.6, 0.03, 0.2)
 
 
 @pytest.mark.parametrize("told", [None, (90.0, BUSY)])
 def test_a_server_that_never_tells_or_has_had_no_calls_to_tell_of_has_nothing_to_do(
     told: tuple[float, ServerLoad] | None,
 ) -> None:
-    assert Workload().load("llm", told, 100.0) == PartLoad("llm")
+    assert part_load("llm", told, None, 100.0) == PartLoad("llm")
 
 
 def test_a_server_that_tells_nothing_although_it_has_calls_is_as_late() -> None:
-    workload = Workload()
-    workload.calls(1, 80.0)
-    assert workload.load("asr", (96.0, SAID), 100.0).lag_seconds == pytest.approx(3.0)
+    assert part_load("asr", (96.0, SAID), 80.0, 100.0).lag_seconds == pytest.approx(3.0)
 
 
 def test_a_call_that_has_just_begun_makes_no_old_silence_late() -> None:
-    workload = Workload()
-    workload.calls(1, 50.0)
-    workload.calls(0, 60.0)
-    workload.calls(1, 99.0)
-    assert workload.load("tts", (60.0, BUSY), 100.0) == PartLoad("tts")
+    assert part_load("tts", (60.0, BUSY), 99.0, 100.0) == PartLoad("tts")
 
 
 @pytest.mark.parametrize(
