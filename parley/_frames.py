@@ -80,6 +80,8 @@ class FrameWriter:
 
     async def drained(self) -> None:
         """Return when all that was put was sent, or the stream is over."""
+        # What nobody waits for does not go by itself when the message before it has gone.
+        self._is_urgent = bool(self._waiting)
         self._go_on()
         await self._calm.wait()
 

@@ -606,6 +606,27 @@ async def test_what_nobody_waits_for_goes_by_itself_in_the_end() -> None:
     assert sent.empty()
 
 
+async def test_what_nobody_waits_for_goes_before_the_end_though_a_message_is_on_its_way() -> None:
+    sent: list[list[int]] = []
+    free = asyncio.Semaphore(0)
+
+    async def write(frames: list[CallFrame]) -> None:
+        sent.append([frame.call for frame in frames])
+        await free.acquire()
+
+    writer = FrameWriter(write)
+    writer.open()
+    writer.put(CallFrame(call=1, message=b"speech"))
+    writer.put_later(CallFrame(call=1, status=b""))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        draining = tasks.create_task(writer.drained())
+        await asyncio.sleep(0)
+        free.release()
+        free.release()
+    assert draining.done()
+    assert sent == [[1], [1]]
+
+
 async def test_a_call_begins_with_its_first_request_in_one_message() -> None:
     async with house() as found:
         # The stream is there: what is put now goes at once.
