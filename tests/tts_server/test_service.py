@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -32,7 +33,6 @@ from tts_server.text import spoken as spoken_rules
 from tts_server.text.normalize import normalize
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import AsyncIterator, Iterator
 
     from tts_server.cache.store import Store
@@ -47,12 +47,14 @@ class Endless(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__(0, 0.01)
         self.stopped = 0.0
+        self.has_stopped = threading.Event()
 
     def speak(self, request: SpeechRequest, stop: threading.Event) -> Iterator[Audio | WordMark]:
         assert request.text
         yield Audio(bytes([0, 16]) * 4_800)
         stop.wait()
         self.stopped = time.monotonic()
+        self.has_stopped.set()
 
 
 class Serving:
@@ -254,6 +256,8 @@ async def test_leaving_stops_the_engine() -> None:
             while not isinstance(await anext(events), tts.Audio):
                 pass
             left = time.monotonic()
+        # To look again and again would leave the threads that carry the news no time.
+        assert await asyncio.to_thread(engine.has_stopped.wait, 10)
         async with asyncio.timeout(10):
             while not server.telemetry.registry.get_sample_value(
                 "parley_cancel_to_idle_seconds_count", {"service": "tts"}
