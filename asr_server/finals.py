@@ -9,6 +9,8 @@ from parley import asr
 from parley.errors import ParleyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from asr_server.scheduler import Result
     from asr_server.transcriber import Transcriber
     from asr_server.turn_telemetry import TurnTelemetry
+
+    Audio = Callable[[], NDArray[np.float32]]
+    """Sound that most turns do not need: their words were known before they were over."""
 
 
 class Finals:
@@ -30,9 +35,9 @@ class Finals:
         self._language = language
 
     async def answer(
-        self, turn: int, ended: Ended, audio: NDArray[np.float32], pause: Pause | None, voice_probability: float
+        self, turn: int, ended: Ended, audio: Audio, pause: Pause | None, voice_probability: float
     ) -> asr.EndOfTurn | asr.TurnDiscarded:
-        """What is told of `turn`, whose sound is `audio`; its words are those of `pause`, if it ended in one."""
+        """What is told of `turn`, whose sound `audio` gives; its words are those of `pause`, if it ended in one."""
         decided_ns = self._telemetry.now()
         result, early = await self._words(audio, pause)
         if isinstance(result, ParleyError):
@@ -46,13 +51,13 @@ class Finals:
         timings = self._telemetry.ended(turn, ended, result, decided_ns, early=early)
         return self._end_of_turn(turn, ended, result.transcript, timings)
 
-    async def _words(self, audio: NDArray[np.float32], pause: Pause | None) -> tuple[Result | ParleyError, bool]:
+    async def _words(self, audio: Audio, pause: Pause | None) -> tuple[Result | ParleyError, bool]:
         """The words, and whether they were known before the turn was over; or why the engine failed, asked twice."""
         early = pause is not None and pause.result.done()
-        result = await (self._transcriber.final(audio) if pause is None else pause.result)
+        result = await (self._transcriber.final(audio()) if pause is None else pause.result)
         if not isinstance(result, ParleyError):
             return result, early
-        return await self._transcriber.final(audio), False
+        return await self._transcriber.final(audio()), False
 
     def _end_of_turn(self, turn: int, ended: Ended, heard: Transcript, timings: asr.Timings) -> asr.EndOfTurn:
         first = ended.first_sample

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from asr_server.detection import VoiceDetection
@@ -225,8 +226,8 @@ class Recognition:
                 await self._show_partial(turn, text)
 
     async def _show_partial(self, turn: _Turn, text: str) -> None:
-        partial, end = turn.partials.stabilized(text), self._endpointer
-        await self._client.emit(asr.Partial(end.turn, partial.text, partial.stable_characters, end.voiced_ms))
+        words, end = turn.partials.stabilized(text), self._endpointer
+        await self._client.emit(asr.Partial(end.turn, words.text, words.stable_characters, end.voiced_ms))
 
     def _begin_pause(self, speech_end: int) -> None:
         if self._turn is not None:
@@ -255,7 +256,7 @@ class Recognition:
         turn, self._turn = self._turn, None
         assert turn is not None  # noqa: S101 - it began with voice
         turn.partials.drop()
-        audio = self._utterance(ended.first_sample, ended.speech_end_sample)
+        audio = partial(self._utterance, ended.first_sample, ended.speech_end_sample)
         pause = self._pauses.end(ended.speech_end_sample)
         told = replace(ended, speech_end_sample=sharpened(self._front_end.sound, ended.speech_end_sample))
         with self._client.engine_works():

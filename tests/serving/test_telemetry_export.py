@@ -11,13 +11,14 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, Counter
 
 import serving.telemetry
 from serving.config import ConfigError
 from serving.resource import resource_of
-from serving.telemetry import SpanEvent, SpanIdentity, Telemetry, clock_ns, context_of, open_telemetry
+from serving.telemetry import SpanEvent, SpanIdentity, Telemetry, clock_ns, context_of, new_provider, open_telemetry
 from serving.telemetry_export import SpanQueue
 from tests.end_to_end.test_traces import collecting
 
@@ -59,6 +60,40 @@ async def test_spans_go_by_grpc_to_the_endpoint_that_is_named(monkeypatch: pytes
             assert counted(telemetry) == (2, 0, 0)
     assert {(each.service, each.span.name) for each in collector.spans} == {("asr", "llm.chat"), ("asr", "parley.turn")}
     assert {each.span.trace_id.hex() for each in collector.spans} == {identity.trace_id_hex}
+
+
+async def test_who_tells_of_a_span_goes_on_and_it_is_recorded_after_that(caplog: pytest.LogCaptureFixture) -> None:
+    provider, spans = new_provider("asr"), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    telemetry = Telemetry(provider, CollectorRegistry(), 0.001)
+    a_turn(telemetry)
+    assert not spans.get_finished_spans()
+    recorded: list[int] = []
+    async with asyncio.timeout(5):
+        while not recorded or recorded[-1] < 2:
+            await asyncio.sleep(0)
+            recorded.append(len(spans.get_finished_spans()))
+    # One in a turn of the loop.
+    assert set(recorded) == {0, 1, 2}
+    # What is told later is recorded too, and so is what nobody waits for any more.
+    a_turn(telemetry)
+    telemetry.flush()
+    assert len(spans.get_finished_spans()) == 4
+    a_turn(telemetry)
+    async with asyncio.timeout(5):
+        while len(spans.get_finished_spans()) < 6:
+            await asyncio.sleep(0)
+    assert not caplog.records
+
+
+async def test_what_a_process_tells_of_last_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with collecting() as (collector, endpoint):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        process = open_telemetry("asr")
+        a_turn(process.__enter__())
+        # Not here: the collector is served by this loop.
+        await asyncio.to_thread(process.__exit__, None, None, None)
+    assert len(collector.spans) == 2
 
 
 @pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
