@@ -151,7 +151,11 @@ class FrontEnd:
 
     def learn(self, probability: float, endpointer: Endpointer, *, in_turn: bool) -> None:
         """Take what the voice detector said to the last window, and what `endpointer` made of it."""
-        if self._gain is None or self._in_gap:
+        if self._gain is None:
+            return
+        if self._in_gap:
+            if not in_turn:
+                self._gain.pass_gap()
             return
         speaks = endpointer.assistant_speaks
         self._gain.learn(probability, in_turn=in_turn, is_speech=endpointer.in_speech, assistant_speaks=speaks)

@@ -63,6 +63,8 @@ class AutomaticGain:
         self._assistant_speaks = self._in_turn = self._is_voiced = self._is_speech = False
         self._is_learnt = True
         """What the detector said to the last window is known."""
+        self._gap_windows = 0
+        """Outside a turn, of the gap before the next window."""
 
     def ahead(self, levels: Sequence[float]) -> list[Gains]:
         """What `move` will give for windows that are so loud, if the detector goes on to say what it said last."""
@@ -75,15 +77,21 @@ class AutomaticGain:
         """Let the detector's gain follow the next window, which is so loud; gives the gains for it."""
         if not self._is_learnt:
             self._learn()
+        if self._gap_windows:
+            self._come_through_gap()
         before = self._gain_db
         self._level_db = level_db
         self._is_learnt = False
         if self._noise_db is None:
             self._noise_db = level_db
-        rise = 0.0 if self._in_turn else _RISE_DB_A_SECOND * WINDOW_SAMPLES / RATE_HZ
         # What is loud needs none, whatever it is: a detector that hears it bent out of shape would not know a voice.
-        self._gain_db = min(self._wanted(), self._gain_db + rise, max(0.0, _WANTED_DB - level_db))
+        self._gain_db = min(self._wanted(), self._gain_db + self._rise(1), max(0.0, _WANTED_DB - level_db))
         return min(before, self._gain_db), self._gain_db
+
+    def pass_gap(self) -> None:
+        """A window outside a turn was left out: nothing is learnt of it, but it lasts as long as others."""
+        self._in_turn, self._turn_db = False, None
+        self._gap_windows += 1
 
     def pass_silence(self) -> None:
         """The next window is nothing but zeros, and the voice detector does not hear it."""
@@ -103,8 +111,7 @@ class AutomaticGain:
         seconds = WINDOW_SAMPLES / RATE_HZ
         if not self._in_turn:
             self._turn_db = None
-            if self._voice_db is not None and not self._assistant_speaks:
-                self._voice_db -= _FORGET_DB_A_SECOND * seconds
+        self._forget(1)
         if self._is_voiced:
             if self._in_turn and not self._assistant_speaks:
                 self._follow()
@@ -114,6 +121,22 @@ class AutomaticGain:
             self._noise_db = min(self._level_db, noise + _NOISE_RISE_DB_A_SECOND * seconds)
         if self._is_speech and self._turn_db is not None:
             self._voice_db = self._turn_db
+
+    def _come_through_gap(self) -> None:
+        """Have moved as in silence that was heard, for as long: it was no louder."""
+        windows, self._gap_windows = self._gap_windows, 0
+        self._forget(windows)
+        if self._noise_db is not None:
+            self._gain_db = min(self._wanted(), self._gain_db + self._rise(windows))
+
+    def _rise(self, windows: int) -> float:
+        """By how much the gain may rise in so many windows, in decibels."""
+        return 0.0 if self._in_turn else _RISE_DB_A_SECOND * windows * WINDOW_SAMPLES / RATE_HZ
+
+    def _forget(self, windows: int) -> None:
+        """Trust a little less, outside a turn, that whoever spoke last speaks next."""
+        if self._voice_db is not None and not self._in_turn and not self._assistant_speaks:
+            self._voice_db -= _FORGET_DB_A_SECOND * windows * WINDOW_SAMPLES / RATE_HZ
 
     def for_turn(self) -> float:
         """What the sound of the turn under way is multiplied by for the engine, from its beginning to its end."""

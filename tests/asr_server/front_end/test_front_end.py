@@ -194,6 +194,23 @@ def test_zeros_that_last_are_heard_no_more_and_what_follows_is_as_if_they_had_be
     assert np.allclose(kept, filtered.reshape(-1), atol=1 / 32_000)
 
 
+def test_who_speaks_softly_after_a_gap_is_as_loud_to_the_detector_as_after_silence() -> None:
+    room = pcm(noise(-70, WINDOW_SAMPLES * 300))
+    loud = pcm(hum(300, WINDOW_SAMPLES * 50) * 0.045)
+    loudness = []
+    for left_out in (False, True):
+        listener, end = Listener(), FIRST
+        for sound in (room[: len(loud)], loud, room[: len(room) // 20]):
+            listener.take(sound, end)
+            end += len(sound) // 2
+        if not left_out:
+            listener.take(room, end)
+        end += len(room) // 2
+        listener.take(room[: 2 * WINDOW_SAMPLES * 12], end)
+        loudness.append(float(np.abs(np.concatenate(listener.heard[-8:])).mean()))
+    assert loudness[1] == pytest.approx(loudness[0], rel=0.1)
+
+
 def test_a_gap_is_heard_no_more_either() -> None:
     front_end = FrontEnd(FrontEndConfig(), 0)
     front_end.append(SOUND, 0)

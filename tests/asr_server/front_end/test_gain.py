@@ -46,6 +46,11 @@ class Ear:
         tone = hum(300, WINDOW) * math.sqrt(2) * 10 ** (decibels / 20)
         return self._hear([tone for _ in _windows(seconds)], voiced=True)
 
+    def miss(self, seconds: float) -> None:
+        """Get nothing for so long."""
+        for _ in _windows(seconds):
+            self.gain.pass_gap()
+
     @property
     def turn_db(self) -> float:
         """Gain of the turn under way for the engine."""
@@ -68,6 +73,21 @@ class Ear:
 
 def _windows(seconds: float) -> range:
     return range(round(seconds * WINDOWS_A_SECOND))
+
+
+@pytest.mark.parametrize("loud_db", [-50.0, -30.0, -20.0])
+@pytest.mark.parametrize("silent_seconds", [0.5, 4.0, 30.0])
+def test_silence_that_was_left_out_makes_as_ready_for_the_next_voice_as_silence_that_was_heard(
+    loud_db: float, silent_seconds: float
+) -> None:
+    heard, left_out = Ear(), Ear()
+    for ear in (heard, left_out):
+        ear.quiet(2.5, -70)
+        ear.voice(1.5, loud_db)
+        ear.quiet(0.5, -70)
+    heard.quiet(silent_seconds, -70)
+    left_out.miss(silent_seconds)
+    assert left_out.quiet(0.3, -70) == pytest.approx(heard.quiet(0.3, -70), abs=1)
 
 
 def test_before_anybody_has_spoken_a_very_soft_voice_is_waited_for() -> None:
