@@ -18,6 +18,7 @@ from tests.end_to_end.started import Up, started
 from tests.end_to_end.test_up import page, run
 from tests.llm_server.tiny_gguf import write_gguf
 from tests.parley_cli.hub_server import open_hub
+from tests.programs import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,10 +96,14 @@ async def ask(up: Up, text: str) -> str:
 
 
 async def writer(up: Up) -> dict[str, object]:
-    """What the page is told of who writes."""
-    async with aiohttp.ClientSession() as http, http.get(f"{page(up)}v1/page") as response:
-        facts: dict[str, dict[str, dict[str, object]]] = await response.json()
-    return facts["engines"]["llm"]
+    """What the page is told of who writes; a server that does not answer in time has no name there."""
+
+    async def asked() -> dict[str, object] | None:
+        async with aiohttp.ClientSession() as http, http.get(f"{page(up)}v1/page") as response:
+            facts: dict[str, dict[str, dict[str, object]]] = await response.json()
+        return facts["engines"]["llm"] if facts["engines"]["llm"]["name"] else None
+
+    return await eventually(asked, "the name of who writes")
 
 
 async def test_a_server_that_is_found_writes_and_rules_do_while_it_is_away(ollama: tuple[Ollama, int]) -> None:
