@@ -211,6 +211,19 @@ def test_who_speaks_softly_after_a_gap_is_as_loud_to_the_detector_as_after_silen
     assert loudness[1] == pytest.approx(loudness[0], rel=0.1)
 
 
+def test_sound_that_is_lost_in_a_turn_raises_no_gain() -> None:
+    # A turn that begins loudly and goes on softly: it would get more, if its gain could rise before it is over.
+    loudness = np.repeat([0.0, 0.14, 0.02], WINDOW_SAMPLES * np.array([40, 3, 100]))
+    sound = pcm(hum(300, len(loudness)) * loudness + noise(-70, len(loudness)))
+    lost, goes_on = WINDOW_SAMPLES * 130, WINDOW_SAMPLES * 138
+    listener = Listener()
+    listener.take(sound[: 2 * lost], FIRST)
+    before = float(np.abs(listener.heard[-1]).max())
+    listener.take(sound[2 * goes_on :], FIRST + goes_on)
+    assert listener.endpointer.in_speech
+    assert float(np.abs(listener.heard[-1]).max()) == pytest.approx(before, rel=0.05)
+
+
 def test_a_gap_is_heard_no_more_either() -> None:
     front_end = FrontEnd(FrontEndConfig(), 0)
     front_end.append(SOUND, 0)
