@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import grpc.aio
@@ -477,29 +478,50 @@ async def test_frames_that_mean_nothing_are_ignored() -> None:
         assert [(frame.call, b"request" in frame.status) for frame in answers[:1]] == [(9, True)]
 
 
+class Held:
+    """A stream that takes the next message when it is let go."""
+
+    def __init__(self) -> None:
+        self.messages: list[list[CallFrame]] = []
+        """All that were sent."""
+        self.writer = FrameWriter(self._write)
+        self._free = asyncio.Semaphore(0)
+
+    @property
+    def calls(self) -> list[list[int]]:
+        """Whose the frames of each message are."""
+        return [[frame.call for frame in frames] for frames in self.messages]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many frames each message has."""
+        return [len(frames) for frames in self.messages]
+
+    def let_go(self) -> None:
+        self._free.release()
+
+    async def _write(self, frames: list[CallFrame]) -> None:
+        self.messages.append(frames)
+        await self._free.acquire()
+
+
 async def test_frames_that_wait_together_go_together_but_not_without_end() -> None:
-    sent: list[int] = []
-    free = asyncio.Semaphore(0)
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.append(len(frames))
-        await free.acquire()
-
-    writer = FrameWriter(write)
+    held = Held()
+    writer = held.writer
     writer.put(CallFrame(call=1, cancel=True))
-    assert not sent
+    assert not held.messages
     writer.open()
     # What is idle sends at once, in the middle of a turn of the loop.
-    assert sent == [1]
+    assert held.sizes == [1]
     for count in range(3):
         writer.put(CallFrame(call=count + 2, cancel=True))
     for _ in range(10):
         writer.put(CallFrame(call=1, message=bytes(10_000)))
-    assert sent == [1]
+    assert held.sizes == [1]
     for _ in range(10):
-        free.release()
+        held.let_go()
     await writer.drained()
-    assert sent == [1, 7, 4, 2]
+    assert held.sizes == [1, 7, 4, 2]
 
 
 async def test_a_write_that_fails_is_the_end_of_what_is_sent() -> None:
@@ -517,14 +539,8 @@ async def test_a_write_that_fails_is_the_end_of_what_is_sent() -> None:
 
 
 async def test_a_call_that_has_much_to_send_holds_up_no_other() -> None:
-    sent: list[list[int]] = []
-    free = asyncio.Semaphore(0)
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.append([frame.call for frame in frames])
-        await free.acquire()
-
-    writer = FrameWriter(write)
+    held = Held()
+    writer = held.writer
     writer.open()
     writer.put(CallFrame(call=1, half_close=True))
     for _ in range(12):
@@ -533,57 +549,46 @@ async def test_a_call_that_has_much_to_send_holds_up_no_other() -> None:
         for size in (1, 2):
             writer.put(CallFrame(call=call, message=bytes(size)))
     for _ in range(10):
-        free.release()
+        held.let_go()
     await writer.drained()
     # Each call has its turn, whoever came first, and all that the others had goes with the first message.
-    assert [set(batch) for batch in sent] == [{1}, {1, 2, 3}, {1}, {1}]
-    assert sent[1][:4] == [1, 2, 3, 1]
-    assert sum(map(len, sent)) == 17
+    assert [set(batch) for batch in held.calls] == [{1}, {1, 2, 3}, {1}, {1}]
+    assert held.calls[1][:4] == [1, 2, 3, 1]
+    assert sum(held.sizes) == 17
 
 
 async def test_frames_of_a_call_keep_their_order_when_calls_take_turns() -> None:
-    sent: list[CallFrame] = []
-    free = asyncio.Semaphore(0)
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.extend(frames)
-        await free.acquire()
-
-    writer = FrameWriter(write)
+    held = Held()
+    writer = held.writer
     writer.open()
     for number in range(60):
         writer.put(CallFrame(call=number % 3 + 1, message=number.to_bytes(1, "big") * 3_000))
-        free.release()
+        held.let_go()
     await writer.drained()
+    sent = list(chain(*held.messages))
     for call in (1, 2, 3):
         assert [frame.message[0] for frame in sent if frame.call == call] == list(range(call - 1, 60, 3))
 
 
 async def test_what_nobody_waits_for_goes_with_the_next_that_somebody_does() -> None:
-    sent: list[list[int]] = []
-    free = asyncio.Semaphore(0)
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.append([frame.call for frame in frames])
-        await free.acquire()
-
-    writer = FrameWriter(write)
+    held = Held()
+    writer = held.writer
     writer.open()
     for call in (1, 2):
         writer.put_later(CallFrame(call=call, message=b"speech"))
-    assert not sent
+    assert not held.messages
     writer.put(CallFrame(call=3, message=b"pause"))
-    assert sent == [[1, 2, 3]]
+    assert held.calls == [[1, 2, 3]]
     # What has come while a message was on its way waits for company all the same.
     writer.put_later(CallFrame(call=1, message=b"speech"))
-    free.release()
+    held.let_go()
     while not writer.is_idle:
         await asyncio.sleep(0)
-    assert sent == [[1, 2, 3]]
+    assert held.calls == [[1, 2, 3]]
     # But not when the stream ends.
-    free.release()
+    held.let_go()
     await writer.drained()
-    assert sent == [[1, 2, 3], [1]]
+    assert held.calls == [[1, 2, 3], [1]]
 
 
 async def test_what_nobody_waits_for_goes_by_itself_in_the_end() -> None:
@@ -607,24 +612,18 @@ async def test_what_nobody_waits_for_goes_by_itself_in_the_end() -> None:
 
 
 async def test_what_nobody_waits_for_goes_before_the_end_though_a_message_is_on_its_way() -> None:
-    sent: list[list[int]] = []
-    free = asyncio.Semaphore(0)
-
-    async def write(frames: list[CallFrame]) -> None:
-        sent.append([frame.call for frame in frames])
-        await free.acquire()
-
-    writer = FrameWriter(write)
+    held = Held()
+    writer = held.writer
     writer.open()
     writer.put(CallFrame(call=1, message=b"speech"))
     writer.put_later(CallFrame(call=1, status=b""))
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         draining = tasks.create_task(writer.drained())
         await asyncio.sleep(0)
-        free.release()
-        free.release()
+        held.let_go()
+        held.let_go()
     assert draining.done()
-    assert sent == [[1], [1]]
+    assert held.calls == [[1], [1]]
 
 
 async def test_a_call_begins_with_its_first_request_in_one_message() -> None:
