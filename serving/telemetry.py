@@ -55,7 +55,7 @@ TRACEPARENT: Final = "traceparent"
 
 _TRACEPARENT_LENGTH = 55
 _LAST_SPANS_SECONDS = 1.0
-# Who was answered is on the same processor, perhaps, and goes on first: recording takes .3 ms a span.
+# Who is told of a turn's end may share a processor, and goes on first: a span takes 33 µs, .3 ms with cold caches.
 _RECORDED_AFTER_SECONDS = 0.05
 # No turn is as long, and no clock is that far off: beyond it lie times that a client has made up.
 _FARTHEST_NS: Final = 24 * 3_600 * 1_000_000_000
