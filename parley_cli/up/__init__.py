@@ -1,6 +1,6 @@
 """`parley up`: starts the three model servers and the gateway as processes, keeps them running, and stops them.
 
-    profiles      which engines a profile uses; the environment of the processes
+    profiles      which engines a profile uses; the environment of the processes, with huge_pages for their memory
     checks        what would keep them from starting
     language_model    who writes the replies: discovery of a server on this machine (PURE: model_list), or llamacpp, a
                   model's file that is served here

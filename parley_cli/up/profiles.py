@@ -8,6 +8,7 @@ from parley._variables import KNOWN, SUPERVISED
 from parley_cli.models.machine import find_machine
 from parley_cli.models.sets import small_set
 from parley_cli.processes import ADDRESSES, PROCESSES
+from parley_cli.up.huge_pages import huge_pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,8 @@ def environment_of(profile: str, environment: Mapping[str, str], machine: Machin
         models.pop("PARLEY_LLAMACPP_MODEL", None)
     # Names that nothing reads are told of once, and not by each process again.
     theirs = {name: value for name, value in environment.items() if name in KNOWN or not name.startswith("PARLEY_")}
-    made = {**PROFILES[profile], **models, "PARLEY_LOG_LEVEL": "WARNING", **theirs, SUPERVISED: "1"}
+    ours = {**PROFILES[profile], **models, **huge_pages(theirs), "PARLEY_LOG_LEVEL": "WARNING"}
+    made = {**ours, **theirs, SUPERVISED: "1"}
     for variable, process in ADDRESSES.items():
         made[variable] = made.get(variable, "").strip() or process.address(environment)
     for process in PROCESSES:

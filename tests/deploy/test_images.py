@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from parley._variables import KNOWN
+from parley_cli.up.huge_pages import HUGE_PAGES
 from tests.deploy.conftest import DEPLOYED, Deployed
 from tests.deploy.dockerfile import Dockerfile
 from tests.repo.locks import requirements, unpinned
@@ -129,6 +130,11 @@ def test_an_image_exposes_the_ports_of_its_process_to_other_machines(image: str)
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_sets_nothing_that_nobody_reads(image: str) -> None:
     assert {name for name in DOCKERFILE.environment(image) if name.startswith("PARLEY_")} <= KNOWN
+
+
+@pytest.mark.parametrize("image", SERVERS)
+def test_an_image_s_memory_is_in_huge_pages_as_with_parley_up(image: str) -> None:
+    assert HUGE_PAGES.items() <= DOCKERFILE.environment(image).items()
 
 
 @pytest.mark.parametrize("image", IMAGES)

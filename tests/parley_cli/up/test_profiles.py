@@ -6,6 +6,7 @@ import pytest
 
 from parley.errors import InvalidInput
 from parley_cli.models.machine import Machine
+from parley_cli.up.huge_pages import HUGE_PAGES, huge_pages
 from parley_cli.up.profiles import PROFILES, environment_of
 
 
@@ -33,6 +34,16 @@ def test_the_gateway_is_told_where_the_servers_listen() -> None:
     assert made["PARLEY_LLM_ADDRESS"] == "[::1]:50052"
     assert made["PARLEY_TTS_ADDRESS"] == "192.0.2.7:50053"
     assert environment_of("embedded", {"PARLEY_LLM_ADDRESS": "far:1"})["PARLEY_LLM_ADDRESS"] == "far:1"
+
+
+def test_processes_have_memory_in_huge_pages_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parley_cli.up.huge_pages.platform.libc_ver", lambda: ("glibc", "2.34"))
+    assert not HUGE_PAGES.keys() & environment_of("embedded", {}).keys()
+    monkeypatch.undo()
+    assert huge_pages({}).items() <= environment_of("embedded", {}).items()
+    made = environment_of("embedded", {"PYTHONMALLOC": "pymalloc"})
+    assert made["PYTHONMALLOC"] == "pymalloc"
+    assert "GLIBC_TUNABLES" not in made
 
 
 def test_what_nothing_reads_is_not_passed_on() -> None:
