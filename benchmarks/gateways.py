@@ -54,12 +54,15 @@ async def main() -> None:
     parser.add_argument("--servers", default="")
     parser.add_argument("--clients", default="")
     given = parser.parse_args()
+    usual = os.sched_getaffinity(0)
     if given.servers:
-        # Whatever is started keeps to them; the bench takes its own.
+        # Whatever is started keeps to them.
         os.sched_setaffinity(0, {int(core) for core in given.servers.split(",")})
     everybody = {"PARLEY_MAX_SESSIONS": "1000"}
     alone, both = list[float](), list[float]()
     async with open_house("scripted", **everybody) as first, second_gateway(first, **everybody) as second:
+        # The bench takes its own.
+        os.sched_setaffinity(0, usual)
         for pair in range(given.pairs):
             for count in (1, 2) if pair % 2 == 0 else (2, 1):
                 found = await held([first, second][:count], given)
