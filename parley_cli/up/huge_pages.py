@@ -30,7 +30,7 @@ def huge_pages(
     if HUGE_PAGES.keys() & environment.keys() or not _has_tunable(libc or platform.libc_ver()):
         return {}
     try:
-        modes = offered.read_text(encoding="ascii")
+        modes = offered.read_text(encoding="utf-8")
     except OSError:
         return {}
     return {} if "[never]" in modes else dict(HUGE_PAGES)
