@@ -63,7 +63,7 @@ async def held(house: House, clips: tuple[Clip, ...], number: int, turns: int) -
     """One conversation; gives its turns."""
     # They do not begin to speak all at once.
     await asyncio.sleep(number * 0.37 % 5)
-    config = SessionConfig(reports_playback=True, turn_taking=TurnTaking(head_start=True))
+    config = SessionConfig(reports_playback=True, adaptive_ptime=True, turn_taking=TurnTaking(head_start=True))
     observed = await perform(house.url, sitting(clips, number, turns), config)
     return [report for each in observed for _, report in each.of(TurnReport) if report.mic_to_speaker_ms is not None]
 

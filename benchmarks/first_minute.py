@@ -110,7 +110,9 @@ class Newcomer:
         """Have the conversation."""
         async with converse(url) as conversation:
             microphone = encoded(self._microphone)
-            listener = Listener(conversation, microphone, self._log, SessionConfig(reports_playback=True))
+            listener = Listener(
+                conversation, microphone, self._log, SessionConfig(reports_playback=True, adaptive_ptime=True)
+            )
             return await listener.during(lambda: self._all(listener))
 
     async def _all(self, listener: Listener) -> list[Answered]:

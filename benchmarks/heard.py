@@ -88,7 +88,7 @@ async def hold(url: str, pcm: bytes) -> Heard:
     log = EventLog()
     async with converse(url) as conversation:
         microphone = encoded(partial(packet_of, pcm))
-        listener = Listener(conversation, microphone, log, SessionConfig(reports_playback=True))
+        listener = Listener(conversation, microphone, log, SessionConfig(reports_playback=True, adaptive_ptime=True))
         async with asyncio.timeout(PATIENCE_SECONDS):
             report = await listener.during(lambda: log.first(TurnReport))
     speaker = listener.loudspeaker

@@ -39,7 +39,7 @@ async def measure(url: str, clips: tuple[Clip, ...], options: argparse.Namespace
         Scene(Kind.FLUENT, clip.name, clip.sound, clip.words) for clip in islice(cycle(clips), options.turns)
     )
     sitting = Sitting("all of it", scenes, compose.room(5.0, np.random.default_rng(1)))
-    config = SessionConfig(reports_playback=True, turn_taking=TurnTaking(head_start=head_start))
+    config = SessionConfig(reports_playback=True, adaptive_ptime=True, turn_taking=TurnTaking(head_start=head_start))
     observed = await perform(url, sitting, config)
     heard = [(each.scene.name, report) for each in observed for _, report in each.of(TurnReport)]
     # A turn that was ended in a pause is followed by one of the rest; both were answered, and both count.

@@ -160,6 +160,7 @@ class Session:
             await self._handle(news)
         except ParleyError as error:
             await self._connection.send(error_event(error, "gateway"))
+        await self._setup.tell_packet_time()
 
     async def _handle(self, news: _News) -> None:
         match news:

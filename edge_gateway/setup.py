@@ -14,7 +14,7 @@ from edge_gateway.session_config import DEFAULT_INPUT, DEFAULT_OUTPUT, agree, ch
 from edge_gateway.turn_taking.echo import MicrophoneLevels
 from parley import asr
 from parley._flag import Flag
-from parley.conversation import MAX_OPUS_BYTES, MAX_TEXT_BYTES, SessionConfig, SessionReady
+from parley.conversation import MAX_OPUS_BYTES, MAX_TEXT_BYTES, PacketTime, SessionConfig, SessionReady
 from parley.errors import Unavailable, WrongState
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Setup:
         self._emit = emit
         self._tasks: asyncio.TaskGroup = tasks
         self._recognition: Recognition | None = None
+        self._uplink: Uplink | None = None
         self._given: dict[asr.Config, SessionConfig] = {}
         self.config: SessionConfig | None = None
         """What was agreed on; None: nothing yet."""
@@ -53,6 +54,8 @@ class Setup:
         """The task that listens; None, or done: nothing was to be heard yet."""
         self.ready = Flag()
         """Set once the client has had its first answer."""
+        self._packet_time = PacketTime(20, 20)
+        """What the client takes for the longest that its packets may last."""
 
     @property
     def is_configured(self) -> bool:
@@ -108,8 +111,8 @@ class Setup:
             self._recognition.reconfigure(listening)
             return
         decoders = self._backends.codecs.decoder_factory(audio_in)
-        uplink = Uplink(decoders, self.levels)
-        self._recognition = Recognition(self._backends.asr, listening, uplink, self._emit, self._listen)
+        self._uplink = Uplink(decoders, self.levels)
+        self._recognition = Recognition(self._backends.asr, listening, self._uplink, self._emit, self._listen)
         ready = self._backends.asr.known(listening)
         if ready is None:
             self._listen()
@@ -130,7 +133,7 @@ class Setup:
     def refused(self, in_force: asr.Config | None) -> None:
         """The ASR server did not take the configuration: what held before holds again, or the next one begins anew."""
         if in_force is None:
-            self._recognition, self.task, self.config = None, None, None
+            self._recognition, self._uplink, self.task, self.config = None, None, None, None
         else:
             self.config = self._given.get(in_force, self.config)
 
@@ -156,6 +159,14 @@ class Setup:
             await self._connection.send(error_event(Unavailable(engines.problem), "llm"))
         self.ready.set()
         return config.greeting
+
+    async def tell_packet_time(self) -> None:
+        """Tell a client that wants to know it how long its packets may last, where that has changed."""
+        if self._uplink is None or self.config is None or not (self.config.adaptive_ptime and self.ready.is_set()):
+            return
+        if (packet_time := self._uplink.packet_time) != self._packet_time:
+            self._packet_time = packet_time
+            await self._connection.send(packet_time)
 
 
 def _unconfigured() -> WrongState:

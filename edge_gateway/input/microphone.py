@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES
+from parley.conversation import MAX_JOINED_PACKETS
+from parley.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,8 @@ class Microphone:
         """Make a decoder when the first packet comes."""
         self._make_decoder = make_decoder
         self._decoder: PacketDecoder | None = None
+        self._packet_samples = 0
+        """How long one packet is: of those that were put together in the last one, each."""
         self._next_sequence = -1
         self._anew_sequence = -1
         """What follows a packet that came out of order: if it comes next, the client counts anew."""
@@ -72,13 +76,19 @@ class Microphone:
         Raises:
             InvalidInput: it cannot be decoded; the session goes on without it.
         """
+        if packet.packets > MAX_JOINED_PACKETS:
+            raise InvalidInput(
+                f"{packet.packets} packets in one: at most {MAX_JOINED_PACKETS} are taken", field="packets"
+            )
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = self._make_decoder()
         follows = packet.sequence == self._next_sequence
         left_out, gap = (0, b"") if follows else self._missing(packet, decoder)
         pcm = decoder.decode(packet.data)
-        self._count(packet.sequence)
+        packets = max(1, packet.packets)
+        self._packet_samples = decoder.packet_samples // packets
+        self._count(packet.sequence, packets)
         kept = packet.data if decoder.keeps_packets else pcm
         return Sound(left_out, gap + pcm, len(gap) // SAMPLE_BYTES, kept)
 
@@ -90,10 +100,10 @@ class Microphone:
     def _missing(self, packet: AudioPacket, decoder: PacketDecoder) -> tuple[int, bytes]:
         """Samples that the client left out before this packet, and what fills the place of those that were lost."""
         missing = self._missing_before(packet.sequence)
-        if missing * decoder.packet_samples > _MOST_FILLED_SAMPLES:
+        if missing * self._packet_samples > _MOST_FILLED_SAMPLES:
             return 0, b""
         left_out = min(packet.left_out, missing)
-        return left_out * decoder.packet_samples, self._fill(decoder, (missing - left_out) * decoder.packet_samples)
+        return left_out * self._packet_samples, self._fill(decoder, (missing - left_out) * self._packet_samples)
 
     def _missing_before(self, sequence: int) -> int:
         """Packets missing before this one; none where it comes late, or the client counts anew."""
@@ -101,11 +111,11 @@ class Microphone:
             return 0
         return max(0, sequence - self._next_sequence)
 
-    def _count(self, sequence: int) -> None:
+    def _count(self, sequence: int, packets: int) -> None:
         if sequence >= self._next_sequence or sequence == self._anew_sequence:
-            self._next_sequence, self._anew_sequence = sequence + 1, -1
+            self._next_sequence, self._anew_sequence = sequence + packets, -1
         else:
-            self._anew_sequence = sequence + 1
+            self._anew_sequence = sequence + packets
 
     @staticmethod
     def _fill(decoder: PacketDecoder, samples: int) -> bytes:

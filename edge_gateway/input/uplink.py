@@ -15,6 +15,7 @@ from edge_gateway.input.silence_gate import SilenceGate
 from parley import asr
 from parley._flag import Flag
 from parley.audio import LISTENING_RATE_HZ, SAMPLE_BYTES, level_db
+from parley.conversation import PacketTime
 from serving.telemetry import clock_ns
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _log = logging.getLogger("parley.gateway")
 _MESSAGE_SAMPLES: Final = round(0.08 * LISTENING_RATE_HZ)
 # Before a turn nothing hangs on silence: sound that follows it takes it along.
 _SILENT_MESSAGE_SAMPLES: Final = round(0.2 * LISTENING_RATE_HZ)
+# Clients are let put as many together, and of silence no more: so much of it is sent in one piece.
+_LONG_PACKET_MS: Final = _MESSAGE_SAMPLES * 1000 // LISTENING_RATE_HZ
+_PACKET_MS: Final = 20
 # A server looks at sound in windows of its own; what is left over of the last one is never accounted for.
 _LEFT_OVER_SAMPLES: Final = LISTENING_RATE_HZ // 10
 
@@ -101,6 +105,12 @@ class Uplink:
         self._is_turn_open = is_open
         self._weigh()
 
+    @property
+    def packet_time(self) -> PacketTime:
+        """How long packets may last: no longer than they would wait here for others to share a message."""
+        limits = self._sound_limit, self._silence_limit
+        return PacketTime(*(_PACKET_MS if limit == 1 else _LONG_PACKET_MS for limit in limits))
+
     def hear(self, packet: AudioPacket, received_ns: int) -> int:
         """Take a packet from the microphone; gives the samples that it brought.
 
@@ -118,13 +128,14 @@ class Uplink:
             self.buffer.skip(sound.left_out_samples)
         speaks = self._assistant is asr.Assistant.SPEAKING
         if speaks or self._silence_limit > self._sound_limit:
-            level = level_db(pcm)
+            levels = _levels_db(pcm, packet.packets)
             if speaks:
                 # What was left out was as loud as what is sent of the silence around it: the room.
-                for _ in range(1 + sound.left_out_samples // _LEVEL_SAMPLES):
+                for level in (*levels[:1] * (sound.left_out_samples // _LEVEL_SAMPLES), *levels):
                     self._levels.hear(level)
-            if not self._gate.is_silent(level):
-                self._is_silent = False
+            for level in levels:
+                if not self._gate.is_silent(level):
+                    self._is_silent = False
         samples = len(pcm) // SAMPLE_BYTES
         times = packet.captured_unix_us, received_ns, decoded_ns
         self._add(pcm, HeardPacket(self.buffer.next_sample, samples, sound.gap_samples, sound.kept, *times))
@@ -212,6 +223,14 @@ class Uplink:
             if not self._lost_samples:
                 _log.warning("sound is lost: the asr server has been away for more than %d s", KEPT_SECONDS)
             self._lost_samples += forgotten
+
+
+def _levels_db(pcm: bytes, packets: int) -> tuple[float, ...]:
+    """How loud each of the packets is that were put together in one."""
+    if packets <= 1:
+        return (level_db(pcm),)
+    size = len(pcm) // SAMPLE_BYTES // packets * SAMPLE_BYTES
+    return tuple(level_db(pcm[place * size : (place + 1) * size]) for place in range(packets))
 
 
 def _messages(sound: Iterator[tuple[int, bytes]]) -> Iterator[asr.Audio]:

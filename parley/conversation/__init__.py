@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parley._lazy import lazily
-from parley.conversation.audio import MAX_OPUS_BYTES, MAX_PCM_BYTES, PACKET_SECONDS, AudioFormat, AudioPacket, Encoding
+from parley.conversation.audio import (
+    MAX_JOINED_PACKETS,
+    MAX_OPUS_BYTES,
+    MAX_PCM_BYTES,
+    PACKET_SECONDS,
+    AudioFormat,
+    AudioPacket,
+    Encoding,
+)
 from parley.conversation.events import (
     AssistantActivity,
     Duck,
@@ -18,6 +26,7 @@ from parley.conversation.events import (
     Event,
     FlushPlayback,
     Outcome,
+    PacketTime,
     Ping,
     Recovered,
     ReminderChanged,
@@ -72,6 +81,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FRAME_HEADER",
+    "MAX_JOINED_PACKETS",
     "MAX_OPUS_BYTES",
     "MAX_PCM_BYTES",
     "MAX_TEXT_BYTES",
@@ -94,6 +104,7 @@ __all__ = [
     "FrameKind",
     "MarkKind",
     "Outcome",
+    "PacketTime",
     "Ping",
     "Played",
     "Pong",

@@ -15,6 +15,9 @@ MAX_OPUS_BYTES: Final = 1275
 MAX_PCM_BYTES: Final = 11_520
 """Longest PCM payload: 120 ms at 48 kHz."""
 
+MAX_JOINED_PACKETS: Final = 6
+"""Packets of 20 ms that may be put together in one: Opus has no longer ones (RFC 6716, section 3.2.5)."""
+
 PACKET_SECONDS: Final = 0.02
 """What one packet of a reply lasts."""
 
@@ -44,7 +47,7 @@ class AudioPacket:
     data: bytes
     """One Opus packet, or PCM."""
     sequence: int = 0
-    """Its number in its stream."""
+    """Its number in its stream; of several that were put together, that of the first."""
     captured_unix_us: int = 0
     """From the microphone: capture time of its first sample on the client's clock; 0: not known."""
     reply: int = 0
@@ -53,3 +56,5 @@ class AudioPacket:
     """Of a reply: index of its first sample."""
     left_out: int = 0
     """From the microphone: how many of the packets missing before it were silent, and left out; others were lost."""
+    packets: int = 0
+    """From the microphone: how many packets of 20 ms were put together in this one; 0: it is one, of any length."""

@@ -70,6 +70,16 @@ class SessionReady:
 
 
 @dataclass(frozen=True, slots=True)
+class PacketTime:
+    """How long packets from the microphone may last from now on; for sessions with `adaptive_ptime` only."""
+
+    sound_ms: int
+    """Packets with sound in them, and silent ones before them."""
+    silence_ms: int
+    """Packets in which all is silent."""
+
+
+@dataclass(frozen=True, slots=True)
 class UserSpeechStarted:
     """The user has begun to speak."""
 
@@ -406,6 +416,7 @@ class ToolUsed:
 Event = (
     SessionReady
     | AudioPacket
+    | PacketTime
     | UserSpeechStarted
     | UserPartial
     | UserUtterance

@@ -26,6 +26,8 @@ FRAME_HEADER: Final = struct.Struct("<BBHIq")
 """Kind, flags, silent packets left out (microphone) or number (reply), sequence, and capture time or first sample."""
 
 _LEFT_OUT: Final = 4
+_JOINED_SHIFT: Final = 4
+"""Where in the flags stands how many packets were put together, less one."""
 
 _MIC_KINDS = {Encoding.OPUS: FrameKind.MIC_OPUS, Encoding.PCM_S16LE: FrameKind.MIC_PCM}
 
@@ -34,7 +36,7 @@ _REPLY_KINDS = {Encoding.OPUS: FrameKind.REPLY_OPUS, Encoding.PCM_S16LE: FrameKi
 
 def pack_mic(packet: AudioPacket, encoding: Encoding) -> bytes:
     """A packet from the microphone as a binary frame."""
-    flags = _LEFT_OUT if packet.left_out else 0
+    flags = (_LEFT_OUT if packet.left_out else 0) | max(0, packet.packets - 1) << _JOINED_SHIFT
     head = _MIC_KINDS[encoding], flags, packet.left_out & 0xFFFF, packet.sequence, packet.captured_unix_us
     return FRAME_HEADER.pack(*head) + packet.data
 
@@ -64,8 +66,10 @@ def unpack_mic(frame: bytes, encoding: Encoding) -> AudioPacket:
     limit = MAX_OPUS_BYTES if encoding is Encoding.OPUS else MAX_PCM_BYTES
     if size > limit:
         raise InvalidInput(f"a packet of {size} bytes: at most {limit} are taken", field="packet")
+    more = flags >> _JOINED_SHIFT
     left_out = left_out if flags & _LEFT_OUT else 0
-    return AudioPacket(frame[FRAME_HEADER.size :], sequence, captured, left_out=left_out)
+    packets = more + 1 if more else 0
+    return AudioPacket(frame[FRAME_HEADER.size :], sequence, captured, left_out=left_out, packets=packets)
 
 
 def unpack_reply(frame: bytes) -> tuple[AudioPacket, Encoding]:

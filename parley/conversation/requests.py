@@ -64,6 +64,8 @@ class SessionConfig:
     """The client reports what it plays."""
     lexicon: tuple[Pronunciation, ...] = ()
     """How the assistant pronounces words."""
+    adaptive_ptime: bool = False
+    """The client puts packets of the microphone together, as `PacketTime` says."""
 
 
 @dataclass(frozen=True, slots=True)

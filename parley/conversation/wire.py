@@ -19,6 +19,7 @@ from parley.conversation.events import (
     ErrorEvent,
     Event,
     FlushPlayback,
+    PacketTime,
     Ping,
     Recovered,
     ReminderChanged,
@@ -105,6 +106,7 @@ _EVENTS: Final[dict[str, type[Event]]] = {
     "tool_used": ToolUsed,
     "speech_changed": SpeechChanged,
     "reminder_changed": ReminderChanged,
+    "packet_time": PacketTime,
 }
 _EVENT_FIELDS: Final = {kind: name for name, kind in _EVENTS.items()}
 

@@ -72,7 +72,7 @@ def write_session_ready(value: Any) -> str:
 
 
 def write_audio_packet(value: Any) -> str:
-    return f'{{"data": {_bytes(value.data)}, "sequence": {value.sequence}, "captured_unix_us": "{value.captured_unix_us}", "reply": {value.reply}, "first_sample": "{value.first_sample}", "left_out": {value.left_out}}}'
+    return f'{{"data": {_bytes(value.data)}, "sequence": {value.sequence}, "captured_unix_us": "{value.captured_unix_us}", "reply": {value.reply}, "first_sample": "{value.first_sample}", "left_out": {value.left_out}, "packets": {value.packets}}}'
 
 
 def write_user_speech_started(value: Any) -> str:
@@ -181,6 +181,10 @@ def write_reminder_changed(value: Any) -> str:
     return f'{{"id": {_text(value.id)}, "state": {_REMINDER_STATE[value.state.value]}, "label": {_text(value.label)}, "due_unix_ms": "{value.due_unix_ms}", "due_in_ms": {value.due_in_ms}, "turn": {value.turn}, "reply": {value.reply}}}'
 
 
+def write_packet_time(value: Any) -> str:
+    return f'{{"sound_ms": {value.sound_ms}, "silence_ms": {value.silence_ms}}}'
+
+
 WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "ready": write_session_ready,
     "audio": write_audio_packet,
@@ -206,6 +210,7 @@ WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "tool_used": write_tool_used,
     "speech_changed": write_speech_changed,
     "reminder_changed": write_reminder_changed,
+    "packet_time": write_packet_time,
 }
 """By the name of the event."""
 

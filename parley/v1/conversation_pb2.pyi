@@ -8,10 +8,11 @@ ConverseRequest or ConverseResponse (field names as written here), and audio tra
 the `audio` fields: a header of 16 bytes, little-endian, then the payload.
 
   byte 0      kind: 1 Opus from the microphone, 2 PCM (s16le) from the microphone, 16 Opus of a reply, 17 PCM of a reply
-  byte 1      flags: 1 first of its stream, 2 last of its stream, 4 something was left out before this one
+  byte 1      flags: 1 first of its stream, 2 last of its stream, 4 something was left out before this one; from the
+              microphone, in the upper four bits: how many packets of 20 ms were put together in this one, less one
   bytes 2-3   of a reply: its number, modulo 65536; from the microphone, with flag 4: how many silent packets were left
               out before this one, else 0
-  bytes 4-7   sequence, from 0, in its stream; it counts what was left out too
+  bytes 4-7   sequence, from 0, in its stream; it counts what was left out too, and each of those put together
   bytes 8-15  from the microphone: capture time of the first sample, microseconds since the Unix epoch on the client's
               clock (0: not known); of a reply: index of the first sample in the reply
 
@@ -28,6 +29,10 @@ of the client, as where push-to-talk is not held. So that no word and no pause i
   - leaves nothing out while push-to-talk is held.
 
 A gateway that does not know of this fills such a gap as if its packets were lost.
+
+A message costs more than what is in it, so packets may be put together, as PacketTime says from moment to moment: PCM
+one after the other, and Opus as the frames of one packet (RFC 6716, section 3.2), 120 ms at most. A packet that
+something was left out before is the first of those put together.
 """
 
 from collections import abc as _abc
@@ -330,6 +335,7 @@ class SessionConfig(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     REPORTS_PLAYBACK_FIELD_NUMBER: _builtins.int
     LEXICON_FIELD_NUMBER: _builtins.int
+    ADAPTIVE_PTIME_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """Language of the conversation, BCP 47. Default "en"."""
     voice: _builtins.str
@@ -344,6 +350,8 @@ class SessionConfig(_message.Message):
     """Token of an earlier SessionReady, to go on with that session where the server offers it."""
     reports_playback: _builtins.bool
     """True when the client will report Played and marks; false: the server reckons by the clock."""
+    adaptive_ptime: _builtins.bool
+    """True when the client wants to be told how long its packets may last (PacketTime), and puts them together so."""
     @_builtins.property
     def input(self) -> _audio_pb2.AudioFormat:
         """Form of the microphone's audio. Default Opus at 48000. PCM: 16000, 24000 or 48000."""
@@ -389,10 +397,11 @@ class SessionConfig(_message.Message):
         resume_token: _builtins.str = ...,
         reports_playback: _builtins.bool = ...,
         lexicon: _abc.Iterable[_tts_pb2.Pronunciation] | None = ...,
+        adaptive_ptime: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "endpointing", b"endpointing", "input", b"input", "output", b"output", "speed", b"speed", "turn_taking", b"turn_taking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "endpointing", b"endpointing", "greeting", b"greeting", "hints", b"hints", "input", b"input", "instructions", b"instructions", "language", b"language", "lexicon", b"lexicon", "output", b"output", "reports_playback", b"reports_playback", "resume_token", b"resume_token", "speed", b"speed", "tools", b"tools", "turn_taking", b"turn_taking", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "adaptive_ptime", b"adaptive_ptime", "endpointing", b"endpointing", "greeting", b"greeting", "hints", b"hints", "input", b"input", "instructions", b"instructions", "language", b"language", "lexicon", b"lexicon", "output", b"output", "reports_playback", b"reports_playback", "resume_token", b"resume_token", "speed", b"speed", "tools", b"tools", "turn_taking", b"turn_taking", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
     _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
@@ -477,10 +486,11 @@ class AudioPacket(_message.Message):
     REPLY_FIELD_NUMBER: _builtins.int
     FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
+    PACKETS_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """One Opus packet, or PCM, in the session's format."""
     sequence: _builtins.int
-    """Number of the packet in its stream, from 0."""
+    """Number of the packet in its stream, from 0; of several that were put together, that of the first."""
     captured_unix_us: _builtins.int
     """From the microphone: when the first sample was captured, microseconds since the Unix epoch on the client's clock."""
     reply: _builtins.int
@@ -491,6 +501,8 @@ class AudioPacket(_message.Message):
     """From the microphone: how many of the packets that are missing before this one, by its number, were silent and left
     out; the others were lost.
     """
+    packets: _builtins.int
+    """From the microphone: how many packets of 20 ms were put together in this one, at most 6. 0: one, of any length."""
     def __init__(
         self,
         *,
@@ -500,10 +512,11 @@ class AudioPacket(_message.Message):
         reply: _builtins.int = ...,
         first_sample: _builtins.int = ...,
         left_out: _builtins.int = ...,
+        packets: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_unix_us", b"captured_unix_us", "data", b"data", "first_sample", b"first_sample", "left_out", b"left_out", "reply", b"reply", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_unix_us", b"captured_unix_us", "data", b"data", "first_sample", b"first_sample", "left_out", b"left_out", "packets", b"packets", "reply", b"reply", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -695,6 +708,7 @@ class ConverseResponse(_message.Message):
     TOOL_USED_FIELD_NUMBER: _builtins.int
     SPEECH_CHANGED_FIELD_NUMBER: _builtins.int
     REMINDER_CHANGED_FIELD_NUMBER: _builtins.int
+    PACKET_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___SessionReady:
         """First message: the session is admitted and the models are warm."""
@@ -791,6 +805,10 @@ class ConverseResponse(_message.Message):
     def reminder_changed(self) -> Global___ReminderChanged:
         """A reminder was set, is said, or was cancelled."""
 
+    @_builtins.property
+    def packet_time(self) -> Global___PacketTime:
+        """How long packets from the microphone may last."""
+
     def __init__(
         self,
         *,
@@ -818,12 +836,13 @@ class ConverseResponse(_message.Message):
         tool_used: Global___ToolUsed | None = ...,
         speech_changed: Global___SpeechChanged | None = ...,
         reminder_changed: Global___ReminderChanged | None = ...,
+        packet_time: Global___PacketTime | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reminder_changed", b"reminder_changed", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "speech_changed", b"speech_changed", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "packet_time", b"packet_time", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reminder_changed", b"reminder_changed", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "speech_changed", b"speech_changed", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reminder_changed", b"reminder_changed", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "speech_changed", b"speech_changed", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistant", b"assistant", "audio", b"audio", "duck", b"duck", "error", b"error", "flush_playback", b"flush_playback", "packet_time", b"packet_time", "ping", b"ping", "ready", b"ready", "recovered", b"recovered", "reminder_changed", b"reminder_changed", "reply_audio_end", b"reply_audio_end", "reply_delayed", b"reply_delayed", "reply_finished", b"reply_finished", "reply_started", b"reply_started", "reply_text", b"reply_text", "reply_word", b"reply_word", "response", b"response", "speech_changed", b"speech_changed", "tool_request", b"tool_request", "tool_used", b"tool_used", "turn_report", b"turn_report", "turn_times", b"turn_times", "user_discarded", b"user_discarded", "user_partial", b"user_partial", "user_speech_started", b"user_speech_started", "user_utterance", b"user_utterance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed", "recovered", "tool_used", "speech_changed", "reminder_changed"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "user_speech_started", "user_partial", "user_utterance", "user_discarded", "reply_started", "reply_text", "reply_word", "reply_audio_end", "duck", "flush_playback", "reply_finished", "turn_report", "error", "ping", "tool_request", "assistant", "turn_times", "reply_delayed", "recovered", "tool_used", "speech_changed", "reminder_changed", "packet_time"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -892,6 +911,35 @@ class SessionReady(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionReady: _TypeAlias = SessionReady  # noqa: Y015
+
+@_typing.final
+class PacketTime(_message.Message):
+    """How long packets from the microphone may last until the next of these events; 20 ms before the first one. For sessions
+    with `adaptive_ptime` only. No answer is slower for it: while it allows more than 20 ms, no decision hangs on the sound
+    that comes next.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOUND_MS_FIELD_NUMBER: _builtins.int
+    SILENCE_MS_FIELD_NUMBER: _builtins.int
+    sound_ms: _builtins.int
+    """Packets with sound in them, and silent ones before them, milliseconds."""
+    silence_ms: _builtins.int
+    """Packets in which all is silent, milliseconds."""
+    def __init__(
+        self,
+        *,
+        sound_ms: _builtins.int = ...,
+        silence_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["silence_ms", b"silence_ms", "sound_ms", b"sound_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PacketTime: _TypeAlias = PacketTime  # noqa: Y015
 
 @_typing.final
 class UserSpeechStarted(_message.Message):

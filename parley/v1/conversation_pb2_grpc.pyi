@@ -8,10 +8,11 @@ ConverseRequest or ConverseResponse (field names as written here), and audio tra
 the `audio` fields: a header of 16 bytes, little-endian, then the payload.
 
   byte 0      kind: 1 Opus from the microphone, 2 PCM (s16le) from the microphone, 16 Opus of a reply, 17 PCM of a reply
-  byte 1      flags: 1 first of its stream, 2 last of its stream, 4 something was left out before this one
+  byte 1      flags: 1 first of its stream, 2 last of its stream, 4 something was left out before this one; from the
+              microphone, in the upper four bits: how many packets of 20 ms were put together in this one, less one
   bytes 2-3   of a reply: its number, modulo 65536; from the microphone, with flag 4: how many silent packets were left
               out before this one, else 0
-  bytes 4-7   sequence, from 0, in its stream; it counts what was left out too
+  bytes 4-7   sequence, from 0, in its stream; it counts what was left out too, and each of those put together
   bytes 8-15  from the microphone: capture time of the first sample, microseconds since the Unix epoch on the client's
               clock (0: not known); of a reply: index of the first sample in the reply
 
@@ -28,6 +29,10 @@ of the client, as where push-to-talk is not held. So that no word and no pause i
   - leaves nothing out while push-to-talk is held.
 
 A gateway that does not know of this fills such a gap as if its packets were lost.
+
+A message costs more than what is in it, so packets may be put together, as PacketTime says from moment to moment: PCM
+one after the other, and Opus as the frames of one packet (RFC 6716, section 3.2), 120 ms at most. A packet that
+something was left out before is the first of those put together.
 """
 
 from collections import abc as _abc

@@ -82,7 +82,14 @@ def session_config(config: Manner) -> SessionConfig:
     )
     taking = TurnTaking(head_start=config.head_start)
     heard, said = _PCM if config.pcm else (None, None)
-    return SessionConfig(input=heard, output=said, endpointing=endpointing, turn_taking=taking, reports_playback=True)
+    return SessionConfig(
+        input=heard,
+        output=said,
+        endpointing=endpointing,
+        turn_taking=taking,
+        reports_playback=True,
+        adaptive_ptime=True,
+    )
 
 
 class Session:
@@ -149,8 +156,9 @@ class Session:
     async def _send(self, request: Request) -> None:
         self._tally.sent += 1
         if isinstance(request, AudioPacket):
-            self._tally.packets += 1
-            self._ledger.sent(request.sequence, self._listener.now())
+            packets = max(1, request.packets)
+            self._tally.packets += packets
+            self._ledger.sent(request.sequence + packets - 1, self._listener.now())
         await self._socket.send(request)
 
     def _speak(self) -> Iterator[Captured]:

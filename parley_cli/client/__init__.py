@@ -19,12 +19,12 @@ Knows nothing of files, nor of what is measured.
 from __future__ import annotations
 
 from parley_cli.client.event_log import EventLog
+from parley_cli.client.joining import Joiner, Outgoing, join_opus
 from parley_cli.client.listener import Listener
 from parley_cli.client.loudspeaker import PREBUFFER_SECONDS, Loudspeaker
 from parley_cli.client.microphone import (
     PACKET_BYTES,
     Captured,
-    Outgoing,
     WithoutSilence,
     capture,
     encoded,
@@ -42,6 +42,7 @@ __all__ = [
     "PREBUFFER_SECONDS",
     "Captured",
     "EventLog",
+    "Joiner",
     "Listener",
     "Loudspeaker",
     "Outgoing",
@@ -54,6 +55,7 @@ __all__ = [
     "converse",
     "encoded",
     "every_packet",
+    "join_opus",
     "open_http",
     "open_websocket",
     "packet_of",

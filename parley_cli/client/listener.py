@@ -7,6 +7,7 @@ of a bench are spoken by the same code. Knows nothing of files, of the transport
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from parley._duplex import first_of
@@ -22,6 +23,7 @@ from parley.conversation import (
     Event,
     FlushPlayback,
     MarkKind,
+    PacketTime,
     Played,
     ReplyAudioEnd,
     ReplyStarted,
@@ -31,12 +33,14 @@ from parley.conversation import (
     error_of,
 )
 from parley.errors import Unavailable, WrongState
+from parley_cli.client.joining import Joiner
 from parley_cli.client.loudspeaker import Loudspeaker
 from parley_cli.client.opus import MIC_RATE_HZ, PacketDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from parley_cli.client.joining import Outgoing
     from parley_cli.client.microphone import Microphone
 
     Observer = Callable[[float, Event], None]
@@ -74,7 +78,8 @@ class Listener:
         self._conversation = conversation
         self._microphone = microphone
         self._observe = observe
-        self._config = config or SessionConfig(reports_playback=True)
+        self._config = config or SessionConfig(reports_playback=True, adaptive_ptime=True)
+        self._joiner = Joiner(self._config.input.encoding if self._config.input else Encoding.OPUS)
         self._records = records
         self._speaker: Loudspeaker | None = None
         self._is_opus = True
@@ -120,6 +125,11 @@ class Listener:
         """
         await self._conversation.send(self._config)
         async for event in self._conversation:
+            if self._config.adaptive_ptime and isinstance(event, ErrorEvent) and "adaptive_ptime" in event.message:
+                # An older gateway, which does not know of it.
+                self._config = dataclasses.replace(self._config, adaptive_ptime=False)
+                await self._conversation.send(self._config)
+                continue
             if isinstance(event, SessionReady):
                 self._speaker = Loudspeaker(event.output.sample_rate_hz, self.now(), records=self._records)
                 self._is_opus = event.output.encoding is Encoding.OPUS
@@ -158,10 +168,17 @@ class Listener:
             await asyncio.sleep(max(0.0, due - self.now()))
             outgoing = self._microphone(self.packets)
             self.packets += 1
-            for number, data, left_out in outgoing:
-                captured_us = round(self._spoken_since * 1e6) + number * round(PACKET_SECONDS * 1e6)
-                if not await self._tell(AudioPacket(data, number, captured_us, left_out=left_out)):
-                    return
+            if not await self._send_packets(self._joiner.take(outgoing)):
+                return
+
+    async def _send_packets(self, outgoing: Sequence[Outgoing]) -> bool:
+        """Send them; False when the conversation is over."""
+        for number, data, left_out, _, packets in outgoing:
+            captured_us = round(self._spoken_since * 1e6) + number * round(PACKET_SECONDS * 1e6)
+            joined = packets if packets > 1 else 0
+            if not await self._tell(AudioPacket(data, number, captured_us, left_out=left_out, packets=joined)):
+                return False
+        return True
 
     async def _report(self) -> None:
         """Tell the gateway what has been played: at the beginning, four times a second, and at the end of a reply."""
@@ -200,6 +217,8 @@ class Listener:
         match event:
             case AudioPacket():
                 self._push(event, now)
+            case PacketTime():
+                await self._send_packets(self._joiner.allow(event))
             case ReplyStarted():
                 self._decoder = PacketDecoder(speaker.sample_rate_hz) if self._records and self._is_opus else None
                 speaker.begin(event.reply)

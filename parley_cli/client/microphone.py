@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parley.audio import SAMPLE_BYTES
 from parley.conversation import UserDiscarded, UserSpeechStarted, UserUtterance
+from parley_cli.client.joining import Outgoing
 from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
 from parley_cli.client.silence import SilenceGate, level_db
 
@@ -32,20 +33,15 @@ class Captured(NamedTuple):
     """How loud it is: RMS in dB of full scale."""
 
 
-class Outgoing(NamedTuple):
-    """A packet that is to be sent."""
-
-    number: int
-    """Its number among all that were captured."""
-    data: bytes
-    """Opus or PCM."""
-    left_out: int = 0
-    """How many silent ones were left out before it."""
-
-
 def every_packet(captured: Capture) -> Microphone:
-    """A microphone that sends all that it hears."""
-    return lambda number: (Outgoing(number, captured(number).data),)
+    """A microphone for one session that sends all that it hears."""
+    gate: SilenceGate[object] = SilenceGate()
+
+    def heard(number: int) -> tuple[Outgoing]:
+        data, level = captured(number)
+        return (Outgoing(number, data, silent=gate.is_silent(level)),)
+
+    return heard
 
 
 class WithoutSilence:
@@ -59,7 +55,8 @@ class WithoutSilence:
     def __call__(self, number: int) -> list[Outgoing]:
         """What is to be sent when the time of packet `number` has come."""
         data, level = self._captured(number)
-        return [Outgoing(*packet, left_out) for packet, left_out in self._gate.take((number, data), level)]
+        passed = self._gate.take((number, data), level)
+        return [Outgoing(*packet, left_out, silent) for packet, left_out, silent in passed]
 
     def take(self, event: Event) -> None:
         """Learn from what the gateway says whether anything hangs on silence."""

@@ -47,6 +47,8 @@ class Out(NamedTuple, Generic[P]):
     """It."""
     left_out: int
     """How many were left out before it."""
+    silent: bool
+    """It is silent."""
 
 
 class SilenceGate(Generic[P]):
@@ -57,17 +59,18 @@ class SilenceGate(Generic[P]):
         self._floor = _SURELY_SOUND_DB
         self._silent = 0
         self._after = _AFTER_PACKETS
-        self._held: list[P] = []
+        self._held: list[tuple[P, bool]] = []
         self._left_out = 0
         self._sent = 0
 
     def take(self, packet: P, level: float) -> Sequence[Out[P]]:
         """Take the next packet, of this level in dB; gives what is to be sent now."""
-        if self._is_silent(level):
+        silent = self.is_silent(level)
+        if silent:
             self._silent += 1
         else:
             self.hear_voice()
-        self._held.append(packet)
+        self._held.append((packet, silent))
         if self._silent <= self._after:
             return self._release()
         return () if len(self._held) <= _BEFORE_PACKETS else self._keep_alive()
@@ -85,22 +88,23 @@ class SilenceGate(Generic[P]):
     def _release(self) -> list[Out[P]]:
         self._sent = 0
         held, self._held = self._held, []
-        return [self._out(packet) for packet in held]
+        return [self._out(*each) for each in held]
 
     def _keep_alive(self) -> Sequence[Out[P]]:
         """The oldest one that is held is left out, or is one of those that show that the microphone lives."""
-        packet = self._held.pop(0)
+        held = self._held.pop(0)
         if self._left_out < _LEFT_OUT_PACKETS and self._sent == 0:
             self._left_out += 1
             return ()
         self._sent = (self._sent + 1) % _SENT_PACKETS
-        return (self._out(packet),)
+        return (self._out(*held),)
 
-    def _out(self, packet: P) -> Out[P]:
+    def _out(self, packet: P, silent: bool) -> Out[P]:  # noqa: FBT001 - a fact about the packet
         left_out, self._left_out = self._left_out, 0
-        return Out(packet, left_out)
+        return Out(packet, left_out, silent)
 
-    def _is_silent(self, level: float) -> bool:
+    def is_silent(self, level: float) -> bool:
+        """Whether the next packet, of this level in dB, is no louder than the room; for those who leave nothing out."""
         # A microphone that is muted says nothing of the room.
         if level < _SURELY_SILENT_DB:
             return True

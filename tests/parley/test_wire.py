@@ -152,12 +152,15 @@ def test_a_text_frame_that_is_no_request_is_named(text: str) -> None:
 @few
 @given(values(conversation.AudioPacket), st.sampled_from([conversation.Encoding.OPUS, conversation.Encoding.PCM_S16LE]))
 def test_a_packet_arrives_in_a_binary_frame(packet: conversation.AudioPacket, encoding: conversation.Encoding) -> None:
-    packet = dataclasses.replace(packet, data=packet.data + b"x", reply=packet.reply % 2**16)
+    joined = packet.packets % 15
+    packet = dataclasses.replace(packet, data=packet.data + b"x", reply=packet.reply % 2**16, packets=joined)
     frame = conversation.pack_mic(packet, encoding)
-    said = dataclasses.replace(packet, reply=0, first_sample=0, left_out=packet.left_out % 2**16)
+    packets = joined if joined > 1 else 0
+    said = dataclasses.replace(packet, reply=0, first_sample=0, left_out=packet.left_out % 2**16, packets=packets)
     assert conversation.unpack_mic(frame, encoding) == said
     frame = conversation.pack_reply(packet, encoding)
-    assert conversation.unpack_reply(frame) == (dataclasses.replace(packet, captured_unix_us=0, left_out=0), encoding)
+    heard = dataclasses.replace(packet, captured_unix_us=0, left_out=0, packets=0)
+    assert conversation.unpack_reply(frame) == (heard, encoding)
 
 
 def test_an_older_client_that_lost_packets_has_left_none_out() -> None:
@@ -165,6 +168,11 @@ def test_an_older_client_that_lost_packets_has_left_none_out() -> None:
     assert frame[1] == 4
     frame[1] = 0
     assert conversation.unpack_mic(bytes(frame), conversation.Encoding.OPUS).left_out == 0
+
+
+def test_packets_that_were_put_together_are_counted_in_the_upper_bits_of_the_flags() -> None:
+    packet = conversation.AudioPacket(b"x", 7, left_out=3, packets=4)
+    assert conversation.pack_mic(packet, conversation.Encoding.OPUS)[1] == 3 << 4 | 4
 
 
 def test_a_client_names_nothing_that_it_does_not_use() -> None:

@@ -22,6 +22,7 @@ from parley.conversation import (
     Event,
     FlushPlayback,
     MarkKind,
+    PacketTime,
     Ping,
     Played,
     Pong,
@@ -117,7 +118,7 @@ async def test_a_listener_sends_packets_at_the_pace_of_time_with_their_capture_t
         await listener.during(lambda: gateway.until(lambda requests: len(requests) > 8))
         ended, sent = listener.now(), listener.packets
     packets = gateway.of(AudioPacket)
-    assert gateway.requests[0] == SessionConfig(reports_playback=True)
+    assert gateway.requests[0] == SessionConfig(reports_playback=True, adaptive_ptime=True)
     assert [packet.sequence for packet in packets] == list(range(len(packets)))
     assert {later.captured_unix_us - earlier.captured_unix_us for earlier, later in pairwise(packets)} == {20_000}
     assert began * 1e6 <= packets[0].captured_unix_us <= began * 1e6 + 20_000
@@ -157,6 +158,40 @@ async def test_what_a_microphone_leaves_out_is_told_with_the_next_packet(transpo
     packets = gateway.of(AudioPacket)[:3]
     assert [(packet.sequence, packet.left_out) for packet in packets] == [(2, 2), (5, 2), (8, 2)]
     assert {later.captured_unix_us - earlier.captured_unix_us for earlier, later in pairwise(packets)} == {60_000}
+
+
+@TRANSPORTS
+async def test_packets_are_put_together_as_the_gateway_says(transport: Transport) -> None:
+    gateway = Told(READY, PacketTime(80, 40))
+
+    def silent_at_first(number: int) -> tuple[Outgoing]:
+        return (Outgoing(number, b"\x08x", silent=number < 4),)
+
+    async with transport(gateway) as conversation:
+        listener = Listener(conversation, silent_at_first, EventLog())
+        await listener.during(lambda: gateway.until(lambda _: len(gateway.of(AudioPacket)) > 3))
+    packets = gateway.of(AudioPacket)[:4]
+    # The event may come after the first packet.
+    assert [(packet.sequence, packet.packets) for packet in packets][-2:] in ([(4, 4), (8, 4)], [(5, 4), (9, 4)])
+    assert packets[-1].data == b"\x0b\x84\1\1\1xxxx"
+    assert packets[-1].captured_unix_us - packets[-2].captured_unix_us == 80_000
+
+
+async def test_an_older_gateway_is_asked_for_no_more_than_it_knows() -> None:
+    class Older(Told):
+        async def __call__(self, requests: AsyncIterator[Request], send: Send) -> None:
+            request = await anext(requests)
+            assert isinstance(request, SessionConfig)
+            assert request.adaptive_ptime
+            unknown = 'a text frame that is no request: no field named "adaptive_ptime" at "ConverseRequest.configure"'
+            await send(ErrorEvent(ErrorCode.INVALID_INPUT, unknown, field="request"))
+            await super().__call__(requests, send)
+
+    gateway, log = Older(), EventLog()
+    async with over_websocket(gateway) as conversation:
+        assert await Listener(conversation, encoded(sound), log).open() == READY
+    assert gateway.requests == [SessionConfig(reports_playback=True)]
+    assert log.of(ErrorEvent) == []
 
 
 @TRANSPORTS

@@ -32,7 +32,9 @@ const asked = JSON.parse(readFileSync(0, "utf8"));
 const sent = asked.levels.map((levels) => {
   const gate = new SilenceGate();
   return levels.flatMap((level, now) => {
-    if (typeof level === "number") return gate.pass(now, level).map(({ packet, leftOut }) => [packet, now, leftOut]);
+    if (typeof level === "number") {
+      return gate.pass(now, level).map(({ packet, leftOut, silent }) => [packet, now, leftOut, silent]);
+    }
     if (level === "a turn is over") gate.endTurn();
     else gate.hearVoice();
     return [];
@@ -50,12 +52,12 @@ Heard = float | str
 
 
 def sent_of(levels: Sequence[Heard]) -> Sent:
-    """Number of each packet that is sent, with when it goes and what is left out before it."""
+    """Number of each packet that is sent, with when it goes, what is left out before it, and whether it is silent."""
     gate: SilenceGate[int] = SilenceGate()
     sent: Sent = []
     for now, level in enumerate(levels):
         if isinstance(level, float):
-            sent += [[packet, now, left_out] for packet, left_out in gate.take(now, level)]
+            sent += [[packet, now, left_out, silent] for packet, left_out, silent in gate.take(now, level)]
         elif level == OVER:
             gate.end_turn()
         else:
@@ -102,7 +104,7 @@ def test_a_microphone_leaves_silence_out_or_sends_it(
 
 def test_after_three_seconds_of_silence_a_twelfth_is_sent() -> None:
     sent = sent_of([-70.0] * 60 * _SECOND)
-    assert [packet for packet, now, _ in sent if now < 3 * _SECOND] == list(range(3 * _SECOND))
+    assert [packet for packet, now, *_ in sent if now < 3 * _SECOND] == list(range(3 * _SECOND))
     assert len(sent) - 3 * _SECOND == pytest.approx(57 * _SECOND / 12, abs=6)
 
 
@@ -144,8 +146,10 @@ def test_a_voice_that_the_gateway_hears_is_sent() -> None:
 
 def test_a_sound_brings_what_was_just_before_it_and_says_what_is_missing() -> None:
     sent = sent_of([-70.0] * 10 * _SECOND + [-30.0])
-    assert [packet for packet, now, _ in sent if now == 10 * _SECOND] == list(
+    assert [packet for packet, now, *_ in sent if now == 10 * _SECOND] == list(
         range(10 * _SECOND - 15, 10 * _SECOND + 1)
     )
-    numbers = [packet for packet, _, _ in sent]
-    assert [b - a - 1 for a, b in zip([-1, *numbers], numbers, strict=False)] == [left_out for _, _, left_out in sent]
+    numbers = [packet for packet, *_ in sent]
+    assert [b - a - 1 for a, b in zip([-1, *numbers], numbers, strict=False)] == [
+        left_out for _, _, left_out, _ in sent
+    ]

@@ -44,7 +44,7 @@ export class SilenceGate {
     this.silent = 0;
     /** So many are sent after it. */
     this.after = AFTER_PACKETS;
-    /** @type {Packet[]} */
+    /** @type {{packet: Packet, silent: boolean}[]} */
     this.held = [];
     /** Packets left out since one was sent. */
     this.leftOut = 0;
@@ -56,12 +56,14 @@ export class SilenceGate {
    * Takes the next packet.
    * @param {Packet} packet
    * @param {number} level of it, dB
-   * @returns {{packet: Packet, leftOut: number}[]} what is to be sent, each with how many were left out before it
+   * @returns {{packet: Packet, silent: boolean, leftOut: number}[]} what is to be sent, each with how many were left out
+   *   before it
    */
   pass(packet, level) {
-    if (this.isSilent(level)) this.silent++;
+    const silent = this.isSilent(level);
+    if (silent) this.silent++;
     else this.hearVoice();
-    this.held.push(packet);
+    this.held.push({ packet, silent });
     if (this.silent <= this.after) return this.release();
     if (this.held.length <= BEFORE_PACKETS) return [];
     return this.keepAlive();
@@ -80,25 +82,25 @@ export class SilenceGate {
 
   release() {
     this.sent = 0;
-    return this.held.splice(0).map((packet) => this.out(packet));
+    return this.held.splice(0).map((held) => this.out(held));
   }
 
   /** The oldest one that is held is left out, or is one of those that show that the microphone lives. */
   keepAlive() {
-    const [packet] = this.held.splice(0, 1);
+    const [held] = this.held.splice(0, 1);
     if (this.leftOut < LEFT_OUT_PACKETS && this.sent === 0) {
       this.leftOut++;
       return [];
     }
     this.sent = (this.sent + 1) % SENT_PACKETS;
-    return [this.out(packet)];
+    return [this.out(held)];
   }
 
-  /** @param {Packet} packet */
-  out(packet) {
+  /** @param {{packet: Packet, silent: boolean}} held */
+  out(held) {
     const { leftOut } = this;
     this.leftOut = 0;
-    return { packet, leftOut };
+    return { ...held, leftOut };
   }
 
   /** @param {number} level */

@@ -10,16 +10,19 @@ export const REPLY_PCM = 17;
 
 const HEADER_BYTES = 16;
 const LEFT_OUT = 4;
+/** Where in the flags it stands how many packets were put together, less one. */
+const JOINED_SHIFT = 4;
 
 /**
- * A packet from the microphone.
+ * A packet from the microphone, or several that were put together.
  * @typedef {object} MicPacket
  * @property {number} kind MIC_OPUS or MIC_PCM
- * @property {number} sequence from 0
- * @property {number} capturedUs capture time of its first sample, microseconds since the Unix epoch
+ * @property {number} sequence from 0, of the first; it counts packets of 20 ms
+ * @property {number} capturedUs capture time of the first sample, microseconds since the Unix epoch
  * @property {number} [leftOut] silent packets that were left out before it
  * @property {boolean} [lost] packets before it could not be sent
- * @property {Uint8Array} payload one Opus packet, or 20 ms of s16le
+ * @property {number} [packets] how many of 20 ms were put together, 1 to 6
+ * @property {Uint8Array} payload one Opus packet, or s16le
  */
 
 /**
@@ -36,11 +39,11 @@ const LEFT_OUT = 4;
  * @param {MicPacket} packet
  * @returns {ArrayBuffer}
  */
-export function packMic({ kind, sequence, capturedUs, leftOut = 0, lost = false, payload }) {
+export function packMic({ kind, sequence, capturedUs, leftOut = 0, lost = false, packets = 1, payload }) {
   const frame = new ArrayBuffer(HEADER_BYTES + payload.byteLength);
   const header = new DataView(frame);
   header.setUint8(0, kind);
-  header.setUint8(1, leftOut || lost ? LEFT_OUT : 0);
+  header.setUint8(1, (leftOut || lost ? LEFT_OUT : 0) | ((packets - 1) << JOINED_SHIFT));
   header.setUint16(2, leftOut, true);
   header.setUint32(4, sequence, true);
   header.setBigInt64(8, BigInt(Math.round(capturedUs)), true);

@@ -30,13 +30,14 @@ export class ReconnectingSocket {
     this.heard = 0;
     /** @type {WebSocket | undefined} */
     this.socket = undefined;
-    this.timer = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
     this.watch = setInterval(() => this.checkAlive(), WATCH_MS);
   }
 
   open() {
     clearTimeout(this.timer);
-    this.timer = 0;
+    this.timer = undefined;
     const socket = new WebSocket(this.url, PROTOCOL);
     socket.binaryType = "arraybuffer";
     this.socket = socket;

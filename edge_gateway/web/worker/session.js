@@ -85,7 +85,7 @@ export class Session {
   }
 
   configure() {
-    this.send({ configure: { ...this.config, ...this.formats, reports_playback: true } });
+    this.send({ configure: { ...this.config, ...this.formats, reports_playback: true, adaptive_ptime: true } });
   }
 
   /** @param {number} seconds until the next try */
@@ -114,6 +114,8 @@ export class Session {
         return this.begin(fields.lead_ms);
       case "ping":
         return this.pong(fields.id);
+      case "packet_time":
+        return this.uplink.setPacketTime(fields.sound_ms, fields.silence_ms);
       case "user_speech_started":
         return this.uplink.hearVoice();
       case "user_utterance":

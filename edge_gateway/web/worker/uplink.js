@@ -1,8 +1,10 @@
 /**
  * From the microphone to the gateway: blocks of sound become packets of 20 ms, each with its capture time. Opus where
- * the browser has an encoder, else PCM. Silent ones are left out. Knows nothing of sockets.
+ * the browser has an encoder, else PCM. Silent ones are left out, and as many share a frame as the gateway allows. Knows
+ * nothing of sockets.
  */
 
+import { Repacketizer } from "../model/repacketizer.js";
 import { Resampler } from "../model/resampler.js";
 import { SilenceGate, levelDb } from "../model/silence.js";
 import { MIC_OPUS, MIC_PCM, packMic, toS16le } from "./frames.js";
@@ -15,6 +17,8 @@ const PACKETS_A_SECOND = 50;
 const TAIL_PACKETS = 8;
 /** What may wait for the network: a few seconds of sound. Older words are of no use to a conversation. */
 const MOST_WAITING_BYTES = 128 * 1024;
+/** A microphone that has brought nothing for so long has stopped: it was taken away, or the browser has paused. */
+const STOPPED_MS = 100;
 
 /** @param {number} sampleRate @returns {AudioEncoderConfig} */
 const opusAt = (sampleRate) => ({
@@ -42,7 +46,7 @@ export async function inputFormat() {
   return { encoding: "AUDIO_ENCODING_PCM_S16LE", sample_rate_hz: PCM_RATE };
 }
 
-/** A packet that is to be encoded, or was. @typedef {{kind: number, capturedUs: number, level: number, payload: Uint8Array}} Packet */
+/** A packet as it is sent. @typedef {{capturedUs: number, level: number, payload: Uint8Array}} Packet */
 
 export class Uplink {
   /**
@@ -64,6 +68,9 @@ export class Uplink {
     this.lost = false;
     /** @type {SilenceGate<Packet>} */
     this.gate = new SilenceGate();
+    this.repacketizer = new Repacketizer(this.opus);
+    /** Sends what waits for packets that do not come. @type {ReturnType<typeof setTimeout> | undefined} */
+    this.stopped = undefined;
     this.pushToTalk = false;
     this.held = false;
     /** There is a session that listens. */
@@ -89,6 +96,8 @@ export class Uplink {
   /** Nobody listens any more. */
   close() {
     this.open = false;
+    this.repacketizer = new Repacketizer(this.opus);
+    clearTimeout(this.stopped);
     this.encoding = [];
     if (this.encoder?.state === "configured") this.encoder.close();
   }
@@ -106,6 +115,15 @@ export class Uplink {
     if (!this.pushToTalk) return;
     if (down) this.left = Infinity;
     else if (this.left === Infinity) this.left = TAIL_PACKETS;
+  }
+
+  /**
+   * The gateway has said how long what it gets may last.
+   * @param {number} [soundMs] where there is sound in it
+   * @param {number} [silenceMs] where all is silent
+   */
+  setPacketTime(soundMs, silenceMs) {
+    this.send(this.repacketizer.setPacketTime(soundMs, silenceMs));
   }
 
   /** The gateway hears a voice. */
@@ -141,12 +159,13 @@ export class Uplink {
     if (!this.open || this.left === 0) return;
     const level = levelDb(this.packet);
     if (this.opus) this.encode(capturedUs, level);
-    else this.take({ kind: MIC_PCM, capturedUs, level, payload: toS16le(this.packet) });
+    else this.take({ capturedUs, level, payload: toS16le(this.packet) });
     if (--this.left === 0) void this.end();
   }
 
   async end() {
     await this.encoder?.flush().catch(() => {});
+    this.send(this.repacketizer.flush());
     if (this.open && !this.held) this.letGo();
   }
 
@@ -173,7 +192,7 @@ export class Uplink {
     if (known === undefined) return;
     const payload = new Uint8Array(chunk.byteLength);
     chunk.copyTo(payload);
-    this.take({ kind: MIC_OPUS, ...known, payload });
+    this.take({ ...known, payload });
   }
 
   /**
@@ -183,16 +202,23 @@ export class Uplink {
    */
   take(packet) {
     // Who holds a key says when there is something to hear.
-    const sent = this.pushToTalk ? [{ packet, leftOut: 0 }] : this.gate.pass(packet, packet.level);
-    for (const each of sent) this.send(each.packet, each.leftOut);
+    const passed = this.pushToTalk ? [{ packet, silent: false, leftOut: 0 }] : this.gate.pass(packet, packet.level);
+    this.send(passed.flatMap(({ packet: { capturedUs, payload }, ...rest }) => this.repacketizer.take({ capturedUs, payload, ...rest })));
   }
 
-  /** @param {Packet} packet @param {number} leftOut silent packets before it */
-  send({ kind, capturedUs, payload }, leftOut) {
+  /** @param {import("../model/repacketizer.js").JoinedPacket[]} joined */
+  send(joined) {
+    for (const each of joined) this.sendFrame(each);
+    clearTimeout(this.stopped);
+    if (this.repacketizer.waiting.length) this.stopped = setTimeout(() => this.send(this.repacketizer.flush()), STOPPED_MS);
+  }
+
+  /** @param {import("../model/repacketizer.js").JoinedPacket} joined */
+  sendFrame(joined) {
     const { lost } = this;
-    this.sequence += leftOut;
-    const sequence = this.sequence++;
+    const sequence = this.sequence + joined.leftOut;
+    this.sequence = sequence + joined.packets;
     this.lost = this.way.waiting > MOST_WAITING_BYTES;
-    if (!this.lost) this.way.send(packMic({ kind, sequence, capturedUs, leftOut, lost, payload }));
+    if (!this.lost) this.way.send(packMic({ kind: this.opus ? MIC_OPUS : MIC_PCM, sequence, lost, ...joined }));
   }
 }

@@ -17,6 +17,7 @@ from edge_gateway.input.microphone import Microphone, Sound
 from parley.audio import LISTENING_RATE_HZ, level_db
 from parley.conversation import AudioFormat, AudioPacket, Encoding
 from parley.errors import InvalidInput
+from parley_cli.client import join_opus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,18 +43,7 @@ def opus_packets(count: int, frames: int = 1) -> list[bytes]:
     single = [
         encoder.encode(TONE[place * size % len(TONE) :][:size].ljust(size, b"\0")) for place in range(count * frames)
     ]
-    return [joined(single[place * frames :][:frames]) for place in range(count)]
-
-
-def joined(packets: list[bytes]) -> bytes:
-    """One packet of several frames of any length."""
-    if len(packets) == 1:
-        return packets[0]
-    lengths = bytearray()
-    for packet in packets[:-1]:
-        size = len(packet) - 1
-        lengths += bytes((size,)) if size < 252 else bytes((252 + size % 4, (size - 252 - size % 4) // 4))
-    return bytes((packets[0][0] | 3, 0x80 | len(packets))) + lengths + b"".join(packet[1:] for packet in packets)
+    return [join_opus(single[place * frames :][:frames]) for place in range(count)]
 
 
 def samples(sound: Sound) -> int:
@@ -194,6 +184,31 @@ def test_a_client_cannot_leave_out_what_is_not_missing_nor_more_than_a_second(se
     mic.take(AudioPacket(packet, 0))
     after = mic.take(AudioPacket(packet, sequence, left_out=left_out))
     assert (after.left_out_samples, after.gap_samples, samples(after)) == (0, 0, PACKET)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.OPUS, Encoding.PCM_S16LE])
+@pytest.mark.parametrize("packets", [2, 4, 6])
+def test_packets_that_were_put_together_count_each_and_sound_as_they_did(encoding: Encoding, packets: int) -> None:
+    place = 2 * PACKET * packets
+    data = opus_packets(3, packets) if encoding is Encoding.OPUS else [TONE[:place], TONE[place:][:place], TONE[:place]]
+    mic = microphone(encoding)
+    mic.take(AudioPacket(data[0], 5, packets=packets))
+    after = mic.take(AudioPacket(data[1], 5 + packets, packets=packets))
+    assert (samples(after), after.gap_samples) == (packets * PACKET, 0)
+    # A packet that was lost, and one that was left out, are each as long as one of those.
+    lost = mic.take(AudioPacket(data[2], 5 + 2 * packets + 2, left_out=1, packets=packets))
+    assert (lost.left_out_samples, lost.gap_samples, samples(lost)) == (PACKET, PACKET, (packets + 1) * PACKET)
+    alone = mic.take(
+        AudioPacket(opus_packets(1)[0] if encoding is Encoding.OPUS else TONE[: 2 * PACKET], 7 + 3 * packets)
+    )
+    assert (samples(alone), alone.gap_samples) == (PACKET, 0)
+
+
+def test_more_packets_in_one_than_opus_has_room_for_are_refused_and_the_next_is_heard() -> None:
+    mic = microphone()
+    with pytest.raises(InvalidInput, match="7 packets in one: at most 6"):
+        mic.take(AudioPacket(TONE[: 2 * PACKET], 0, packets=7))
+    assert samples(mic.take(AudioPacket(TONE[: 2 * PACKET], 7))) == PACKET
 
 
 def test_a_voice_sounds_the_same_after_opus_packets_that_the_decoder_never_saw() -> None:

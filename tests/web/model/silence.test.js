@@ -105,6 +105,14 @@ test("each packet tells how many were left out before it", () => {
   assert.ok(packets.some(({ leftOut }) => leftOut));
 });
 
+test("each packet is silent or not as it was when it came, however long it was held back", () => {
+  const gate = new SilenceGate();
+  const levels = [...stretch(ROOM, 5 * SECOND), VOICE, ROOM];
+  const packets = levels.flatMap((level, now) => gate.pass(now, level));
+  assert.deepEqual(packets.filter(({ silent }) => !silent).map(({ packet }) => packet), [5 * SECOND]);
+  assert.deepEqual(numbers(packets).slice(-17, -1), stretch(0, 16).map((_, place) => 5 * SECOND - 15 + place));
+});
+
 test("a soft voice over a quiet room is sent, whole", () => {
   const words = stretch(-62, 20 * SECOND).map((level, place) => (place % 25 < 4 ? ROOM : level));
   const first = 20 * SECOND;

@@ -29,6 +29,13 @@ test("a packet after a gap says so, and how much of it was silent", () => {
   assert.deepEqual([...new Uint8Array(packMic({ ...packet, leftOut: 258 }), 1, 3)], [4, 2, 1]);
 });
 
+test("a frame says how many packets were put together in it", () => {
+  const packet = { kind: MIC_OPUS, sequence: 0, capturedUs: 0, payload: new Uint8Array(1) };
+  const flags = [1, 2, 6].map((packets) => new Uint8Array(packMic({ ...packet, packets }))[1]);
+  assert.deepEqual(flags, [0x00, 0x10, 0x50]);
+  assert.equal(new Uint8Array(packMic({ ...packet, packets: 4, leftOut: 44 }))[1], 0x34);
+});
+
 test("a reply's frame comes apart, Opus or PCM", () => {
   for (const kind of [REPLY_OPUS, REPLY_PCM]) {
     const packet = unpackReply(reply(kind, [1, 2, 3]));
