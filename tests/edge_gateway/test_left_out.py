@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from parley.conversation import AudioPacket, Encoding, ErrorEvent, PacketTime, SessionConfig, TurnReport
+from parley.conversation import AudioPacket, Encoding, ErrorEvent, PacketTime, SessionConfig, SessionReady, TurnReport
 from parley_cli.client import Joiner, Outgoing, PacketEncoder
 from tests.edge_gateway.rig import SILENCE, TONE, Listener, house, listening
 
@@ -80,6 +80,7 @@ async def test_a_client_is_told_how_long_its_packets_may_last_if_it_asks_for_tha
         # What is said at the end of a turn comes after its report.
         await listener.until(PacketTime)
         told = [event for event in listener.events if isinstance(event, PacketTime)]
+    assert isinstance(listener.events[0], SessionReady)
     assert told[0] == told[-1] == PacketTime(80, 80)
     assert told.index(PacketTime(20, 20)) < told.index(PacketTime(20, 80)), "a pause, and then a reply"
     assert all(one != other for one, other in pairwise(told))
