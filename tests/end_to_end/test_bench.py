@@ -142,7 +142,8 @@ async def test_people_who_say_nothing_cost_what_they_do_with_the_page(every_pack
         result = await measure(Plan(parley.url, 4, 4.0, silent=0.75, every_packet=every_packet))
     assert (result.turns, result.unmeasured, result.errors) == (result.measured, {}, 0)
     assert every_packet is (result.left_out_percent is None)
-    assert every_packet or result.left_out_percent
+    # Of those that were put together each counts: three of four sessions leave out most of one second of five.
+    assert every_packet or 5 < (result.left_out_percent or 0) < 50
     assert ("silent packets left out" in table(result)) is not every_packet
 
 

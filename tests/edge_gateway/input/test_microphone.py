@@ -204,6 +204,13 @@ def test_packets_that_were_put_together_count_each_and_sound_as_they_did(encodin
     assert (samples(alone), alone.gap_samples) == (PACKET, 0)
 
 
+def test_a_client_may_count_anew_with_packets_that_were_put_together() -> None:
+    four = TONE[: 8 * PACKET]
+    mic = microphone()
+    sounds = [mic.take(AudioPacket(four, sequence, packets=4)) for sequence in (100, 0, 4, 10)]
+    assert [sound.gap_samples for sound in sounds] == [0, 0, 0, 2 * PACKET]
+
+
 def test_more_packets_in_one_than_opus_has_room_for_are_refused_and_the_next_is_heard() -> None:
     mic = microphone()
     with pytest.raises(InvalidInput, match="7 packets in one: at most 6"):
