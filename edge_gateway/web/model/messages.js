@@ -79,14 +79,16 @@ export function microseconds(seconds) {
 
 /**
  * What is to be done about an error: nothing, since it passes or the next try follows by itself; ask for the session
- * once more without the voice that is not there; or give up.
+ * once more without the voice that is not there, or without what an older gateway does not know; or give up.
  * @param {Record<string, any>} error the fields of an ErrorEvent
  * @param {boolean} ready it came when the session was ready
- * @returns {"nothing" | "without voice" | "give up"}
+ * @returns {"nothing" | "without voice" | "without ptime" | "give up"}
  */
 export function remedy(error, ready) {
   // Whoever restarts will be back.
   if (error.code === "ERROR_CODE_SHUTTING_DOWN") return "nothing";
   if (error.retryable || (ready && !error.ends_session)) return "nothing";
+  // Some gateways may be older than the page while new ones take their place.
+  if (error.message.includes("adaptive_ptime")) return "without ptime";
   return error.field === "configure.voice" ? "without voice" : "give up";
 }

@@ -37,6 +37,8 @@ export class Session {
     this.formats = formats;
     this.tellPage = tell;
     this.config = start.config;
+    /** Asks to be told how long packets may last. */
+    this.adaptive = true;
     this.clock = new ClockOffset();
     this.ducker = new Ducker();
     this.ready = false;
@@ -46,7 +48,10 @@ export class Session {
     /** Words typed before the session was ready. @type {string[]} */
     this.unsaid = [];
     this.socket = new ReconnectingSocket(start.url, {
-      opened: () => this.configure(),
+      opened: () => {
+        this.adaptive = true;
+        this.configure();
+      },
       text: (text) => this.event(readEvent(text)),
       frame: (frame) => this.frame(frame),
       lost: (seconds) => this.lost(seconds),
@@ -85,7 +90,8 @@ export class Session {
   }
 
   configure() {
-    this.send({ configure: { ...this.config, ...this.formats, reports_playback: true, adaptive_ptime: true } });
+    const adaptive = this.adaptive ? { adaptive_ptime: true } : {};
+    this.send({ configure: { ...this.config, ...this.formats, reports_playback: true, ...adaptive } });
   }
 
   /** @param {number} seconds until the next try */
@@ -170,6 +176,9 @@ export class Session {
       this.state("failed", { ...errorProblem(error), tone: "wrong" });
     } else if (what === "without voice") {
       this.config = { ...this.config, voice: "" };
+      this.configure();
+    } else if (what === "without ptime") {
+      this.adaptive = false;
       this.configure();
     }
   }

@@ -30,6 +30,12 @@ test("a voice that is not there is done without, a passing error is waited out, 
   assert.equal(remedy(error({ ends_session: true }), true), "give up");
 });
 
+test("an older gateway is asked for no more than it knows", () => {
+  const message = 'a text frame that is no request: Message type "parley.v1.SessionConfig" has no field named "adaptive_ptime"';
+  const error = { code: "ERROR_CODE_INVALID_INPUT", message, field: "request", retryable: false, ends_session: false };
+  assert.equal(remedy(error, false), "without ptime");
+});
+
 test("a server that stops is waited for, before and after it was ready", () => {
   const error = { code: "ERROR_CODE_SHUTTING_DOWN", message: "", field: "", retryable: false, ends_session: true };
   assert.deepEqual([remedy(error, false), remedy(error, true)], ["nothing", "nothing"]);

@@ -39,7 +39,8 @@ class Connection {
   }
 }
 
-test("the gateway is told that packets can be joined, and says from when on, in each session anew", async (context) => {
+/** A session over a connection, and what its microphone brings. @param {import("node:test").TestContext} context */
+async function open(context) {
   Object.assign(globalThis, { WebSocket: Connection });
   /** @type {any} */
   const capture = {};
@@ -47,6 +48,23 @@ test("the gateway is told that packets can be joined, and says from when on, in 
   const play = { postMessage: () => {} };
   const session = await Session.open({ do: "start", url: "ws://nowhere", config: {}, rate: RATE, pushToTalk: false, tap: false, capture, play }, () => {});
   context.after(() => session.close());
+  return { session, capture };
+}
+
+test("an older gateway is asked again without what it does not know, and another one anew", async (context) => {
+  const { session } = await open(context);
+  for (const connected of [1, 2]) {
+    if (connected === 2) session.socket.open();
+    const connection = /** @type {Connection} */ (Connection.last);
+    connection.onopen();
+    connection.say({ error: { code: "ERROR_CODE_INVALID_INPUT", message: 'no field named "adaptive_ptime"', field: "request" } });
+    const asked = connection.sent.map((each) => JSON.parse(String(each)).configure.adaptive_ptime);
+    assert.deepEqual(asked, [true, undefined]);
+  }
+});
+
+test("the gateway is told that packets can be joined, and says from when on, in each session anew", async (context) => {
+  const { session, capture } = await open(context);
   let blocks = 0;
   context.mock.method(performance, "now", () => 10 * blocks);
   /** @param {number} packets */
