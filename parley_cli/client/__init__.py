@@ -19,7 +19,6 @@ Knows nothing of files, nor of what is measured.
 from __future__ import annotations
 
 from parley_cli.client.event_log import EventLog
-from parley_cli.client.joining import Joiner, Outgoing, join_opus
 from parley_cli.client.listener import Listener
 from parley_cli.client.loudspeaker import PREBUFFER_SECONDS, Loudspeaker
 from parley_cli.client.microphone import (
@@ -32,6 +31,7 @@ from parley_cli.client.microphone import (
     packet_of,
 )
 from parley_cli.client.opus import MIC_RATE_HZ, PACKET_SAMPLES, PacketDecoder, PacketEncoder
+from parley_cli.client.repacketizer import Outgoing, Repacketizer, join_opus
 from parley_cli.client.talker import Talker
 from parley_cli.client.websocket import WebSocket, converse, open_http, open_websocket
 
@@ -42,12 +42,12 @@ __all__ = [
     "PREBUFFER_SECONDS",
     "Captured",
     "EventLog",
-    "Joiner",
     "Listener",
     "Loudspeaker",
     "Outgoing",
     "PacketDecoder",
     "PacketEncoder",
+    "Repacketizer",
     "Talker",
     "WebSocket",
     "WithoutSilence",

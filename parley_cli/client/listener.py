@@ -33,15 +33,15 @@ from parley.conversation import (
     error_of,
 )
 from parley.errors import Unavailable, WrongState
-from parley_cli.client.joining import Joiner
 from parley_cli.client.loudspeaker import Loudspeaker
 from parley_cli.client.opus import MIC_RATE_HZ, PacketDecoder
+from parley_cli.client.repacketizer import Repacketizer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from parley_cli.client.joining import Outgoing
     from parley_cli.client.microphone import Microphone
+    from parley_cli.client.repacketizer import Outgoing
 
     Observer = Callable[[float, Event], None]
     """Is told every event, packets of sound too, and when it came on the listener's clock; after the loudspeaker."""
@@ -79,7 +79,7 @@ class Listener:
         self._microphone = microphone
         self._observe = observe
         self._config = config or SessionConfig(reports_playback=True, adaptive_ptime=True)
-        self._joiner = Joiner(self._config.input.encoding if self._config.input else Encoding.OPUS)
+        self._repacketizer = Repacketizer(self._config.input.encoding if self._config.input else Encoding.OPUS)
         self._records = records
         self._speaker: Loudspeaker | None = None
         self._is_opus = True
@@ -168,7 +168,7 @@ class Listener:
             await asyncio.sleep(max(0.0, due - self.now()))
             outgoing = self._microphone(self.packets)
             self.packets += 1
-            if not await self._send_packets(self._joiner.take(outgoing)):
+            if not await self._send_packets(self._repacketizer.take(outgoing)):
                 return
 
     async def _send_packets(self, outgoing: Sequence[Outgoing]) -> bool:
@@ -218,7 +218,7 @@ class Listener:
             case AudioPacket():
                 self._push(event, now)
             case PacketTime():
-                await self._send_packets(self._joiner.allow(event))
+                await self._send_packets(self._repacketizer.allow(event))
             case ReplyStarted():
                 self._decoder = PacketDecoder(speaker.sample_rate_hz) if self._records and self._is_opus else None
                 speaker.begin(event.reply)

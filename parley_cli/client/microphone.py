@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parley.audio import SAMPLE_BYTES
 from parley.conversation import UserDiscarded, UserSpeechStarted, UserUtterance
-from parley_cli.client.joining import Outgoing
 from parley_cli.client.opus import PACKET_SAMPLES, PacketEncoder
+from parley_cli.client.repacketizer import Outgoing
 from parley_cli.client.silence import SilenceGate, level_db
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from parley.conversation import AudioPacket, Encoding, ErrorEvent, PacketTime, SessionConfig, SessionReady, TurnReport
-from parley_cli.client import Joiner, Outgoing, PacketEncoder
+from parley_cli.client import Outgoing, PacketEncoder, Repacketizer
 from tests.edge_gateway.rig import SILENCE, TONE, Listener, house, listening
 
 # A room, a turn, and a turn after a longer silence: seconds, and what is heard; what may be left out is marked.
@@ -20,25 +20,25 @@ class Microphone:
     def __init__(self, listener: Listener, *, leaves_out: bool, packet_ms: int) -> None:
         self._listener = listener
         self._leaves_out = leaves_out
-        self._joiner = Joiner(Encoding.OPUS)
+        self._repacketizer = Repacketizer(Encoding.OPUS)
         self._packet_time = PacketTime(packet_ms, packet_ms)
         self._encoder = PacketEncoder()
         self._place = self._left_out = self.sent = 0
 
     async def send(self) -> None:
-        self._joiner.allow(self._packet_time)
+        self._repacketizer.allow(self._packet_time)
         for seconds, sound, is_silent in SCENE:
             for _ in range(round(seconds / 0.02)):
                 data = self._encoder.encode(sound)
                 if self._leaves_out and is_silent and self._place % EVERY >= SENT:
                     self._left_out += 1
                 else:
-                    for packet in self._joiner.take([Outgoing(self._place, data, self._left_out)]):
+                    for packet in self._repacketizer.take([Outgoing(self._place, data, self._left_out)]):
                         await self._send(packet)
                     self._left_out = 0
                     self.sent += 1
                 self._place += 1
-        for packet in self._joiner.allow(PacketTime(20, 20)):
+        for packet in self._repacketizer.allow(PacketTime(20, 20)):
             await self._send(packet)
 
     async def _send(self, packet: Outgoing) -> None:

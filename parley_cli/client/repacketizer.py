@@ -39,7 +39,7 @@ class Outgoing(NamedTuple):
     """How many were put together in it."""
 
 
-class Joiner:
+class Repacketizer:
     """Packets of one session that wait for others. What comes out of it is to be sent in that order."""
 
     def __init__(self, encoding: Encoding) -> None:

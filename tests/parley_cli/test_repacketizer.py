@@ -14,7 +14,7 @@ import pytest
 from edge_gateway.audio.libopus import Libopus, find_libopus
 from edge_gateway.audio.opus import Decoder, Encoder
 from parley.conversation import Encoding, PacketTime
-from parley_cli.client import Joiner, Outgoing, join_opus
+from parley_cli.client import Outgoing, Repacketizer, join_opus
 
 TOC = b"\x48"
 
@@ -44,35 +44,35 @@ def opus(number: int, *, silent: bool = False, left_out: int = 0, data: bytes = 
     return Outgoing(number, data, left_out, silent)
 
 
-def joiner(sound_ms: int, silence_ms: int, encoding: Encoding = Encoding.OPUS) -> Joiner:
-    made = Joiner(encoding)
+def repacketizer(sound_ms: int, silence_ms: int, encoding: Encoding = Encoding.OPUS) -> Repacketizer:
+    made = Repacketizer(encoding)
     made.allow(PacketTime(sound_ms, silence_ms))
     return made
 
 
-def sent(made: Joiner, *packets: Outgoing) -> list[tuple[int, int]]:
+def sent(made: Repacketizer, *packets: Outgoing) -> list[tuple[int, int]]:
     """Number of the first, and how many went together, packet by packet."""
     return [(out.number, out.packets) for packet in packets for out in made.take([packet])]
 
 
 def test_before_the_gateway_says_otherwise_each_goes_alone() -> None:
-    assert sent(Joiner(Encoding.OPUS), *map(opus, range(3))) == [(0, 1), (1, 1), (2, 1)]
+    assert sent(Repacketizer(Encoding.OPUS), *map(opus, range(3))) == [(0, 1), (1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "packets"), [(0, 1), (19, 1), (20, 1), (40, 2), (79, 3), (80, 4), (120, 6), (4000, 6)]
 )
 def test_as_many_go_together_as_last_no_longer_than_the_gateway_says(milliseconds: int, packets: int) -> None:
-    assert sent(joiner(milliseconds, 20), *map(opus, range(6)))[0] == (0, packets)
+    assert sent(repacketizer(milliseconds, 20), *map(opus, range(6)))[0] == (0, packets)
 
 
 def test_a_sound_takes_along_the_silence_that_waits() -> None:
     silence = [opus(number, silent=True) for number in range(6)]
-    assert sent(joiner(20, 80), *silence, opus(6), opus(7)) == [(0, 4), (4, 3), (7, 1)]
+    assert sent(repacketizer(20, 80), *silence, opus(6), opus(7)) == [(0, 4), (4, 3), (7, 1)]
 
 
 def test_what_waits_goes_when_it_is_as_long_as_may_be_from_now_on() -> None:
-    made = joiner(80, 80)
+    made = repacketizer(80, 80)
     assert sent(made, opus(0), opus(1)) == []
     assert made.allow(PacketTime(60, 20)) == ()
     assert [(out.number, out.packets) for out in made.allow(PacketTime(40, 20))] == [(0, 2)]
@@ -85,16 +85,16 @@ def test_what_waits_goes_when_it_is_as_long_as_may_be_from_now_on() -> None:
     ids=["something was left out", "something is missing", "another mode", "too long together"],
 )
 def test_a_packet_that_cannot_follow_begins_anew(packet: Outgoing) -> None:
-    assert sent(joiner(80, 80), opus(0), opus(1), packet) == [(0, 2)]
+    assert sent(repacketizer(80, 80), opus(0), opus(1), packet) == [(0, 2)]
 
 
 @pytest.mark.parametrize("data", [b"\x4bx", b""])
 def test_packets_that_cannot_be_joined_go_at_once(data: bytes) -> None:
-    assert sent(joiner(80, 80), opus(0), opus(1, data=data), opus(2, data=data)) == [(0, 1), (1, 1), (2, 1)]
+    assert sent(repacketizer(80, 80), opus(0), opus(1, data=data), opus(2, data=data)) == [(0, 1), (1, 1), (2, 1)]
 
 
 def test_pcm_is_put_together_up_to_what_a_gateway_takes() -> None:
-    made = joiner(120, 120, Encoding.PCM_S16LE)
+    made = repacketizer(120, 120, Encoding.PCM_S16LE)
     first = [Outgoing(number, bytes([number]) * 1920) for number in range(6)]
     assert sent(made, *first[:5]) == []
     (whole,) = made.take(first[5:])
@@ -103,7 +103,7 @@ def test_pcm_is_put_together_up_to_what_a_gateway_takes() -> None:
 
 
 def test_how_many_were_left_out_before_the_first_is_kept_and_whether_all_is_silent() -> None:
-    made = joiner(40, 40)
+    made = repacketizer(40, 40)
     (out,) = made.take([opus(9, silent=True, left_out=4), opus(10, silent=True)])
     assert (out.left_out, out.silent) == (4, True)
     (out,) = made.take([opus(11, silent=True), opus(12)])
@@ -168,7 +168,7 @@ def test_the_client_puts_together_what_the_page_puts_together(tmp_path: Path) ->
     page = json.loads(subprocess.run(command, input=asked, capture_output=True, text=True, check=True).stdout)
     longest = 0
     for (said, is_opus), answers in zip(sessions, page, strict=True):
-        client = Joiner(Encoding.OPUS if is_opus else Encoding.PCM_S16LE)
+        client = Repacketizer(Encoding.OPUS if is_opus else Encoding.PCM_S16LE)
         for each, answer in zip(said, answers, strict=True):
             out = client.allow(each) if isinstance(each, PacketTime) else client.take([each])
             assert [[packet.number, packet.left_out, packet.packets, packet.data.hex()] for packet in out] == answer
