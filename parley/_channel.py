@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import grpc.aio
 
-from parley._frames import FRAME_BYTES
+from parley._frames import FRAME_BYTES, LARGE_BATCH_BYTES
 from parley._masking import masked
 from parley._renewal import RenewedChannel
 from parley._tls import Rotating, Tls
@@ -109,7 +109,7 @@ def open_single(address: str, max_message_bytes: int, *, tls: Tls | None = None,
         _PATIENCE_WITH_SINGLE,
         *_RECONNECT_OPTIONS,
         # Room for the frame of a message that shares a stream with those of other calls.
-        ("grpc.max_receive_message_length", max_message_bytes + FRAME_BYTES),
+        ("grpc.max_receive_message_length", max(max_message_bytes, LARGE_BATCH_BYTES) + FRAME_BYTES),
         ("grpc.max_send_message_length", max_message_bytes + FRAME_BYTES),
     )
     return open_plain(address, tls=tls, name=name, options=options)

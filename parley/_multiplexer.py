@@ -218,12 +218,17 @@ class _Carrier:
             self._frames.open()
             while (response := await self._call.read()) is not grpc.aio.EOF:
                 self.answered.set()
-                for frame in cast("ConnectResponse", response).frames:
+                frames = cast("ConnectResponse", response).frames
+                for frame in frames:
                     call = self._calls.get(frame.call)
                     if call is not None:
                         call.take(frame)
                     elif frame.HasField("load"):
                         self._told(frame.load)
+                    elif frame.HasField("read"):
+                        self._frames.was_read(frame.read)
+                if frames:
+                    self._frames.read()
             self._fail(Unavailable(f"the {self._hop} server is not available: it ended the stream"))
         except grpc.aio.AioRpcError as error:
             self.is_unknown = error.code() is grpc.StatusCode.UNIMPLEMENTED

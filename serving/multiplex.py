@@ -16,7 +16,7 @@ import grpc.aio
 from google.rpc import status_pb2
 
 from parley._duplex import first_of
-from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
+from parley._frames import CREDIT, LARGE_BATCH_BYTES, Allowance, Consumption, FrameWriter, cost
 from parley.errors import InvalidInput, NotFound, ParleyError, ShuttingDown, TooLarge, to_status
 from parley.v1.multiplex_pb2 import CallFrame, ConnectRequest, ConnectResponse
 from parley.v1.multiplex_pb2_grpc import MultiplexServiceServicer
@@ -125,7 +125,7 @@ class _Connection:
         self._peer = Peer(requests, context)
         self._context = context
         self._traffic = traffic
-        self._frames = FrameWriter(self._write)
+        self._frames = FrameWriter(self._write, LARGE_BATCH_BYTES)
         self._calls: dict[int, _Call] = {}
         self._last_number = 0
         self._drains = self._is_half_closed = False
@@ -165,6 +165,9 @@ class _Connection:
                     call = self._calls.get(frame.call)
                     if call is not None:
                         call.take(frame)
+                    elif frame.HasField("read"):
+                        self._frames.was_read(frame.read)
+            self._frames.read()
         self._is_half_closed = True
         for call in self._calls.values():
             call.half_close()

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parley/v1/multiplex.proto\x12\tparley.v1\"6\n\x0e\x43onnectRequest\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.parley.v1.CallFrame\"7\n\x0f\x43onnectResponse\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.parley.v1.CallFrame\"\xb9\x01\n\tCallFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\r\x12\x0f\n\x05\x62\x65gin\x18\x02 \x01(\tH\x00\x12\x11\n\x07message\x18\x03 \x01(\x0cH\x00\x12\x10\n\x06\x63redit\x18\x04 \x01(\rH\x00\x12\x14\n\nhalf_close\x18\x05 \x01(\x08H\x00\x12\x10\n\x06\x63\x61ncel\x18\x06 \x01(\x08H\x00\x12\x10\n\x06status\x18\x07 \x01(\x0cH\x00\x12%\n\x04load\x18\x08 \x01(\x0b\x32\x15.parley.v1.ServerLoadH\x00\x42\x07\n\x05\x66rame\"P\n\nServerLoad\x12\x13\n\x0bloop_lag_ms\x18\x01 \x01(\r\x12\x15\n\rbusy_permille\x18\x02 \x01(\r\x12\x16\n\x0e\x65ngine_wait_ms\x18\x03 \x01(\r2X\n\x10MultiplexService\x12\x44\n\x07\x43onnect\x12\x19.parley.v1.ConnectRequest\x1a\x1a.parley.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19parley/v1/multiplex.proto\x12\tparley.v1\"6\n\x0e\x43onnectRequest\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.parley.v1.CallFrame\"7\n\x0f\x43onnectResponse\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.parley.v1.CallFrame\"\xc9\x01\n\tCallFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\r\x12\x0f\n\x05\x62\x65gin\x18\x02 \x01(\tH\x00\x12\x11\n\x07message\x18\x03 \x01(\x0cH\x00\x12\x10\n\x06\x63redit\x18\x04 \x01(\rH\x00\x12\x14\n\nhalf_close\x18\x05 \x01(\x08H\x00\x12\x10\n\x06\x63\x61ncel\x18\x06 \x01(\x08H\x00\x12\x10\n\x06status\x18\x07 \x01(\x0cH\x00\x12%\n\x04load\x18\x08 \x01(\x0b\x32\x15.parley.v1.ServerLoadH\x00\x12\x0e\n\x04read\x18\t \x01(\rH\x00\x42\x07\n\x05\x66rame\"P\n\nServerLoad\x12\x13\n\x0bloop_lag_ms\x18\x01 \x01(\r\x12\x15\n\rbusy_permille\x18\x02 \x01(\r\x12\x16\n\x0e\x65ngine_wait_ms\x18\x03 \x01(\r2X\n\x10MultiplexService\x12\x44\n\x07\x43onnect\x12\x19.parley.v1.ConnectRequest\x1a\x1a.parley.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTRESPONSE']._serialized_start=96
   _globals['_CONNECTRESPONSE']._serialized_end=151
   _globals['_CALLFRAME']._serialized_start=154
-  _globals['_CALLFRAME']._serialized_end=339
-  _globals['_SERVERLOAD']._serialized_start=341
-  _globals['_SERVERLOAD']._serialized_end=421
-  _globals['_MULTIPLEXSERVICE']._serialized_start=423
-  _globals['_MULTIPLEXSERVICE']._serialized_end=511
+  _globals['_CALLFRAME']._serialized_end=355
+  _globals['_SERVERLOAD']._serialized_start=357
+  _globals['_SERVERLOAD']._serialized_end=437
+  _globals['_MULTIPLEXSERVICE']._serialized_start=439
+  _globals['_MULTIPLEXSERVICE']._serialized_end=527
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,7 @@ class CallFrame(_message.Message):
     CANCEL_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
     call: _builtins.int
     """Number of the call: chosen by the caller, and never used twice on a stream."""
     begin: _builtins.str
@@ -96,6 +97,11 @@ class CallFrame(_message.Message):
     """From the caller: it has left."""
     status: _builtins.bytes
     """From the server: the call is over. A google.rpc.Status, serialized; empty: all is well."""
+    read: _builtins.int
+    """From both, of no call (0): so many more messages were read, not counting the first response. Whoever has been told
+    so once sends no more while 8 are unread, other than to say this; what has to wait goes together. Said with any
+    message, and of 4 soon.
+    """
     @_builtins.property
     def load(self) -> Global___ServerLoad:
         """From the server, of no call (0): how much it has to do. Told about once a second while there are calls."""
@@ -111,12 +117,13 @@ class CallFrame(_message.Message):
         cancel: _builtins.bool = ...,
         status: _builtins.bytes = ...,
         load: Global___ServerLoad | None = ...,
+        read: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "load", b"load", "message", b"message", "status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "load", b"load", "message", b"message", "read", b"read", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "load", b"load", "message", b"message", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "half_close", b"half_close", "load", b"load", "message", b"message", "read", b"read", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["begin", "message", "credit", "half_close", "cancel", "status", "load"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["begin", "message", "credit", "half_close", "cancel", "status", "load", "read"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 

@@ -34,7 +34,8 @@ def _frame(chance: Random, request: bytes) -> CallFrame:
         case 2 | 3:
             return CallFrame(call=call, message=request)
         case 4:
-            return CallFrame(call=call, credit=chance.choice((0, 1, 16, 2**32 - 1)))
+            counted = chance.choice((0, 1, 16, 2**32 - 1))
+            return CallFrame(read=counted) if chance.random() < 0.5 else CallFrame(call=call, credit=counted)
         case 5:
             return CallFrame(call=call, half_close=chance.random() < 0.8)
         case 6:
