@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 FIGURES: Final = (
     *("own_delay_p50_ms", "own_delay_p99_ms", "late_packets", "cpu_per_session_minute", "ready_per_second"),
-    *("idle_kb", "talking_kb", "duck_p50_ms", "duck_p99_ms", "stop_p50_ms", "stop_p99_ms"),
+    *("idle_kb", "talking_kb", "duck_p50_ms", "duck_p99_ms"),
+    *("own_duck_p50_ms", "own_duck_p99_ms", "stop_p50_ms", "stop_p99_ms"),
 )
 Figures = dict[str, float | None]
 Run = Callable[[], Awaitable[Figures]]

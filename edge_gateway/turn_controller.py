@@ -146,11 +146,11 @@ class TurnController:
         said = self._replies.said_since(overlap.began_seconds) if overlap is not None else ""
         actions = self._floor.on(event, asyncio.get_running_loop().time(), said)
         for action in actions:
-            await self._act(action, turn)
+            await self._act(action, event, turn)
         await self._show_activity()
         return actions
 
-    async def _act(self, action: floor.Action, turn: Turn | None) -> None:
+    async def _act(self, action: floor.Action, event: floor.Event, turn: Turn | None) -> None:
         replies = self._replies
         match action:
             case floor.Answer():
@@ -167,7 +167,7 @@ class TurnController:
             case floor.Interrupt():
                 await replies.interrupt(action.outcome)
             case floor.Duck():
-                await replies.duck(DUCK_DB)
+                await replies.duck(DUCK_DB, event.decided_sample if isinstance(event, asr.VoiceOnset) else None)
             case floor.Restore():
                 await replies.duck(0.0)
             case floor.Ignore():

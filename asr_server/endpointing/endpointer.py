@@ -214,9 +214,9 @@ class Endpointer:
             self._onset = start
             self._first = max(self._accounted, start - _samples(self.config.pre_roll_seconds))
             self._accounted = self._first
-            events.append(asr.VoiceOnset(self.turn, start))
+            events.append(asr.VoiceOnset(self.turn, start, self.position))
         elif not was_voiced:
-            events.append(asr.VoiceOnset(self.turn, start))
+            events.append(asr.VoiceOnset(self.turn, start, self.position))
             if self._pause.eager:
                 events.append(asr.TurnResumed(self.turn, start))
             self._pause = _Pause()

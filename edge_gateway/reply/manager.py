@@ -204,10 +204,10 @@ class ReplyManager:
         self._settling = self._current = self.settle_at = None
         self.conclusions.listener_left(spoken)
 
-    async def duck(self, decibels: float) -> None:
-        """Change the loudness of the reply."""
+    async def duck(self, decibels: float, decided_sample: int | None = None) -> None:
+        """Change the loudness of the reply; `decided_sample` is where a voice was known, if it is for one."""
         if self._current is not None:
-            await self._connection.send(Duck(self._current.reply.brief.number, decibels))
+            await self._connection.send(Duck(self._current.reply.brief.number, decibels, decided_sample))
 
     async def played(self, played: Played) -> None:
         """Take the listener's report."""

@@ -31,6 +31,8 @@ class VoiceOnset:
     """The turn that it would begin or go on with."""
     sample: int
     """First voiced sample."""
+    decided_sample: int | None = None
+    """Sample after the last one that had been looked at when this was known; None: the server does not say."""
 
 
 @dataclass(frozen=True, slots=True)

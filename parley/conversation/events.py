@@ -173,6 +173,9 @@ class Duck:
     """The reply."""
     gain_db: float
     """Loudness to reach at once; 0: as before."""
+    decided_sample: int | None = None
+    """Sample at 16 kHz after the last one that showed the voice for which it ducks, on the session's audio clock; None:
+    it was not the first sound of a voice, or the ASR server does not say."""
 
 
 @dataclass(frozen=True, slots=True)

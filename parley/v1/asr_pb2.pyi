@@ -579,21 +579,27 @@ class VoiceOnset(_message.Message):
 
     TURN_FIELD_NUMBER: _builtins.int
     SAMPLE_FIELD_NUMBER: _builtins.int
+    DECIDED_SAMPLE_FIELD_NUMBER: _builtins.int
     turn: _builtins.int
     """The turn that it would begin, or go on with."""
     sample: _builtins.int
     """First voiced sample."""
+    decided_sample: _builtins.int
+    """Sample after the last one that had been looked at when this was known. Absent: the server does not say."""
     def __init__(
         self,
         *,
         turn: _builtins.int = ...,
         sample: _builtins.int = ...,
+        decided_sample: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample", "decided_sample", b"decided_sample"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sample", b"sample", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample", "decided_sample", b"decided_sample", "sample", b"sample", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__decided_sample: _TypeAlias = _typing.Literal["decided_sample"]  # noqa: Y015
+    _WhichOneofArgType__decided_sample: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decided_sample) -> _WhichOneofReturnType__decided_sample | None: ...
 
 Global___VoiceOnset: _TypeAlias = VoiceOnset  # noqa: Y015
 

@@ -108,7 +108,8 @@ def write_reply_audio_end(value: Any) -> str:
 
 
 def write_duck(value: Any) -> str:
-    return f'{{"reply": {value.reply}, "gain_db": {_float(value.gain_db)}}}'
+    decided_sample = '' if value.decided_sample is None else f', "decided_sample": "{value.decided_sample}"'
+    return f'{{"reply": {value.reply}, "gain_db": {_float(value.gain_db)}{decided_sample}}}'
 
 
 def write_flush_playback(value: Any) -> str:

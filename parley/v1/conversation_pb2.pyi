@@ -1169,21 +1169,29 @@ class Duck(_message.Message):
 
     REPLY_FIELD_NUMBER: _builtins.int
     GAIN_DB_FIELD_NUMBER: _builtins.int
+    DECIDED_SAMPLE_FIELD_NUMBER: _builtins.int
     reply: _builtins.int
     """The reply."""
     gain_db: _builtins.float
     """Loudness to reach at once, in decibels: -18 while ducked, 0 when brought back."""
+    decided_sample: _builtins.int
+    """Where the ASR server knew the voice that the reply ducks for: the sample after the last one that it had looked at by
+    then, counted as in TurnReport. Absent where no first voiced sound was the reason, or the server does not say.
+    """
     def __init__(
         self,
         *,
         reply: _builtins.int = ...,
         gain_db: _builtins.float = ...,
+        decided_sample: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample", "decided_sample", b"decided_sample"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gain_db", b"gain_db", "reply", b"reply"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample", "decided_sample", b"decided_sample", "gain_db", b"gain_db", "reply", b"reply"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__decided_sample: _TypeAlias = _typing.Literal["decided_sample"]  # noqa: Y015
+    _WhichOneofArgType__decided_sample: _TypeAlias = _typing.Literal["_decided_sample", b"_decided_sample"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decided_sample) -> _WhichOneofReturnType__decided_sample | None: ...
 
 Global___Duck: _TypeAlias = Duck  # noqa: Y015
 

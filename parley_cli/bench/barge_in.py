@@ -1,14 +1,18 @@
 """Measures how soon a reply gives way to a listener who speaks into it. Times are seconds on the caller's clock.
 
 They count from the packet that brings the voice's first sample, of which the bench alone knows, and so hold what the
-server's detector needs to know a voice.
+server's detector needs to know a voice. What Parley adds to that counts from the packet that completed what the duck
+needed, which is the server's to say (`Duck.decided_sample`), as it is of a turn's end.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from parley_cli.bench.ledger import packet_before
+
 if TYPE_CHECKING:
+    from parley.conversation import Duck
     from parley_cli.bench.ledger import Ledger, Tally
 
 
@@ -35,12 +39,16 @@ class BargeIn:
         if reply == self._reply:
             self._last = at
 
-    def ducked(self, reply: int, gain_db: float, at: float) -> None:
+    def ducked(self, duck: Duck, at: float) -> None:
         """The gateway had a reply made quieter, or louder again."""
-        sent = self._sent(reply)
-        if sent is not None and gain_db < 0 and not self._ducked:
-            self._ducked = True
-            self._tally.duck_ms.append((at - sent) * 1000)
+        sent = self._sent(duck.reply)
+        if sent is None or duck.gain_db >= 0 or self._ducked:
+            return
+        self._ducked = True
+        self._tally.duck_ms.append((at - sent) * 1000)
+        known = None if duck.decided_sample is None else self._ledger.sent_at(packet_before(duck.decided_sample))
+        if known is not None and sent <= known <= at:
+            self._tally.own_duck_ms.append((at - known) * 1000)
 
     def flushed(self, reply: int) -> None:
         """The gateway had a reply thrown away: no packet of it follows."""

@@ -66,8 +66,12 @@ class Result:
     """From the packet with the first sample of a voice over a reply to the event that ducks it, median."""
     duck_p99_ms: float | None
     """The same, 99th percentile."""
+    own_duck_p50_ms: float | None
+    """From the packet that completed what the duck needed to the same event, median; None: the server does not say."""
+    own_duck_p99_ms: float | None
+    """The same, 99th percentile."""
     stop_p50_ms: float | None
-    """From the same packet to the last packet of the reply, median."""
+    """From the packet with the voice's first sample to the last packet of the reply, median."""
     stop_p99_ms: float | None
     """The same, 99th percentile."""
     cpu_percent: float | None
@@ -193,8 +197,10 @@ def table(result: Result) -> str:
 def _interruptions(result: Result) -> tuple[tuple[str, str, str, str], ...]:
     if not result.interruptions:
         return ()
+    own_p99 = f"p99 {_shown(result.own_duck_p99_ms, ' ms')}"
     return (
         ("voice to duck p50", _shown(result.duck_p50_ms, " ms"), f"p99 {_shown(result.duck_p99_ms, ' ms')}", ""),
+        ("own delay of a duck p50", _shown(result.own_duck_p50_ms, " ms"), own_p99, ""),
         ("voice to last packet p50", _shown(result.stop_p50_ms, " ms"), f"p99 {_shown(result.stop_p99_ms, ' ms')}", ""),
     )
 

@@ -45,6 +45,11 @@ class Reason(enum.Enum):
     """The session ended in the middle of it."""
 
 
+def packet_before(sample: int) -> int:
+    """Number of the packet with the sample before `sample`, on the session's audio clock, where none was lost."""
+    return (sample - 1) // _CLOCK_SAMPLES
+
+
 @dataclass(slots=True)
 class Tally:
     """What all listeners have seen."""
@@ -73,8 +78,10 @@ class Tally:
     """Replies that a listener spoke into."""
     duck_ms: list[float] = field(default_factory=list)
     """From the packet with the first sample of a voice over a reply to the event that ducks the reply."""
+    own_duck_ms: list[float] = field(default_factory=list)
+    """From the packet that completed what the duck needed to the same event, where the server says which that was."""
     stop_ms: list[float] = field(default_factory=list)
-    """From the same packet to the last packet of the reply that was interrupted."""
+    """From the packet with the voice's first sample to the last packet of the reply that was interrupted."""
 
     @property
     def turns_ms(self) -> list[float]:
@@ -109,6 +116,7 @@ def joined(tallies: Iterable[Tally]) -> Tally:
         whole.packets += each.packets
         whole.interruptions += each.interruptions
         whole.duck_ms += each.duck_ms
+        whole.own_duck_ms += each.own_duck_ms
         whole.stop_ms += each.stop_ms
     return whole
 
@@ -210,7 +218,7 @@ class Ledger:
         if decided_sample is None or not turn.fell_silent < decided_sample <= self.packets * _CLOCK_SAMPLES:
             self._close(turn, Reason.UNMATCHED)
             return
-        sent = self.sent_at((decided_sample - 1) // _CLOCK_SAMPLES)
+        sent = self.sent_at(packet_before(decided_sample))
         if sent is None or arrival < sent:
             self._close(turn, Reason.UNMATCHED)
             return

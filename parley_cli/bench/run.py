@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from parley_cli.bench.crew import Part, Seen, crew, first_session, seen
 from parley_cli.bench.figures import Result, rounded, table
@@ -186,11 +186,7 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         late_p99_ms=rounded(percentile(tally.late_ms, 0.99), 2),
         late_packets=sum(late > 0 for late in tally.late_ms),
         underruns=tally.underruns,
-        interruptions=tally.interruptions,
-        duck_p50_ms=rounded(percentile(tally.duck_ms, 0.5), 2),
-        duck_p99_ms=rounded(percentile(tally.duck_ms, 0.99), 2),
-        stop_p50_ms=rounded(percentile(tally.stop_ms, 0.5), 1),
-        stop_p99_ms=rounded(percentile(tally.stop_ms, 0.99), 1),
+        **_barge_in(tally),
         cpu_percent=None if cpu is None else round(100 * cpu / talked, 1),
         cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
         up_per_session_second=round(tally.sent / plan.sessions / talked, 1),
@@ -203,6 +199,18 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         client_late_p99_ms=rounded(percentile(tally.send_late_ms, 0.99), 2),
         usage_missing=next((page for page in course.used if isinstance(page, str)), ""),
     )
+
+
+def _barge_in(tally: Tally) -> dict[str, Any]:
+    return {
+        "interruptions": tally.interruptions,
+        "duck_p50_ms": rounded(percentile(tally.duck_ms, 0.5), 2),
+        "duck_p99_ms": rounded(percentile(tally.duck_ms, 0.99), 2),
+        "own_duck_p50_ms": rounded(percentile(tally.own_duck_ms, 0.5), 2),
+        "own_duck_p99_ms": rounded(percentile(tally.own_duck_ms, 0.99), 2),
+        "stop_p50_ms": rounded(percentile(tally.stop_ms, 0.5), 1),
+        "stop_p99_ms": rounded(percentile(tally.stop_ms, 0.99), 1),
+    }
 
 
 def _left_out_percent(tally: Tally) -> float:

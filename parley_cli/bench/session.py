@@ -223,7 +223,7 @@ class Session:
             case ReplyAudioEnd():
                 self._tally.underruns += self._listener.loudspeaker.underruns > 0
             case Duck():
-                self._barge_in.ducked(event.reply, event.gain_db, now)
+                self._barge_in.ducked(event, now)
             case FlushPlayback():
                 self._barge_in.flushed(event.reply)
             case UserDiscarded():

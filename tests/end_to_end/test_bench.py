@@ -96,7 +96,8 @@ async def test_who_speaks_into_replies_sees_them_duck_and_stop_whichever_process
     assert result.measured == result.turns >= 6
     assert result.interruptions >= 3
     assert result.duck_p50_ms is not None
-    assert result.duck_p50_ms >= 0
+    assert result.own_duck_p50_ms is not None
+    assert result.duck_p50_ms > result.own_duck_p50_ms >= 0
     assert result.stop_p50_ms is not None
 
 

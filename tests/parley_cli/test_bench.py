@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import uvloop
 
-from parley.conversation import ErrorCode, ErrorEvent, Outcome, TurnReport
+from parley.conversation import Duck, ErrorCode, ErrorEvent, Outcome, TurnReport
 from parley_cli.bench import crew
 from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.figures import Result, budgets, table
@@ -174,15 +174,34 @@ def test_a_duck_and_the_end_count_from_the_packet_with_the_first_sample_of_the_v
     tally = Tally()
     barge_in = interrupted(tally)
     barge_in.arrived(7, 17.5)
-    barge_in.ducked(6, -18.0, 17.6)
-    barge_in.ducked(7, -18.0, 18.0)
+    barge_in.ducked(Duck(6, -18.0), 17.6)
+    barge_in.ducked(Duck(7, -18.0), 18.0)
     barge_in.arrived(7, 19.5)
-    barge_in.ducked(7, 0.0, 20.0)
-    barge_in.ducked(7, -18.0, 21.0)
+    barge_in.ducked(Duck(7, 0.0), 20.0)
+    barge_in.ducked(Duck(7, -18.0), 21.0)
     barge_in.arrived(8, 24.0)
     barge_in.flushed(7)
     barge_in.flushed(7)
     assert (tally.interruptions, tally.duck_ms, tally.stop_ms) == (1, [1_000], [2_500])
+
+
+@pytest.mark.parametrize(
+    ("decided_sample", "own_ms"),
+    [
+        pytest.param(19 * 320, 2_500, id="the end of packet 18"),
+        pytest.param(19 * 320 + 1, 1_500, id="the first sample of packet 19"),
+        pytest.param(None, None, id="the server does not say"),
+        pytest.param(17 * 320, None, id="before the voice"),
+        pytest.param(40 * 320, None, id="not yet sent"),
+        pytest.param(25 * 320, None, id="sent after the duck"),
+    ],
+)
+def test_what_is_added_to_a_duck_counts_from_the_packet_that_completed_what_it_needed(
+    decided_sample: int | None, own_ms: float | None
+) -> None:
+    tally = Tally()
+    interrupted(tally).ducked(Duck(7, -18.0, decided_sample), 20.5)
+    assert (tally.duck_ms, tally.own_duck_ms) == ([3_500], [] if own_ms is None else [own_ms])
 
 
 def test_a_reply_that_had_been_sent_whole_stops_at_once() -> None:
@@ -195,7 +214,7 @@ def test_a_reply_that_had_been_sent_whole_stops_at_once() -> None:
 
 def test_what_several_processes_saw_is_told_as_one() -> None:
     first, second = (
-        Tally([1.0], [2.0], underruns=1, duck_ms=[3.0], sent=8),
+        Tally([1.0], [2.0], underruns=1, duck_ms=[3.0], own_duck_ms=[2.0], sent=8),
         Tally([4.0], [5.0], interruptions=2, stop_ms=[6.0], received=9),
     )
     first.unmeasured[Reason.ERROR] += 1
@@ -203,7 +222,7 @@ def test_what_several_processes_saw_is_told_as_one() -> None:
     second.errors["away"] += 1
     whole = joined([first, second])
     assert (whole.delays_ms, whole.silences_ms, whole.underruns, whole.interruptions) == ([1.0, 4.0], [2.0, 5.0], 1, 2)
-    assert (whole.duck_ms, whole.stop_ms, whole.turns) == ([3.0], [6.0], 5)
+    assert (whole.duck_ms, whole.own_duck_ms, whole.stop_ms, whole.turns) == ([3.0], [2.0], [6.0], 5)
     assert (whole.unmeasured, whole.errors) == ({Reason.ERROR: 3}, {"away": 1})
     assert (whole.sent, whole.received) == (8, 9)
 
@@ -350,6 +369,8 @@ RESULT = Result(
     interruptions=0,
     duck_p50_ms=None,
     duck_p99_ms=None,
+    own_duck_p50_ms=None,
+    own_duck_p99_ms=None,
     stop_p50_ms=None,
     stop_p99_ms=None,
     cpu_percent=1.0,

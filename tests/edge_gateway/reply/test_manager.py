@@ -518,9 +518,9 @@ async def test_a_reply_is_ducked_by_its_number() -> None:
     rig = Rig(says("It is late."))
     async with rig.session():
         await rig.asks("what time is it")
-        await rig.replies.duck(-18)
+        await rig.replies.duck(-18, 1_536)
         await rig.replies.duck(0.0)
-    assert rig.connection.of(Duck) == [Duck(1, -18), Duck(1, 0.0)]
+    assert rig.connection.of(Duck) == [Duck(1, -18, 1_536), Duck(1, 0.0)]
 
 
 # What was being said
