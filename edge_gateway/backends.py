@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from edge_gateway.idle_callbacks import IdleCallbacks
 
 if TYPE_CHECKING:
     from edge_gateway.audio.codecs import Codecs
@@ -33,3 +35,5 @@ class Backends:
     """How far ahead of the listener sound is sent."""
     filler: str = ""
     """What is said while a function or the model takes long; may be empty."""
+    idle: IdleCallbacks = field(default_factory=IdleCallbacks)
+    """Take what can wait until the gateway's loop is idle."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge_gateway.error_events import error_event
 from edge_gateway.inbox import Inbox
+from edge_gateway.input.held_packets import HeldPackets
 from edge_gateway.input.recognition import Heard, HopFailed, HopRecovered, RecognitionEvent
 from edge_gateway.latency.client_clock import ClientClock
 from edge_gateway.latency.pings import Pings
@@ -69,6 +70,7 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._setup = Setup(self.id, connection, backends, self._tasks, self._inbox.bring)
         self._turns = TurnController(self._tasks, connection, self._replies, self._spoken, self._setup)
+        self._packets = HeldPackets(self._hear, backends.idle)
         self._left = Flag()
         """Nothing more comes from the listener, and all was said."""
         self._early: list[_News] = []
@@ -104,15 +106,15 @@ class Session:
             self._left.set()
 
     async def _read(self) -> None:
-        async for request in self._connection.received(self._hear):
+        async for request in self._packets.received(self._connection):
             try:
                 await self._take(request)
             except ParleyError as error:
                 await self._connection.send(error_event(error, "gateway"))
 
-    def _hear(self, packet: AudioPacket) -> None:
+    def _hear(self, packet: AudioPacket, received_ns: int) -> None:
         self._heard_from_client()
-        self._metrics.received(self._setup.recognition.hear(packet, clock_ns()))
+        self._metrics.received(self._setup.recognition.hear(packet, received_ns))
 
     async def _take(self, request: Request | ParleyError) -> None:
         if isinstance(request, ParleyError):
@@ -216,9 +218,8 @@ class Session:
         await self._connection.send(self._pings.first(clock_ns() // 1000, asyncio.get_running_loop().time()))
         if greeting:
             await self._turns.greet(greeting)
-        early, self._early = self._early, []
-        for news in early:
-            await self._answer_errors(news)
+        while self._early:
+            await self._answer_errors(self._early.pop(0))
 
     async def _asr_failed(self, news: HopFailed) -> None:
         if news.refused:

@@ -247,7 +247,7 @@ class ReplyManager:
 
     def _begin(self, tasks: asyncio.TaskGroup, turn: Turn, brief: Brief) -> Reply:
         encoder = self._backends.codecs.encoder_factory(self.briefs.output)
-        reply = Reply(brief, self._backends.servers, self._connection, encoder, self._ledger)
+        reply = Reply(brief, self._backends.servers, self._connection, encoder, self._ledger, idle=self._backends.idle)
         turn.answer(reply)
         task = tasks.create_task(self._run(turn, reply, encoder), name=f"reply {brief.number}")
         self._current = _Replying(turn, reply, task)

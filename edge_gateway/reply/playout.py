@@ -22,6 +22,10 @@ _LOOK_SECONDS: Final = 10.0
 # uvloop's timers may be half a millisecond early, and its clock stands still until the next one: who looks then looks
 # 20 to 100 times more.
 _TICK_SECONDS: Final = 0.001
+# With more ahead of a listener the next packets can wait until the gateway is idle: a page plays from 60 ms on, and a
+# network may be as late again. They are encoded in short pieces, since what is urgent waits for the end of one.
+_ENOUGH_SECONDS: Final = 0.12
+_MOST_AT_ONCE: Final = 5
 # What a listener's reports may lag behind the clock before a reply counts as heard without them.
 _PATIENCE_SECONDS: Final = 2.0
 
@@ -48,6 +52,10 @@ class Stage(Protocol):
 
     async def has_begun(self) -> None:
         """The first packet has gone."""
+        ...
+
+    async def may_go_on(self, spare_seconds: float) -> None:
+        """Return when more packets may go: within `spare_seconds`, as the listener has enough for so long."""
         ...
 
 
@@ -95,6 +103,10 @@ class Playout:
             return self.played_samples
         return max(0, min(self._pacer.position(self._now()), self._pacer.sent_samples))
 
+    @property
+    def _ahead_seconds(self) -> float:
+        return (self.sent_samples - self.position) / self._pacing.sample_rate_hz
+
     def played(self, samples: int, round_trip_seconds: float, *, final: bool) -> None:
         """Take the listener's report."""
         self._pacer.played(samples, self._now(), round_trip_seconds=round_trip_seconds)
@@ -111,8 +123,10 @@ class Playout:
             if first:
                 await self._stage.may_begin()
             allowed = await self._room()
+            if (spare_seconds := self._ahead_seconds - _ENOUGH_SECONDS) > 0:
+                await self._stage.may_go_on(spare_seconds)
             # The first packet goes alone: the listener need not wait until the others are encoded.
-            packets = self._encode(1 if first else min(allowed, len(self._pcm) // size))
+            packets = self._encode(1 if first else min(allowed, len(self._pcm) // size, _MOST_AT_ONCE))
             await self._connection.send_audio(packets)
             self._pacer.sent(len(packets), self._now())
             if first:
@@ -129,7 +143,7 @@ class Playout:
 
     async def until_heard(self) -> None:
         """Wait until the listener has played everything, as they report or as the clock says."""
-        by_clock = self._now() + (self._pacer.sent_samples - self.position) / self._pacing.sample_rate_hz
+        by_clock = self._now() + self._ahead_seconds
         while not self.played_final and self.played_samples < self._pacer.sent_samples:
             limit = by_clock + (_PATIENCE_SECONDS if self.played_samples else 0)
             self._reported.clear()

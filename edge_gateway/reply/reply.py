@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from edge_gateway.connection import ClientConnection
+    from edge_gateway.idle_callbacks import IdleCallbacks
     from edge_gateway.reply.wishes import Wish
     from edge_gateway.servers.hops import Speaks, Writes
 
@@ -92,15 +93,17 @@ class Failure:
 class Reply:
     """One reply, from the question to the last sample heard."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is named where there are many
         self,
         brief: Brief,
         servers: Servers,
         connection: ClientConnection,
         encoder: Callable[[], PacketEncoder],
         ledger: CallLedger,
+        *,
+        idle: IdleCallbacks,
     ) -> None:
-        """Prepare; `encoder` makes the codec when there is something to encode."""
+        """Prepare; `encoder` makes the codec when there is something to encode, and `idle` lets others go first."""
         self.brief = brief
         self.times = ReplyTimes()
         self.words = SpokenText()
@@ -119,6 +122,7 @@ class Reply:
         self.playout = Playout(brief.number, connection, encoder, pace, weakref.proxy(self))
         self.tools = ToolCalls(brief.number, ledger, self.audience.certain, self.audience.ask, brief.carried)
         self._servers = servers
+        self._idle = idle
         self._at_work: set[str] = set()
         """Servers that have begun their part, and so record it."""
         self._deadline = SoundDeadline()
@@ -270,6 +274,10 @@ class Reply:
         await self._audible(self)
         await self.audience.catch_up()
         await self._wishes.allow()
+
+    async def may_go_on(self, spare_seconds: float) -> None:
+        """Let what is urgent go first: the listener has sound for so long."""
+        await self._idle.idle(spare_seconds)
 
     async def _admit(self, failure: Failure) -> None:
         """Tell the listener what failed, so that it is never just silent."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from edge_gateway.audio.codecs import PcmEncoder
+from edge_gateway.idle_callbacks import IdleCallbacks
 from edge_gateway.reply.chat_history import ChatHistory
 from edge_gateway.reply.reply import Brief, Reply
 from edge_gateway.reply.session_actions import SessionActions, Wished
@@ -361,7 +362,7 @@ async def test_a_reply_that_was_merged_as_its_first_packet_went_has_changed_noth
     actions = SessionActions("session", client, metrics.actions, ChatHistory())
     turn = Turn.written(1, "slower")
     brief = Brief(1, 1, None, tts.Config())
-    reply = Reply(brief, talk.house.backends().servers, client, PcmEncoder, CallLedger())
+    reply = Reply(brief, talk.house.backends().servers, client, PcmEncoder, CallLedger(), idle=IdleCallbacks())
     turn.end(Outcome.MERGED)
     await actions.carry_out(Wished(turn, reply, Wish(llm.SetSpeed(0.8), 0.0)))
     assert (actions.speed, client.events) == (None, [])

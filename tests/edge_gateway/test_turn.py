@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_gateway.audio.codecs import PcmEncoder
+from edge_gateway.idle_callbacks import IdleCallbacks
 from edge_gateway.latency.timeline import ReplyTimes
 from edge_gateway.reply.reply import Brief, Reply, Servers
 from edge_gateway.reply.tool_calls import CallLedger
@@ -18,7 +19,9 @@ ENDS = [outcome for outcome in Outcome if outcome is not Outcome.UNSPECIFIED]
 
 def reply_to(turn: Turn) -> Reply:
     servers = Servers(ScriptedLlm(says("Yes.")), ScriptedTts())
-    return Reply(Brief(1, turn.number, None, tts.Config()), servers, Connection(), PcmEncoder, CallLedger())
+    return Reply(
+        Brief(1, turn.number, None, tts.Config()), servers, Connection(), PcmEncoder, CallLedger(), idle=IdleCallbacks()
+    )
 
 
 @pytest.mark.parametrize("outcome", ENDS)

@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 import serving.telemetry
 from edge_gateway.audio.codecs import PcmEncoder
+from edge_gateway.idle_callbacks import IdleCallbacks
 from edge_gateway.input.replay_buffer import HeardPacket
 from edge_gateway.latency.client_clock import ClientClock
 from edge_gateway.latency.client_marks import ClientMarks
@@ -90,7 +91,9 @@ class Client:
 def reply_of(turn: Turn) -> Reply:
     """A reply of which the first packet went this moment."""
     servers = Servers(ScriptedLlm(says("It is late.")), ScriptedTts())
-    reply = Reply(Brief(1, turn.number, None, tts.Config()), servers, Connection(), PcmEncoder, CallLedger())
+    reply = Reply(
+        Brief(1, turn.number, None, tts.Config()), servers, Connection(), PcmEncoder, CallLedger(), idle=IdleCallbacks()
+    )
     turn.answer(reply)
     now = clock_ns()
     times = reply.times

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_gateway.audio.codecs import PcmEncoder
+from edge_gateway.idle_callbacks import IdleCallbacks
 from edge_gateway.reply.reply import Brief, Reply, Servers
 from edge_gateway.reply.tool_calls import CallLedger
 from parley import llm, tts
@@ -63,7 +64,9 @@ class Rig:
     def __init__(self, writes: LlmScript, speaks_so: TtsScript = speaks, brief: Brief = BRIEF) -> None:
         self.llm, self.tts, self.connection = ScriptedLlm(writes), ScriptedTts(speaks_so), Connection()
         self.ledger = CallLedger()
-        self.reply = Reply(brief, Servers(self.llm, self.tts), self.connection, PcmEncoder, self.ledger)
+        self.reply = Reply(
+            brief, Servers(self.llm, self.tts), self.connection, PcmEncoder, self.ledger, idle=IdleCallbacks()
+        )
         self.audible_at: float | None = None
         self.wishes: list[tuple[float, Wish]] = []
 
