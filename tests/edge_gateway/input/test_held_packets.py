@@ -122,6 +122,15 @@ async def test_a_packet_alone_is_heard_at_once_and_behind_all_that_wait(packets:
         assert rig.log == [1, 5, 9]
 
 
+async def test_who_sends_faster_than_time_has_them_heard_as_they_come() -> None:
+    async with reading() as rig:
+        for place in range(4):
+            await rig.take(1 + 4 * place, 4)
+        assert rig.log == []
+        await rig.take(17, 4)
+        assert rig.log == [1, 5, 9, 13, 17]
+
+
 async def test_what_was_said_before_a_request_is_heard_before_it_and_before_the_end() -> None:
     async with reading() as rig:
         await rig.take(1, 4)
