@@ -259,6 +259,16 @@ async def test_an_interruption_flushes_and_the_history_holds_what_was_heard() ->
     assert reply.unheard.startswith("there was")
 
 
+async def test_packets_put_together_that_are_no_sound_are_told_of_and_hold_up_no_request() -> None:
+    async with house() as parley, listening(parley) as listener:
+        await listener.send(AudioPacket(b"\xff\xff\xff", 0, listener.clock_us(), packets=4))
+        await listener.send(UserText("good night"))
+        error = await listener.until(ErrorEvent)
+        report = await listener.until(TurnReport)
+    assert (error.code, error.hop) == (ErrorCode.INVALID_INPUT, "gateway")
+    assert report.transcript == "good night"
+
+
 async def test_a_knock_ducks_and_brings_the_reply_back() -> None:
     script = Script(writer=Writer(LONG), character_seconds=0.05)
     async with house(script) as parley, listening(parley) as listener:

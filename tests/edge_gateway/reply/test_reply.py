@@ -58,15 +58,26 @@ CHAT = llm.Config((llm.Message(llm.Role.USER, "what time is it"),), tools=(LIGHT
 BRIEF = Brief(7, 3, CHAT, tts.Config())
 
 
+class Idle(IdleCallbacks):
+    """Keeps for how long somebody was ready to wait until it is idle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts: list[float] = []
+
+    async def idle(self, timeout_seconds: float) -> None:
+        self.timeouts.append(timeout_seconds)
+        await super().idle(timeout_seconds)
+
+
 class Rig:
     """A reply, its servers and its listener."""
 
     def __init__(self, writes: LlmScript, speaks_so: TtsScript = speaks, brief: Brief = BRIEF) -> None:
         self.llm, self.tts, self.connection = ScriptedLlm(writes), ScriptedTts(speaks_so), Connection()
         self.ledger = CallLedger()
-        self.reply = Reply(
-            brief, Servers(self.llm, self.tts), self.connection, PcmEncoder, self.ledger, idle=IdleCallbacks()
-        )
+        self.idle = Idle()
+        self.reply = Reply(brief, Servers(self.llm, self.tts), self.connection, PcmEncoder, self.ledger, idle=self.idle)
         self.audible_at: float | None = None
         self.wishes: list[tuple[float, Wish]] = []
 
@@ -104,6 +115,15 @@ class Rig:
 
 def kinds(events: list[Event]) -> list[type[Event]]:
     return [type(event) for event in events]
+
+
+@on_virtual_time
+async def test_sound_that_its_listener_does_not_need_yet_waits_until_the_gateway_is_idle() -> None:
+    rig = Rig(says("It is late. Good night. Sleep well."))
+    await rig.run()
+    assert rig.idle.timeouts
+    # All that may be ahead of a listener, but for what they need.
+    assert all(0 < seconds <= 0.28 + 0.001 for seconds in rig.idle.timeouts)
 
 
 async def silent(_: Pieces) -> TtsEvents:
