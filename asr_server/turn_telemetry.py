@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from parley import asr
@@ -31,7 +31,7 @@ class TurnTelemetry:
         self._telemetry = telemetry
         self._metrics = metrics
         self._session_id = session_id
-        self._arrivals: deque[tuple[int, int]] = deque()
+        self._arrivals: list[tuple[int, int]] = []
         self._contexts: dict[int, str] = {}
         self._caller = ""
         """Who opened the stream, where nobody gives its turns traces of their own."""
@@ -57,8 +57,7 @@ class TurnTelemetry:
 
     def forget(self, accounted: int) -> None:
         """Nothing before the sample `accounted` will be asked for."""
-        while self._arrivals and self._arrivals[0][0] < accounted:
-            self._arrivals.popleft()
+        del self._arrivals[: bisect_left(self._arrivals, (accounted,))]
 
     def failed(self, asked: str, error: ParleyError) -> None:
         """The engine failed on what it was `asked`: "final", "pause", "partial" or "turn_model"."""
@@ -103,7 +102,7 @@ class TurnTelemetry:
             },
         )
         final_seconds = 0.0 if early else (now - decided_ns) / _NS
-        self._metrics.final_seconds.observe(final_seconds, exemplar(parent))
+        self._telemetry.later(lambda: self._metrics.final_seconds.observe(final_seconds, exemplar(parent)))
         return asr.Timings(
             endpoint_ms=(ended.end_sample - ended.speech_end_sample) / 16,
             queue_ms=result.queue_seconds * 1000,

@@ -12,7 +12,7 @@ from llm_server.engine import ENGINES_OWN, Remote
 from llm_server.metrics import LlmMetrics, follow
 from llm_server.requests import config_of, conversation_of, read_results
 from llm_server.responses import ResponseWriter
-from llm_server.spans import chat_span
+from llm_server.spans import ChatSpans
 from llm_server.tool_loop import ToolLoop
 from llm_server.tool_results import PendingResults
 from parley._duplex import first_of
@@ -108,8 +108,8 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self._progress_seconds = progress_seconds
         self._engine = engine
         self._sampling = sampling
-        self._telemetry = telemetry
         self._metrics = LlmMetrics(telemetry)
+        self._spans = ChatSpans(telemetry, engine)
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
         self._loop = ToolLoop(engine, builtin_tools, telemetry, self._metrics.stopped)
 
@@ -167,7 +167,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     ) -> None:
         parent = config.trace.traceparent or peer.traceparent
         with (
-            chat_span(self._telemetry, parent, self._engine, conversation, self._slots.taken) as span,
+            self._spans.of(parent, conversation, self._slots.taken) as span,
             self._metrics.workload.place() as place,
         ):
             reply = _Reply(ResponseWriter(peer, self._progress_seconds), span, self._metrics, place)

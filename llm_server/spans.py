@@ -100,35 +100,42 @@ def _server(place: str) -> dict[str, AttributeValue]:
     )
 
 
-@contextmanager
-def chat_span(
-    telemetry: Telemetry, parent: str, engine: Engine, conversation: Conversation, calls: int
-) -> Iterator[ChatSpan]:
-    """`llm.chat` below `parent`, as long as the block; `calls` replies are being written now, this one among them."""
-    model = engine.models[0] or engine.name
-    attributes: dict[str, AttributeValue] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": engine.name,
-        "gen_ai.request.model": model,
-        "gen_ai.request.max_tokens": conversation.max_tokens,
-        "gen_ai.request.stream": True,
-        "gen_ai.output.type": "text",
-        "session.id": conversation.session_id,
-        "parley.batch_size": calls,
-        **({"gen_ai.conversation.id": conversation.session_id} if conversation.session_id else {}),
-        **({"gen_ai.request.seed": conversation.seed} if conversation.seed is not None else {}),
-        **({"gen_ai.request.top_p": conversation.top_p} if conversation.top_p is not None else {}),
-        **({"gen_ai.request.temperature": conversation.temperature} if conversation.temperature is not None else {}),
-        **content("prompt", conversation.messages[-1].text),
-    }
-    kind = SpanKind.CLIENT if isinstance(engine, Remote) else SpanKind.INTERNAL
-    with telemetry.span("llm.chat", parent=parent, attributes=attributes, kind=kind) as span:
-        chat = ChatSpan(span, model)
-        try:
-            yield chat
-        except ParleyError:
-            chat.failed()
-            raise
+class ChatSpans:
+    """Makes the spans of all replies of one engine."""
+
+    def __init__(self, telemetry: Telemetry, engine: Engine) -> None:
+        """Record them with `telemetry`."""
+        self._telemetry = telemetry
+        self._engine = engine
+        # Asked once: it takes as long as a third of starting a span.
+        self._kind = SpanKind.CLIENT if isinstance(engine, Remote) else SpanKind.INTERNAL
+
+    @contextmanager
+    def of(self, parent: str, conversation: Conversation, calls: int) -> Iterator[ChatSpan]:
+        """`llm.chat` below `parent`, as long as the block; `calls` replies are being written now, this one too."""
+        model = self._engine.models[0] or self._engine.name
+        attributes: dict[str, AttributeValue] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": self._engine.name,
+            "gen_ai.request.model": model,
+            "gen_ai.request.max_tokens": conversation.max_tokens,
+            "gen_ai.request.stream": True,
+            "gen_ai.output.type": "text",
+            "session.id": conversation.session_id,
+            "parley.batch_size": calls,
+            **({"gen_ai.conversation.id": conversation.session_id} if conversation.session_id else {}),
+            **({"gen_ai.request.seed": conversation.seed} if conversation.seed is not None else {}),
+            **({"gen_ai.request.top_p": conversation.top_p} if conversation.top_p is not None else {}),
+            **({"gen_ai.request.temperature": given} if (given := conversation.temperature) is not None else {}),
+            **content("prompt", conversation.messages[-1].text),
+        }
+        with self._telemetry.span("llm.chat", parent=parent, attributes=attributes, kind=self._kind) as span:
+            chat = ChatSpan(span, model)
+            try:
+                yield chat
+            except ParleyError:
+                chat.failed()
+                raise
 
 
 @contextmanager

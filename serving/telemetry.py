@@ -168,7 +168,7 @@ class Telemetry:
                 span.add_event(event.name, event.attributes, timestamp=_possible(event.unix_ns, clock_ns()))
             _end(span, times, error)
 
-        self._record_soon(record)
+        self.later(record)
 
     def record_root(  # noqa: PLR0913 - as above, and who it is
         self,
@@ -201,7 +201,7 @@ class Telemetry:
                 _preset.reset(token)
             _end(span, times, error)
 
-        self._record_soon(record)
+        self.later(record)
 
     @contextmanager
     def span(
@@ -239,8 +239,11 @@ class Telemetry:
         while self._to_record:
             self._to_record.popleft()()
 
-    def _record_soon(self, record: Callable[[], None]) -> None:
-        """One span in each turn of the event loop, which they would hold up together."""
+    def later(self, record: Callable[[], None]) -> None:
+        """Have something recorded a moment later, in a process's event loop: who is waited for goes on first.
+
+        One in each turn of the loop, which they would hold up together.
+        """
         if not self._after_seconds:
             record()
             return

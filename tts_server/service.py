@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
@@ -26,9 +27,10 @@ from tts_server.synthesizer import EngineSynthesizer
 from tts_server.text.spoken import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     import grpc.aio
+    from prometheus_client import Histogram
 
     from serving.telemetry import Telemetry
     from serving.threads import Worker
@@ -48,6 +50,8 @@ _SPEEDS: Final = (0.5, 2.0)
 _GAINS_DB: Final = (-20.0, 12.0)
 # The first sounds of a reply are waited for; what follows comes before it is played, and goes with others' first ones.
 _AWAITED_CHUNKS: Final = 2
+# Who speaks a language is looked for among a hundred voices: choices that are remembered, since callers may name any.
+_CHOICES: Final = 64
 
 
 class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
@@ -76,6 +80,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             self._synthesizer = CachedSynthesizer(engine.name, self._synthesizer, store, self._metrics.cache)
         self._telemetry = telemetry
         self._voices: tuple[Voice, ...] = ()
+        self._choose: Callable[[str, str], Voice] = partial(choose, ())
         self._problem = ""
         self._slots = Slots(max_calls, self._metrics.calls, "calls", retry_after_ms=500)
 
@@ -94,6 +99,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         known = not self._problem or any(voice.name == default_voice.lower() for voice in voices)
         first = choose(voices, default_voice if known else "", "")
         self._voices = (first, *(voice for voice in voices if voice != first))
+        self._choose = lru_cache(_CHOICES)(partial(choose, self._voices))
 
     def engine_wait(self) -> float:
         """How long the work has waited that waits longest for the engine, seconds."""
@@ -137,7 +143,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         config = _config(await anext(peer, None))
         words = [Pronunciation(entry.written, entry.spoken) for entry in config.lexicon]
         own = check_lexicon(words, "config.lexicon")
-        voice = choose(self._voices, config.voice, config.language)
+        voice = self._choose(config.voice, config.language)
         rate = config.sample_rate_hz or _DEFAULT_RATE_HZ
         prosody = Prosody(config.speed if config.HasField("speed") else 1.0, config.gain_db)
         engine = voice.engine or self._engine.name
@@ -145,12 +151,11 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         await peer.write_later(tts_pb2.SynthesizeResponse(ready=ready))
         speaker = Speaker(self._synthesizer, voice, rate, prosody, self._lexicons.lexicon(voice.language, own))
         parent = config.trace.traceparent or peer.traceparent
-        leads = exemplar(parent)
         spans = SentenceSpans(self._telemetry, parent, config.session_id, engine)
 
         async def emit(event: Event) -> None:
             if isinstance(event, Sentence):
-                self._metrics.first_audio.observe((event.first_audio_ns - event.ready_ns) / 1e9, leads)
+                self._observe(self._metrics.first_audio, (event.first_audio_ns - event.ready_ns) / 1e9, parent)
                 spans.made(event)
             is_awaited = isinstance(event, Chunk) and event.number < _AWAITED_CHUNKS
             send = peer.write if is_awaited else peer.write_later
@@ -161,10 +166,12 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
                 await speaker.speak(_pieces(peer), emit)
         finally:
             if speaker.left_seconds:
-                busy_seconds = time.monotonic() - speaker.left_seconds
-                self._metrics.cancel_to_idle.observe(busy_seconds, leads)
+                self._observe(self._metrics.cancel_to_idle, time.monotonic() - speaker.left_seconds, parent)
         finished = tts_pb2.SynthesizeFinished(samples=speaker.samples, characters=speaker.characters)
         await peer.write(tts_pb2.SynthesizeResponse(finished=finished))
+
+    def _observe(self, histogram: Histogram, seconds: float, traceparent: str) -> None:
+        self._telemetry.later(lambda: histogram.observe(seconds, exemplar(traceparent)))
 
 
 async def _pieces(requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> AsyncIterator[Delta]:

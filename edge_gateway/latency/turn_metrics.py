@@ -85,10 +85,14 @@ class TurnMetrics:
 
     def transcribed(self, end: asr.EndOfTurn, turn: Turn) -> None:
         """Count a finished turn's sound, and how long its end took to be found."""
-        leads = exemplar(turn.identity.traceparent)
-        self._transcribed.inc(end.end_sample - end.first_sample)
-        self._endpointing.observe(end.timings.endpoint_ms / 1000, leads)
-        self._asr_final.observe(end.timings.final_ms / 1000, leads)
+
+        def count() -> None:
+            leads = exemplar(turn.identity.traceparent)
+            self._transcribed.inc(end.end_sample - end.first_sample)
+            self._endpointing.observe(end.timings.endpoint_ms / 1000, leads)
+            self._asr_final.observe(end.timings.final_ms / 1000, leads)
+
+        self._telemetry.later(count)
 
     def discarded(self, gone: asr.TurnDiscarded) -> None:
         """Count what was no turn."""
@@ -105,8 +109,8 @@ class TurnMetrics:
 
     def excess_wait(self, turn: Turn) -> None:
         """Count how much longer than need be the end of a turn was waited for."""
-        wait_seconds = turn.timeline.utterance.excess_wait_ms / 1000
-        self._excess_wait.observe(wait_seconds, exemplar(turn.identity.traceparent))
+        wait_seconds, traceparent = turn.timeline.utterance.excess_wait_ms / 1000, turn.identity.traceparent
+        self._telemetry.later(lambda: self._excess_wait.observe(wait_seconds, exemplar(traceparent)))
 
     def barge_in(self, kind: MarkKind, seconds: float, turn: Turn | None) -> None:
         """Count how long after the user's first voice the loudspeaker was ducked, or fell silent.
