@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 CUTOFF_HZ: Final = 80.0
 _BLOCK: Final = 64
-# At once: the product that gives all their states grows with the square of them, and is kept for each number.
-_MOST_BLOCKS: Final = 64
+# At once: the product that gives all their states grows with the square of them, and is kept for each number. These are
+# three windows of 32 ms, as many as come together; for eight of them it would be half a megabyte.
+_MOST_BLOCKS: Final = 24
 _ORDER: Final = 4
 # Of a Butterworth filter of order four.
 _QUALITIES: Final = (0.5411961, 1.3065630)
@@ -93,10 +94,9 @@ def _states(blocks: int) -> NDArray[np.float64]:
 
     Of shape ((blocks + 1) * order, (blocks + 1) * order).
     """
-    powers = _blocks().powers
-    places = range(blocks + 1)
-    nothing = np.zeros((_ORDER, _ORDER))
-    return np.block([[powers[at - since] if since <= at else nothing for since in places] for at in places])
+    ages = np.subtract.outer(np.arange(blocks + 1), np.arange(blocks + 1))[:, :, None, None]
+    states = np.where(ages >= 0, _blocks().powers[np.maximum(ages[:, :, 0, 0], 0)], 0.0)
+    return states.transpose(0, 2, 1, 3).reshape(len(ages) * _ORDER, -1)
 
 
 @cache
