@@ -27,7 +27,7 @@ class Codecs:
     def __init__(self, libopus: Libopus) -> None:
         """Use a loaded library."""
         self._libopus = libopus
-        # An encoder holds 31 KB: there are as many as replies sound at once, and not one for each session.
+        # An encoder holds 20 KB: there are as many as replies sound at once, and not one for each session.
         self._idle: dict[int, list[Encoder | PcmEncoder]] = {rate_hz: [] for rate_hz in _COMPLEXITY}
 
     def decoder_factory(self, audio: AudioFormat | None) -> Callable[[], PacketDecoder]:

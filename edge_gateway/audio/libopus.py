@@ -20,6 +20,8 @@ from parley.errors import Unavailable
 
 OPUS_OK = 0
 APPLICATION_RESTRICTED_LOWDELAY = 2051
+APPLICATION_RESTRICTED_CELT = 2053
+"""Makes the same packets, without the memory of the other coder (libopus 1.6 and newer)."""
 SET_BITRATE_REQUEST = 4002
 SET_COMPLEXITY_REQUEST = 4010
 GET_LOOKAHEAD_REQUEST = 4027

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RATE_HZ = 24_000
 VOIP = 2048
 LOWDELAY = 2051
+CELT = 2053
+BAD_ARGUMENT = -1
 SET_FEC, SET_EXPECTED_LOSS = 4012, 4014
 RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
@@ -232,6 +234,28 @@ def test_an_encoder_that_was_given_back_goes_to_the_next_reply_and_sounds_like_a
     assert [first.encode(speech[at : at + 960]) for at in (0, 960)] == [
         new.encode(speech[at : at + 960]) for at in (0, 960)
     ]
+
+
+@pytest.mark.parametrize(("rate_hz", "complexity"), [(24_000, 0), (48_000, 5)])
+def test_a_libopus_that_knows_no_coder_alone_makes_the_same_packets(
+    libopus: Libopus, speech_dir: Path, rate_hz: int, complexity: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, asked = Libopus(find_libopus()), []
+
+    def create(rate_hz: int, channels: int, application: int, error: ctypes.c_int) -> int | None:
+        asked.append(application)
+        if application == CELT:
+            error.value = BAD_ARGUMENT
+            return None
+        state: int = libopus.encoder_create(rate_hz, channels, application, error)
+        return state
+
+    monkeypatch.setattr(old, "encoder_create", create)
+    pcm = decode_file(speech_dir / "ten-of-clubs.flac", rate_hz)
+    pcm = pcm[: len(pcm) // (rate_hz // 25) * (rate_hz // 25)]
+    made = [packets_of(Encoder(each, rate_hz, complexity=complexity), pcm) for each in (libopus, old)]
+    assert asked == [CELT, LOWDELAY]
+    assert made[0] == made[1]
 
 
 def test_what_one_codec_has_made_stays_when_another_makes_something(libopus: Libopus, speech: bytes) -> None:
