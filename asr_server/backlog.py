@@ -7,10 +7,10 @@ read could not tell a server whose engine needs long from one that is gone. Know
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from parley._flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -24,12 +24,12 @@ class Backlog(Generic[T]):
     def __init__(self, most_samples: int) -> None:
         """Take no more in while requests of `most_samples` wait."""
         self._most_samples = most_samples
-        self._waiting: deque[tuple[T, int]] = deque()
+        self._waiting: list[tuple[T, int]] = []
         self._samples = 0
         self._busy = self._closed = False
         self._engine_waits = 0
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        self._news = Flag()
+        self._room = Flag()
 
     @property
     def is_idle(self) -> bool:
@@ -53,7 +53,7 @@ class Backlog(Generic[T]):
         """The requests in order; one has been gone through when the next one is asked for."""
         while True:
             while self._waiting:
-                request, samples = self._waiting.popleft()
+                request, samples = self._waiting.pop(0)
                 self._busy = True
                 yield request
                 self._busy = False

@@ -5,14 +5,13 @@ Knows nothing of the stream, nor of what the messages mean.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from parley._flag import Flag
-from parley._frames import Allowance, Consumption, cost
+from parley._frames import KEPT_CREDIT, Allowance, Consumption, cost
 from parley.errors import EngineFailed, Overloaded, ParleyError, from_status
 from parley.v1.multiplex_pb2 import CallFrame
 
@@ -43,11 +42,12 @@ class CarriedCall(Generic[Response]):
         self._hop = hop
         self._max_message_bytes = max_message_bytes
         self._failure: ParleyError | None = None
-        self._come: deque[tuple[Response, int]] = deque()
+        # No deque: it takes 760 bytes where it is empty.
+        self._come: list[tuple[Response, int]] = []
         """Responses, and what each cost."""
         self._changed = Flag()
         self._allowance = Allowance()
-        self._consumption = Consumption()
+        self._consumption = Consumption(KEPT_CREDIT)
         self.on_room: Callable[[], None] | None = None
         """Called when the server has given credit."""
         self.on_over: Callable[[], None] | None = None
@@ -151,7 +151,7 @@ class CarriedCall(Generic[Response]):
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        response, taken = self._come.popleft()
+        response, taken = self._come.pop(0)
         due = self._consumption.take(taken)
         if due and not self.is_over:
             self._frames.put_later(CallFrame(call=self.number, credit=due))

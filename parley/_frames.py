@@ -26,6 +26,12 @@ CREDIT: Final = 16
 
 _CREDIT_BYTES: Final = 4096
 
+KEPT_CREDIT: Final = 6
+"""What a caller may keep of the credit for long messages, and be sent more all the same.
+
+The sound of a reply waits for its listener at the caller, who needs no whole second of it: 20 KB less a reply.
+"""
+
 FRAME_BYTES: Final = 1024
 """How much longer than the longest message of a call a message of the stream may be."""
 
@@ -244,13 +250,16 @@ class Allowance:
 class Consumption:
     """Counts what of a call was taken, and says when the other side is to be given credit for it."""
 
-    def __init__(self) -> None:
-        """Nothing was taken."""
+    def __init__(self, keeps: int = 0) -> None:
+        """Nothing was taken; of the credit of long messages `keeps` is never given back."""
         self._taken = 0
+        self._keeps = keeps
 
     def take(self, taken: int) -> int:
         """A message that cost so much was taken; gives the credit that is due, which is mostly none."""
-        self._taken += taken
+        kept = min(self._keeps, taken - 1)
+        self._keeps -= kept
+        self._taken += taken - kept
         if self._taken < CREDIT // 2:
             return 0
         due, self._taken = self._taken, 0

@@ -6,7 +6,6 @@ of which no more is taken than there is room for. Knows nothing of what the requ
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from parley._flag import Flag
@@ -44,7 +43,7 @@ class Pushed(Generic[T]):
         """Begin with `first`; `sent` is told of each other request when it has gone out."""
         self.first = first
         self._sent = sent or _forget
-        self._waiting: deque[Iterator[T]] = deque()
+        self._waiting: list[Iterator[T]] = []
         self._changed = Flag()
         self._has_room: Callable[[], bool] = _never
         self._push: Callable[[T], None] = _forget
@@ -85,7 +84,7 @@ class Pushed(Generic[T]):
                 for request in self._waiting[0]:
                     yield request
                     self._sent(request)
-                self._waiting.popleft()
+                self._waiting.pop(0)
             self._changed.clear()
             await self._changed.wait()
 
@@ -103,7 +102,7 @@ class Pushed(Generic[T]):
                 self._sent(request)
                 break
             else:
-                self._waiting.popleft()
+                self._waiting.pop(0)
 
 
 def _never() -> bool:

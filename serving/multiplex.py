@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, cast
 
@@ -251,7 +250,8 @@ class _Call(Carried):
         self._frames = frames
         self._parse = cast("Callable[[bytes], Message]", handler.request_deserializer)
         self._serialize = cast("Callable[[Message], bytes]", handler.response_serializer)
-        self._come: deque[bytes] = deque()
+        # No deque: it takes 760 bytes where it is empty.
+        self._come: list[bytes] = []
         self._waiting: asyncio.Future[None] | None = None
         """The handler, for its next message."""
         self._is_half_closed = False
@@ -299,7 +299,7 @@ class _Call(Carried):
                 raise StopAsyncIteration
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
-        message = self._come.popleft()
+        message = self._come.pop(0)
         due = self._consumption.take(cost(message))
         if due:
             # Where more waits, the other side has much to send, and may be waiting for it.

@@ -5,7 +5,7 @@ Packets are kept as they came where that is possible (Opus: 3 KB a second). Know
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -60,7 +60,7 @@ class ReplayBuffer:
         """Nothing was heard yet."""
         self.next_sample = 0
         """Where the next packet will stand on the session's audio clock."""
-        self._packets: deque[HeardPacket] = deque()
+        self._packets: list[HeardPacket] = []
 
     @property
     def first_sample(self) -> int:
@@ -85,9 +85,7 @@ class ReplayBuffer:
 
     def accounted(self, end_sample: int) -> None:
         """Forget what lies before `end_sample`."""
-        packets = self._packets
-        while packets and packets[0].first_sample + packets[0].samples <= end_sample:
-            packets.popleft()
+        del self._packets[: bisect_right(self._packets, end_sample, key=lambda packet: packet.end_sample)]
 
     def forget_what_is_too_old(self) -> int:
         """Forget what is older than `KEPT_SECONDS`; gives the samples that are lost by that."""

@@ -6,7 +6,6 @@ Knows nothing of speech, nor of who answers the functions.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -68,7 +67,7 @@ class Generation:
         self._told: tuple[llm.ProgressKind, str] | None = None
         self._filler = waiting.filler
         self._said = ""
-        self._due: deque[Piece] = deque()
+        self._due: list[Piece] = []
         self._tasks: asyncio.TaskGroup | None = None
         self._asking: list[asyncio.Task[None]] = []
         self._left: float | None = None
@@ -111,7 +110,7 @@ class Generation:
                     self._take(event)
         finally:
             self._left = self._clock()
-        return self._due.popleft()
+        return self._due.pop(0)
 
     def _take(self, event: llm.Event) -> None:
         match event:
@@ -210,8 +209,8 @@ class FixedText:
 
     def __init__(self, text: str) -> None:
         """Give `text` as one piece."""
-        self._pieces: deque[Piece] = deque((llm.Delta(text),))
+        self._pieces: list[Piece] = [llm.Delta(text)]
 
     async def next(self) -> Piece:
         """The text, then the end."""
-        return self._pieces.popleft() if self._pieces else llm.Finished(llm.FinishReason.STOP, 0, 0, 0, 0, 0, 0)
+        return self._pieces.pop(0) if self._pieces else llm.Finished(llm.FinishReason.STOP, 0, 0, 0, 0, 0, 0)

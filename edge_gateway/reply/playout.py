@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edge_gateway.reply.pacing import Pacer, PacingConfig
+from parley._flag import Flag
 from parley.audio import SAMPLE_BYTES
 from parley.conversation import PACKET_SECONDS, AudioPacket
 
@@ -80,7 +81,7 @@ class Playout:
         self._stage = stage
         self._pcm = bytearray()
         self._sequence = 0
-        self._reported = asyncio.Event()
+        self._reported = Flag()
         self.played_samples = 0
         """What the listener has reported."""
         self.played_final = False

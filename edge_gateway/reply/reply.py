@@ -7,7 +7,6 @@ work on both servers. Knows nothing of who decides that, or of the history beyon
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -201,7 +200,7 @@ class Reply:
                     await self._handle(event)
         self.words.finish(self.playout.sent_samples)
 
-    async def _take(self, piece: Piece, due: deque[tts.Request]) -> None:
+    async def _take(self, piece: Piece, due: list[tts.Request]) -> None:
         """Take a piece of the text; what of it is `due` to the TTS server is told to the listener too."""
         match piece:
             case llm.Delta():
@@ -293,14 +292,14 @@ class _Requests:
     def __init__(
         self,
         text: Generation | FixedText,
-        take: Callable[[Piece, deque[tts.Request]], Awaitable[None]],
+        take: Callable[[Piece, list[tts.Request]], Awaitable[None]],
         fail: Callable[[ParleyError], None],
     ) -> None:
         """Have each piece of `text` taken; `fail` is told why there is no more."""
         self._text = text
         self._take = take
         self._fail = fail
-        self._due: deque[tts.Request] = deque()
+        self._due: list[tts.Request] = []
         self._is_complete = False
 
     def __aiter__(self) -> Self:
@@ -317,7 +316,7 @@ class _Requests:
             raise
         if not self._due:
             raise StopAsyncIteration
-        return self._due.popleft()
+        return self._due.pop(0)
 
 
 def _no_sound() -> ParleyError:

@@ -5,7 +5,6 @@ Knows nothing of microphones, codecs or replies.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,6 +13,7 @@ import grpc.aio
 from parley._carried import CarriedCall
 from parley._channel import open_channel
 from parley._duplex import Translated, duplex
+from parley._flag import Flag
 from parley._pushed import Pushed
 from parley.asr.wire import SERVICE, event_from_proto, languages_from_proto, request_to_proto
 from parley.errors import from_rpc
@@ -93,7 +93,7 @@ class AsrClient:
         Raises:
             ParleyError: the server refused, failed or went away; raised where the events are read.
         """
-        admitted = asyncio.Event()
+        admitted = Flag()
         call = self._plain(requests, admitted) if self._multiplexer is None else await self._carried(requests, admitted)
         async with call as responses:
 
@@ -106,10 +106,10 @@ class AsrClient:
 
             yield Translated(responses, translate)
 
-    def _plain(self, requests: AsyncIterable[Request], admitted: asyncio.Event) -> _Block:
+    def _plain(self, requests: AsyncIterable[Request], admitted: Flag) -> _Block:
         return duplex(self._stub.Transcribe, _all(requests, admitted), "asr")
 
-    async def _carried(self, requests: AsyncIterable[Request], admitted: asyncio.Event) -> _Block:
+    async def _carried(self, requests: AsyncIterable[Request], admitted: Flag) -> _Block:
         assert self._multiplexer is not None  # noqa: S101 - asked of who has one
         pushes = isinstance(requests, Pushed)
         if isinstance(requests, Pushed):
@@ -139,7 +139,7 @@ class AsrClient:
         return languages_from_proto(answer)
 
 
-async def _all(requests: AsyncIterable[Request], admitted: asyncio.Event) -> AsyncIterator[asr_pb2.TranscribeRequest]:
+async def _all(requests: AsyncIterable[Request], admitted: Flag) -> AsyncIterator[asr_pb2.TranscribeRequest]:
     """The requests, the second one when the server is ready. The first may be long in coming, too."""
     remaining = aiter(requests)
     async for first in remaining:
@@ -149,9 +149,7 @@ async def _all(requests: AsyncIterable[Request], admitted: asyncio.Event) -> Asy
         yield request
 
 
-async def _when_admitted(
-    requests: AsyncIterator[Request], admitted: asyncio.Event
-) -> AsyncIterator[asr_pb2.TranscribeRequest]:
+async def _when_admitted(requests: AsyncIterator[Request], admitted: Flag) -> AsyncIterator[asr_pb2.TranscribeRequest]:
     # A refusal that met a write on its way would lose its words (see parley.errors), so nothing follows the first
     # request before Ready.
     await admitted.wait()

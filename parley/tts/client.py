@@ -5,7 +5,6 @@ Knows nothing of listeners.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Self
 
@@ -13,6 +12,7 @@ import grpc.aio
 
 from parley._channel import open_channel
 from parley._duplex import Translated, duplex, joined
+from parley._flag import Flag
 from parley.errors import from_rpc
 from parley.tts.wire import SERVICE, event_from_proto, request_to_proto, voices_from_proto
 from parley.v1 import tts_pb2, tts_pb2_grpc
@@ -97,7 +97,7 @@ class TtsClient:
             ParleyError: the server refused, failed or went away; raised where the events are read.
             Exception: what `text` raised.
         """
-        admitted = asyncio.Event()
+        admitted = Flag()
         async with self._call(request_to_proto(config), self._requests(text, admitted)) as responses:
 
             def translate(response: tts_pb2.SynthesizeResponse) -> Event | None:
@@ -106,9 +106,7 @@ class TtsClient:
 
             yield Translated(responses, translate)
 
-    async def _requests(
-        self, text: AsyncIterable[Request], admitted: asyncio.Event
-    ) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
+    async def _requests(self, text: AsyncIterable[Request], admitted: Flag) -> AsyncIterator[tts_pb2.SynthesizeRequest]:
         if self._multiplexer is None or self._multiplexer.is_plain:
             # A refusal that met a write on its way would lose its words (see parley.errors): nothing follows before
             # Ready. A stream that is shared has its refusals as messages, and is not held up.

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import grpc.aio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from parley._frames import CREDIT, Allowance, Consumption, FrameWriter, cost
+from parley._frames import CREDIT, KEPT_CREDIT, Allowance, Consumption, FrameWriter, cost
 from parley._multiplexer import Multiplexer
 from parley.errors import EngineFailed, InvalidInput, NotFound, Overloaded, ParleyError, Unavailable
 from parley.v1 import llm_pb2, llm_pb2_grpc
@@ -303,6 +305,29 @@ def test_long_messages_take_more_of_the_credit_and_give_it_back() -> None:
     assert given == [0, 0, 9, 0, 0, 9]
     allowance.add(sum(given))
     assert allowance.left == CREDIT
+
+
+def test_of_sound_that_runs_ahead_less_waits_than_the_credit_lets_come() -> None:
+    allowance, consumption, sent = Allowance(), Consumption(KEPT_CREDIT), 0
+    for taken in range(100):
+        while allowance.left > 0:
+            allowance.spend(bytes(9_600))
+            sent += 1
+        waits = sent - taken
+        assert 1 <= waits <= (6 if taken < 5 else 4)
+        allowance.add(consumption.take(cost(bytes(9_600))))
+
+
+@given(st.lists(st.integers(0, 70 * 1024), max_size=60))
+def test_who_keeps_credit_is_sent_more_all_the_same_and_keeps_none_of_short_messages(sizes: list[int]) -> None:
+    allowance, consumption = Allowance(), Consumption(KEPT_CREDIT)
+    for size in sizes:
+        message = bytes(size)
+        allowance.spend(message)
+        allowance.add(consumption.take(cost(message)))
+        assert allowance.left > 0
+    if all(cost(bytes(size)) == 1 for size in sizes):
+        assert allowance.left + len(sizes) % (CREDIT // 2) == CREDIT
 
 
 async def test_a_server_that_does_not_read_holds_up_its_own_caller_and_no_other_call() -> None:
