@@ -142,6 +142,7 @@ def _bench(options: argparse.Namespace) -> int:
         processes=options.processes,
         cores=options.cores,
         ramp_seconds=options.ramp,
+        arrives=options.arrive,
         seed=options.seed,
         every_packet=options.every_packet,
     )
@@ -284,6 +285,11 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=seconds,
         default=0.0,
         help="seconds before that, of which nothing is told, in which the sessions begin one after the other (none)",
+    )
+    bench.add_argument(
+        "--arrive",
+        action="store_true",
+        help="open each session when it begins to speak, within --ramp, and do without those that are refused",
     )
     bench.add_argument(
         "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parley._duplex import first_of
-from parley.errors import ParleyError, Unavailable
+from parley.errors import Overloaded, ParleyError, Unavailable
 from parley_cli.bench.ledger import Tally, joined
 from parley_cli.bench.session import Manner, Session
 from parley_cli.bench.utterances import make_utterances, silence
@@ -31,12 +31,11 @@ else:
     from uvloop import run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
     from multiprocessing.connection import Connection
 
     import aiohttp
 
-    from parley_cli.client import WebSocket
 
 _UTTERANCES: Final = 32
 # Many connect at once, and the gateway takes them one after the other.
@@ -55,6 +54,8 @@ class Part:
     """For how long they begin turns."""
     ramp_seconds: float
     """Before that, the time within which they begin one after the other, of which nothing is told; 0: at once."""
+    arrives: bool
+    """They are opened as they begin, and not all before; who is refused stays away."""
     silence_ms: int
     """The silence that is to end every turn."""
     head_start: bool
@@ -195,23 +196,68 @@ def _work(pipe: Connection, part: Part) -> None:
 
 
 async def _hold(pipe: Connection, part: Part) -> None:
-    tally, chance = Tally(), random.Random(part.seed)  # noqa: S311 - no secret
-    manner = _manner(part, _UTTERANCES, chance)
-
-    def new(socket: WebSocket, number: int) -> Session:
-        return Session(socket, manner, tally, chance, silent=number < part.silent)
-
+    tally = Tally()
     try:
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(open_http(_CONNECT_SECONDS))
+            listeners = _Listeners(part, stack, http, tally)
             await _next(pipe)
-            sessions = await _opened(stack, http, part, new)
+            if not part.arrives:
+                await listeners.open()
             await _next(pipe)
-            pipe.send(Seen(tally, await _talk(pipe, part, sessions, tally)))
+            pipe.send(Seen(tally, await _talk(pipe, part, listeners.talking(), tally)))
             # Sessions stay until all is known of them.
             await _received(pipe)
     except ParleyError as error:
         pipe.send(_Failed(str(error)))
+
+
+class _Listeners:
+    """Those of one process."""
+
+    def __init__(self, part: Part, stack: AsyncExitStack, http: aiohttp.ClientSession, tally: Tally) -> None:
+        """Have none yet; their connections stay open as long as `stack`, and what they see goes to `tally`."""
+        self._part = part
+        self._stack = stack
+        self._http = http
+        self._tally = tally
+        self._chance = random.Random(part.seed)  # noqa: S311 - no secret
+        self._manner = _manner(part, _UTTERANCES, self._chance)
+        self._sessions: list[Session] = []
+
+    async def open(self) -> None:
+        """Open all their sessions, side by side."""
+
+        async def open_one(number: int) -> None:
+            self._sessions.append(await self._opened(number))
+
+        await _all(open_one(number) for number in range(self._part.sessions))
+
+    def talking(self) -> list[Coroutine[object, object, None]]:
+        """What each of them does: those that were opened talk, and where none was, all come."""
+        part = self._part
+        if part.arrives:
+            return [self._visit(number) for number in range(part.sessions)]
+        return [session.talk(part.seconds, part.ramp_seconds) for session in self._sessions]
+
+    async def _visit(self, number: int) -> None:
+        """Come at some moment, and talk to the end, where there is room."""
+        part, now = self._part, asyncio.get_running_loop().time
+        until = now() + part.ramp_seconds + part.seconds
+        await asyncio.sleep(self._chance.uniform(0, part.ramp_seconds))
+        try:
+            session = await self._opened(number)
+        except Overloaded:
+            self._tally.refused += 1
+        else:
+            await session.talk(until - now())
+
+    async def _opened(self, number: int) -> Session:
+        socket = await self._stack.enter_async_context(open_websocket(self._part.url, self._http))
+        silent = number < self._part.silent
+        session = Session(socket, self._manner, self._tally, self._chance, silent=silent)
+        await session.open()
+        return session
 
 
 def _manner(part: Part, utterances: int, chance: random.Random) -> Manner:
@@ -234,22 +280,9 @@ async def _next(pipe: Connection) -> None:
         raise BrokenPipeError
 
 
-async def _opened(
-    stack: AsyncExitStack, http: aiohttp.ClientSession, part: Part, new: Callable[[WebSocket, int], Session]
-) -> list[Session]:
-    """All sessions, opened side by side and ready."""
-    sessions: list[Session] = []
-
-    async def open_one(number: int) -> None:
-        session = new(await stack.enter_async_context(open_websocket(part.url, http)), number)
-        await session.open()
-        sessions.append(session)
-
-    await _all(open_one(number) for number in range(part.sessions))
-    return sessions
-
-
-async def _talk(pipe: Connection, part: Part, sessions: Iterable[Session], tally: Tally) -> float:
+async def _talk(
+    pipe: Connection, part: Part, talking: Sequence[Coroutine[object, object, None]], tally: Tally
+) -> float:
     """Have all sessions talk; gives the processor seconds that it took, from where what is seen counts."""
     began = [time.process_time()]
 
@@ -259,7 +292,6 @@ async def _talk(pipe: Connection, part: Part, sessions: Iterable[Session], tally
         began.append(time.process_time())
         pipe.send(None)
 
-    talking = [session.talk(part.seconds, part.ramp_seconds) for session in sessions]
     await _all([*talking, ramp()] if part.ramp_seconds else talking)
     return time.process_time() - began[-1]
 

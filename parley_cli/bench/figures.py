@@ -23,7 +23,9 @@ class Result:
     """The figures of one run; None: not known."""
 
     sessions: int
-    """Listeners at once."""
+    """Listeners at once, those among them that were refused."""
+    refused: int
+    """Those that the gateway had no room for, or no longer."""
     seconds: float
     """How long they talked."""
     turns: int
@@ -36,8 +38,8 @@ class Result:
     """Error events."""
     error_messages: dict[str, int]
     """What they said, and how often."""
-    ready_per_second: float
-    """Sessions made ready a second, all opened at once."""
+    ready_per_second: float | None
+    """Sessions made ready a second, all opened at once; None: they came one after the other."""
     own_delay_p50_ms: float | None
     """What Parley added to the silence, median."""
     own_delay_p99_ms: float | None
@@ -164,6 +166,7 @@ def table(result: Result) -> str:
     """The figures with their budgets, for people."""
     rows = [
         ("sessions", f"{result.sessions}", f"for {result.seconds:.0f} s", ""),
+        *((("  refused", f"{result.refused}", "the gateway has no room for them", ""),) if result.refused else ()),
         ("turns measured", f"{result.measured}", f"of {result.turns}", ""),
         *((f"  not measured: {reason}", f"{count}", "", "") for reason, count in result.unmeasured.items()),
         ("silence before a decision", _shown(result.silence_p50_ms, " ms"), _silence(result), ""),

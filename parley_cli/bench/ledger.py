@@ -62,6 +62,8 @@ class Tally:
     """Turns of which the own delay is not known."""
     errors: Counter[str] = field(default_factory=Counter)
     """Error events, by what they said."""
+    refused: int = 0
+    """Sessions that the gateway had no room for, or no longer."""
     late_ms: list[float] = field(default_factory=list)
     """How late each packet of a reply came for a listener's buffer; 0 for those in time."""
     underruns: int = 0
@@ -94,8 +96,8 @@ class Tally:
         return len(self.delays_ms) + self.unmeasured.total()
 
     def forget(self) -> None:
-        """What was seen until now does not count, but for errors; who shares the tally goes on with it."""
-        nothing = Tally(errors=self.errors)
+        """What was seen until now does not count, but for errors and refusals; who shares the tally goes on with it."""
+        nothing = Tally(errors=self.errors, refused=self.refused)
         for each in fields(self):
             setattr(self, each.name, getattr(nothing, each.name))
 
@@ -108,6 +110,7 @@ def joined(tallies: Iterable[Tally]) -> Tally:
         whole.silences_ms += each.silences_ms
         whole.unmeasured += each.unmeasured
         whole.errors += each.errors
+        whole.refused += each.refused
         whole.late_ms += each.late_ms
         whole.underruns += each.underruns
         whole.send_late_ms += each.send_late_ms

@@ -65,6 +65,8 @@ class Plan:
     """The cores that these keep to; empty: any."""
     ramp_seconds: float = 0.0
     """Before the seconds that are told: the sessions begin to speak one after the other within so many; 0: at once."""
+    arrives: bool = False
+    """The sessions are opened as they begin to speak, and not all before; who is refused stays away."""
     seed: int | None = None
     """Runs of the same seed say the same, begin at the same times and pause as long; None: each is another one."""
     every_packet: bool = False
@@ -119,6 +121,7 @@ def parts(plan: Plan) -> list[Part]:
             sessions=whole + (number < more),
             seconds=plan.seconds,
             ramp_seconds=plan.ramp_seconds,
+            arrives=plan.arrives,
             silence_ms=plan.silence_ms,
             head_start=plan.head_start,
             patience_seconds=plan.patience_seconds,
@@ -147,34 +150,39 @@ class _Cost:
     processes: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
 
-def _cost(plan: Plan, course: _Course) -> _Cost:
+def _cost(plan: Plan, course: _Course, held: int) -> _Cost:
+    """What each of so many sessions took that were held."""
     told = [each for each in course.used if isinstance(each, dict)]
     if len(told) < len(course.used):
         return _Cost()
     before, idle, begun, after = told
     return _Cost(
         sum(after[name].cpu_seconds - begun[name].cpu_seconds for name in after),
-        _kb(before, idle, plan),
-        _kb(before, after, plan),
+        None if plan.arrives else _kb(before, idle, held),
+        _kb(before, after, held),
         {
-            name: {**asdict(each), "talking_kb": round(_kb({name: before[name]}, {name: after[name]}, plan), 1)}
-            for name, each in shares(begun, after, course.talk_seconds, plan.sessions).items()
+            name: {**asdict(each), "talking_kb": round(_kb({name: before[name]}, {name: after[name]}, held), 1)}
+            for name, each in shares(begun, after, course.talk_seconds, held).items()
         },
     )
 
 
 def _result(plan: Plan, found: Seen, course: _Course) -> Result:
-    tally, talked, cost = found.tally, course.talk_seconds, _cost(plan, course)
+    tally, talked = found.tally, course.talk_seconds
+    # At least one, where all were refused.
+    held = max(1, plan.sessions - tally.refused)
+    cost = _cost(plan, course, held)
     cpu = cost.cpu_seconds
     return Result(
         sessions=plan.sessions,
+        refused=tally.refused,
         seconds=round(talked, 1),
         turns=tally.turns,
         measured=len(tally.delays_ms),
         unmeasured={reason.value: count for reason, count in tally.unmeasured.items()},
         errors=tally.errors.total(),
         error_messages=dict(tally.errors.most_common(5)),
-        ready_per_second=round(plan.sessions / course.open_seconds, 1),
+        ready_per_second=None if plan.arrives else round(plan.sessions / course.open_seconds, 1),
         own_delay_p50_ms=rounded(percentile(tally.delays_ms, 0.5), 2),
         own_delay_p99_ms=rounded(percentile(tally.delays_ms, 0.99), 2),
         own_delay_least_ms=rounded(percentile(tally.delays_ms, 0.0), 2),
@@ -188,9 +196,9 @@ def _result(plan: Plan, found: Seen, course: _Course) -> Result:
         underruns=tally.underruns,
         **_barge_in(tally),
         cpu_percent=None if cpu is None else round(100 * cpu / talked, 1),
-        cpu_per_session_minute=None if cpu is None else round(cpu / plan.sessions / talked * 60, 3),
-        up_per_session_second=round(tally.sent / plan.sessions / talked, 1),
-        down_per_session_second=round(tally.received / plan.sessions / talked, 1),
+        cpu_per_session_minute=None if cpu is None else round(cpu / held / talked * 60, 3),
+        up_per_session_second=round(tally.sent / held / talked, 1),
+        down_per_session_second=round(tally.received / held / talked, 1),
         left_out_percent=_left_out_percent(tally) if _leaves_out(plan) else None,
         idle_kb=None if cost.idle_kb is None else round(cost.idle_kb, 1),
         talking_kb=None if cost.talking_kb is None else round(cost.talking_kb, 1),
@@ -218,7 +226,7 @@ def _left_out_percent(tally: Tally) -> float:
     return round(100 * (captured - tally.packets) / max(1, captured), 1)
 
 
-def _kb(before: Mapping[str, Usage], after: Mapping[str, Usage], plan: Plan) -> float:
-    """How much more memory was used, by a session."""
+def _kb(before: Mapping[str, Usage], after: Mapping[str, Usage], sessions: int) -> float:
+    """How much more memory was used, by one of so many sessions."""
     grown = sum(after[name].memory_bytes - used.memory_bytes for name, used in before.items())
-    return grown / plan.sessions / 1024
+    return grown / sessions / 1024

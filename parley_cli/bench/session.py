@@ -24,7 +24,7 @@ from parley.conversation import (
     TurnTaking,
     UserDiscarded,
 )
-from parley.errors import ParleyError, Unavailable
+from parley.errors import Overloaded, ParleyError, Unavailable
 from parley_cli.bench.barge_in import BargeIn
 from parley_cli.bench.ledger import Ledger, Reason, Tally
 from parley_cli.client import PACKET_SAMPLES, PREBUFFER_SECONDS, Listener, WithoutSilence, every_packet
@@ -120,6 +120,7 @@ class Session:
         """Wait until the session is ready.
 
         Raises:
+            Overloaded: the gateway has no room for it.
             ParleyError: it is not let in, or does not become ready; the message says why.
         """
         try:
@@ -142,7 +143,10 @@ class Session:
         try:
             await self._listener.during(self._finished.wait)
         except ParleyError as error:
-            self._tally.errors[str(error)] += 1
+            if isinstance(error, Overloaded):
+                self._tally.refused += 1
+            else:
+                self._tally.errors[str(error)] += 1
             self._ledger.give_up(Reason.CONNECTION_LOST)
 
     def _packet(self, number: int) -> Captured:

@@ -15,9 +15,10 @@ import asr_server.recognition
 from asr_server.endpointing import endpointer
 from asr_server.endpointing.adaptive import AdaptiveEndpointing
 from asr_server.front_end import front_end, gain
+from edge_gateway.error_events import error_event
 from edge_gateway.input import uplink
 from parley.conversation import AudioFormat, Encoding, SessionReady, event_to_json
-from parley.errors import ParleyError
+from parley.errors import Overloaded, ParleyError
 from parley_cli.bench import Plan, bench
 from parley_cli.bench.figures import table
 from parley_cli.bench.run import measure
@@ -27,6 +28,7 @@ from tests.edge_gateway.rig import Script, Writer, house
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from parley.conversation import ErrorEvent
     from parley_cli.bench.figures import Result
 
 DELAY_MS = 150
@@ -116,6 +118,17 @@ async def test_sessions_that_are_silent_take_no_turns_and_pcm_is_as_good_as_opus
     assert f"process {os.getpid()}" in table(result)
 
 
+async def test_who_is_refused_is_counted_and_those_who_are_in_are_measured() -> None:
+    # One is held by the bench itself, which opens it first.
+    async with house(Script(writer=Writer("It is late."), max_sessions=3)) as parley:
+        result = await measure(Plan(parley.url, 5, 2.0, ramp_seconds=1.0, processes=2, arrives=True))
+    assert (result.sessions, result.refused) == (5, 3)
+    assert (result.errors, result.unmeasured, result.idle_kb, result.ready_per_second) == (0, {}, None, None)
+    assert result.measured == result.turns >= 2
+    lines = [" ".join(line.split()) for line in table(result).splitlines()]
+    assert "refused 3 the gateway has no room for them" in lines
+
+
 async def test_memory_is_what_another_session_takes_and_not_what_the_first_one_loads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -180,13 +193,16 @@ async def test_a_reply_without_words_is_an_error_and_not_a_short_delay(capsys: p
 
 async def test_a_session_that_is_not_let_in_is_named() -> None:
     async with house(Script(max_sessions=1)) as parley:
-        with pytest.raises(ParleyError, match="session"):
+        with pytest.raises(ParleyError, match="all 1 sessions are taken: try again soon"):
             await bench(Plan(parley.url, 2, 1.0), as_json=True)
 
 
 @asynccontextmanager
-async def hanging_up(after_packets: int) -> AsyncIterator[str]:
-    """A server that lets everybody in and closes the connection in the middle of their first turn; gives its URL."""
+async def hanging_up(after_packets: int, last: ErrorEvent | None = None) -> AsyncIterator[str]:
+    """A server that lets everybody in and closes the connection in the middle of their first turn; gives its URL.
+
+    Before that it says why, if there is a `last` event.
+    """
 
     async def converse(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("parley.v1",))
@@ -199,6 +215,8 @@ async def hanging_up(after_packets: int) -> AsyncIterator[str]:
         packets = 0
         while packets < after_packets:
             packets += (await socket.receive()).type is WSMsgType.BINARY
+        if last is not None:
+            await socket.send_str(event_to_json(last))
         await socket.close()
         return socket
 
@@ -221,3 +239,11 @@ async def test_turns_of_sessions_that_break_off_are_counted_as_such() -> None:
     assert (result.turns, result.measured, result.unmeasured) == (3, 0, {"connection lost": 3})
     assert result.errors == 3
     assert result.usage_missing == f"{url}/metrics"
+
+
+async def test_who_is_shown_out_again_is_refused_too() -> None:
+    busy = error_event(Overloaded("the gateway is busy: try again soon"), "gateway", ends_session=True)
+    async with hanging_up(60, busy) as url:
+        result = await measure(Plan(url, 3, 2.0, arrives=True))
+    assert (result.refused, result.measured, result.unmeasured) == (3, 0, {"connection lost": 3})
+    assert result.errors == 0

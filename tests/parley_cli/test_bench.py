@@ -348,6 +348,7 @@ async def test_a_gateway_that_tells_of_itself_nowhere_is_named_and_not_taken_for
 
 RESULT = Result(
     sessions=1,
+    refused=0,
     seconds=10,
     turns=4,
     measured=3,
