@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +86,22 @@ async def test_who_tells_of_a_span_goes_on_and_it_is_recorded_after_that(caplog:
         while len(spans.get_finished_spans()) < 6:
             await asyncio.sleep(0)
     assert not caplog.records
+
+
+async def test_where_many_wait_to_be_recorded_a_turn_of_the_loop_takes_more_than_one() -> None:
+    telemetry, seen = Telemetry(new_provider("asr"), CollectorRegistry(), 0.001), [0]
+    recorded: list[int] = []
+    for number in range(300):
+        telemetry.later(partial(recorded.append, number))
+    async with asyncio.timeout(5):
+        while len(recorded) < 300:
+            await asyncio.sleep(0)
+            seen.append(len(recorded))
+    assert recorded == list(range(300))
+    steps = [after - before for before, after in pairwise(seen) if after > before]
+    # 7 of 300, and in the end one of 49.
+    assert (steps[0], steps[-1]) == (7, 1)
+    assert steps == sorted(steps, reverse=True)
 
 
 async def test_what_a_process_tells_of_last_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
