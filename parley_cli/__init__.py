@@ -281,19 +281,10 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bench.add_argument("--sessions", type=one_or_more, default=10, help="sessions at once (10)")
     bench.add_argument("--seconds", type=seconds, default=30.0, help="how long (30)")
     bench.add_argument(
-        "--ramp",
-        type=seconds,
-        default=0.0,
-        help="seconds before that, of which nothing is told, in which the sessions begin one after the other (none)",
+        "--ramp", type=seconds, default=0.0, help="before that, seconds in which they begin, untold (none)"
     )
-    bench.add_argument(
-        "--arrive",
-        action="store_true",
-        help="open each session when it begins to speak, within --ramp, and do without those that are refused",
-    )
-    bench.add_argument(
-        "--head-start", action="store_true", help="let replies begin before a turn is certain to be over"
-    )
+    bench.add_argument("--arrive", action="store_true", help="open them as they begin, and count who is refused")
+    bench.add_argument("--head-start", action="store_true", help="let replies begin before a turn is surely over")
     bench.add_argument("--silence-ms", type=one_or_more, default=300, help="silence that is to end every turn (300)")
     bench.add_argument("--interrupt", type=share, default=0.0, help="part of the replies to speak into, up to 1 (none)")
     bench.add_argument("--silent", type=share, default=0.0, help="part of the sessions to say nothing, up to 1 (none)")
