@@ -29,7 +29,8 @@ _CREDIT_BYTES: Final = 4096
 KEPT_CREDIT: Final = 6
 """What a caller may keep of the credit for long messages, and be sent more all the same.
 
-The sound of a reply waits for its listener at the caller, who needs no whole second of it: 20 KB less a reply.
+The sound of a reply waits for its listener at the caller: after its first second .8 s at most, in chunks of .2 s, and
+1.2 without this.
 """
 
 FRAME_BYTES: Final = 1024

@@ -65,6 +65,10 @@ class Servicer(llm_pb2_grpc.LlmServiceServicer):
                 while True:
                     await peer.write(delta("more"))
                     self.written += 1
+            case "long":
+                while True:
+                    await peer.write(delta("sound" * 1_900))
+                    self.written += 1
             case "silent":
                 await peer.write(delta("here"))
                 await asyncio.Event().wait()
@@ -291,6 +295,17 @@ async def test_a_caller_who_does_not_read_holds_up_their_own_server_and_no_other
         for _ in range(5 * CREDIT):
             await anext(unread)
         assert found.servicer.written >= 5 * CREDIT
+
+
+async def test_of_long_messages_a_caller_lets_fewer_come_ahead_of_what_it_reads() -> None:
+    taken = 21
+    async with house() as found, found.call(and_then_wait(config("long"))) as unread:
+        for _ in range(taken):
+            await anext(unread)
+        async with found.call(only(config("echo"), *(said(str(count)) for count in range(100)))) as responses:
+            assert len(await texts(responses)) == 100
+        # Without what it keeps of the credit, six.
+        assert 1 <= found.servicer.written - taken <= 4
 
 
 def test_long_messages_take_more_of_the_credit_and_give_it_back() -> None:
