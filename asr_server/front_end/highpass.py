@@ -94,8 +94,8 @@ def _states(blocks: int) -> NDArray[np.float64]:
 
     Of shape ((blocks + 1) * order, (blocks + 1) * order).
     """
-    ages = np.subtract.outer(np.arange(blocks + 1), np.arange(blocks + 1))[:, :, None, None]
-    states = np.where(ages >= 0, _blocks().powers[np.maximum(ages[:, :, 0, 0], 0)], 0.0)
+    ages = np.subtract.outer(np.arange(blocks + 1), np.arange(blocks + 1))
+    states = np.where((ages >= 0)[:, :, None, None], _blocks().powers[np.maximum(ages, 0)], 0.0)
     return states.transpose(0, 2, 1, 3).reshape(len(ages) * _ORDER, -1)
 
 
