@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from aiohttp import web
+from opentelemetry.trace import SpanKind
 
 from asr_server.engine import RATE_HZ, Transcript
 from asr_server.engines.scripted import ScriptedEngine as ScriptedAsr
@@ -428,6 +429,7 @@ def has_two_attempts(turn: Trace) -> None:
     assert (gone.attributes or {})["error.type"] == "http_503"
     assert (gone.attributes or {})["http.response.status_code"] == 503
     assert attributes(chat)["parley.failed_attempts"] == 1
+    assert chat.kind is SpanKind.CLIENT
     assert attributes(chat)["gen_ai.response.model"] == "b"
     assert "http.response.status_code" not in attributes(chat)
 

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
@@ -212,7 +213,7 @@ async def test_the_span_is_a_child_of_the_turn_and_holds_no_words(monkeypatch: p
     async with serving(ScriptedEngine("A secret.", 0, 0)) as server:
         await asked(server.client, llm.Config(HELLO, traceparent=identity.traceparent))
         (span,) = server.spans.get_finished_spans()
-    assert span.name == "llm.chat"
+    assert (span.name, span.kind) == ("llm.chat", SpanKind.INTERNAL)
     assert span.parent is not None
     assert (span.parent.trace_id, span.parent.span_id) == (identity.trace_id, identity.span_id)
     assert [event.name for event in span.events] == ["first_token"]
