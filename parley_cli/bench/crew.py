@@ -1,8 +1,8 @@
 """The processes that hold a bench's sessions: listeners cost more than what they measure, and one process has one core.
 
-Each opens its sessions when it is told to, lets them talk when all are open, says when all of them do, where they begin
-one after the other, and then what they saw. What is said between it and the bench goes over a pipe; when that ends, so
-does the process.
+Each opens its sessions when it is told to, lets them talk when all are open, or opens each as it begins to talk, says
+when all of them do, where they begin one after the other, and then what they saw. What is said between it and the bench
+goes over a pipe; when that ends, so does the process.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Result:
     """The figures of one run; None: not known."""
 
     sessions: int
-    """Listeners at once, those among them that were refused."""
+    """Listeners at once, with those that were refused."""
     refused: int
     """Those that the gateway had no room for, or no longer."""
     seconds: float
